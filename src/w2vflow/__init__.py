@@ -1,0 +1,45 @@
+"""When, in which order and as which subspaces word2vec learns its concepts.
+
+Counts of a corpus in; predictions in closed form, the gradient flow as an ODE and SGD over many
+seeds out, on one time axis.
+"""
+
+from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
+from w2vflow.corpus.catalog import load_statistics
+from w2vflow.corpus.cooccurrence import count
+from w2vflow.flow import solve_flow
+from w2vflow.problem import Problem, gaussian_init
+from w2vflow.semantics.features import label_features
+from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
+from w2vflow.spectrum import Spectrum, leading_eigenpairs, stability_limit
+from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.theory.riccati import predict
+from w2vflow.theory.steps import predict_step_times, step_time_law
+from w2vflow.trajectory import Trajectory
+from w2vflow.weighting import Uniform
+
+__all__ = [
+    "Comparison",
+    "CooccurrenceStatistics",
+    "Problem",
+    "Spectrum",
+    "Trajectory",
+    "Uniform",
+    "compare",
+    "count",
+    "gaussian_init",
+    "label_features",
+    "leading_eigenpairs",
+    "load_statistics",
+    "measure_step_times",
+    "predict",
+    "predict_step_times",
+    "run_sgd",
+    "run_sgd_ensemble",
+    "solve_flow",
+    "stability_limit",
+    "step_time_law",
+    "subspace_overlap",
+]
+
+__version__ = "0.1.0.dev0"

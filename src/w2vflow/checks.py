@@ -1,0 +1,88 @@
+"""How bad arguments are refused: one message form for the whole package."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+__all__ = ["argument_error", "check_dimension", "check_times", "check_weights", "require_float64"]
+
+
+def argument_error(argument: str, expected: str, got: object, remedy: str = "") -> ValueError:
+    """Return the error for a bad argument: what it must be, what it is, what to do.
+
+    Example:
+        >>> argument_error("dim", "at least 1", 0, "Choose a larger `dim`.")
+        ValueError('Argument `dim` must be at least 1, but got 0. Choose a larger `dim`.')
+    """
+    return ValueError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+
+
+def check_dimension(dim: int, vocab_size: int) -> None:
+    """Raise `ValueError` unless `1 <= dim <= vocab_size`."""
+    if not 1 <= dim <= vocab_size:
+        raise argument_error(
+            "dim",
+            f"between 1 and the vocabulary size {vocab_size}",
+            dim,
+            "An embedding cannot have more directions than there are words.",
+        )
+
+
+def check_times(ts: Any) -> np.ndarray:
+    """Return `ts` as float64 `(T,)` after checking that it is a usable time axis.
+
+    Times are strictly increasing, finite and positive; the first may be 0, the start itself.
+
+    Raises:
+        ValueError: where they are not, naming the first offending time.
+    """
+    times = np.atleast_1d(np.asarray(ts, dtype=np.float64))
+    if times.ndim != 1 or times.size == 0:
+        raise argument_error("ts", "a non-empty list of times of shape (T,)", f"shape {times.shape}")
+    if not np.isfinite(times).all():
+        raise argument_error("ts", "finite", times[~np.isfinite(times)][0], "Remove NaN and infinite times.")
+    if times[0] < 0 or times[-1] <= 0:
+        raise argument_error(
+            "ts",
+            "positive (the first may be 0, the initial weights)",
+            times.min(),
+            "Time runs forward from the initial weights at 0.",
+        )
+    steps = np.diff(times)
+    if (steps <= 0).any():
+        at = int(np.argmax(steps <= 0))
+        raise argument_error(
+            "ts", "strictly increasing", f"{times[at]} before {times[at + 1]}", "Use `numpy.unique(ts)`."
+        )
+    return times
+
+
+def check_weights(W0: Any, vocab_size: int) -> np.ndarray:
+    """Return `W0` as float64 `([S,] V, dim)` after checking shape and finiteness.
+
+    Raises:
+        ValueError: wrong number of axes or words, `dim` outside 1..V, NaN or infinite entries.
+    """
+    weights = np.asarray(W0, dtype=np.float64)
+    if weights.ndim not in (2, 3) or weights.shape[-2] != vocab_size:
+        raise argument_error(
+            "W0",
+            f"of shape ({vocab_size}, dim), or (seeds, {vocab_size}, dim) for an ensemble",
+            f"shape {weights.shape}",
+            "Draw it with `gaussian_init(key, problem.vocab_size, dim, scale)`.",
+        )
+    check_dimension(weights.shape[-1], vocab_size)
+    if not np.isfinite(weights).all():
+        raise argument_error("W0", "finite", "NaN or infinite entries")
+    return weights
+
+
+def require_float64(function: str) -> None:
+    """Raise `ValueError` unless JAX computes in float64, which tiny initial weights need."""
+    if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
+        raise ValueError(
+            f"`{function}` needs float64, but JAX is set to float32: in float32 a growth from 1e-8 loses its "
+            'digits. Call `jax.config.update("jax_enable_x64", True)` before building the `Problem`, '
+            "or set the environment variable JAX_ENABLE_X64=1."
+        )

@@ -1,0 +1,272 @@
+"""Trajectories side by side: when steps happen, which subspaces are learned, how far off each is."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.spectrum import Spectrum
+from w2vflow.trajectory import Trajectory, write_netcdf
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "Comparison",
+    "compare",
+    "direction_overlaps",
+    "direction_persistence",
+    "left_directions",
+    "measure_step_times",
+    "subspace_overlap",
+]
+
+
+def subspace_overlap(U: Any, V: Any) -> float:
+    """Return the mean squared cosine of the principal angles between two column spaces.
+
+        ||Q_U^T Q_V||_F^2 / min(k_U, k_V)
+
+    with orthonormal bases `Q` of both. 1 where the smaller space lies in the larger, 0 where they
+    are orthogonal; `k/n` on average for random subspaces of dimension k in n.
+
+    Args:
+        U, V: `(n, k_U)` and `(n, k_V)`, of full column rank.
+
+    Raises:
+        ValueError: they have different numbers of rows.
+
+    Example:
+        >>> subspace_overlap(np.eye(3)[:, :2], np.eye(3)[:, 1:])
+        0.5
+    """
+    U, V = np.asarray(U, np.float64), np.asarray(V, np.float64)
+    if U.ndim != 2 or V.ndim != 2 or len(U) != len(V):
+        raise argument_error("U", "of as many rows as V", f"shapes {U.shape} and {V.shape}")
+    cosines = np.linalg.qr(U)[0].T @ np.linalg.qr(V)[0]
+    return float(np.sum(cosines**2) / min(cosines.shape))
+
+
+def left_directions(W: Any, k: int) -> np.ndarray:
+    """Return the first `k` left singular vectors of the weights, `(..., V, k)`: what is learned, in order.
+
+    Raises:
+        ValueError: `k` outside 1..dim.
+    """
+    W = np.asarray(W, np.float64)
+    if not 1 <= k <= W.shape[-1]:
+        raise argument_error("k", f"between 1 and the dimension {W.shape[-1]}", k)
+    Q, R = np.linalg.qr(W)
+    return Q @ np.linalg.svd(R)[0][..., :k]
+
+
+def direction_overlaps(U: Any, V: Any) -> np.ndarray:
+    """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`."""
+    return (np.swapaxes(np.asarray(U), -1, -2) @ np.asarray(V)) ** 2
+
+
+def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
+    """Return when each `s_k^2` first passes half of `lambda_k`, `([S,] k)`; NaN where it never does.
+
+    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
+    the sigmoid of an undisturbed step; so the grid may be coarse against the step. A mode that
+    starts above half has no step: NaN.
+
+    Args:
+        traj: a trajectory.
+        spec: leading eigenpairs; modes beyond the smaller of their number and `dim` are left out.
+    """
+    modes = min(traj.dim, len(spec.eigenvalues))
+    fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / spec.eigenvalues[:modes]
+    # SGD may overshoot lambda between two observed times.
+    fraction = np.clip(fraction, 1e-300, 1 - 1e-6)
+    logit = np.moveaxis(np.log(fraction) - np.log1p(-fraction), -2, -1)
+    above = logit >= 0
+    after = above.argmax(axis=-1)
+    crossed = above.any(axis=-1) & (after > 0)
+    after = np.maximum(after, 1)
+    low = np.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
+    high = np.take_along_axis(logit, after[..., None], -1)[..., 0]
+    share = -low / np.where(crossed, high - low, 1.0)
+    ts = traj.ts
+    return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
+
+
+def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9) -> np.ndarray:
+    """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
+
+    The squared cosine between the k-th left singular vector of `W` when it is learned and the same
+    at each later time; NaN before, and for modes never learned. Concepts that do not rotate stay
+    at 1.
+
+    Args:
+        traj: a trajectory with embeddings.
+        spec: leading eigenpairs.
+        learned: fraction of `lambda_k` at which `s_k^2` counts as learned.
+
+    Raises:
+        ValueError: the trajectory has no embeddings.
+    """
+    if traj.embeddings is None:
+        raise argument_error("traj", "a trajectory with embeddings", "none", "Pass `save_embeddings=True`.")
+    modes = min(traj.dim, len(spec.eigenvalues))
+    directions = left_directions(traj.embeddings, modes)
+    reached = traj.singular_values[..., :modes] ** 2 >= learned * spec.eigenvalues[:modes]
+    since = np.logical_or.accumulate(reached, axis=-2)
+    at = np.broadcast_to(reached.argmax(axis=-2)[..., None, None, :], (*directions.shape[:-3], 1, *directions.shape[-2:]))
+    cosines = np.sum(np.take_along_axis(directions, at, axis=-3) * directions, axis=-2)
+    return np.where(since, cosines**2, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Trajectories of one problem on one time axis. Make one with `compare`.
+
+    Attributes:
+        trajectories: by source.
+        spectrum: the leading eigenpairs they are measured against, or None.
+        step_times: measured half-rise times by source, `(S, k)`; empty without a spectrum.
+    """
+
+    trajectories: Mapping[str, Trajectory]
+    spectrum: Spectrum | None
+    step_times: Mapping[str, np.ndarray]
+
+    def singular_value_error(self, source: str, reference: str) -> float:
+        """Return the largest difference of any singular value at any time, over the largest of all.
+
+        Args:
+            source, reference: names among `trajectories`. If one of them has seeds and the other
+                has not, the other is compared with the first seed.
+        """
+        one, other = (_with_seeds(self.trajectories[name]).singular_values for name in (source, reference))
+        seeds = min(len(one), len(other))
+        return float(np.abs(one[:seeds] - other[:seeds]).max() / np.abs(other).max())
+
+    def step_time_errors(self, source: str, reference: str) -> np.ndarray:
+        """Return the mean over seeds of `|t_k / t_k,reference - 1|`, seed by seed, `(k,)`.
+
+        NaN for modes that some seed has not learned, in either.
+        """
+        one, other = self.step_times[source], self.step_times[reference]
+        return np.abs(one / other - 1).mean(axis=0)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        lines = ["source            seeds  final loss      s_1 .. s_d at the end"]
+        for name, traj in self.trajectories.items():
+            last = _with_seeds(traj).singular_values[:, -1].mean(axis=0)
+            loss = float(np.mean(_with_seeds(traj).loss[:, -1]))
+            lines.append(f"{name:<16} {traj.seeds or 1:>6}  {loss:<14.6g} {last[0]:.4g} .. {last[-1]:.4g}")
+        if self.step_times:
+            lines += ["", "step times: mean (standard deviation over seeds)"]
+            lines.append("concept " + "".join(f"{name:>24}" for name in self.step_times))
+            modes = min(times.shape[1] for times in self.step_times.values())
+            for mode in range(modes):
+                cells = (spread(times[:, mode]) for times in self.step_times.values())
+                lines.append(f"{mode + 1:>7} " + "".join(f"{cell:>24}" for cell in cells))
+        return lines
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return a dataset over `source, seed, time, mode`; NaN where a source has fewer seeds."""
+        import xarray as xr
+
+        first = next(iter(self.trajectories.values()))
+        seeds = max(traj.seeds or 1 for traj in self.trajectories.values())
+        shape = (len(self.trajectories), seeds, len(first.ts), first.dim)
+        values, loss = np.full(shape, np.nan), np.full(shape[:3], np.nan)
+        for index, traj in enumerate(map(_with_seeds, self.trajectories.values())):
+            values[index, : len(traj.loss)], loss[index, : len(traj.loss)] = traj.singular_values, traj.loss
+        variables: dict[str, Any] = {
+            "singular_values": (("source", "seed", "time", "mode"), values),
+            "loss": (("source", "seed", "time"), loss),
+        }
+        if self.spectrum is not None:
+            modes = min(first.dim, len(self.spectrum.eigenvalues))
+            steps = np.full((shape[0], seeds, first.dim), np.nan)
+            for index, times in enumerate(self.step_times.values()):
+                steps[index, : len(times), :modes] = times
+            variables["step_time"] = (("source", "seed", "mode"), steps)
+            padding = np.full(first.dim - modes, np.nan)
+            eigenvalues = np.concatenate([self.spectrum.eigenvalues[:modes], padding])
+            variables["eigenvalue"] = (("mode",), eigenvalues)
+        metadata = {name: dict(traj.metadata) for name, traj in self.trajectories.items()}
+        return xr.Dataset(
+            variables,
+            {
+                "source": list(self.trajectories),
+                "seed": np.arange(seeds),
+                "time": first.ts,
+                "mode": np.arange(1, first.dim + 1),
+            },
+            {"trajectories": json.dumps(metadata, sort_keys=True)},
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_xarray()` as netCDF, atomically; the same numbers give the same bytes."""
+        write_netcdf(self.to_xarray(), path)
+
+
+def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comparison:
+    """Return trajectories of one problem side by side.
+
+    Args:
+        trajectories: of equal times and dimension and different sources. SGD moves its times to
+            whole steps: give its `ts` to the other solvers.
+        spectrum: leading eigenpairs of the problem, to measure step times.
+
+    Raises:
+        ValueError: none given, or times, dimensions or sources that do not go together.
+    """
+    if not trajectories:
+        raise argument_error("trajectories", "at least one trajectory", "none")
+    first = trajectories[0]
+    for traj in trajectories[1:]:
+        if traj.ts.shape != first.ts.shape or not np.allclose(traj.ts, first.ts, rtol=1e-9, atol=0):
+            raise argument_error(
+                "trajectories",
+                "on the same times",
+                f"other times for {traj.source!r} than for {first.source!r}",
+                "Pass the `ts` of the SGD trajectory to the other solvers.",
+            )
+        if traj.dim != first.dim:
+            raise argument_error("trajectories", "of one dimension", f"{first.dim} and {traj.dim}")
+    names = [traj.source for traj in trajectories]
+    if len(set(names)) < len(names):
+        raise argument_error(
+            "trajectories",
+            "of different sources",
+            names,
+            "Rename one with `dataclasses.replace(trajectory, source=...)`.",
+        )
+    by_source = dict(zip(names, trajectories, strict=True))
+    times = {} if spectrum is None else {n: _steps(traj, spectrum) for n, traj in by_source.items()}
+    return Comparison(by_source, spectrum, times)
+
+
+def spread(values: Sequence[float] | np.ndarray, unit: float = 1.0) -> str:
+    """Return `mean (standard deviation)` of the numbers in a given unit; the mean alone of one number."""
+    values = np.asarray(values, np.float64) / unit
+    if not np.isfinite(values).all():
+        return "not reached" if np.isnan(values).all() else "some not reached"
+    mean = f"{values.mean():.4g}"
+    return mean if len(values) == 1 else f"{mean} ({values.std(ddof=1):.2g})"
+
+
+def _with_seeds(traj: Trajectory) -> Trajectory:
+    if traj.seeds is not None:
+        return traj
+    kept = None if traj.embeddings is None else traj.embeddings[None]
+    return Trajectory(
+        traj.source, traj.ts, traj.singular_values[None], traj.loss[None], kept, traj.metadata
+    )
+
+
+def _steps(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
+    return measure_step_times(_with_seeds(traj), spectrum)

@@ -1,0 +1,125 @@
+"""The pictures and files that a run leaves behind."""
+
+import csv
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+from w2vflow.comparison import direction_overlaps, left_directions
+from w2vflow.experiment import Run
+from w2vflow.plotting import (
+    new_figure,
+    plot_embedding_slice,
+    plot_loss,
+    plot_overlap_matrix,
+    plot_persistence,
+    plot_singular_values,
+    plot_step_times,
+    save_figure,
+)
+from w2vflow.storage import write_json, write_text
+
+__all__ = ["write_run"]
+
+
+def write_run(run: Run, folder: Path) -> list[Path]:
+    """Write configuration, numbers, comparison, concepts and figures into a folder; return their paths.
+
+    Every file appears whole or not at all. The same run writes the same `comparison.nc`.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    write_json(folder / "config.json", asdict(run.experiment))
+    write_json(folder / "summary.json", run.summary)
+    run.comparison.save(folder / "comparison.nc")
+    write_text(folder / "features.csv", _features_csv(run))
+    paths = [folder / name for name in ("config.json", "summary.json", "comparison.nc", "features.csv")]
+    unit = float(run.comparison.step_times["theory"][:, 0].mean())
+    for name, draw in (
+        ("learning", _learning),
+        ("embedding", _embedding),
+        ("step_times", _step_times),
+        ("overlaps", _overlaps),
+        ("rotation", _rotation),
+    ):
+        paths += save_figure(draw(run, unit), folder / "figures" / name)
+    return paths
+
+
+def _features_csv(run: Run) -> str:
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["concept", "eigenvalue", "positive_words", "negative_words"])
+    for number, feature in enumerate(run.features, 1):
+        rows.writerow(
+            [number, repr(feature.eigenvalue), " ".join(feature.positive), " ".join(feature.negative)]
+        )
+    return text.getvalue()
+
+
+def _learning(run: Run, unit: float):
+    """(a) Loss and staircase: closed form and flow of the first seed, SGD of all."""
+    figure, (left, right) = new_figure(2, 5.6, 4.4)
+    by_source = run.comparison.trajectories
+    drawn = [by_source["flow"].of_seed(0), by_source["sgd"], by_source["theory"].of_seed(0)]
+    plot_loss(*drawn, time_unit=unit, ax=left)
+    plot_singular_values(*drawn, spectrum=run.spectrum, time_unit=unit, ax=right)
+    left.set_title("the loss falls in steps")
+    right.set_title("one concept at a time")
+    return figure
+
+
+def _embedding(run: Run, unit: float):
+    """(b) The cloud before, after the first step and at the end, on its own final axes."""
+    flow = run.dense_flow
+    steps = run.comparison.step_times["theory"][0]
+    moments = [
+        (0.5 * steps[0], "before the first step"),
+        ((steps[0] + steps[1]) / 2, "after the first step"),
+        (flow.ts[-1], "later"),
+    ]
+    # Axes: the concepts themselves. Rotating the embedding space shows the same cloud along them.
+    ends = run.spectrum.eigenvectors[:, :3]
+    final_axes = flow.embeddings[-1].T @ ends
+    final_axes /= np.linalg.norm(final_axes, axis=0)
+    extremes = [np.argsort(sign * ends[:, axis])[:7] for axis in (0, 1) for sign in (-1, 1)]
+    labelled = np.unique(np.concatenate(extremes))
+    figure, panels = new_figure(3, 5.2, 5.2)
+    limit = 1.05 * float(np.abs(flow.embeddings[-1] @ final_axes[:, :2]).max())
+    for (moment, title), ax in zip(moments, panels, strict=True):
+        index = int(np.abs(flow.ts - moment).argmin())
+        coordinates = flow.embeddings[index] @ final_axes
+        where = f"{title}, $t = {flow.ts[index] / unit:.2f}\\,t_1$"
+        plot_embedding_slice(coordinates, run.words, labelled, limit=limit, title=where, ax=ax)
+    return figure
+
+
+def _step_times(run: Run, unit: float):
+    """(c) Predicted against measured: the flow by the exact solution, SGD with its step size."""
+    figure, (left, right) = new_figure(2)
+    steps = run.comparison.step_times
+    plot_step_times(steps["theory"], {"flow": steps["flow"]}, time_unit=unit, ax=left)
+    plot_step_times(steps["theory-discrete"], {"sgd": steps["sgd"]}, time_unit=unit, ax=right)
+    return figure
+
+
+def _overlaps(run: Run, unit: float):
+    """(d) Learned directions of SGD against eigenvectors, mean over seeds."""
+    figure, (ax,) = new_figure(1)
+    final = run.comparison.trajectories["sgd"].embeddings[:, -1]
+    directions = left_directions(final, len(run.spectrum.eigenvalues))
+    plot_overlap_matrix(direction_overlaps(directions, run.spectrum.eigenvectors).mean(axis=0), ax=ax)
+    ax.set_title("SGD, mean over seeds")
+    return figure
+
+
+def _rotation(run: Run, unit: float):
+    """(e) Learned directions stay where they are."""
+    figure, (left, right) = new_figure(2)
+    ts = run.dense_flow.ts
+    plot_persistence(ts, run.persistence["flow"][0], time_unit=unit, title="gradient flow", ax=left)
+    plot_persistence(ts, run.persistence["sgd"][0], time_unit=unit, title="SGD, first seed", ax=right)
+    return figure

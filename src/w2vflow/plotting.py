@@ -1,0 +1,229 @@
+"""Figures: arrays or trajectories in, matplotlib Axes out. Nothing global is changed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from w2vflow.spectrum import Spectrum
+from w2vflow.storage import atomic_path
+from w2vflow.trajectory import Trajectory
+
+__all__ = [
+    "new_figure",
+    "plot_embedding_slice",
+    "plot_loss",
+    "plot_overlap_matrix",
+    "plot_persistence",
+    "plot_singular_values",
+    "plot_step_times",
+    "save_figure",
+]
+
+# Okabe and Ito's palette, told apart by all common kinds of colour vision.
+BLACK, ORANGE, SKY, GREEN, BLUE, RED = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
+STYLES: dict[str, dict[str, Any]] = {
+    "theory": {"color": BLACK, "linestyle": ":", "linewidth": 1.8, "zorder": 4, "label": "closed form"},
+    "theory-discrete": {
+        "color": BLUE,
+        "linestyle": (0, (1, 1.5)),
+        "linewidth": 1.8,
+        "zorder": 4,
+        "label": "closed form at this step size",
+    },
+    "flow": {"color": ORANGE, "linewidth": 3.5, "zorder": 2, "label": "gradient flow"},
+    "sgd": {"color": SKY, "linewidth": 1.0, "alpha": 0.8, "zorder": 3, "label": "SGD, every seed"},
+}
+MARKERS: dict[str, dict[str, Any]] = {
+    "flow": {"marker": "o", "markerfacecolor": "none", "color": RED, "label": "gradient flow"},
+    "sgd": {"marker": "s", "color": BLUE, "label": "SGD"},
+}
+
+
+def new_figure(columns: int, width: float = 5.0, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels side by side, outside pyplot, so that nobody need close it.
+
+    Args:
+        columns: how many panels.
+        width, height: of one panel, in inches.
+    """
+    figure = Figure(figsize=(columns * width, height), layout="constrained")
+    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write the figure as `stem.png` and `stem.svg`, atomically and without a date; return both paths."""
+    paths = []
+    for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
+        path = stem.with_suffix(suffix)
+        with mpl.rc_context({"svg.hashsalt": "w2vflow"}), atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=160, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None = None) -> Axes:
+    """Draw the loss of every trajectory and seed over time.
+
+    Args:
+        trajectories: on any times.
+        time_unit: what the time axis is divided by, `t_1` for one.
+        ax: where to draw; a new figure where not given.
+    """
+    ax = _axes(ax)
+    for traj in trajectories:
+        _draw(ax, traj.ts / time_unit, traj.loss if traj.seeds else traj.loss[None], traj.source)
+    ax.set(xlabel=_time_label(time_unit), ylabel=r"loss $\mathcal{L}(W)$")
+    _legend(ax)
+    return ax
+
+
+def plot_singular_values(
+    *trajectories: Trajectory, spectrum: Spectrum | None = None, time_unit: float = 1.0, ax: Axes | None = None
+) -> Axes:
+    """Draw the squared singular values of every trajectory and seed over time: the staircase.
+
+    Args:
+        trajectories: on any times.
+        spectrum: draws the levels `lambda_k` that the squared singular values tend to.
+        time_unit, ax: as in `plot_loss`.
+    """
+    ax = _axes(ax)
+    if spectrum is not None:
+        for value in spectrum.eigenvalues[: trajectories[0].dim]:
+            ax.axhline(value, color="0.85", linewidth=0.8, zorder=0)
+    for traj in trajectories:
+        squares = traj.singular_values**2
+        for seed in squares if traj.seeds else squares[None]:
+            _draw(ax, traj.ts / time_unit, seed.T, traj.source)
+    ax.set(xlabel=_time_label(time_unit), ylabel=r"squared singular values $s_k^2$")
+    _legend(ax)
+    return ax
+
+
+def plot_embedding_slice(
+    coordinates: np.ndarray,
+    words: Sequence[str],
+    labelled: Sequence[int],
+    *,
+    limit: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the embedding cloud at one time, some words by name.
+
+    Args:
+        coordinates: `(V, 3)`: two axes and the colour.
+        words: the vocabulary.
+        labelled: rows to name.
+        limit: half the width of the axes, the same for slices to be compared.
+        title: over the slice.
+        ax: as in `plot_loss`.
+    """
+    ax = _axes(ax)
+    limit = 1.05 * float(np.abs(coordinates[:, :2]).max()) if limit is None else limit
+    shade = max(float(np.abs(coordinates[:, 2]).max()), 0.25 * limit)
+    ax.scatter(*coordinates[:, :2].T, c=coordinates[:, 2], cmap="cividis", vmin=-shade, vmax=shade, s=5, alpha=0.6)
+    placed: list[np.ndarray] = []
+    for row in labelled:
+        spot = coordinates[row, :2]
+        # A name on top of another is worse than none.
+        if all(np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.5 * limit for other in placed):
+            ax.annotate(words[row], spot, fontsize=7, xytext=(2, 2), textcoords="offset points")
+            placed.append(spot)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
+    ax.set(xlabel="along concept 1", ylabel="along concept 2")
+    return ax
+
+
+def plot_step_times(
+    predicted: np.ndarray,
+    measured: dict[str, np.ndarray],
+    *,
+    time_unit: float = 1.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw measured against predicted step times, one point per concept, bars of one standard deviation.
+
+    Args:
+        predicted: `(S, k)`.
+        measured: `(S, k)` by source, `"flow"` and `"sgd"`.
+        time_unit, ax: as in `plot_loss`.
+    """
+    ax = _axes(ax)
+    across, across_bar = _mean_and_bar(predicted / time_unit)
+    low, high = 0.93 * np.nanmin(across), 1.04 * np.nanmax(across)
+    ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
+    for source, times in measured.items():
+        up, up_bar = _mean_and_bar(times / time_unit)
+        ax.errorbar(across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **MARKERS[source])
+    unit = "" if time_unit == 1 else r" / $t_1$"
+    ax.set(xlabel=f"step time predicted in closed form{unit}", ylabel=f"step time measured{unit}")
+    _legend(ax)
+    return ax
+
+
+def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
+    """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, k)`."""
+    ax = _axes(ax)
+    size = len(overlaps) + 0.5
+    image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis", extent=(0.5, size, size, 0.5))
+    ax.figure.colorbar(image, ax=ax, label="squared cosine", shrink=0.8)
+    ax.set(xlabel=r"eigenvector of $M^\star$", ylabel="learned direction")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return ax
+
+
+def plot_persistence(
+    ts: np.ndarray, persistence: np.ndarray, *, time_unit: float = 1.0, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw how each direction, once learned, overlaps with itself later on.
+
+    Args:
+        ts: `(T,)`.
+        persistence: `(T, k)`, of `direction_persistence`, NaN before a concept is learned.
+        time_unit, ax: as in `plot_loss`.
+        title: over the panel.
+    """
+    ax = _axes(ax)
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, persistence.shape[1]))
+    for mode, (curve, shade) in enumerate(zip(persistence.T, shades, strict=True)):
+        ends = (0, persistence.shape[1] - 1)
+        ax.plot(ts / time_unit, curve, color=shade, label=f"concept {mode + 1}" if mode in ends else None)
+    ax.set(xlabel=_time_label(time_unit), ylabel="squared cosine with itself when learned", title=title)
+    ax.set_ylim(0, 1.02)
+    _legend(ax)
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def _time_label(time_unit: float) -> str:
+    return "time $t$" if time_unit == 1 else r"time $t / t_1$"
+
+
+def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
+    style = STYLES[source]
+    for index, curve in enumerate(curves):
+        label = style["label"] if index == 0 else None
+        ax.plot(ts, curve, **{**style, "label": label})
+
+
+def _mean_and_bar(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    bar = times.std(axis=0, ddof=1) if len(times) > 1 else np.zeros(times.shape[1])
+    return times.mean(axis=0), bar
+
+
+def _legend(ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    ax.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)

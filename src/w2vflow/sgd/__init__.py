@@ -1,0 +1,1 @@
+"""The discrete algorithm: minibatches of (word, context) pairs, vmapped over seeds."""

@@ -1,0 +1,92 @@
+"""Leading eigenpairs of M*: the concepts, and the step size that its two ends allow."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+from scipy.sparse.linalg import eigsh
+
+from w2vflow.checks import argument_error
+from w2vflow.problem import Problem
+
+__all__ = ["Spectrum", "leading_eigenpairs", "stability_limit"]
+
+Host = np.ndarray
+
+
+class Spectrum(eqx.Module):
+    """Eigenpairs of `M*`, algebraically largest first.
+
+    Attributes:
+        eigenvalues: `lambda_k`, `(k,)`, falling.
+        eigenvectors: orthonormal columns `v_k`, `(V, k)`; the entry of largest size is positive.
+        residuals: `||M* v_k - lambda_k v_k||`, `(k,)`; each bounds the error of its eigenvalue.
+    """
+
+    eigenvalues: Float[Host, " k"]
+    eigenvectors: Float[Host, "V k"]
+    residuals: Float[Host, " k"]
+
+    def leading(self, k: int) -> "Spectrum":
+        """Return the first `k` pairs.
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        if not 1 <= k <= len(self.eigenvalues):
+            raise argument_error("k", f"between 1 and the {len(self.eigenvalues)} pairs at hand", k)
+        return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k])
+
+
+def leading_eigenpairs(problem: Problem, k: int) -> Spectrum:
+    """Return the `k` algebraically largest eigenpairs of `M*`, in float64 on the host.
+
+    Negative eigenvalues, however large in size, come last: tied weights never learn them. With
+    `k = problem.vocab_size` the whole eigenbasis comes from LAPACK; few pairs of a large matrix
+    come from ARPACK with a fixed start vector, so that the result is reproducible.
+
+    Raises:
+        ValueError: `k` outside 1..V.
+
+    References:
+        arXiv 2502.09863, section 3: the eigenvectors are the concepts, in learning order.
+    """
+    size = problem.vocab_size
+    if not 1 <= k <= size:
+        raise argument_error("k", f"between 1 and the vocabulary size {size}", k)
+    target = np.asarray(problem.target(), np.float64)
+    # Below these sizes LAPACK's direct solver is faster than iterating.
+    if size > 500 and k < size // 10:
+        values, vectors = eigsh(target, k, which="LA", v0=_start(size))
+    else:
+        values, vectors = scipy.linalg.eigh(target, subset_by_index=(size - k, size - 1))
+    order = np.argsort(-values, kind="stable")
+    values, vectors = values[order], vectors[:, order]
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])
+    vectors = vectors * signs
+    return Spectrum(values, vectors, np.linalg.norm(target @ vectors - vectors * values, axis=0))
+
+
+def stability_limit(problem: Problem) -> float:
+    """Return the learning rate above which gradient descent leaves the solution it should settle on.
+
+        eta < 2 / max(2 lambda_1, lambda_1 - lambda_min)
+
+    The largest curvature at the end point is either along the leading concept (2 lambda_1) or
+    between it and the most negative eigenvalue, which is never learned but pulls back. The limit
+    is that of full-batch descent; noise of small batches lowers it.
+    """
+    target = np.asarray(problem.target(), np.float64)
+    size = len(target)
+    if size <= 500:
+        values: Any = scipy.linalg.eigvalsh(target)
+        smallest, largest = values[0], values[-1]
+    else:
+        smallest, largest = np.sort(eigsh(target, 2, which="BE", v0=_start(size), return_eigenvectors=False))
+    return float(2 / max(2 * largest, largest - smallest))
+
+
+def _start(size: int) -> Host:
+    return np.random.default_rng(0).standard_normal(size)

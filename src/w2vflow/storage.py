@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from w2vflow.checks import argument_error
+
+__all__ = ["atomic_path", "check_writable_folder", "write_json", "write_text"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it onto `path` when the block ends well.
+
+    The suffix is kept, because writers choose their format by it. After an exception the
+    temporary file is removed and what stood at `path` before is untouched.
+
+    Raises:
+        OSError: the folder cannot be created or written.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp's 0600 would make results unreadable to the colleagues they are shared with.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path`, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON to `path`, atomically.
+
+    Raises:
+        ValueError: NaN or infinity in `value`: they are not JSON; write `None` instead.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
+    """Create the folder `path` if need be and return it; raise `ValueError` if nothing can be written there.
+
+    Called before a long computation, so that its result has a place to go.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise argument_error(
+            argument,
+            "a folder that can be written",
+            f"{folder} ({error.strerror})",
+            "Choose another folder or change its permissions.",
+        ) from error
+    return folder
