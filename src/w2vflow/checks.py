@@ -4,8 +4,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
-__all__ = ["argument_error", "check_dimension", "check_times", "check_weights", "require_float64"]
+__all__ = ["AnyArray", "argument_error", "check_dimension", "check_times", "check_weights", "require_float64"]
+
+AnyArray = Array | np.ndarray
 
 
 def argument_error(argument: str, expected: str, got: object, remedy: str = "") -> ValueError:

@@ -125,7 +125,8 @@ def _table(run: Run) -> list[str]:
         ]
         error = row["sgd_step_time_error"]
         lines.append(
-            f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  " + "  ".join(f"{cell:<13}" for cell in cells)
+            f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  "
+            + "  ".join(f"{cell:<13}" for cell in cells)
             + f"  {'-' if error is None else f'{error:.1%}':<6}  {row['overlap_with_eigenvector']:.3f}"
         )
         words = " ".join(row["positive_words"][:5]), " ".join(row["negative_words"][:5])
@@ -155,11 +156,17 @@ def _verdict(run: Run) -> list[str]:
         f"{'-' if error is None else f'{error:.1%}'} on average over seeds;",
         f"  leading {first} directions overlap with the eigenvectors by "
         f"{summary['subspace_overlap_of_first_modes']:.3f} (mean squared cosine).",
-        f"A learned concept keeps its direction, first {first}: squared cosine "
-        + ", ".join(f"{name} {_number(value)}" for name, value in persistence.items())
-        + ".",
+        f"A learned concept keeps its direction, first {first}, squared cosine to the end:",
+        *(
+            f"  {since}: " + ", ".join(f"{name} {_number(value)}" for name, value in by.items())
+            for since, by in summary["persistence_of_first_modes"].items()
+        ),
     ]
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from w2vflow.checks import argument_error
 from w2vflow.spectrum import Spectrum
@@ -96,30 +97,43 @@ def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
     return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
 
 
-def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9) -> np.ndarray:
+def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.99) -> np.ndarray:
     """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
 
-    The squared cosine between the k-th left singular vector of `W` when it is learned and the same
-    at each later time; NaN before, and for modes never learned. Concepts that do not rotate stay
-    at 1.
+    The squared cosine between the direction of concept k when it has risen to a fraction `learned`
+    of `lambda_k` and at each later time; NaN before, and for concepts never learned. Concepts that
+    do not rotate stay at 1. Concepts closer together than their rise is wide are learned jointly
+    and turn within their common plane until both have risen: a smaller fraction shows it.
+
+    The directions are the left singular vectors of `W`, matched to those at the end one to one,
+    because their order by size changes where a late concept overtakes an early one.
 
     Args:
         traj: a trajectory with embeddings.
         spec: leading eigenpairs.
-        learned: fraction of `lambda_k` at which `s_k^2` counts as learned.
+        learned: between 0 and 1.
 
     Raises:
         ValueError: the trajectory has no embeddings.
     """
-    if traj.embeddings is None:
-        raise argument_error("traj", "a trajectory with embeddings", "none", "Pass `save_embeddings=True`.")
+    embeddings = traj.require_embeddings()
+    if traj.seeds is not None:
+        return np.stack([direction_persistence(traj.of_seed(s), spec, learned) for s in range(traj.seeds)])
     modes = min(traj.dim, len(spec.eigenvalues))
-    directions = left_directions(traj.embeddings, modes)
-    reached = traj.singular_values[..., :modes] ** 2 >= learned * spec.eigenvalues[:modes]
-    since = np.logical_or.accumulate(reached, axis=-2)
-    at = np.broadcast_to(reached.argmax(axis=-2)[..., None, None, :], (*directions.shape[:-3], 1, *directions.shape[-2:]))
-    cosines = np.sum(np.take_along_axis(directions, at, axis=-3) * directions, axis=-2)
-    return np.where(since, cosines**2, np.nan)
+    directions = left_directions(embeddings, modes)
+    order = np.stack([_matching(direction_overlaps(U, directions[-1])) for U in directions])
+    directions = np.take_along_axis(directions, order[:, None, :], axis=2)
+    squares = np.take_along_axis(traj.singular_values[:, :modes] ** 2, order, axis=1)
+    reached = squares >= learned * spec.eigenvalues[:modes]
+    when_learned = directions[reached.argmax(axis=0), :, np.arange(modes)].T
+    cosines = np.sum(when_learned * directions, axis=1)
+    return np.where(np.logical_or.accumulate(reached, axis=0), cosines**2, np.nan)
+
+
+def _matching(overlaps: np.ndarray) -> np.ndarray:
+    """Return for every column the row it goes with, one to one, with the largest sum of overlaps."""
+    rows, columns = linear_sum_assignment(overlaps, maximize=True)
+    return rows[np.argsort(columns)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,9 +277,7 @@ def _with_seeds(traj: Trajectory) -> Trajectory:
     if traj.seeds is not None:
         return traj
     kept = None if traj.embeddings is None else traj.embeddings[None]
-    return Trajectory(
-        traj.source, traj.ts, traj.singular_values[None], traj.loss[None], kept, traj.metadata
-    )
+    return Trajectory(traj.source, traj.ts, traj.singular_values[None], traj.loss[None], kept, traj.metadata)
 
 
 def _steps(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:

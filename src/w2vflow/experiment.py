@@ -25,7 +25,7 @@ from w2vflow.flow import solve_flow
 from w2vflow.problem import Problem, gaussian_init
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, check_learning_rate, leading_eigenpairs
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
@@ -88,7 +88,6 @@ class Run:
         words: the vocabulary.
         spectrum: the `dim` leading eigenpairs.
         comparison: theory, flow and SGD of all seeds.
-        dense_flow: the flow of the first seed, integrated in the dense basis, with embeddings.
         persistence: of flow and SGD, `(S, T, k)` each: `direction_persistence`.
         features: words at the ends of each concept.
         summary: the numbers, as JSON values.
@@ -98,7 +97,6 @@ class Run:
     words: tuple[str, ...]
     spectrum: Spectrum
     comparison: Comparison
-    dense_flow: Trajectory
     persistence: dict[str, np.ndarray]
     features: list[Feature]
     summary: dict[str, Any]
@@ -127,14 +125,15 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)
     W0 = gaussian_init(keys, problem.vocab_size, experiment.dim, experiment.scale)
     rate = experiment.learning_rate / float(basis.eigenvalues[0])
+    check_learning_rate(problem, rate)
     ts = _times(experiment, problem, basis, rate)
     with stage("closed form, flow and step-size corrected"):
         exact = predict(problem, W0, ts, spectrum=basis)
         discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
     with stage("gradient flow of every seed, in the eigenbasis"):
-        flow = solve_flow(problem, W0, ts, spectrum=basis, progress=progress)
+        flow = solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True, progress=progress)
     with stage("gradient flow of one seed, in the dense basis"):
-        dense = solve_flow(problem, W0[0], ts, save_embeddings=True, progress=progress)
+        dense = solve_flow(problem, W0[0], ts, progress=progress)
     with stage("flow against closed form at other initial scales"):
         scale_errors = {
             f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
@@ -157,8 +156,8 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
         leading = basis.leading(experiment.dim)
         comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
         persistence = {
-            "flow": direction_persistence(dense, leading)[None],
-            "sgd": direction_persistence(sgd, leading),
+            fraction: {t.source: direction_persistence(t, leading, fraction) for t in (flow, sgd)}
+            for fraction in (0.5, 0.9, 0.99)
         }
         features = label_features(leading, stats.words)
         law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
@@ -169,12 +168,10 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
                 "first seed, dense flow": _error(dense, exact.of_seed(0)),
                 "by initial scale, eigenbasis flow": scale_errors,
             },
-            **_summary(comparison, dense, persistence, features, law),
+            **_summary(comparison, persistence, features, law),
         }
     summary["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
-    return Run(
-        experiment, stats.words, leading, comparison, dense, persistence, features, summary
-    )
+    return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary)
 
 
 def _stages(log: Log, seconds: dict[str, float]) -> Callable[[str], Any]:
@@ -199,7 +196,9 @@ def _flow_error(
     experiment: Experiment, problem: Problem, basis: Spectrum, key: jax.Array, scale: float
 ) -> float:
     W0 = gaussian_init(key, problem.vocab_size, experiment.dim, scale)
-    ts = _times(replace(experiment, scale=scale), problem, basis, experiment.learning_rate / basis.eigenvalues[0])
+    ts = _times(
+        replace(experiment, scale=scale), problem, basis, experiment.learning_rate / basis.eigenvalues[0]
+    )
     flow = solve_flow(problem, W0, ts, spectrum=basis)
     return _error(flow, predict(problem, W0, ts, spectrum=basis))
 
@@ -216,15 +215,17 @@ def _provenance(experiment: Experiment, stats: CooccurrenceStatistics, rate: flo
         "device": jax.devices()[0].device_kind,
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")},
+            **{
+                name: version(name)
+                for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
+            },
         },
     }
 
 
 def _summary(
     comparison: Comparison,
-    dense: Trajectory,
-    persistence: dict[str, np.ndarray],
+    persistence: dict[float, dict[str, np.ndarray]],
     features: list[Feature],
     law: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
@@ -233,12 +234,11 @@ def _summary(
     assert spectrum is not None
     sgd = comparison.trajectories["sgd"]
     modes = len(spectrum.eigenvalues)
-    directions = left_directions(sgd.embeddings[:, -1], modes)
+    directions = left_directions(sgd.require_embeddings()[:, -1], modes)
     own = direction_overlaps(directions, spectrum.eigenvectors).diagonal(axis1=-2, axis2=-1).mean(axis=0)
     flow_error = comparison.step_time_errors("flow", "theory")
     sgd_error = comparison.step_time_errors("sgd", "theory-discrete")
     plain_error = comparison.step_time_errors("sgd", "theory")
-    at_end = {name: values[:, -1] for name, values in persistence.items()}
     # Of every mode that was learned in all seeds of both.
     learned = int(np.logical_and(*(np.isfinite(steps[name]).all(axis=0) for name in ("flow", "sgd"))).sum())
     first = min(8, modes)
@@ -252,8 +252,7 @@ def _summary(
             "sgd_step_time_error": sgd_error[k],
             "sgd_step_time_error_uncorrected": plain_error[k],
             "overlap_with_eigenvector": own[k],
-            "flow_persistence": np.mean(at_end["flow"][:, k]),
-            "sgd_persistence": np.mean(at_end["sgd"][:, k]),
+            "persistence": {name: _mean_of(p[:, -1, k]) for name, p in persistence[0.99].items()},
             "positive_words": features[k].positive,
             "negative_words": features[k].negative,
         }
@@ -268,12 +267,19 @@ def _summary(
                 [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
             ),
             "persistence_of_first_modes": {
-                name: np.mean(values[:, :first]) for name, values in at_end.items()
+                f"from {fraction:.0%} of lambda_k": {n: _mean_of(p[:, -1, :first]) for n, p in by.items()}
+                for fraction, by in persistence.items()
             },
             "final_loss": {name: np.mean(t.loss[..., -1]) for name, t in comparison.trajectories.items()},
             "concepts": concepts,
         }
     )
+
+
+def _mean_of(values: np.ndarray) -> float:
+    """Return the mean over seeds and modes that were learned; NaN where none was."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def _mean_sd(times: np.ndarray) -> tuple[float, float]:

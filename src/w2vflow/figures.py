@@ -10,6 +10,7 @@ import numpy as np
 from w2vflow.comparison import direction_overlaps, left_directions
 from w2vflow.experiment import Run
 from w2vflow.plotting import (
+    Figure,
     new_figure,
     plot_embedding_slice,
     plot_loss,
@@ -60,21 +61,24 @@ def _features_csv(run: Run) -> str:
     return text.getvalue()
 
 
-def _learning(run: Run, unit: float):
+def _learning(run: Run, unit: float) -> Figure:
     """(a) Loss and staircase: closed form and flow of the first seed, SGD of all."""
     figure, (left, right) = new_figure(2, 5.6, 4.4)
     by_source = run.comparison.trajectories
     drawn = [by_source["flow"].of_seed(0), by_source["sgd"], by_source["theory"].of_seed(0)]
     plot_loss(*drawn, time_unit=unit, ax=left)
-    plot_singular_values(*drawn, spectrum=run.spectrum, time_unit=unit, ax=right)
+    plot_singular_values(*drawn, spectrum=run.spectrum, time_unit=unit, ax=right, legend=False)
+    for panel in (left, right):
+        for step in run.comparison.step_times["theory"][0] / unit:
+            panel.axvline(step, color="0.9", linewidth=0.6, zorder=0)
     left.set_title("the loss falls in steps")
     right.set_title("one concept at a time")
     return figure
 
 
-def _embedding(run: Run, unit: float):
+def _embedding(run: Run, unit: float) -> Figure:
     """(b) The cloud before, after the first step and at the end, on its own final axes."""
-    flow = run.dense_flow
+    flow = run.comparison.trajectories["flow"].of_seed(0)
     steps = run.comparison.step_times["theory"][0]
     moments = [
         (0.5 * steps[0], "before the first step"),
@@ -83,21 +87,22 @@ def _embedding(run: Run, unit: float):
     ]
     # Axes: the concepts themselves. Rotating the embedding space shows the same cloud along them.
     ends = run.spectrum.eigenvectors[:, :3]
-    final_axes = flow.embeddings[-1].T @ ends
+    cloud = flow.require_embeddings()
+    final_axes = cloud[-1].T @ ends
     final_axes /= np.linalg.norm(final_axes, axis=0)
     extremes = [np.argsort(sign * ends[:, axis])[:7] for axis in (0, 1) for sign in (-1, 1)]
-    labelled = np.unique(np.concatenate(extremes))
+    labelled = np.unique(np.concatenate(extremes)).tolist()
     figure, panels = new_figure(3, 5.2, 5.2)
-    limit = 1.05 * float(np.abs(flow.embeddings[-1] @ final_axes[:, :2]).max())
+    limit = 1.05 * float(np.abs(cloud[-1] @ final_axes[:, :2]).max())
     for (moment, title), ax in zip(moments, panels, strict=True):
         index = int(np.abs(flow.ts - moment).argmin())
-        coordinates = flow.embeddings[index] @ final_axes
+        coordinates = cloud[index] @ final_axes
         where = f"{title}, $t = {flow.ts[index] / unit:.2f}\\,t_1$"
         plot_embedding_slice(coordinates, run.words, labelled, limit=limit, title=where, ax=ax)
     return figure
 
 
-def _step_times(run: Run, unit: float):
+def _step_times(run: Run, unit: float) -> Figure:
     """(c) Predicted against measured: the flow by the exact solution, SGD with its step size."""
     figure, (left, right) = new_figure(2)
     steps = run.comparison.step_times
@@ -106,20 +111,22 @@ def _step_times(run: Run, unit: float):
     return figure
 
 
-def _overlaps(run: Run, unit: float):
+def _overlaps(run: Run, unit: float) -> Figure:
     """(d) Learned directions of SGD against eigenvectors, mean over seeds."""
     figure, (ax,) = new_figure(1)
-    final = run.comparison.trajectories["sgd"].embeddings[:, -1]
+    final = run.comparison.trajectories["sgd"].require_embeddings()[:, -1]
     directions = left_directions(final, len(run.spectrum.eigenvalues))
     plot_overlap_matrix(direction_overlaps(directions, run.spectrum.eigenvectors).mean(axis=0), ax=ax)
     ax.set_title("SGD, mean over seeds")
     return figure
 
 
-def _rotation(run: Run, unit: float):
+def _rotation(run: Run, unit: float) -> Figure:
     """(e) Learned directions stay where they are."""
     figure, (left, right) = new_figure(2)
-    ts = run.dense_flow.ts
-    plot_persistence(ts, run.persistence["flow"][0], time_unit=unit, title="gradient flow", ax=left)
+    ts = run.comparison.trajectories["flow"].ts
+    plot_persistence(
+        ts, run.persistence["flow"][0], time_unit=unit, title="gradient flow, first seed", ax=left
+    )
     plot_persistence(ts, run.persistence["sgd"][0], time_unit=unit, title="SGD, first seed", ax=right)
     return figure

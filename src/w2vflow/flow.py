@@ -67,16 +67,10 @@ def solve_flow(
     require_float64("solve_flow")
     weights, times = check_weights(W0, problem.vocab_size), check_times(ts)
     _check_tolerances(rtol, atol, weights)
+    solver = dfx.Dopri8() if solver is None else solver
     target: Array = problem.target()
     if spectrum is not None:
-        if spectrum.eigenvectors.shape != (problem.vocab_size, problem.vocab_size):
-            raise argument_error(
-                "spectrum",
-                f"the complete eigenbasis of {problem.vocab_size} pairs",
-                f"{len(spectrum.eigenvalues)} pairs",
-                "Use `leading_eigenpairs(problem, problem.vocab_size)`.",
-            )
-        target = jnp.asarray(spectrum.eigenvalues)
+        target = jnp.asarray(spectrum.require_complete().eigenvalues)
         weights = spectrum.eigenvectors.T @ weights
     seeds = weights if weights.ndim == 3 else weights[None]
     if atol is None:
@@ -86,28 +80,26 @@ def solve_flow(
         jnp.asarray(seeds),
         jnp.asarray(times),
         jnp.asarray([rtol, atol]),
-        dfx.Dopri8() if solver is None else solver,
+        solver,
         max_steps,
         save_embeddings,
         dfx.TqdmProgressMeter() if progress else dfx.NoProgressMeter(),
     )
     _check_reached(solution, times, max_steps)
-    values, loss, kept = solution.ys
-    embeddings = None
+    observed: Any = solution.ys
+    values, loss, kept = observed
     if kept is not None:
-        embeddings = np.asarray(kept)
-        if spectrum is not None:
-            embeddings = np.moveaxis(np.tensordot(spectrum.eigenvectors, embeddings, axes=(1, -2)), 0, -2)
+        kept = np.asarray(kept) if spectrum is None else spectrum.to_words(kept)
     axis = 0 if weights.ndim == 2 else slice(None)
     return Trajectory(
         "flow",
         times,
         np.asarray(values)[axis],
         np.asarray(loss)[axis],
-        None if embeddings is None else embeddings[axis],
+        None if kept is None else kept[axis],
         {
             "method": "eigenbasis flow" if spectrum is not None else "dense flow",
-            "solver": type(dfx.Dopri8() if solver is None else solver).__name__,
+            "solver": type(solver).__name__,
             "rtol": rtol,
             "atol": atol,
             "accepted_steps": np.asarray(solution.stats["num_accepted_steps"]).tolist(),
@@ -163,7 +155,7 @@ def _integrate(
     def pull(W: Array) -> Array:
         return target[:, None] * W if target.ndim == 1 else target @ W
 
-    def velocity(t: Array, W: Array, args: None) -> Array:
+    def velocity(t: Any, W: Array, args: None) -> Array:
         return pull(W) - W @ (W.T @ W)
 
     def observe(t: Array, W: Array, args: None) -> tuple[Array, Array, Array | None]:

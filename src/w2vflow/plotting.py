@@ -16,6 +16,7 @@ from w2vflow.storage import atomic_path
 from w2vflow.trajectory import Trajectory
 
 __all__ = [
+    "Figure",
     "new_figure",
     "plot_embedding_slice",
     "plot_loss",
@@ -85,13 +86,18 @@ def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None
 
 
 def plot_singular_values(
-    *trajectories: Trajectory, spectrum: Spectrum | None = None, time_unit: float = 1.0, ax: Axes | None = None
+    *trajectories: Trajectory,
+    spectrum: Spectrum | None = None,
+    time_unit: float = 1.0,
+    legend: bool = True,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the squared singular values of every trajectory and seed over time: the staircase.
 
     Args:
         trajectories: on any times.
         spectrum: draws the levels `lambda_k` that the squared singular values tend to.
+        legend: name the sources.
         time_unit, ax: as in `plot_loss`.
     """
     ax = _axes(ax)
@@ -103,7 +109,8 @@ def plot_singular_values(
         for seed in squares if traj.seeds else squares[None]:
             _draw(ax, traj.ts / time_unit, seed.T, traj.source)
     ax.set(xlabel=_time_label(time_unit), ylabel=r"squared singular values $s_k^2$")
-    _legend(ax)
+    if legend:
+        _legend(ax)
     return ax
 
 
@@ -128,14 +135,18 @@ def plot_embedding_slice(
     """
     ax = _axes(ax)
     limit = 1.05 * float(np.abs(coordinates[:, :2]).max()) if limit is None else limit
-    shade = max(float(np.abs(coordinates[:, 2]).max()), 0.25 * limit)
-    ax.scatter(*coordinates[:, :2].T, c=coordinates[:, 2], cmap="cividis", vmin=-shade, vmax=shade, s=5, alpha=0.6)
+    shade = 0.5 * limit
+    across, up, colour = coordinates.T
+    ax.scatter(across, up, c=colour, cmap="cividis", vmin=-shade, vmax=shade, s=5, alpha=0.6)
     placed: list[np.ndarray] = []
     for row in labelled:
         spot = coordinates[row, :2]
         # A name on top of another is worse than none.
-        if all(np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.5 * limit for other in placed):
-            ax.annotate(words[row], spot, fontsize=7, xytext=(2, 2), textcoords="offset points")
+        if all(
+            np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.5 * limit
+            for other in placed
+        ):
+            ax.annotate(words[row], (spot[0], spot[1]), fontsize=7, xytext=(2, 2), textcoords="offset points")
             placed.append(spot)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
     ax.set(xlabel="along concept 1", ylabel="along concept 2")
@@ -162,7 +173,9 @@ def plot_step_times(
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
     for source, times in measured.items():
         up, up_bar = _mean_and_bar(times / time_unit)
-        ax.errorbar(across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **MARKERS[source])
+        ax.errorbar(
+            across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **MARKERS[source]
+        )
     unit = "" if time_unit == 1 else r" / $t_1$"
     ax.set(xlabel=f"step time predicted in closed form{unit}", ylabel=f"step time measured{unit}")
     _legend(ax)
@@ -182,7 +195,12 @@ def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes
 
 
 def plot_persistence(
-    ts: np.ndarray, persistence: np.ndarray, *, time_unit: float = 1.0, title: str = "", ax: Axes | None = None
+    ts: np.ndarray,
+    persistence: np.ndarray,
+    *,
+    time_unit: float = 1.0,
+    title: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw how each direction, once learned, overlaps with itself later on.
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.checks import argument_error, check_dimension
+from w2vflow.checks import AnyArray, argument_error, check_dimension
 from w2vflow.losses import LOSSES, Quartic
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.weighting import Uniform
@@ -125,7 +125,7 @@ class Problem(eqx.Module):
         """Return the matrix `M*` whose leading eigenvectors are the concepts, dense `(V, V)`."""
         return self.target_matrix
 
-    def loss(self, W: Float[Array, "V d"]) -> Float[Array, ""]:
+    def loss(self, W: AnyArray) -> Float[Array, ""]:
         """Return `L(W) = 1/4 sum_ij (M*_ij - (W W^T)_ij)^2`.
 
         Raises:
@@ -133,7 +133,7 @@ class Problem(eqx.Module):
         """
         return _objective(self.target_matrix, self._checked(W))
 
-    def gradient(self, W: Float[Array, "V d"]) -> Float[Array, "V d"]:
+    def gradient(self, W: AnyArray) -> Float[Array, "V d"]:
         """Return `dL/dW = (W W^T - M*) W`.
 
         Raises:

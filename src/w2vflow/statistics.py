@@ -5,8 +5,8 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,7 @@ _FORMAT = "w2vflow-cooccurrence"
 _VERSION = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class CooccurrenceStatistics:
     """Symmetric weighted co-occurrence counts of a vocabulary, and how they were counted.
 
@@ -58,25 +58,23 @@ class CooccurrenceStatistics:
     words: tuple[str, ...]
     counts: sparse.csr_array
     unigram: np.ndarray
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any]
 
-    def __post_init__(self) -> None:
-        words = tuple(self.words)
-        unigram = np.asarray(self.unigram)
-        counts = sparse.csr_array(self.counts)
+    def __init__(
+        self, words: Sequence[str], counts: Any, unigram: Any, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        words, unigram, counts = tuple(words), np.asarray(unigram), sparse.csr_array(counts)
         _check_shapes(words, counts, unigram)
         counts.sum_duplicates()
         _check_values(counts)
-        if np.issubdtype(counts.dtype, np.integer) or (counts.data == np.rint(counts.data)).all():
-            counts = counts.astype(np.int64)
-        else:
-            counts = counts.astype(np.float64)
+        integral = counts.dtype.kind in "iu" or (counts.data == np.rint(counts.data)).all()
+        counts = counts.astype(np.int64 if integral else np.float64)
         counts.eliminate_zeros()
         _check_words_occur(words, counts, unigram)
         object.__setattr__(self, "words", words)
         object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "unigram", unigram.astype(np.int64))
-        object.__setattr__(self, "metadata", dict(self.metadata))
+        object.__setattr__(self, "metadata", dict(metadata or {}))
 
     def __repr__(self) -> str:
         return (
@@ -228,19 +226,28 @@ def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.
         raise argument_error("words", "at least one word", "none")
     if len(set(words)) != size:
         repeated = next(word for i, word in enumerate(words) if word in words[:i])
-        raise argument_error("words", "all different", f"{repeated!r} twice", "Merge the rows of equal words.")
+        raise argument_error(
+            "words", "all different", f"{repeated!r} twice", "Merge the rows of equal words."
+        )
     if counts.shape != (size, size):
-        raise argument_error("counts", f"of shape ({size}, {size}), one row per word", f"shape {counts.shape}")
+        raise argument_error(
+            "counts", f"of shape ({size}, {size}), one row per word", f"shape {counts.shape}"
+        )
     if unigram.shape != (size,):
         raise argument_error("unigram", f"of shape ({size},), one number per word", f"shape {unigram.shape}")
 
 
 def _check_values(counts: sparse.csr_array) -> None:
     if not np.isfinite(counts.data).all():
-        raise argument_error("counts", "finite", "NaN or infinite entries", "Find where they were divided by 0.")
+        raise argument_error(
+            "counts", "finite", "NaN or infinite entries", "Find where they were divided by 0."
+        )
     if counts.nnz and counts.data.min() < 0:
         raise argument_error(
-            "counts", "non-negative", counts.data.min(), "Counts that overflowed their integer type turn negative."
+            "counts",
+            "non-negative",
+            counts.data.min(),
+            "Counts that overflowed their integer type turn negative.",
         )
     asymmetric = abs(counts - counts.T)
     if asymmetric.nnz and asymmetric.max() > 0:

@@ -60,6 +60,18 @@ class Trajectory:
         """Embedding dimension."""
         return self.singular_values.shape[-1]
 
+    def require_embeddings(self) -> np.ndarray:
+        """Return the embeddings.
+
+        Raises:
+            ValueError: they were not kept.
+        """
+        if self.embeddings is None:
+            raise argument_error(
+                "traj", "a trajectory with embeddings", "none", "Run the solver with `save_embeddings=True`."
+            )
+        return self.embeddings
+
     def of_seed(self, seed: int) -> "Trajectory":
         """Return the trajectory of one seed, without the seed axis.
 
@@ -75,7 +87,11 @@ class Trajectory:
 
     def __repr__(self) -> str:
         seeds = "1 seed" if self.seeds is None else f"{self.seeds} seeds"
-        kept = "no embeddings" if self.embeddings is None else f"embeddings {self.embeddings.nbytes / 1e6:.0f} MB"
+        kept = (
+            "no embeddings"
+            if self.embeddings is None
+            else f"embeddings {self.embeddings.nbytes / 1e6:.0f} MB"
+        )
         loss = np.mean(self.loss, axis=0) if self.seeds else self.loss
         return (
             f"Trajectory({self.source}, {seeds}, {len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}], "

@@ -1,7 +1,9 @@
 """How strongly each pair counts: the weights Psi+ and Psi- of positive and negative pairs."""
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from w2vflow.checks import AnyArray
 
 __all__ = ["Uniform"]
 
@@ -16,8 +18,8 @@ class Uniform(eqx.Module):
     """
 
     def psi(
-        self, pair: Float[Array, "V V"], product: Float[Array, "V V"]
-    ) -> tuple[Float[Array, "V V"], Float[Array, "V V"]]:
+        self, pair: Float[AnyArray, "V V"], product: Float[AnyArray, "V V"]
+    ) -> tuple[Float[AnyArray, "V V"], Float[AnyArray, "V V"]]:
         """Return `Psi+` and `Psi-`, up to a common factor.
 
         Args:

@@ -51,8 +51,8 @@ def read_documents(
             ) from error
 
 
-def _documents(lines: TextIO, reader: str) -> Iterator[str]:
-    first = lines.readline()
+def _documents(lines: Iterator[str], reader: str) -> Iterator[str]:
+    first = next(lines, "")
     if reader == "auto":
         reader = "wikiextractor" if first.startswith("<doc ") else "lines"
     yield from READERS[reader](first, lines)

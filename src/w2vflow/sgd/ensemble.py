@@ -16,7 +16,7 @@ from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.losses import Quartic
 from w2vflow.problem import Problem, gaussian_init, objective
 from w2vflow.sgd.samplers import SAMPLERS, PairBatch, Sampler
-from w2vflow.spectrum import stability_limit
+from w2vflow.spectrum import check_learning_rate
 from w2vflow.trajectory import Trajectory, singular_values
 
 __all__ = ["minibatch_gradient", "run_sgd", "run_sgd_ensemble"]
@@ -69,7 +69,9 @@ def run_sgd(
     """
     weights = check_weights(W0, problem.vocab_size)
     if weights.ndim != 2:
-        raise argument_error("W0", "of one seed, (V, dim)", f"shape {weights.shape}", "Use `run_sgd_ensemble`.")
+        raise argument_error(
+            "W0", "of one seed, (V, dim)", f"shape {weights.shape}", "Use `run_sgd_ensemble`."
+        )
     ensemble = _run(
         problem, weights[None], key[None], ts, learning_rate, batch_size, sampler, save_embeddings, progress
     )
@@ -112,7 +114,9 @@ def run_sgd_ensemble(
     """
     weights = np.asarray(gaussian_init(keys, problem.vocab_size, dim, scale), np.float64)
     if weights.ndim != 3:
-        raise argument_error("keys", "an array of keys", f"shape {keys.shape}", "Use `jax.random.split(key, S)`.")
+        raise argument_error(
+            "keys", "an array of keys", f"shape {keys.shape}", "Use `jax.random.split(key, S)`."
+        )
     draws = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
     return _run(problem, weights, draws, ts, learning_rate, batch_size, sampler, save_embeddings, progress)
 
@@ -129,16 +133,9 @@ def _run(
     progress: bool,
 ) -> Trajectory:
     """Check, run and collect; the common part of the two public functions."""
+    limit = check_learning_rate(problem, learning_rate)
     steps = _whole_steps(check_times(ts), learning_rate)
     _check_batch(batch_size, sampler)
-    limit = stability_limit(problem)
-    if learning_rate >= limit:
-        raise argument_error(
-            "learning_rate",
-            f"below the stability limit {limit:.4g} (2 / max(2 lambda_1, lambda_1 - lambda_min))",
-            learning_rate,
-            "A twentieth of it is a safe start.",
-        )
     mesh = _seed_mesh(len(starts))
     on_seeds = NamedSharding(mesh, PartitionSpec("seed"))
     with tqdm(total=len(steps), desc="SGD", unit="save", disable=not progress) as bar:
@@ -153,7 +150,7 @@ def _run(
             batch_size,
             save_embeddings,
             mesh,
-            (lambda: bar.update(1 / mesh.size)) if progress else None,
+            _advance(bar, 1 / mesh.size) if progress else None,
         )
         jax.block_until_ready(loss)
         jax.effects_barrier()
@@ -178,8 +175,6 @@ def _run(
 
 
 def _whole_steps(times: np.ndarray, learning_rate: float) -> np.ndarray:
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
     steps = np.rint(times / learning_rate).astype(np.int64)
     if (np.diff(steps) == 0).any():
         raise argument_error(
@@ -214,6 +209,15 @@ def _check_finite(loss: np.ndarray, times: np.ndarray, learning_rate: float, lim
         )
 
 
+def _advance(bar: tqdm, share: float) -> Callable[[], None]:
+    """Return what each device calls at each observation: its share of one tick of the bar."""
+
+    def advance() -> None:
+        bar.update(share)
+
+    return advance
+
+
 def _seed_mesh(seeds: int) -> Mesh:
     """Return a mesh over as many devices as share the seeds evenly."""
     devices = jax.devices()
@@ -241,7 +245,7 @@ def _simulate(
     batch_size: int,
     keep_weights: bool,
     mesh: Mesh,
-    on_save: Callable[[], object] | None,
+    on_save: Callable[[], None] | None,
 ) -> tuple[Float[Array, "S T d"], Float[Array, "S T"], Float[Array, "S T V d"] | None]:
     """Scan over observation times, a loop of steps before each, a vmapped step for the seeds.
 
@@ -284,6 +288,6 @@ def _simulate(
         return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), seen)
 
     of_seed = PartitionSpec("seed")
-    return jax.shard_map(
-        run, mesh=mesh, in_specs=(of_seed, of_seed), out_specs=of_seed, check_vma=False
-    )(starts, keys)
+    return jax.shard_map(run, mesh=mesh, in_specs=(of_seed, of_seed), out_specs=of_seed, check_vma=False)(
+        starts, keys
+    )

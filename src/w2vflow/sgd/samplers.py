@@ -1,6 +1,7 @@
 """Minibatches of pairs, drawn on the device. Every sampler's expected gradient is the full gradient."""
 
-from typing import NamedTuple, Protocol
+from abc import abstractmethod
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -28,14 +29,20 @@ class PairBatch(NamedTuple):
     negative: Float[Array, " b"]
 
 
-class Sampler(Protocol):
+class Sampler(eqx.Module):
     """Draws minibatches whose expected loss is the objective."""
 
+    @classmethod
+    @abstractmethod
+    def of(cls, problem: Problem) -> "Sampler":
+        """Tabulate what drawing needs of a problem."""
+
+    @abstractmethod
     def draw(self, key: Key[Array, ""], batch_size: int) -> PairBatch:
         """Return a minibatch of `batch_size` independent pairs."""
 
 
-class Corpus(eqx.Module):
+class Corpus(Sampler):
     """Positive pairs from `P`, as many negative ones from `p x p`, with importance weights Psi.
 
     This is how word2vec meets its data. At constant `G` the weights of rare pairs are huge, and so
@@ -80,7 +87,7 @@ class Corpus(eqx.Module):
         )
 
 
-class Balanced(eqx.Module):
+class Balanced(Sampler):
     """Pairs drawn from `G`, each labelled positive with probability `A / G`, else negative.
 
     The same expected gradient as `Corpus` without its importance weights, hence with far less
@@ -109,7 +116,7 @@ class Balanced(eqx.Module):
         )
 
 
-SAMPLERS = {"corpus": Corpus, "balanced": Balanced}
+SAMPLERS: dict[str, type[Sampler]] = {"corpus": Corpus, "balanced": Balanced}
 
 
 def draw_index(key: Key[Array, ""], count: int, size: int) -> tuple[Int[Array, " b"], Float[Array, " b"]]:

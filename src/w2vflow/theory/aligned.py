@@ -24,7 +24,9 @@ def aligned_strengths(
     References:
         Saxe et al. (2014), arXiv 1312.6120; arXiv 2502.09863, Result 1.
     """
-    ts = jnp.asarray(ts)[:, None]
+    ts, eigenvalues, initial = (
+        jnp.asarray(ts)[:, None], jnp.asarray(eigenvalues)[None], jnp.asarray(initial)[None]
+    )  # fmt: skip
     zero = eigenvalues == 0
     rate = jnp.where(zero, 1.0, eigenvalues)
     # Written in the decaying exponential of either sign, so that nothing overflows.
@@ -56,5 +58,5 @@ def staircase_loss(
 
     After r steps it stands on the plateau `1/4 (||M*||^2 - sum_(k<=r) lambda_k^2)`.
     """
-    explained = eigenvalues**2 - (eigenvalues - strengths) ** 2
+    explained = (2 * eigenvalues[None] - strengths) * strengths
     return (target_norm_squared - jnp.sum(explained, axis=-1)) / 4

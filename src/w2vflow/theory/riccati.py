@@ -51,7 +51,7 @@ def riccati_factor(
     """
     dim = overlaps.shape[1]
     exponent = 2 * rates * (t + advance)
-    log_f = _log_f(eigenvalues, exponent, t)
+    log_f, log_g_squared = _log_f_and_g(eigenvalues, exponent, t)
     lengths = jnp.linalg.norm(overlaps, axis=1)
     directions = overlaps / jnp.where(lengths > 0, lengths, 1.0)[:, None]
     log_size = log_f / 2 + jnp.log(lengths)
@@ -66,18 +66,23 @@ def riccati_factor(
     order = jnp.argsort(-jnp.max(jnp.abs(stacked), axis=1))
     Q, _ = jnp.linalg.qr(stacked[order])
     Q1 = jnp.zeros_like(Q).at[order].set(Q)[: len(log_size)]
-    grown = jnp.exp((exponent - log_f) / 2)[:, None] * Q1
+    grown = jnp.exp(log_g_squared / 2)[:, None] * Q1
     return jnp.where(t == 0, overlaps, grown)
 
 
-def _log_f(
+def _log_f_and_g(
     eigenvalues: Float[Array, " K"], exponent: Float[Array, " K"], t: Float[Array, ""]
-) -> Float[Array, " K"]:
-    """Return `log f_k` with `f_k = (e^exponent_k - 1) / lambda_k`, and `2 t` where `lambda_k` is 0."""
+) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
+    """Return `log f_k`, `f_k = (e^x_k - 1) / lambda_k`, and `log g_k^2 = x_k - log f_k`, `f = 2 t` at 0.
+
+    The second is not left to a subtraction: at late times both terms are huge and all but equal.
+    """
     flat = eigenvalues == 0
-    magnitude = jnp.where(flat, 1.0, jnp.abs(exponent))
-    log_expm1 = jnp.maximum(exponent, 0.0) + jnp.log(-jnp.expm1(-magnitude))
-    return jnp.where(flat, jnp.log(2 * t), log_expm1 - jnp.log(jnp.where(flat, 1.0, jnp.abs(eigenvalues))))
+    size = jnp.where(flat, 1.0, jnp.abs(exponent))
+    log_ratio = jnp.log(-jnp.expm1(-size)) - jnp.log(jnp.where(flat, 1.0, jnp.abs(eigenvalues)))
+    log_f = jnp.where(flat, jnp.log(2 * t), jnp.maximum(exponent, 0.0) + log_ratio)
+    log_g_squared = jnp.where(flat, -jnp.log(2 * t), jnp.minimum(exponent, 0.0) - log_ratio)
+    return log_f, log_g_squared
 
 
 def predict(
@@ -126,14 +131,7 @@ def predict(
     if learning_rate < 0:
         raise argument_error("learning_rate", "0 for the flow, or positive", learning_rate)
     size = problem.vocab_size
-    basis = leading_eigenpairs(problem, size) if spectrum is None else spectrum
-    if len(basis.eigenvalues) != size:
-        raise argument_error(
-            "spectrum",
-            f"the complete eigenbasis of {size} pairs",
-            f"{len(basis.eigenvalues)} pairs",
-            "Use `leading_eigenpairs(problem, problem.vocab_size)`, or leave the argument out.",
-        )
+    basis = leading_eigenpairs(problem, size) if spectrum is None else spectrum.require_complete()
     seeds = weights if weights.ndim == 3 else weights[None]
     overlaps = basis.eigenvectors.T @ seeds
     strengths = np.zeros(overlaps.shape[:2])
@@ -148,9 +146,7 @@ def predict(
         jnp.asarray(learning_rate, jnp.float64),
         save_embeddings,
     )
-    embeddings = None
-    if save_embeddings:
-        embeddings = np.moveaxis(np.tensordot(basis.eigenvectors, np.asarray(factors), axes=(1, -2)), 0, -2)
+    embeddings = basis.to_words(factors) if save_embeddings else None
     axis = 0 if weights.ndim == 2 else slice(None)
     return Trajectory(
         "theory" if learning_rate == 0 else "theory-discrete",
@@ -185,7 +181,7 @@ def _trajectories(
         growing = (strength > 0) & (eigenvalues > 0)
         safe = jnp.where(growing, eigenvalues, 1.0)
         # -ln(1 - s^2/lambda) of the sigmoid that starts at `strength`, with its exponent in logarithms.
-        log_ratio = jnp.log(jnp.where(growing, strength, 1.0)) + _log_f(safe, 2 * rates * t, t)
+        log_ratio = jnp.log(jnp.where(growing, strength, 1.0)) + _log_f_and_g(safe, 2 * rates * t, t)[0]
         return jnp.where(growing, 0.75 * learning_rate * jnp.logaddexp(0.0, log_ratio), 0.0)
 
     def of_seed(one: tuple[Array, Array]) -> tuple[Array, Array, Array | None]:

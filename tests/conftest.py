@@ -1,0 +1,46 @@
+"""Float64 for all tests, shapes and types of the package checked at run time, small known problems."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+with install_import_hook("w2vflow", "beartype.beartype"):
+    from systems import random_statistics
+
+    import w2vflow as wf
+
+
+@pytest.fixture(scope="session")
+def corpus_folder() -> Path:
+    """The folder with the big corpus, where the environment says so."""
+    folder = os.environ.get("W2VFLOW_TEST_DATA")
+    if not folder:
+        pytest.skip("W2VFLOW_TEST_DATA is not set: it names the folder with enwiki15k.txt.xz")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def stats() -> wf.CooccurrenceStatistics:
+    return random_statistics(30)
+
+
+@pytest.fixture(scope="session")
+def problem(stats: wf.CooccurrenceStatistics) -> wf.Problem:
+    return wf.Problem.from_statistics(stats)
+
+
+@pytest.fixture(scope="session")
+def basis(problem: wf.Problem) -> wf.Spectrum:
+    return wf.leading_eigenpairs(problem, problem.vocab_size)
+
+
+@pytest.fixture(scope="session")
+def wikipedia() -> wf.CooccurrenceStatistics:
+    return wf.load_statistics("enwiki15k-v3000")

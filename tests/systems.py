@@ -1,0 +1,25 @@
+"""Small problems with known answers."""
+
+import jax.numpy as jnp
+import numpy as np
+
+import w2vflow as wf
+from w2vflow.losses import Quartic
+
+
+def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatistics:
+    """Counts with a few strong themes and some pairs never seen."""
+    rng = np.random.default_rng(seed)
+    themes = rng.gamma(0.4, size=(vocab_size, 4)) * rng.gamma(1.0, size=(vocab_size, 1))
+    half = np.triu(rng.poisson(3 * themes @ themes.T))
+    counts = half + half.T
+    counts[np.diag_indices(vocab_size)] += 2
+    words = tuple(f"word{i}" for i in range(vocab_size))
+    return wf.CooccurrenceStatistics(words, counts, counts.sum(axis=1))
+
+
+def separated_problem(seed=0):
+    """A problem whose concepts are further apart than they are wide, so that steps are steps."""
+    values = np.concatenate([[8.0, 5.0, 3.2, 2.0, 1.2], -np.linspace(0.1, 9.0, 15)])
+    Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(20, 20)))[0]
+    return wf.Problem(jnp.zeros((20, 20)), jnp.zeros(20), jnp.asarray(Q * values @ Q.T), Quartic())

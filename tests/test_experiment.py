@@ -1,0 +1,196 @@
+"""A whole run at small size: the claims of the demo, its files, and the command line."""
+
+import csv
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from w2vflow.experiment import Experiment, run_experiment
+from w2vflow.figures import write_run
+
+SMALL = Experiment(
+    vocab_size=400,
+    dim=6,
+    seeds=4,
+    learning_rate=0.05,
+    batch_size=32_768,
+    observations=60,
+    flow_scales=(1e-1, 1e-4, 1e-10),
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return run_experiment(SMALL)
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("run")
+    write_run(run, path)
+    return path
+
+
+def test_what_the_demo_claims_holds_at_small_size(run):
+    summary = run.summary
+    assert summary["concepts_learned"] == 6
+    flow = summary["flow_against_exact"]
+    assert flow["every seed, eigenbasis flow"] <= 1e-6
+    assert flow["first seed, dense flow"] <= 1e-6
+    assert set(flow["by initial scale, eigenbasis flow"]) == {"0.1", "0.0001", "1e-10"}
+    assert max(flow["by initial scale, eigenbasis flow"].values()) <= 1e-6
+    errors = [concept["sgd_step_time_error"] for concept in summary["concepts"]]
+    assert max(errors[:4]) <= 0.03
+    assert summary["largest_sgd_step_time_error_of_first_modes"] == max(errors)
+    assert summary["subspace_overlap_of_first_modes"] >= 0.9
+    assert summary["persistence_of_first_modes"]["from 99% of lambda_k"]["flow"] >= 0.98
+
+
+def test_files_of_a_run(run, folder):
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    figures = {"learning", "embedding", "step_times", "overlaps", "rotation"}
+    assert names == {"config.json", "summary.json", "comparison.nc", "features.csv"} | {
+        f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")
+    }
+    config = json.loads((folder / "config.json").read_text())
+    config["flow_scales"] = tuple(config["flow_scales"])
+    assert Experiment(**config) == SMALL
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["concepts"][0]["eigenvalue"] == run.spectrum.eigenvalues[0]
+    assert "CC BY-SA" in summary["statistics"]["source"]
+    with (folder / "features.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["eigenvalue"]) == run.spectrum.eigenvalues[0]
+    assert rows[0]["positive_words"].split() == list(run.features[0].positive)
+    with xr.open_dataset(folder / "comparison.nc", engine="h5netcdf") as data:
+        assert dict(data.sizes) == {"source": 4, "seed": 4, "time": 61, "mode": 6}
+        assert list(data["source"].values) == ["theory", "theory-discrete", "flow", "sgd"]
+        assert np.isfinite(data["singular_values"]).all()
+
+
+def test_same_seed_same_bytes(folder, tmp_path):
+    write_run(run_experiment(SMALL), tmp_path)
+    assert (tmp_path / "comparison.nc").read_bytes() == (folder / "comparison.nc").read_bytes()
+
+
+def test_another_seed_is_another_run(run):
+    other = run_experiment(dataclasses.replace(SMALL, seed=1, seeds=2, flow_scales=()))
+    assert other.summary["concepts"][0]["step_time_sgd"] != run.summary["concepts"][0]["step_time_sgd"]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"dim": 0}, "`dim` must be between 1 and the vocabulary size 400"),
+        ({"dim": 401}, "`dim` must be between 1 and the vocabulary size 400"),
+        ({"seeds": 0}, "`seeds` must be at least 1"),
+        ({"scale": 0.0}, "`scale` must be positive"),
+        ({"horizon": float("nan")}, "`horizon` must be positive"),
+    ],
+)
+def test_bad_settings(change, match):
+    with pytest.raises(ValueError, match=match):
+        dataclasses.replace(SMALL, **change)
+
+
+def command(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "w2vflow.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+        timeout=300,
+    )
+
+
+def unboxed(text):
+    """The words of a message that stands in a frame, on one line."""
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
+
+TINY = (
+    "--vocab-size",
+    150,
+    "--dim",
+    3,
+    "--seeds",
+    2,
+    "--batch-size",
+    4096,
+    "--observations",
+    20,
+    "--flow-scales",
+)
+
+
+def test_demo_command(tmp_path):
+    done = command("demo", *TINY, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    for part in (
+        "concept  lambda",
+        "<->",
+        "SGD against prediction",
+        "summary.json",
+        "learning.png",
+        "Done in",
+    ):
+        assert part in done.stdout
+    assert (tmp_path / "run" / "comparison.nc").is_file()
+
+
+def test_count_command_and_a_demo_of_its_result(tmp_path):
+    rng = np.random.default_rng(0)
+    words = [f"{a}{b}" for a in "abcdef" for b in "xyzuvw"]
+    lines = [" ".join(rng.choice(words[t::3], size=40)) for t in range(3) for _ in range(60)]
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    out = tmp_path / "own.npz"
+    counted = command("count", tmp_path / "text.txt", "--vocab-size", 30, "--window", 5, "--out", out)
+    assert counted.returncode == 0, counted.stderr
+    assert "30 words" in counted.stdout
+    settings = [30 if value == 150 else value for value in TINY]
+    done = command("demo", *settings, "--statistics", out, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("demo", "--statistics", "wikipedia"), "`name` must be one of the bundled statistics"),
+        (("demo", "--dim", "0"), "`dim` must be between 1"),
+        (("demo", "--dim", "x"), "dim"),
+        (
+            ("demo", "--learning-rate", "9", "--vocab-size", "150", "--flow-scales"),
+            "below the stability limit",
+        ),
+        (("demo", "--statistics", "{damaged}"), "truncated, damaged or of another kind"),
+        (("count", "{missing}", "--out", "x.npz"), "There is no text file"),
+        (("count", "{damaged}", "--out", "x.txt"), "`out` must be a file name ending in .npz"),
+        (("fly",), "fly"),
+    ],
+)
+def test_bad_input_is_exit_code_2_and_leaves_nothing(tmp_path, arguments, match):
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(b"PK\x03\x04 not a statistics file")
+    filled = [a.format(damaged=damaged, missing=tmp_path / "missing.txt") for a in arguments]
+    if filled[0] == "demo":
+        filled += ["--out", str(tmp_path / "run")]
+    done = command(*filled)
+    assert done.returncode == 2
+    assert match in unboxed(done.stderr)
+    assert "Traceback" not in done.stderr
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [damaged]
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("demo", "--out", tmp_path / "file" / "run")
+    assert done.returncode == 2
+    assert "`out` must be a folder that can be written" in done.stderr

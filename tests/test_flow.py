@@ -1,0 +1,126 @@
+"""The integrated flow against the exact solution, and what it must never do."""
+
+import diffrax as dfx
+import jax
+import numpy as np
+import pytest
+
+import w2vflow as wf
+
+
+def horizon(problem, basis, dim, scale):
+    return 1.2 * wf.step_time_law(problem, dim, scale, spectrum=basis)[0].max()
+
+
+@pytest.mark.parametrize("scale", [1e-1, 1e-4, 1e-10])
+@pytest.mark.parametrize("in_eigenbasis", [False, True])
+def test_flow_equals_exact_solution(problem, basis, scale, in_eigenbasis):
+    W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, 5, scale)
+    ts = np.linspace(0, horizon(problem, basis, 5, scale), 40)
+    exact = wf.predict(problem, W0, ts, spectrum=basis)
+    flow = wf.solve_flow(problem, W0, ts, spectrum=basis if in_eigenbasis else None, save_embeddings=True)
+    largest = exact.singular_values.max()
+    assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-7 * largest
+    np.testing.assert_allclose(flow.loss, exact.loss, rtol=1e-7)
+    values = np.linalg.svd(flow.embeddings, compute_uv=False)
+    np.testing.assert_allclose(values, flow.singular_values, atol=1e-12 * largest)
+    # The concepts did rise: otherwise the agreement would say nothing.
+    assert (flow.singular_values[:, -1, 0] ** 2 > 0.99 * basis.eigenvalues[0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1e-1, 1e-4, 1e-10])
+def test_flow_equals_exact_solution_on_wikipedia(wikipedia, scale):
+    problem = wf.Problem.from_statistics(wikipedia.most_frequent(2000))
+    basis = wf.leading_eigenpairs(problem, 2000)
+    W0 = wf.gaussian_init(jax.random.key(0), 2000, 16, scale)
+    ts = np.linspace(0, horizon(problem, basis, 16, scale), 60)
+    exact = wf.predict(problem, W0, ts, spectrum=basis)
+    flow = wf.solve_flow(problem, W0, ts, spectrum=basis)
+    assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-6 * exact.singular_values.max()
+
+
+@pytest.mark.slow
+def test_dense_flow_equals_exact_solution_on_wikipedia(wikipedia):
+    problem = wf.Problem.from_statistics(wikipedia.most_frequent(2000))
+    basis = wf.leading_eigenpairs(problem, 2000)
+    W0 = wf.gaussian_init(jax.random.key(0), 2000, 16, 1e-4)
+    ts = np.linspace(0, horizon(problem, basis, 16, 1e-4), 30)
+    exact = wf.predict(problem, W0, ts, spectrum=basis)
+    flow = wf.solve_flow(problem, W0, ts)
+    assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-6 * exact.singular_values.max()
+
+
+def test_loss_never_rises(problem, basis):
+    W0 = wf.gaussian_init(jax.random.key(5), 30, 5, 0.5)
+    flow = wf.solve_flow(problem, W0, np.linspace(0, horizon(problem, basis, 5, 0.5), 200))
+    assert (np.diff(flow.loss) <= 1e-9 * flow.loss[0]).all()
+
+
+def test_an_atol_above_the_state_would_be_blind(problem, basis):
+    """Why `atol` follows the initial weights: a common default gives a wrong answer without a word."""
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-8)
+    ts = np.linspace(0, horizon(problem, basis, 3, 1e-8), 30)
+    with pytest.raises(
+        ValueError, match=r"`atol` must be positive and below the size of the initial weights"
+    ):
+        wf.solve_flow(problem, W0, ts, atol=1e-6)
+    flow = wf.solve_flow(problem, W0, ts)
+    assert flow.metadata["atol"] < 1e-8 * flow.metadata["rtol"]
+
+
+def test_error_falls_with_the_order_of_the_solver(problem, basis):
+    """Fixed steps: the log error against the log step has the slope of the method's order."""
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 0.3)
+    end = horizon(problem, basis, 3, 0.3)
+    exact = wf.predict(problem, W0, [end]).singular_values
+    from w2vflow.problem import gradient
+
+    errors, counts = [], np.array([40, 80, 160, 320])
+    for count in counts:
+        solution = dfx.diffeqsolve(
+            dfx.ODETerm(lambda t, W, args: -gradient(problem.target(), W)),
+            dfx.Midpoint(), 0.0, end, end / count, W0, max_steps=1000,
+        )  # fmt: skip
+        errors.append(np.abs(np.linalg.svd(solution.ys[-1], compute_uv=False) - exact).max())
+    slope = np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert abs(slope + 2) < 0.2
+
+
+def test_out_of_steps_says_how_far_it_came(problem):
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-3)
+    with pytest.raises(RuntimeError, match=r"used up its 5 steps after time .* of 9\. Increase `max_steps`"):
+        wf.solve_flow(problem, W0, [1.0, 9.0], max_steps=5)
+
+
+def test_another_solver_gives_the_same(problem, basis):
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
+    ts = np.linspace(0, horizon(problem, basis, 3, 1e-2), 10)
+    one, other = wf.solve_flow(problem, W0, ts), wf.solve_flow(problem, W0, ts, solver=dfx.Tsit5())
+    np.testing.assert_allclose(one.singular_values, other.singular_values, atol=1e-7)
+    assert other.metadata["solver"] == "Tsit5"
+
+
+def test_progress_bar_is_shown(problem, capfd):
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
+    wf.solve_flow(problem, W0, [1.0], progress=True)
+    assert "100" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"rtol": 0.0}, "`rtol` must be between 0 and 1"),
+        ({"atol": -1.0}, "`atol` must be positive and below"),
+        ({"ts": [-1.0, 2.0]}, "`ts` must be positive"),
+        ({"ts": [2.0, 1.0]}, "`ts` must be strictly increasing"),
+        ({"W0": np.zeros((30, 2))}, "`W0` must be nonzero somewhere"),
+        ({"W0": np.ones((3, 2))}, r"`W0` must be of shape \(30, dim\)"),
+    ],
+)
+def test_bad_arguments(problem, change, match):
+    arguments = {"W0": np.full((30, 2), 0.1), "ts": [1.0]} | change
+    with pytest.raises(ValueError, match=match):
+        wf.solve_flow(problem, **arguments)
+    with pytest.raises(ValueError, match="`spectrum` must be the complete eigenbasis"):
+        wf.solve_flow(problem, np.ones((30, 2)), [1.0], spectrum=wf.leading_eigenpairs(problem, 4))

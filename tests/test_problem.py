@@ -1,0 +1,126 @@
+"""The objective, its gradient, the target matrix and the initial weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import w2vflow as wf
+from w2vflow.losses import Quartic
+from w2vflow.problem import gradient, objective
+
+
+def pair_sum(stats, W):
+    """L(W) by a double loop over pairs, from counts alone."""
+    P = stats.counts.toarray() / stats.counts.sum()
+    p = P.sum(axis=1)
+    loss = Quartic()
+    total = 0.0
+    for i in range(len(p)):
+        for j in range(len(p)):
+            psi = 1 / (P[i, j] + p[i] * p[j])
+            A, B = psi * P[i, j], psi * p[i] * p[j]
+            x = W[i] @ W[j]
+            total += A * loss.positive(x) + B * loss.negative(x) + (A - B) ** 2 / (A + B)
+    return total
+
+
+def test_objective_is_the_sum_over_pairs(stats, problem):
+    W = np.random.default_rng(1).normal(size=(30, 3))
+    np.testing.assert_allclose(problem.loss(W), pair_sum(stats, W), rtol=1e-12)
+
+
+def test_target_is_the_matrix_of_the_source(stats, problem):
+    P = stats.counts.toarray() / stats.counts.sum()
+    p = P.sum(axis=1)
+    product = np.outer(p, p)
+    np.testing.assert_allclose(problem.target(), (P - product) / (0.5 * (P + product)), atol=1e-14)
+    assert (np.asarray(problem.target())[P == 0] == -2).all()
+    assert (P == 0).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**31), st.floats(1e-3, 10))
+def test_gradient_equals_autodiff(vocab_size, dim, seed, size):
+    rng = np.random.default_rng(seed)
+    half = rng.normal(size=(vocab_size, vocab_size))
+    target, W = jnp.asarray(half + half.T), jnp.asarray(size * rng.normal(size=(vocab_size, dim)))
+    expected = jax.grad(objective, argnums=1)(target, W)
+    np.testing.assert_allclose(gradient(target, W), expected, rtol=1e-10, atol=1e-10 * (1 + size**3))
+
+
+def test_gradient_of_a_problem(problem):
+    W = wf.gaussian_init(jax.random.key(0), 30, 4, 1.0)
+    expected = jax.grad(lambda w: objective(problem.target(), w))(W)
+    np.testing.assert_allclose(problem.gradient(W), expected, rtol=1e-11, atol=1e-11)
+
+
+def test_pair_losses_have_these_slopes():
+    x, loss = jnp.linspace(-3, 3, 7), Quartic()
+    np.testing.assert_allclose(loss.positive_slope(x), jax.vmap(jax.grad(loss.positive))(x))
+    np.testing.assert_allclose(loss.negative_slope(x), jax.vmap(jax.grad(loss.negative))(x))
+
+
+def test_initial_weights_have_their_scale():
+    W = np.asarray(wf.gaussian_init(jax.random.key(3), 4000, 25, 0.2))
+    assert abs(W.std() - 0.2 / 5) < 4 * 0.04 / np.sqrt(2 * W.size)
+    keys = jax.random.split(jax.random.key(0), 3)
+    ensemble = wf.gaussian_init(keys, 10, 2, 1.0)
+    np.testing.assert_array_equal(ensemble[1], wf.gaussian_init(keys[1], 10, 2, 1.0))
+
+
+def test_initial_weights_are_the_same_in_either_precision():
+    W = wf.gaussian_init(jax.random.key(0), 10, 2, 0.1)
+    with jax.enable_x64(False):
+        single = wf.gaussian_init(jax.random.key(0), 10, 2, 0.1)
+    assert single.dtype == jnp.float32
+    np.testing.assert_allclose(W, single, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (
+            lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 0, 1.0),
+            "`dim` must be between 1 and the vocabulary size 30, but got 0",
+        ),
+        (
+            lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 31, 1.0),
+            "`dim` must be between 1 and the vocabulary size 30, but got 31",
+        ),
+        (lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 2, 0.0), "`scale` must be positive and finite"),
+        (lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 2, float("nan")), "`scale` must be positive"),
+        (lambda p, s: p.loss(np.zeros((29, 2))), r"`W` must be of shape \(30, dim\)"),
+        (lambda p, s: p.gradient(np.zeros(30)), r"`W` must be of shape \(30, dim\)"),
+        (lambda p, s: wf.Problem.from_statistics(s, loss="hinge"), "`loss` must be one of"),
+        (lambda p, s: wf.Problem.from_statistics(s, tied=False), "`tied` must be True"),
+    ],
+)
+def test_bad_arguments(problem, stats, call, match):
+    with pytest.raises(ValueError, match=match):
+        call(problem, stats)
+
+
+def test_problem_too_large_says_what_it_needs(stats, monkeypatch):
+    # A machine of 4 kB.
+    monkeypatch.setattr("os.sysconf", lambda name: 64)
+    with pytest.raises(ValueError, match=r"`stats` must be of a vocabulary whose matrices fit .* 30 words"):
+        wf.Problem.from_statistics(stats)
+
+
+@pytest.mark.parametrize("function", ["predict", "solve_flow", "predict_step_times", "step_time_law"])
+def test_float64_is_asked_for_where_it_is_needed(problem, function):
+    W0 = np.full((30, 2), 0.1)
+    arguments = {
+        "predict": (W0, [1.0]),
+        "solve_flow": (W0, [1.0]),
+        "predict_step_times": (W0,),
+        "step_time_law": (2, 0.1),
+    }
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=rf"`{function}` needs float64.*jax_enable_x64"),
+    ):
+        getattr(wf, function)(problem, *arguments[function])
