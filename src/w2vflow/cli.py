@@ -146,12 +146,11 @@ def _verdict(run: Run) -> list[str]:
     flow = summary["flow_against_exact"]
     scales = ", ".join(f"{e:.0e} at scale {s}" for s, e in flow["by initial scale, eigenbasis flow"].items())
     error = summary["largest_sgd_step_time_error_of_first_modes"]
-    persistence = summary["persistence_of_first_modes"]
     return [
         f"Concepts learned by flow and every SGD seed: {summary['concepts_learned']}.",
         f"Flow against the exact solution, largest error of a singular value: "
-        f"{flow['every seed, eigenbasis flow']:.0e} (eigenbasis), {flow['first seed, dense flow']:.0e} (dense); "
-        f"{scales}.",
+        f"{flow['every seed, eigenbasis flow']:.0e} (eigenbasis), "
+        f"{flow['first seed, dense flow']:.0e} (dense); {scales}.",
         f"SGD against prediction, first {first} concepts: step times off by at most "
         f"{'-' if error is None else f'{error:.1%}'} on average over seeds;",
         f"  leading {first} directions overlap with the eigenvectors by "

@@ -98,7 +98,7 @@ class Problem(eqx.Module):
             >>> import numpy as np
             >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[2, 3], [3, 4]]), np.array([5, 7]))
             >>> Problem.from_statistics(stats).target().round(3).tolist()
-            [[-0.082, 0.057], [0.057, -0.041]]
+            [[-0.041, 0.028], [0.028, -0.021]]
         """
         weighting = Uniform() if weighting is None else weighting
         if not isinstance(weighting, Uniform):
