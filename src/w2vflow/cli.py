@@ -114,7 +114,8 @@ def _table(run: Run) -> list[str]:
     """Return the table of concepts, times in units of the first predicted step."""
     unit = float(run.comparison.step_times["theory"][:, 0].mean())
     lines = [
-        f"Step times in units of t_1 = {unit:.5g}; mean (standard deviation over {run.experiment.seeds} seeds).",
+        f"Step times in units of t_1 = {unit:.5g}: "
+        f"mean (standard deviation over {run.experiment.seeds} seeds).",
         "",
         "concept  lambda   predicted      flow           predicted      SGD            SGD     overlap",
         "                  for the flow                  for SGD                       error",

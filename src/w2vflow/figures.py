@@ -93,7 +93,7 @@ def _embedding(run: Run, unit: float) -> Figure:
     extremes = [np.argsort(sign * ends[:, axis])[:7] for axis in (0, 1) for sign in (-1, 1)]
     labelled = np.unique(np.concatenate(extremes)).tolist()
     figure, panels = new_figure(3, 5.2, 5.2)
-    limit = 1.05 * float(np.abs(cloud[-1] @ final_axes[:, :2]).max())
+    limit = 1.2 * float(np.abs(cloud[-1] @ final_axes[:, :2]).max())
     for (moment, title), ax in zip(moments, panels, strict=True):
         index = int(np.abs(flow.ts - moment).argmin())
         coordinates = cloud[index] @ final_axes

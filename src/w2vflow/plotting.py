@@ -143,7 +143,7 @@ def plot_embedding_slice(
         spot = coordinates[row, :2]
         # A name on top of another is worse than none.
         if all(
-            np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.5 * limit
+            np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.35 * limit
             for other in placed
         ):
             ax.annotate(words[row], (spot[0], spot[1]), fontsize=7, xytext=(2, 2), textcoords="offset points")

@@ -95,7 +95,8 @@ class Trajectory:
         loss = np.mean(self.loss, axis=0) if self.seeds else self.loss
         return (
             f"Trajectory({self.source}, {seeds}, "
-            f"{len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}], dim {self.dim}, loss {loss[0]:.6g} -> {loss[-1]:.6g}, {kept}, {dict(self.metadata)})"
+            f"{len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}], dim {self.dim}, "
+            f"loss {loss[0]:.6g} -> {loss[-1]:.6g}, {kept}, {dict(self.metadata)})"
         )
 
     def to_xarray(self) -> "xr.Dataset":

@@ -25,8 +25,8 @@ __all__ = ["minibatch_gradient", "run_sgd", "run_sgd_ensemble"]
 def minibatch_gradient(pair_loss: Quartic, W: Float[Array, "V d"], batch: PairBatch) -> Float[Array, "V d"]:
     """Return the gradient of `mean over pairs of [positive l+(x) + negative l-(x)]`, `x = w_i . w_j`.
 
-    One scatter-add of both sides of every pair: nothing of size `V x V`, and on a CPU a tenth of
-    the time of a dense accumulation at V = 2,000 (`benchmarks/sgd_step.py`).
+    One scatter-add of both sides of every pair: nothing of size `V x V`, and on a CPU half the time
+    of a dense accumulation at V = 2,000 (`benchmarks/sgd_step.py`).
     """
     left, right = W[batch.rows], W[batch.columns]
     x = jnp.sum(left * right, axis=1)
@@ -255,7 +255,7 @@ def _simulate(
 
     parts = _parts(batch_size, starts.shape[2])
     # An accelerator wants all seeds in one vmapped step; a CPU core is faster seed after seed, with
-    # one seed's part of a batch in its cache (1.3 to 1.6 times, benchmarks/sgd_step.py).
+    # one seed's part of a batch in its cache (1.3 times, benchmarks/sgd_step.py).
     together = None if mesh.devices.flat[0].platform == "cpu" else len(starts) // mesh.size
 
     def step(number: Array, key: Array, W: Array, state: Any) -> tuple[Array, Any]:
