@@ -4,19 +4,23 @@ Counts of a corpus in; predictions in closed form, the gradient flow as an ODE a
 seeds out, on one time axis.
 """
 
-from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
-from w2vflow.corpus.catalog import load_statistics
-from w2vflow.corpus.cooccurrence import count
-from w2vflow.flow import solve_flow
-from w2vflow.problem import Problem, gaussian_init
-from w2vflow.semantics.features import label_features
-from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
-from w2vflow.spectrum import Spectrum, leading_eigenpairs, stability_limit
-from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.theory.riccati import predict
-from w2vflow.theory.steps import predict_step_times, step_time_law
-from w2vflow.trajectory import Trajectory
-from w2vflow.weighting import Uniform
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
+    from w2vflow.corpus.catalog import load_statistics
+    from w2vflow.corpus.cooccurrence import count
+    from w2vflow.flow import solve_flow
+    from w2vflow.problem import Problem, gaussian_init
+    from w2vflow.semantics.features import label_features
+    from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
+    from w2vflow.spectrum import Spectrum, leading_eigenpairs, stability_limit
+    from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.theory.riccati import predict
+    from w2vflow.theory.steps import predict_step_times, step_time_law
+    from w2vflow.trajectory import Trajectory
+    from w2vflow.weighting import Uniform
 
 __all__ = [
     "Comparison",
@@ -43,3 +47,33 @@ __all__ = [
 ]
 
 __version__ = "0.1.0.dev0"
+
+# Loaded at first use: counting, and its worker processes, never wait for JAX.
+_HOMES = {
+    "comparison": ("Comparison", "compare", "measure_step_times", "subspace_overlap"),
+    "corpus.catalog": ("load_statistics",),
+    "corpus.cooccurrence": ("count",),
+    "flow": ("solve_flow",),
+    "problem": ("Problem", "gaussian_init"),
+    "semantics.features": ("label_features",),
+    "sgd.ensemble": ("run_sgd", "run_sgd_ensemble"),
+    "spectrum": ("Spectrum", "leading_eigenpairs", "stability_limit"),
+    "statistics": ("CooccurrenceStatistics",),
+    "theory.riccati": ("predict",),
+    "theory.steps": ("predict_step_times", "step_time_law"),
+    "trajectory": ("Trajectory",),
+    "weighting": ("Uniform",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'w2vflow' has no attribute {name!r}")
+    value = getattr(import_module(f"w2vflow.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

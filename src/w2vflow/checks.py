@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array
 
-__all__ = ["AnyArray", "argument_error", "check_dimension", "check_times", "check_weights", "require_float64"]
-
-AnyArray = Array | np.ndarray
+__all__ = ["argument_error", "check_dimension", "check_times", "check_weights"]
 
 
 def argument_error(argument: str, expected: str, got: object, remedy: str = "") -> ValueError:
@@ -79,13 +75,3 @@ def check_weights(W0: Any, vocab_size: int) -> np.ndarray:
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")
     return weights
-
-
-def require_float64(function: str) -> None:
-    """Raise `ValueError` unless JAX computes in float64, which tiny initial weights need."""
-    if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
-        raise ValueError(
-            f"`{function}` needs float64, but JAX is set to float32: in float32 a growth from 1e-8 loses its "
-            'digits. Call `jax.config.update("jax_enable_x64", True)` before building the `Problem`, '
-            "or set the environment variable JAX_ENABLE_X64=1."
-        )

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.checks import argument_error, check_dimension, require_float64
+from w2vflow.checks import argument_error, check_dimension
 from w2vflow.comparison import (
     Comparison,
     compare,
@@ -22,7 +22,7 @@ from w2vflow.comparison import (
 )
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.flow import solve_flow
-from w2vflow.problem import Problem, gaussian_init
+from w2vflow.problem import Problem, gaussian_init, require_float64
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, check_learning_rate, leading_eigenpairs

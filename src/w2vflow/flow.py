@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from w2vflow.checks import argument_error, check_times, check_weights, require_float64
-from w2vflow.problem import Problem, factored_loss
+from w2vflow.checks import argument_error, check_times, check_weights
+from w2vflow.problem import Problem, factored_loss, require_float64
 from w2vflow.spectrum import Spectrum
 from w2vflow.trajectory import Trajectory, singular_values
 

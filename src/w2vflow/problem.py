@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.checks import AnyArray, argument_error, check_dimension
+from w2vflow.checks import argument_error, check_dimension
 from w2vflow.losses import LOSSES, Quartic
 from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.weighting import Uniform
+from w2vflow.weighting import AnyArray, Uniform
 
-__all__ = ["Problem", "factored_loss", "gaussian_init", "gradient", "objective"]
+__all__ = ["Problem", "factored_loss", "gaussian_init", "gradient", "objective", "require_float64"]
 
 # TF32 or bfloat16 products would decide step times on an accelerator.
 _PRECISION = jax.lax.Precision.HIGHEST
@@ -190,3 +190,13 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
 
     normal = jnp.vectorize(draw, signature="()->(v,d)")(key)
     return normal.astype(jnp.zeros(()).dtype) * (scale / np.sqrt(dim))
+
+
+def require_float64(function: str) -> None:
+    """Raise `ValueError` unless JAX computes in float64, which tiny initial weights need."""
+    if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
+        raise ValueError(
+            f"`{function}` needs float64, but JAX is set to float32: in float32 a growth from 1e-8 loses its "
+            'digits. Call `jax.config.update("jax_enable_x64", True)` before building the `Problem`, '
+            "or set the environment variable JAX_ENABLE_X64=1."
+        )

@@ -1,11 +1,12 @@
 """How strongly each pair counts: the weights Psi+ and Psi- of positive and negative pairs."""
 
 import equinox as eqx
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Array, Float
 
-from w2vflow.checks import AnyArray
+__all__ = ["AnyArray", "Uniform"]
 
-__all__ = ["Uniform"]
+AnyArray = Array | np.ndarray
 
 
 class Uniform(eqx.Module):

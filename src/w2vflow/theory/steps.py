@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from w2vflow.checks import argument_error, check_dimension, check_weights, require_float64
-from w2vflow.problem import Problem
+from w2vflow.checks import argument_error, check_dimension, check_weights
+from w2vflow.problem import Problem, require_float64
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.theory.discrete import growth_rates, half_rise_shift
 
