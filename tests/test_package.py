@@ -14,6 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     ["checks"],
     ["storage"],
+    ["countfile"],
     ["statistics", "losses", "weighting"],
     ["corpus"],
     ["problem"],

@@ -1,6 +1,7 @@
 """CooccurrenceStatistics: what it refuses, and that a file gives back what was saved."""
 
 import contextlib
+import itertools
 import zipfile
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_damaged_and_foreign_files_are_refused(stats, tmp_path):
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match=r"`path` must be a whole file written by .* truncated, damaged"):
+        with pytest.raises(ValueError, match=r"`path` must be a whole statistics file .* truncated, damaged"):
             wf.CooccurrenceStatistics.load(path)
     for position in range(60, len(whole) - 60, max(1, len(whole) // 40)):
         flipped = bytearray(whole)
@@ -168,3 +169,25 @@ def test_unknown_name_lists_the_known():
     ):
         wf.load_statistics("enwiki")
     assert "enwiki15k-v3000" in bundled_names()
+
+
+def test_blocks_are_cut_by_their_rows_alone(monkeypatch):
+    """The same rows in any pieces give the same blocks."""
+    from w2vflow import countfile
+
+    monkeypatch.setattr(countfile, "_BLOCK", 10)
+    rng = np.random.default_rng(0)
+    lengths = np.array([3, 0, 12, 4, 4, 4, 25, 0, 0, 1])
+    whole = countfile.RowBlock(lengths, rng.integers(9, size=53), rng.integers(1, 99, size=53))
+
+    def pieces(cuts):
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        for first, last in itertools.pairwise(cuts):
+            entries = slice(ends[first], ends[last])
+            yield countfile.RowBlock(lengths[first:last], whole.columns[entries], whole.counts[entries])
+
+    expected = [[list(part) for part in block] for block in countfile.cut_blocks([whole])]
+    assert [sum(block[0]) for block in expected] == [15, 12, 25, 1]
+    for cuts in ([0, 10], list(range(11)), [0, 2, 3, 7, 10], [0, 0, 9, 10]):
+        found = [[list(part) for part in block] for block in countfile.cut_blocks(pieces(cuts))]
+        assert found == expected

@@ -1,27 +1,18 @@
 """Co-occurrence statistics of a corpus: all that word2vec learns from it."""
 
-import hashlib
-import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from w2vflow.checks import argument_error
-from w2vflow.storage import atomic_path
+from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
 
 __all__ = ["CooccurrenceStatistics"]
-
-_FORMAT = "w2vflow-cooccurrence"
-_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -40,6 +31,8 @@ class CooccurrenceStatistics:
             integral and float64 otherwise.
         unigram: occurrences of each word in the corpus, `(V,)`.
         metadata: how the counts were made: window, weighting, tokens, source. JSON values.
+        denominator: the counts are whole multiples of `1 / denominator`, which makes sums of
+            fractional weights exact; 1 where nothing is known of them.
 
     Raises:
         ValueError: shapes that disagree, repeated words, counts that are asymmetric, negative,
@@ -59,9 +52,15 @@ class CooccurrenceStatistics:
     counts: sparse.csr_array
     unigram: np.ndarray
     metadata: Mapping[str, Any]
+    denominator: int
 
     def __init__(
-        self, words: Sequence[str], counts: Any, unigram: Any, metadata: Mapping[str, Any] | None = None
+        self,
+        words: Sequence[str],
+        counts: Any,
+        unigram: Any,
+        metadata: Mapping[str, Any] | None = None,
+        denominator: int = 1,
     ) -> None:
         words, unigram, counts = tuple(words), np.asarray(unigram), sparse.csr_array(counts)
         _check_shapes(words, counts, unigram)
@@ -75,6 +74,7 @@ class CooccurrenceStatistics:
         object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "unigram", unigram.astype(np.int64))
         object.__setattr__(self, "metadata", dict(metadata or {}))
+        object.__setattr__(self, "denominator", denominator)
 
     def __repr__(self) -> str:
         return (
@@ -99,17 +99,7 @@ class CooccurrenceStatistics:
 
         It does not depend on how a file was compressed nor on `metadata`.
         """
-        upper = sparse.csr_array(sparse.triu(self.counts))
-        upper.sort_indices()
-        digest = hashlib.sha256("\n".join(self.words).encode())
-        for array, kind in (
-            (self.unigram, "<i8"),
-            (upper.indptr, "<i8"),
-            (upper.indices, "<i8"),
-            (upper.data, "<i8" if upper.dtype == np.int64 else "<f8"),
-        ):
-            digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
-        return digest.hexdigest()
+        return content_sha256(self.words, self.unigram, *self._in_units())
 
     def most_frequent(self, vocab_size: int) -> "CooccurrenceStatistics":
         """Return the statistics of the first `vocab_size` words.
@@ -132,92 +122,51 @@ class CooccurrenceStatistics:
             self.counts[:vocab_size, :vocab_size],
             self.unigram[:vocab_size],
             {**self.metadata, "restricted_to_most_frequent": vocab_size},
+            self.denominator,
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the statistics to one `.npz` file, atomically and reproducibly.
 
-        The file is a zip archive that `numpy.load` opens: `words.txt`, `manifest.json`, and the
-        upper triangle in CSR form. Column numbers are stored as differences and integers as byte
-        planes (all lowest bytes first), which is what lets deflate halve them. Nothing in it
-        depends on the time or the machine.
-
         Raises:
             ValueError: a word with a line break in it, which the format cannot hold.
             OSError: the file cannot be written; what stood at `path` before is kept.
         """
-        if any("\n" in word for word in self.words):
-            raise argument_error("words", "free of line breaks", "a word with one in it")
-        upper = sparse.csr_array(sparse.triu(self.counts))
-        upper.sort_indices()
-        columns = upper.indices.astype(np.int64)
-        steps = np.diff(columns, prepend=0)
-        starts = upper.indptr[:-1][np.diff(upper.indptr) > 0]
-        steps[starts] = columns[starts]
-        manifest = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "vocab_size": self.vocab_size,
-            "pairs": int(upper.nnz),
-            "dtype": upper.dtype.name,
-            "sha256": self.sha256,
-            "metadata": self.metadata,
-        }
-        with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            _add(archive, "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
-            _add(archive, "words.txt", "\n".join(self.words).encode())
-            _add(archive, "unigram.npy", _npy(_byte_planes(self.unigram)))
-            _add(archive, "row_lengths.npy", _npy(_byte_planes(np.diff(upper.indptr))))
-            _add(archive, "column_steps.npy", _npy(_byte_planes(steps)))
-            _add(archive, "counts.npy", _npy(_byte_planes(upper.data)))
+        denominator, blocks = self._in_units()
+        write_count_file(path, self.words, self.unigram, blocks, self.metadata, denominator)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "CooccurrenceStatistics":
-        """Read statistics written by `save`.
+        """Read statistics written by `save` or counted to a file.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, cut short, or not one of ours.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no statistics file {path}. Make one with `w2vflow count`.")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                manifest = json.loads(archive.read("manifest.json"))
-                if manifest["format"] != _FORMAT:
-                    raise ValueError(f"format {manifest['format']!r}")
-                if manifest["version"] > _VERSION:
-                    raise ValueError(f"format version {manifest['version']}, newer than {_VERSION}")
-                stats = cls._from_archive(archive, manifest)
-            if stats.sha256 != manifest["sha256"]:
-                raise ValueError("its checksum disagrees with its content")
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
-            raise argument_error(
-                "path",
-                "a whole file written by `CooccurrenceStatistics.save`",
-                f"{path}, which is truncated, damaged or of another kind ({error})",
-                "Copy it again, or count again with `w2vflow count`.",
-            ) from error
-        return stats
-
-    @classmethod
-    def _from_archive(cls, archive: zipfile.ZipFile, manifest: dict[str, Any]) -> "CooccurrenceStatistics":
-        size = manifest["vocab_size"]
-        lengths = _integers(archive, "row_lengths.npy")
+        file = CountFile(path)
+        lengths, columns, counts = (np.concatenate(part) for part in zip(*file.blocks(), strict=True))
+        if file.denominator == 0:
+            counts = counts.view(np.float64)
+        elif file.denominator > 1:
+            counts = counts / file.denominator
+        size = len(file.words)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        steps = _integers(archive, "column_steps.npy")
-        # A running sum over all rows, less its value where the row starts, gives columns row by row.
-        running = np.cumsum(steps)
-        before_row = np.concatenate([[0], running])[indptr[:-1]]
-        columns = running - np.repeat(before_row, lengths)
-        data = _integers(archive, "counts.npy")
-        if manifest["dtype"] == "float64":
-            data = data.view(np.float64)
-        upper = sparse.csr_array((data, columns, indptr), shape=(size, size))
-        counts = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
-        words = tuple(archive.read("words.txt").decode().split("\n"))
-        return cls(words, counts, _integers(archive, "unigram.npy"), manifest["metadata"])
+        upper = sparse.csr_array((counts, columns, indptr), shape=(size, size))
+        whole = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
+        return cls(file.words, whole, file.unigram, file.metadata, file.denominator or 1)
+
+    def _in_units(self) -> tuple[int, list[RowBlock]]:
+        """Return the denominator, 0 for float64 bit patterns, and the upper triangle in its units."""
+        upper = sparse.csr_array(sparse.triu(self.counts))
+        upper.sort_indices()
+        denominator, counts = self.denominator, upper.data
+        if counts.dtype == np.float64:
+            units = np.rint(counts * denominator)
+            exact = (units < 2**53).all() and (units / denominator == counts).all()
+            denominator, counts = (
+                (denominator, units.astype(np.int64)) if exact else (0, counts.view(np.int64))
+            )
+        return denominator, [RowBlock(np.diff(upper.indptr), upper.indices, counts)]
 
 
 def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
@@ -273,36 +222,3 @@ def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram
                 f"0 for the word {word!r}",
                 "Drop words that never occur or never stand in a window with another.",
             )
-
-
-def _byte_planes(values: np.ndarray) -> np.ndarray:
-    """Return `(planes, n)` uint8: byte b of every value in row b, without the planes that are all 0."""
-    little = np.ascontiguousarray(values, dtype="<f8" if values.dtype.kind == "f" else "<i8")
-    planes = little.view(np.uint8).reshape(-1, 8).T
-    used = np.flatnonzero(planes.any(axis=1))
-    return np.ascontiguousarray(planes[: used[-1] + 1 if used.size else 1])
-
-
-def _integers(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read byte planes back into int64 `(n,)`."""
-    planes = np.load(BytesIO(archive.read(name)), allow_pickle=False)
-    if planes.dtype != np.uint8 or planes.ndim != 2 or not 1 <= len(planes) <= 8:
-        raise ValueError(f"{name} holds no byte planes")
-    whole = np.zeros((planes.shape[1], 8), np.uint8)
-    whole[:, : len(planes)] = planes.T
-    return whole.view("<i8")[:, 0].astype(np.int64)
-
-
-def _npy(array: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    # A fixed date and system: the same statistics are the same bytes whenever and wherever written.
-    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.create_system = 3
-    entry.external_attr = 0o644 << 16
-    archive.writestr(entry, content, compresslevel=9)

@@ -1,104 +1,451 @@
-"""Documents to co-occurrence statistics."""
+"""Text to co-occurrence statistics: exact, in bounded memory, resumable, on any number of workers."""
 
+import hashlib
+import math
 import os
-from collections.abc import Iterable
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
+from tqdm import tqdm
 
 from w2vflow.checks import argument_error
-from w2vflow.corpus.readers import read_documents
-from w2vflow.corpus.vocabulary import encode, restrict_to_most_frequent
+from w2vflow.corpus.readers import BLOCK_BYTES, Block, PathLike, expand_paths, read_blocks
+from w2vflow.corpus.shards import (
+    RowRange,
+    Thinning,
+    count_row_range,
+    number_block,
+    open_run,
+    open_tokens,
+    pieces,
+    task_name,
+)
+from w2vflow.corpus.tasks import Workers, worker_pool
+from w2vflow.corpus.vocabulary import TOKENS, Tokenizer, choose_words
+from w2vflow.countfile import RowBlock, write_count_file
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.storage import atomic_path
 
-__all__ = ["WEIGHTINGS", "count"]
+__all__ = ["WEIGHTINGS", "CountingRule", "count", "count_to_file", "memory_bytes", "pair_weights"]
 
-# Weight of a pair at distance r = 1..L. Linear is L times the expectation over word2vec's window,
-# drawn uniformly from 1..L for every centre word; integers keep the counts exact.
-WEIGHTINGS = {
-    "linear": lambda window: np.arange(window, 0, -1, dtype=np.int64),
-    "flat": lambda window: np.ones(window, np.int64),
-    "harmonic": lambda window: 1.0 / np.arange(1, window + 1),
-}
+WEIGHTINGS = ("linear", "harmonic", "flat")
+# Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
+_TOKEN_BYTES = 20
+_LEAST_MEMORY = 2**26
+
+
+@dataclass(frozen=True)
+class CountingRule:
+    """What is counted. All of it is stored with the counts.
+
+    Attributes:
+        window: largest distance L of a pair, at least 1.
+        weighting: weight of a pair at distance r. `"linear"`: `L + 1 - r`, which is L times the
+            expectation over word2vec's window, drawn uniformly from 1..L for every word;
+            `"harmonic"`: `1 / r`, as GloVe; `"flat"`: 1.
+        out_of_vocabulary: `"before"`: words outside the vocabulary are removed before windows are
+            laid, so that their neighbours move together; `"after"`: they keep their place.
+        min_document_words: documents with fewer words are left out. Windows end with the document.
+        tokens: how text is cut into words: see `tokenizer`.
+        subsampling: `"none"`; `"sampled"`: each token is dropped with word2vec's probability, by
+            random numbers of `seed`, and then treated like a word out of the vocabulary;
+            `"expected"`: every count times the probabilities of keeping both words, which is the
+            exact expectation of `"sampled"` with `out_of_vocabulary="after"`.
+        subsample_threshold: t in the probability of keeping a word of frequency f,
+            `min(1, sqrt(t / f) + t / f)`.
+        seed: of `"sampled"`.
+
+    Both directions of a pair are counted, so a pair of equal words adds twice to the diagonal,
+    which is kept; the counts are symmetric.
+
+    References:
+        Mikolov et al. (2013), arXiv 1310.4546; word2vec.c for the probability of keeping a word;
+        Pennington et al. (2014), GloVe; Levy et al. (2015), TACL 3, for the two kinds of windows.
+    """
+
+    window: int = 16
+    weighting: str = "linear"
+    out_of_vocabulary: str = "before"
+    min_document_words: int = 0
+    tokens: str | Tokenizer = "latin"
+    subsampling: str = "none"
+    subsample_threshold: float = 1e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise argument_error("window", "at least 1", self.window)
+        for name, allowed in (
+            ("weighting", WEIGHTINGS),
+            ("out_of_vocabulary", ("before", "after")),
+            ("subsampling", ("none", "expected", "sampled")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise argument_error(name, f"one of {sorted(allowed)}", repr(getattr(self, name)))
+        if not self.subsample_threshold > 0:
+            raise argument_error("subsample_threshold", "positive", self.subsample_threshold)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule in words, for the metadata."""
+        named = str(self.tokens) if isinstance(self.tokens, str) else _name(self.tokens)
+        sampled = {"subsample_threshold": self.subsample_threshold}
+        if self.subsampling == "sampled":
+            sampled["seed"] = self.seed
+        return {
+            "window": self.window,
+            "weighting": self.weighting,
+            "window_ends_at": "document",
+            "out_of_vocabulary": f"removed {self.out_of_vocabulary} windows are laid",
+            "directions": "both",
+            "diagonal": "kept",
+            "tokens": TOKENS.get(named, named),
+            "min_document_words": self.min_document_words,
+            "subsampling": self.subsampling,
+            **({} if self.subsampling == "none" else sampled),
+        }
+
+
+def pair_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
+    """Return the weight of a pair by its distance as int64, and the denominator they share.
+
+    Integers make sums exact in any order. Harmonic weights have the least common multiple of
+    1..L as denominator up to L = 22; beyond, 2^32, which rounds a weight by 2^-33 at most.
+
+    Example:
+        >>> pair_weights("harmonic", 4)
+        (array([12,  6,  4,  3]), 12)
+    """
+    distance = np.arange(1, window + 1)
+    if weighting == "linear":
+        return window + 1 - distance, 1
+    if weighting == "flat":
+        return np.ones(window, np.int64), 1
+    common = math.lcm(*distance.tolist())
+    denominator = common if window <= 22 else 2**32
+    return np.rint(denominator / distance).astype(np.int64), denominator
+
+
+def memory_bytes(memory: str | int) -> int:
+    """Return a size such as `"4GB"` or `"512MB"` in bytes.
+
+    Raises:
+        ValueError: not a size.
+
+    Example:
+        >>> memory_bytes("4GB"), memory_bytes(10**9)
+        (4000000000, 1000000000)
+    """
+    if isinstance(memory, int):
+        return memory
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    number, unit = memory.strip().upper()[:-2], memory.strip().upper()[-2:]
+    try:
+        return int(float(number) * units[unit])
+    except (KeyError, ValueError) as error:
+        raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
 
 
 def count(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    *,
-    vocab_size: int,
-    window: int = 16,
-    weighting: str = "linear",
-    min_document_words: int = 0,
-    reader: str = "auto",
-    source: str = "",
+    paths: PathLike | Iterable[PathLike], *, work_dir: PathLike | None = None, **settings: Any
 ) -> CooccurrenceStatistics:
-    """Return the exact co-occurrence counts of the most frequent words of some text.
-
-    Tokens are runs of `[a-z]` in the lower-cased text. Words outside the vocabulary are removed
-    before windows are laid, windows end at document ends, and both directions of a pair are
-    counted. A pair at distance r weighs `window + 1 - r` (`"linear"`), 1 (`"flat"`) or 1/r
-    (`"harmonic"`, as GloVe does); the first two are counted in int64 without rounding.
+    """Return the exact co-occurrence counts of some text; `count_to_file` into memory.
 
     Args:
-        paths: one text file or several; see `read_documents` for formats.
-        vocab_size: how many words, by frequency, ties broken by the word.
-        window: largest distance L of a pair.
-        weighting: how a pair's weight falls with its distance.
-        min_document_words: documents with fewer tokens are left out.
-        reader: how files split into documents.
-        source: what the text is and its licence, kept in the metadata.
+        paths: text; see `read_blocks`.
+        work_dir: folder for what a killed count can go on from; temporary where not given.
+        settings: of `count_to_file`.
 
     Raises:
-        ValueError: a bad argument, an empty corpus, fewer distinct words than `vocab_size`, or a
-            vocabulary whose dense count matrix does not fit into memory.
-
-    References:
-        Mikolov et al. (2013), arXiv 1310.4546 (dynamic window); Pennington et al. (2014), GloVe.
+        ValueError, RuntimeError, OSError: as `count_to_file`.
     """
-    if window < 1:
-        raise argument_error("window", "at least 1", window)
-    if weighting not in WEIGHTINGS:
-        raise argument_error("weighting", f"one of {sorted(WEIGHTINGS)}", repr(weighting))
-    weights = WEIGHTINGS[weighting](window)
-    _check_fits(vocab_size)
-    corpus = encode(read_documents(paths, reader), min_document_words)
-    if not corpus.words:
+    with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
+        file = Path(folder) / "counts.npz"
+        count_to_file(paths, file, work_dir=work_dir or Path(folder) / "work", **settings)
+        return CooccurrenceStatistics.load(file)
+
+
+def count_to_file(
+    paths: PathLike | Iterable[PathLike],
+    out: PathLike,
+    *,
+    vocab_size: int | None = None,
+    min_count: int | None = None,
+    vocabulary: Sequence[str] | None = None,
+    window: int = 16,
+    weighting: str = "linear",
+    out_of_vocabulary: str = "before",
+    min_document_words: int = 0,
+    tokens: str | Tokenizer = "latin",
+    subsampling: str = "none",
+    subsample_threshold: float = 1e-4,
+    seed: int = 0,
+    reader: str = "auto",
+    column: str | None = None,
+    bad_utf8: str = "replace",
+    source: str = "",
+    memory: str | int = "4GB",
+    workers: int | None = None,
+    executor: Executor | None = None,
+    work_dir: PathLike | None = None,
+    progress: bool = False,
+) -> None:
+    """Count the co-occurrences of some text into a statistics file, in bounded memory.
+
+    First every block of text is numbered (in parallel), then the vocabulary is chosen, then rows
+    of the count matrix are counted (in parallel): all places of a word are visited in turn. What is
+    done is kept in the work folder, named by its content, until the file is whole: a count that
+    was killed goes on from there. The bytes of the file do not depend on workers, blocks or memory.
+
+    Args:
+        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        out: the file to write.
+        vocab_size, min_count, vocabulary: how to choose the words, one of the three. Ties are
+            broken by the word.
+        window, weighting, out_of_vocabulary, min_document_words, tokens, subsampling,
+            subsample_threshold, seed: see `CountingRule`.
+        source: what the text is and its licence, kept in the metadata.
+        memory: about how much to use, all workers together, beside some 200 MB for each process.
+        workers: tasks at a time; the number of cores where not given; 1 stays in this process.
+        executor: any `concurrent.futures.Executor` whose workers see the work folder.
+        work_dir: `<out>.work` where not given; removed when the file is whole.
+        progress: show progress bars.
+
+    Raises:
+        ValueError: a bad argument, an empty corpus, more words asked for than there are, or too
+            little memory (the message says the least).
+        RuntimeError: a task lost its worker again and again.
+        OSError: something cannot be read or written; what was counted is kept.
+    """
+    rule = CountingRule(
+        window, weighting, out_of_vocabulary, min_document_words, tokens, subsampling, subsample_threshold, seed
+    )
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    budget = memory_bytes(memory)
+    if budget < _LEAST_MEMORY:
+        raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", memory)
+    folder = Path(work_dir) if work_dir is not None else Path(f"{out}.work")
+    folder.mkdir(parents=True, exist_ok=True)
+    with worker_pool(workers, executor) as pool:
+        share = budget // pool.count
+        size = min(BLOCK_BYTES, share // 16)
+        blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
+        numbered = _number(blocks, folder, rule, pool, _total_bytes(given, reader), progress)
+        words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary, rule)
+        if len(words) * 40 > share:
+            raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)
+        frequency = np.array([numbered.frequency[word] for word in words], np.int64)
+        runs = _count(numbered, ranks, words, frequency, folder, rule, pool, share, progress)
+        rows = _merged(runs, len(words), budget)
+        denominator = pair_weights(weighting, window)[1]
+        if subsampling == "expected":
+            rows = _expected(rows, _keep(frequency, numbered, rule), denominator)
+            denominator = 0
+        metadata = {"source": source, **rule.describe(), **numbered.facts()}
+        write_count_file(out, words, frequency, rows, metadata, denominator)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class _Numbered:
+    """What is known of the corpus after its words are numbered."""
+
+    files: list[Path]
+    documents: list[int]
+    tokens: list[int]
+    frequency: Counter[str]
+    replaced: int
+
+    def facts(self) -> dict[str, int]:
+        return {
+            "corpus_documents": sum(self.documents),
+            "corpus_tokens": sum(self.tokens),
+            "corpus_distinct_words": len(self.frequency),
+            "corpus_invalid_utf8_replaced": self.replaced,
+        }
+
+
+def _number(
+    blocks: Iterator[Block], folder: Path, rule: CountingRule, pool: Workers, total: int | None, progress: bool
+) -> _Numbered:
+    """Have every block numbered; return where, and the words of all."""
+    files: list[Path] = []
+    bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
+    found = _Numbered(files, [], [], Counter(), 0)
+    named = rule.tokens if isinstance(rule.tokens, str) else _name(rule.tokens)
+
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        for block in blocks:
+            name = task_name(block.text, block.starts, block.ends, named, rule.min_document_words)
+            files.append(folder / f"tokens-{name}")
+            found.replaced += block.replaced
+            bar.update(len(block.text))
+            yield files[-1], block, rule.tokens, rule.min_document_words
+
+    for _ in pool.run(number_block, tasks()):
+        pass
+    bar.close()
+    for file in files:
+        part = open_tokens(file)
+        found.documents.append(part.documents)
+        found.tokens.append(len(part.tokens) - part.documents)
+        for word, times in zip(part.words, part.frequency.tolist(), strict=True):
+            if times:
+                found.frequency[word] += times
+    if not found.frequency:
         raise argument_error(
             "paths",
-            f"text with words of a-z in documents of at least {min_document_words} words",
+            f"text with words in documents of at least {rule.min_document_words} words",
             "none",
-            "Check the path, the reader and `min_document_words`.",
+            "Check the path, the reader, `tokens` and `min_document_words`.",
         )
-    kept = restrict_to_most_frequent(corpus, vocab_size)
-
-    from w2vflow.corpus.kernel import add_pairs
-
-    one_way = np.zeros((vocab_size, vocab_size), weights.dtype)
-    add_pairs(kept.tokens, kept.offsets, weights, one_way)
-    metadata = {
-        "source": source,
-        "window": window,
-        "weighting": weighting,
-        "window_ends_at": "document",
-        "out_of_vocabulary": "removed before windows are laid",
-        "directions": "both",
-        "tokens": "[a-z]+ of the lower-cased text",
-        "min_document_words": min_document_words,
-        "corpus_documents": len(corpus.offsets) - 1,
-        "corpus_tokens": len(corpus.tokens),
-        "corpus_distinct_words": len(corpus.words),
-    }
-    return CooccurrenceStatistics(kept.words, sparse.csr_array(one_way + one_way.T), kept.frequency, metadata)
+    return found
 
 
-def _check_fits(vocab_size: int) -> None:
-    # The matrix, its transposed sum and the CSR copy are alive together.
-    need = 3 * 8 * vocab_size**2
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > have:
-        raise argument_error(
-            "vocab_size",
-            f"small enough for its counts to fit into the {have / 1e9:.0f} GB of this machine",
-            f"{vocab_size} (about {need / 1e9:.0f} GB)",
-            f"At most {int((have / 24) ** 0.5)} words fit.",
-        )
+def _vocabulary(
+    numbered: _Numbered,
+    folder: Path,
+    vocab_size: int | None,
+    min_count: int | None,
+    vocabulary: Sequence[str] | None,
+    rule: CountingRule,
+) -> tuple[list[str], list[Path]]:
+    """Choose the words, and leave for every token file the rows of its words."""
+    words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
+    row = {word: index for index, word in enumerate(words)}
+    identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+    ranks = []
+    for file in numbered.files:
+        path = folder / f"ranks-{identity}-{file.name}"
+        if not path.exists():
+            rank = np.array([row.get(word, -1) for word in open_tokens(file).words], np.int32)
+            with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, rank, allow_pickle=False)
+        ranks.append(path)
+    return words, ranks
+
+
+def _keep(frequency: np.ndarray, numbered: _Numbered, rule: CountingRule) -> np.ndarray:
+    ratio = rule.subsample_threshold * sum(numbered.tokens) / frequency
+    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+
+
+def _count(
+    numbered: _Numbered,
+    ranks: list[Path],
+    words: list[str],
+    frequency: np.ndarray,
+    folder: Path,
+    rule: CountingRule,
+    pool: Workers,
+    share: int,
+    progress: bool,
+) -> list[list[Path]]:
+    """Have all rows counted; return folders of runs by rows and, within, by group of blocks."""
+    weights, denominator = pair_weights(rule.weighting, rule.window)
+    if 4 * rule.window * int(frequency.max()) * int(weights.max()) >= 2**63:
+        raise argument_error("weighting", "one whose counts fit into 64 bits", rule.weighting, "Use 'linear'.")
+    thinning = Thinning(_keep(frequency, numbered, rule), rule.seed) if rule.subsampling == "sampled" else None
+    groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
+    # Groups keep all workers busy; where there are fewer, rows are shared out as well.
+    bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))
+    entries = min(2**24, share // 48)
+    before = np.concatenate([[0], np.cumsum(numbered.documents)])
+    runs: list[list[Path]] = [[] for _ in bounds[1:]]
+    tasks = []
+    for index, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for start, end in groups:
+            task = RowRange(
+                tuple(numbered.files[start:end]),
+                tuple(ranks[start:end]),
+                int(before[start]),
+                first,
+                last,
+                len(words),
+                weights,
+                rule.out_of_vocabulary == "after",
+                thinning,
+                entries,
+            )
+            names = [path.name for path in task.ranks]
+            kept = (thinning.keep, thinning.seed, int(before[start])) if thinning else ()
+            name = task_name(names, first, last, weights, denominator, task.keeps_gaps, *kept)
+            runs[index].append(folder / f"run-{name}")
+            tasks.append((runs[index][-1], task))
+    for _ in tqdm(
+        pool.run(count_row_range, tasks), total=len(tasks), desc="counting", unit="task", disable=not progress
+    ):
+        pass
+    return runs
+
+
+def _groups(tokens: list[int], most: int) -> list[tuple[int, int]]:
+    """Return ranges of blocks of at most `most` tokens together; a single block may have more."""
+    groups, start, load = [], 0, 0
+    for index, size in enumerate(tokens):
+        if load and load + size > most:
+            groups.append((start, index))
+            start, load = index, 0
+        load += size
+    return [*groups, (start, len(tokens))]
+
+
+def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[RowBlock]:
+    """Return all rows in order, the runs of different groups added up, a few rows at a time."""
+    most = max(budget // 200, 2**16)
+    for folders in runs:
+        opened = [open_run(folder) for folder in folders]
+        ends = [np.concatenate([[0], np.cumsum(lengths)]) for lengths, _, _ in opened]
+        total = np.sum(ends, axis=0)
+        first = 0
+        while first < len(total) - 1:
+            last = max(first + 1, int(np.searchsorted(total, total[first] + most, side="right")) - 1)
+            parts = []
+            for (lengths, columns, counts), end in zip(opened, ends, strict=True):
+                entries = slice(int(end[first]), int(end[last]))
+                parts.append(RowBlock(lengths[first:last], columns[entries], counts[entries]))
+            yield parts[0] if len(parts) == 1 else _added(parts, vocab_size)
+            first = last
+
+
+def _added(parts: list[RowBlock], vocab_size: int) -> RowBlock:
+    total = None
+    for lengths, columns, counts in parts:
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        matrix = sparse.csr_array((np.asarray(counts), np.asarray(columns), indptr), shape=(len(lengths), vocab_size))
+        total = matrix if total is None else total + matrix
+    assert total is not None
+    total.sort_indices()
+    return RowBlock(np.diff(total.indptr).astype(np.int64), total.indices, total.data)
+
+
+def _expected(rows: Iterator[RowBlock], keep: np.ndarray, denominator: int) -> Iterator[RowBlock]:
+    """Return the counts times the probabilities of keeping both words, as float64 bit patterns."""
+    first = 0
+    for lengths, columns, counts in rows:
+        own = np.repeat(keep[first : first + len(lengths)], lengths)
+        values = counts / denominator * (own * keep[columns])
+        yield RowBlock(lengths, columns, values.view(np.int64))
+        first += len(lengths)
+
+
+def _total_bytes(paths: list[PathLike], reader: str) -> int | None:
+    """Return the size of the text where it is known beforehand: plain files."""
+    if reader in ("dataset", "parquet", "mediawiki"):
+        return None
+    files = expand_paths(paths)
+    packed = (".gz", ".bz2", ".xz", ".zst", ".parquet")
+    if any(file == "-" or file.endswith(packed) for file in files):
+        return None
+    return sum(Path(file).stat().st_size for file in files)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', repr(function))}"

@@ -1,87 +1,277 @@
-"""Files of text, compressed or not, as a stream of documents."""
+"""Files of text, of many formats, as blocks of documents."""
 
 import bz2
+import glob
 import gzip
+import io
 import lzma
 import os
+import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, cast
+
+import numpy as np
 
 from w2vflow.checks import argument_error
+from w2vflow.corpus.columns import read_dataset, read_parquet
+from w2vflow.corpus.dumps import read_dump
 
-__all__ = ["READERS", "read_documents"]
+__all__ = ["READERS", "Block", "PathLike", "expand_paths", "read_blocks", "read_documents"]
 
-_OPENERS: dict[str, Callable[..., TextIO]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PathLike = str | os.PathLike[str]
+READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
+BLOCK_BYTES = 2**25
+
+_BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 
 
-def read_documents(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], reader: str = "auto"
-) -> Iterator[str]:
-    """Return an iterator over the documents of one or more text files, in order.
+class Block(NamedTuple):
+    """Whole documents that stand together in memory.
 
-    Files ending in `.gz`, `.bz2` or `.xz` are unpacked as they are read. Text is UTF-8; bytes that
-    are not become the replacement character.
+    Attributes:
+        text: UTF-8.
+        starts, ends: of the documents in it, int64.
+        replaced: how many runs of invalid bytes were replaced.
+    """
+
+    text: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    replaced: int = 0
+
+
+def read_documents(paths: PathLike | Iterable[PathLike], reader: str = "auto") -> Iterator[str]:
+    """Return an iterator over the documents of text files, in order; see `read_blocks`."""
+    for block in read_blocks(paths, reader):
+        for start, end in zip(block.starts, block.ends, strict=True):
+            yield block.text[start:end].decode()
+
+
+def read_blocks(
+    paths: PathLike | Iterable[PathLike],
+    reader: str = "auto",
+    *,
+    column: str | None = None,
+    bad_utf8: str = "replace",
+    block_bytes: int = BLOCK_BYTES,
+) -> Iterator[Block]:
+    """Return an iterator over blocks of documents, in the order of the paths.
+
+    Files ending in `.gz`, `.bz2`, `.xz` or `.zst` are unpacked as they are read.
 
     Args:
-        paths: one path or several.
-        reader: `"lines"`: one document a line; `"wikiextractor"`: documents between
-            `<doc ...>` and `</doc>` lines, title line included; `"auto"`: the second where the
-            file starts with `<doc `, else the first.
+        paths: files, folders (all files below, by name), glob patterns, `-` for standard input.
+        reader: `"lines"`: one document a line; `"paragraphs"`: documents between blank lines;
+            `"wikiextractor"`: documents between `<doc ...>` and `</doc>`, title included;
+            `"mediawiki"`: a `pages-articles` dump; `"parquet"`: one document a row; `"dataset"`:
+            the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes, plain
+            text being one document a line.
+        column: of Parquet files and datasets.
+        bad_utf8: `"replace"` invalid bytes by U+FFFD and count them, or `"error"`.
+        block_bytes: about how much text a block has; a longer document is a block by itself.
 
     Raises:
-        ValueError: an unknown reader, or an archive that is cut short or damaged.
+        ValueError: an unknown reader, a file that is not text, an archive that is cut short, or
+            invalid UTF-8 where that is an error (the message names file and byte).
         FileNotFoundError: a path that does not exist.
     """
-    if reader != "auto" and reader not in READERS:
-        raise argument_error("reader", f"'auto' or one of {sorted(READERS)}", repr(reader))
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no text file {path}.")
-        opener = _OPENERS.get(path.suffix.lower(), open)
+    if reader not in READERS:
+        raise argument_error("reader", f"one of {sorted(READERS)}", repr(reader))
+    if bad_utf8 not in ("replace", "error"):
+        raise argument_error("bad_utf8", "'replace' or 'error'", repr(bad_utf8))
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if reader == "dataset":
+        for name in given:
+            yield from _pack(read_dataset(str(name), column), block_bytes)
+        return
+    for path in expand_paths(given):
+        if reader == "parquet" or (reader == "auto" and path.endswith(".parquet")):
+            yield from _pack(read_parquet(Path(path), column), block_bytes)
+            continue
         try:
-            with opener(path, mode="rt", encoding="utf-8", errors="replace") as lines:
-                yield from _documents(lines, reader)
-        except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+            with _open(path) as stream:
+                yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
+        except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, _zstd_error()) as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
 
 
-def _documents(lines: Iterator[str], reader: str) -> Iterator[str]:
-    first = next(lines, "")
-    if reader == "auto":
-        reader = "wikiextractor" if first.startswith("<doc ") else "lines"
-    yield from READERS[reader](first, lines)
+def expand_paths(paths: Iterable[PathLike]) -> list[str]:
+    """Return files for folders and glob patterns, sorted within each; `-` stays.
+
+    Raises:
+        FileNotFoundError: a path or pattern that stands for no file.
+    """
+    found: list[str] = []
+    for given in map(str, paths):
+        if given == "-" or Path(given).is_file():
+            found.append(given)
+            continue
+        if Path(given).is_dir():
+            inside = sorted(str(p) for p in Path(given).rglob("*") if p.is_file())
+        else:
+            inside = sorted(p for p in glob.glob(given, recursive=True) if Path(p).is_file())
+        if not inside:
+            raise FileNotFoundError(f"There is no text file {given}.")
+        found += inside
+    return found
 
 
-def _one_per_line(first: str, rest: Iterable[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from rest
+def _open(path: str) -> io.BufferedIOBase:
+    if path == "-":
+        return sys.stdin.buffer
+    suffix = Path(path).suffix.lower()
+    if suffix == ".zst":
+        import zstandard
 
-
-def _wikiextractor(first: str, rest: Iterable[str]) -> Iterator[str]:
-    body: list[str] | None = None
-    for line in _one_per_line(first, rest):
-        if line.startswith("<doc "):
-            body = []
-        elif line.startswith("</doc>"):
-            if body is not None:
-                yield "".join(body)
-            body = None
-        elif body is not None:
-            body.append(line)
-    if body is not None:
-        raise argument_error(
-            "paths", "WikiExtractor output that ends with `</doc>`", "a last document that does not end"
+        # Archives of several frames, as parallel compressors write them, are one text.
+        raw = open(path, "rb")
+        return io.BufferedReader(
+            cast(io.RawIOBase, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
         )
+    openers: dict[str, Callable[..., io.BufferedIOBase]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return cast(io.BufferedIOBase, openers.get(suffix, open)(path, "rb"))
 
 
-READERS: dict[str, Callable[[str, Iterable[str]], Iterator[str]]] = {
-    "lines": _one_per_line,
-    "wikiextractor": _wikiextractor,
-}
+def _zstd_error() -> type[Exception]:
+    # Loaded by now if a .zst was opened; otherwise nothing can raise it.
+    module = sys.modules.get("zstandard")
+    return module.ZstdError if module is not None else EOFError
+
+
+def _text_blocks(
+    stream: io.BufferedIOBase, name: str, reader: str, bad_utf8: str, block_bytes: int
+) -> Iterator[Block]:
+    head = stream.read(2**16)
+    if b"\0" in head:
+        raise argument_error("paths", "text", f"{name}, which has zero bytes in it", "Unpack or convert it first.")
+    if reader == "auto":
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        dump = start.startswith((b"<mediawiki", b"<?xml"))
+        reader = "mediawiki" if dump else "wikiextractor" if start.startswith(b"<doc ") else "lines"
+    if reader == "mediawiki":
+        joined = io.BufferedReader(cast(io.RawIOBase, _Rejoined(head, stream)))
+        yield from _pack(read_dump(joined, name), block_bytes)
+        return
+    cut, spans = _CUTS[reader], _SPANS[reader]
+    offset, rest = 0, head
+    while True:
+        more = stream.read(max(block_bytes - len(rest), block_bytes // 2))
+        text = rest + more
+        end = cut(text) if more else len(text)
+        if end or not more:
+            whole, replaced = _valid(text[:end], name, offset, bad_utf8)
+            if whole:
+                yield Block(whole, *spans(whole, name), replaced)
+        if not more:
+            return
+        offset, rest = offset + end, text[end:]
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream with the bytes that were read ahead put back."""
+
+    def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        size = len(buffer)
+        given = self._head[:size] if self._head else self._stream.read(size)
+        self._head = self._head[size:]
+        buffer[: len(given)] = given
+        return len(given)
+
+
+def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, int]:
+    """Return the text as valid UTF-8, and how many replacement characters that took."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        if bad_utf8 == "error":
+            raise argument_error(
+                "paths",
+                "UTF-8",
+                f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}",
+                'Convert the file, or pass `bad_utf8="replace"`.',
+            ) from error
+        mended = text.decode(errors="replace").encode()
+        return mended, mended.count(b"\xef\xbf\xbd") - text.count(b"\xef\xbf\xbd")
+    return text, 0
+
+
+def _lines(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
+    if not text.endswith(b"\n"):
+        ends = np.append(ends, len(text))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    return starts[ends > starts], ends[ends > starts]
+
+
+def _paragraphs(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
+    breaks = [(m.start(), m.end()) for m in _BLANK_LINES.finditer(text)]
+    starts = np.array([0, *(end for _, end in breaks)], np.int64)
+    ends = np.array([*(start for start, _ in breaks), len(text)], np.int64)
+    return starts[ends > starts], ends[ends > starts]
+
+
+def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if b"<doc " not in text:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    starts, ends = [], []
+    tag = -1 if text.startswith(b"<doc ") else text.find(b"\n<doc ")
+    while tag >= 0 or not starts:
+        start = text.find(b"\n", tag + 1) + 1
+        end = text.find(b"\n</doc>", start - 1) + 1
+        if not (start and end):
+            raise argument_error(
+                "paths",
+                "WikiExtractor output that ends with `</doc>`",
+                f"{name}, with a last document that does not end",
+                "Extract it again.",
+            )
+        starts.append(start)
+        ends.append(end)
+        tag = text.find(b"\n<doc ", end)
+    return np.array(starts, np.int64), np.array(ends, np.int64)
+
+
+def _after(mark: bytes) -> Callable[[bytes], int]:
+    """Return a function that finds where to cut a text: after the last mark in it, 0 where there is none."""
+
+    def cut(text: bytes) -> int:
+        at = text.rfind(mark)
+        return at + len(mark) if at >= 0 else 0
+
+    return cut
+
+
+_CUTS = {"lines": _after(b"\n"), "paragraphs": _after(b"\n\n"), "wikiextractor": _after(b"\n</doc>\n")}
+_SPANS = {"lines": _lines, "paragraphs": _paragraphs, "wikiextractor": _wiki_documents}
+
+
+def _pack(documents: Iterable[str], block_bytes: int) -> Iterator[Block]:
+    """Put documents together to blocks."""
+    texts: list[bytes] = []
+    size = 0
+    for document in documents:
+        # Lone surrogates, which some sources escape to, have no UTF-8.
+        texts.append(document.encode(errors="replace"))
+        size += len(texts[-1]) + 1
+        if size >= block_bytes:
+            yield _block_of(texts)
+            texts, size = [], 0
+    if texts:
+        yield _block_of(texts)
+
+
+def _block_of(texts: list[bytes]) -> Block:
+    lengths = np.array([len(text) for text in texts], np.int64)
+    ends = np.cumsum(lengths + 1) - 1
+    return Block(b"\n".join(texts), ends - lengths, ends)

@@ -1,87 +1,131 @@
-"""Documents as word numbers, and the vocabulary chosen from them."""
+"""Words: how text is cut into them, and which of them are kept."""
 
 import re
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from w2vflow.checks import argument_error
 
-__all__ = ["EncodedCorpus", "encode", "restrict_to_most_frequent"]
+__all__ = ["TOKENS", "choose_words", "number_texts", "tokenizer"]
 
-_TOKEN = re.compile(r"[a-z]+")
+Tokenizer = Callable[[str], Iterable[str]]
 
-
-class EncodedCorpus(NamedTuple):
-    """A corpus as numbers: document `b` is `tokens[offsets[b]:offsets[b + 1]]`.
-
-    Attributes:
-        words: the words that the numbers stand for.
-        tokens: int32, all documents one after the other.
-        offsets: int64, where documents start, with the end of the last.
-        frequency: occurrences of each word, int64.
-    """
-
-    words: tuple[str, ...]
-    tokens: np.ndarray
-    offsets: np.ndarray
-    frequency: np.ndarray
+# Named rules. "latin" has a compiled form in the kernel, which gives the same words.
+TOKENS = {
+    "latin": "[a-z]+ of the lower-cased text",
+    "unicode": "letters with their marks, of any script, after NFKC and case folding",
+}
+_LATIN = re.compile(r"[a-z]+")
 
 
-def encode(documents: Iterable[str], min_document_words: int = 0) -> EncodedCorpus:
-    """Return all documents as word numbers, in order of first appearance.
-
-    Tokens are the runs of `[a-z]` in the lower-cased text.
+def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
+    """Return the function that cuts a text into words.
 
     Args:
-        documents: texts.
-        min_document_words: shorter documents are left out.
+        tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script
+            with their combining marks, after NFKC and case folding; any other string: a regular
+            expression, matched against the text as it is; or a function from text to words.
+
+    Raises:
+        ValueError: a string that is no regular expression.
 
     Example:
-        >>> corpus = encode(["A rose is a rose.", "is it?"])
-        >>> corpus.words, corpus.tokens.tolist(), corpus.offsets.tolist()
-        (('a', 'rose', 'is', 'it'), [0, 1, 2, 0, 1, 2, 3], [0, 5, 7])
+        >>> list(tokenizer("latin")("It's 2 dogs")), list(tokenizer("unicode")("Straße हिन्दी x2"))
+        (['it', 's', 'dogs'], ['strasse', 'हिन्दी', 'x'])
+    """
+    if callable(tokens):
+        return tokens
+    if tokens == "latin":
+        return lambda text: _LATIN.findall(text.lower())
+    if tokens == "unicode":
+        import regex
+
+        letters = regex.compile(r"\p{L}[\p{L}\p{M}]*")
+        # Folding can undo the normal form, hence twice.
+        return lambda text: letters.findall(
+            unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        )
+    try:
+        return re.compile(tokens).findall
+    except re.error as error:
+        raise argument_error(
+            "tokens", f"one of {sorted(TOKENS)}, a regular expression or a function", f"{tokens!r} ({error})"
+        ) from error
+
+
+def number_texts(
+    texts: Iterable[str], cut: Tokenizer, shortest: int, end: int
+) -> tuple[list[str], np.ndarray, np.ndarray, int]:
+    """Return documents as word numbers, by order of first appearance.
+
+    Args:
+        texts: documents.
+        cut: of `tokenizer`.
+        shortest: documents with fewer words are left out.
+        end: what to put after each document.
+
+    Returns:
+        Words; tokens; how often each word occurs; how many documents were kept.
     """
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
-    tokens, offsets = array("i"), array("q", [0])
-    for document in documents:
-        found = _TOKEN.findall(document.lower())
-        if found and len(found) >= min_document_words:
-            tokens.extend([number[word] for word in found])
-            offsets.append(len(tokens))
-    numbers = np.frombuffer(tokens, np.int32) if tokens else np.zeros(0, np.int32)
-    return EncodedCorpus(
-        tuple(number), numbers, np.array(offsets, np.int64), np.bincount(numbers, minlength=len(number))
-    )
+    parts, kept = [], 0
+    for text in texts:
+        found = [number[word] for word in cut(text)]
+        if found and len(found) >= shortest:
+            parts.append(np.array([*found, end], np.int32))
+            kept += 1
+    tokens = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+    return list(number), tokens, np.bincount(tokens[tokens != end], minlength=len(number)), kept
 
 
-def restrict_to_most_frequent(corpus: EncodedCorpus, vocab_size: int) -> EncodedCorpus:
-    """Return the corpus with only its `vocab_size` most frequent words, renumbered by rank.
+def choose_words(
+    frequency: Mapping[str, int], vocab_size: int | None, min_count: int | None, vocabulary: Sequence[str] | None
+) -> list[str]:
+    """Return the vocabulary in row order, `(-count, word)` where it is chosen by count.
 
-    Ties are broken by the word itself: the order is that of `(-count, word)`. Other words leave
-    the text, so their neighbours move together; no document is dropped.
+    Args:
+        frequency: occurrences of every word of the corpus.
+        vocab_size: how many words.
+        min_count: or all words that occur as often.
+        vocabulary: or these words in this order.
 
     Raises:
-        ValueError: more words asked for than the corpus has.
+        ValueError: not exactly one of the three given, or more words asked for than there are.
+
+    Example:
+        >>> choose_words(Counter("abracadabra"), 3, None, None)
+        ['a', 'b', 'r']
     """
-    distinct = len(corpus.words)
-    if not 1 <= vocab_size <= distinct:
+    given = [value is not None for value in (vocab_size, min_count, vocabulary)]
+    if sum(given) != 1:
+        raise argument_error("vocab_size", "given, or `min_count`, or `vocabulary`, one of them", f"{sum(given)} of them")
+    if vocabulary is not None:
+        repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
+        missing = [word for word in vocabulary if not frequency.get(word)]
+        if repeated or missing or not vocabulary:
+            raise argument_error(
+                "vocabulary",
+                "different words that occur in the corpus",
+                f"{(repeated or missing or ['none'])[0]!r}",
+                "Drop words that are repeated or do not occur.",
+            )
+        return list(vocabulary)
+    ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
+    if min_count is not None:
+        kept = [word for word in ranked if frequency[word] >= min_count]
+        if min_count < 1 or not kept:
+            raise argument_error("min_count", "at least 1 and reached by some word", min_count)
+        return kept
+    assert vocab_size is not None
+    if not 1 <= vocab_size <= len(ranked):
         raise argument_error(
             "vocab_size",
-            f"between 1 and the {distinct} distinct words of the corpus",
+            f"between 1 and the {len(ranked)} distinct words of the corpus",
             vocab_size,
             "Ask for fewer words or give more text.",
         )
-    order = sorted(range(distinct), key=lambda i: (-corpus.frequency[i], corpus.words[i]))[:vocab_size]
-    rank = np.full(distinct, -1, np.int32)
-    rank[order] = np.arange(vocab_size, dtype=np.int32)
-    tokens = rank[corpus.tokens]
-    kept = tokens >= 0
-    offsets = np.concatenate([[0], np.cumsum(kept)])[corpus.offsets]
-    return EncodedCorpus(
-        tuple(corpus.words[i] for i in order), tokens[kept], offsets, corpus.frequency[order]
-    )
+    return ranked[:vocab_size]

@@ -1,0 +1,157 @@
+"""Columns of text as a stream of documents: Parquet files and Hugging Face datasets."""
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from w2vflow.checks import argument_error
+
+__all__ = ["read_dataset", "read_parquet"]
+
+_TEXT = ("string", "large_string", "string_view")
+_ROWS_AT_A_TIME = 256
+# Parquet is otherwise fetched by the row group, which can be the whole file.
+_BUFFER_BYTES = 1 << 20
+
+
+def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Iterator[str]:
+    """Return an iterator over the documents in a column of a Parquet file, in order.
+
+    A few hundred rows are in memory at a time. Missing entries are skipped.
+
+    Args:
+        path: the file.
+        column: the column of text; by default `"text"`, or the only one there is.
+
+    Raises:
+        ValueError: no such column, no column of text or several, a column of something else, or a file
+            that is cut short, damaged or no Parquet file.
+        FileNotFoundError: a path that does not exist.
+        ImportError: `pyarrow` is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise _missing("pyarrow", "a Parquet file") from error
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no Parquet file {path}.")
+    try:
+        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            are_text = {}
+            for field in file.schema_arrow:
+                # Texts that repeat are often stored by number, in a dictionary.
+                kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+                are_text[field.name] = str(kind) in _TEXT
+            column = _choose(column, are_text)
+            for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[column]):
+                yield from (text for text in batch.column(0).to_pylist() if text is not None)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if _is_of_the_system(error):
+            raise
+        raise argument_error(
+            "paths",
+            "a whole Parquet file",
+            f"{path}, cut short, damaged or of another kind ({_one_line(error)})",
+            "Fetch it again.",
+        ) from error
+
+
+def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
+    """Return an iterator over the documents in a column of a Hugging Face dataset, in order.
+
+    Missing entries are skipped.
+
+    Args:
+        dataset: a `Dataset` or an `IterableDataset` of the library `datasets`; or the name of one on the
+            hub or a local folder, whose split `"train"` is then streamed, nothing being stored.
+        column: the column of text; by default `"text"`, or the only one there is.
+
+    Raises:
+        ValueError: no such column, no column of text or several, a column of something else, files that
+            are cut short or damaged, or something that is no dataset or several splits of one.
+        OSError: a name that is not found or not reached, in the words of `datasets`.
+        ImportError: `datasets` is not installed.
+    """
+    try:
+        import datasets
+        import pyarrow as pa
+    except ImportError as error:
+        raise _missing("datasets", "a Hugging Face dataset") from error
+    try:
+        if isinstance(dataset, str | os.PathLike):
+            dataset = datasets.load_dataset(os.fspath(dataset), split="train", streaming=True)
+        if isinstance(dataset, Mapping):
+            raise argument_error(
+                "dataset", "one split", f"the splits {sorted(dataset)}", "Choose one: `dataset['train']`."
+            )
+        if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
+            raise argument_error(
+                "dataset",
+                "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one",
+                f"a {type(dataset).__name__}",
+            )
+        yield from _texts(dataset, column)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if _is_of_the_system(error):
+            raise
+        raise argument_error(
+            "dataset",
+            "made of whole files",
+            f"one that is cut short or damaged ({_one_line(error)})",
+            "Fetch it again.",
+        ) from error
+
+
+def _missing(library: str, kind: str) -> ImportError:
+    return ImportError(f"Reading {kind} needs {library}: pip install 'w2vflow[huggingface]'")
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Return whether a network, a path or its permissions failed, and not the content of a file."""
+    # Arrow reports some damage as a bare OSError; the failures of a system have classes of their own.
+    return isinstance(error, OSError) and type(error) is not OSError
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _choose(column: str | None, are_text: Mapping[str, bool]) -> str:
+    """Return the column to read, given of each whether it is one of text."""
+    texts = [name for name, is_text in are_text.items() if is_text]
+    if column is None and ("text" in texts or len(texts) == 1):
+        return "text" if "text" in texts else texts[0]
+    if column in texts:
+        return column
+    expected = f"one of the columns of text {texts}"
+    if column is None:
+        remedy = "Name the one to read." if texts else f"The columns {list(are_text)} hold other things."
+        raise argument_error("column", expected, None, remedy)
+    if column in are_text:
+        raise argument_error("column", expected, f"{column!r}, which holds something else")
+    raise argument_error("column", expected, f"{column!r}, which is none of {list(are_text)}")
+
+
+def _texts(dataset: Any, column: str | None) -> Iterator[str]:
+    if dataset.features is not None:
+        kinds = {name: getattr(feature, "dtype", None) for name, feature in dataset.features.items()}
+        column = _choose(column, {name: kind in _TEXT for name, kind in kinds.items()})
+        # The other columns may be pictures or sound, which would be decoded.
+        rows = iter(dataset.select_columns([column]))
+    else:
+        # Streams that pass through a function do not know their columns before the first row.
+        rows = iter(dataset)
+        first = next(rows, None)
+        if first is None:
+            return
+        column = _choose(column, {name: isinstance(entry, str | None) for name, entry in first.items()})
+        rows = chain([first], rows)
+    for row in rows:
+        text = row[column]
+        if isinstance(text, str):
+            yield text
+        elif text is not None:
+            raise argument_error("column", "one of text", f"{column!r}, with an entry {text!r}")

@@ -1,0 +1,209 @@
+"""The two stages of a count as tasks for workers. Each leaves one file or folder, named by its content.
+
+A task that finds its result does nothing. So a count that was killed goes on where it stopped, a
+lost worker's task is simply done again, and no result depends on who did it or in which order.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from w2vflow.corpus.readers import Block
+from w2vflow.corpus.vocabulary import Tokenizer, number_texts, tokenizer
+from w2vflow.storage import atomic_path
+
+__all__ = ["RowRange", "Thinning", "Tokens", "count_row_range", "number_block", "open_run", "open_tokens", "task_name"]
+
+
+class Tokens(NamedTuple):
+    """What the first stage found in a block.
+
+    Attributes:
+        words: by order of first appearance.
+        frequency: of each.
+        tokens: word numbers, -1 after every document.
+        documents: how many.
+    """
+
+    words: list[str]
+    frequency: np.ndarray
+    tokens: np.ndarray
+    documents: int
+
+
+class Thinning(NamedTuple):
+    """Subsampling of frequent words by random numbers that depend on place and seed alone.
+
+    Attributes:
+        keep: probability of keeping a token of each word of the vocabulary.
+        seed: of the random numbers.
+    """
+
+    keep: np.ndarray
+    seed: int
+
+
+class RowRange(NamedTuple):
+    """A task of the second stage: some rows of the counts of some blocks.
+
+    Attributes:
+        tokens: token files, in order.
+        ranks: for each, a file with the row of each of its words, -1 for none.
+        first_document: number of the first document in the corpus.
+        first, last: rows to count, `first <= row < last`.
+        vocab_size: V.
+        weights: int64 weight of a pair by its distance.
+        keeps_gaps: words out of the vocabulary keep their place in windows.
+        thinning: subsampling, or None.
+        entries: how many entries to hold in memory.
+    """
+
+    tokens: tuple[Path, ...]
+    ranks: tuple[Path, ...]
+    first_document: int
+    first: int
+    last: int
+    vocab_size: int
+    weights: np.ndarray
+    keeps_gaps: bool
+    thinning: Thinning | None
+    entries: int
+
+
+def task_name(*parts: object) -> str:
+    """Return a name made of the content of the parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            content: bytes = part.tobytes()
+        else:
+            content = part if isinstance(part, bytes) else repr(part).encode()
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.hexdigest()[:32]
+
+
+def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: int) -> Path:
+    """Number the words of a block and leave the result at `path`; return the path."""
+    if path.exists():
+        return path
+    if tokens == "latin":
+        from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
+
+        text = np.frombuffer(block.text, np.uint8)
+        letters, ends = lower_latin(text, block.starts, block.ends, LETTERS)
+        numbers, places, lengths, frequency, kept = number_words(letters, ends, shortest)
+        low = letters.tobytes()
+        words = [low[at : at + length].decode() for at, length in zip(places.tolist(), lengths.tolist(), strict=True)]
+    else:
+        spans = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
+        texts = (block.text[start:end].decode() for start, end in spans)
+        words, numbers, frequency, kept = number_texts(texts, tokenizer(tokens), shortest, end=-1)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        joined = np.frombuffer("\n".join(words).encode(), np.uint8)
+        for values in (numbers, frequency, joined, np.int64(kept)):
+            np.save(file, values, allow_pickle=False)
+    return path
+
+
+def open_tokens(path: Path) -> Tokens:
+    """Read what `number_block` left."""
+    with path.open("rb") as file:
+        numbers, frequency, joined, kept = (np.load(file, allow_pickle=False) for _ in range(4))
+    words = joined.tobytes().decode().split("\n") if len(frequency) else []
+    return Tokens(words, frequency, numbers, int(kept))
+
+
+def count_row_range(folder: Path, task: RowRange) -> Path:
+    """Count some rows of some blocks and leave them in `folder`; return the folder."""
+    if folder.exists():
+        return folder
+    from w2vflow.corpus.kernel import count_rows, fill_positions
+
+    tokens = _row_numbers(task)
+    inside = tokens[(tokens >= task.first) & (tokens < task.last)]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(inside - task.first, minlength=task.last - task.first))])
+    positions = np.empty(len(inside), np.int32 if len(tokens) < 2**31 else np.int64)
+    del inside
+    fill_positions(tokens, task.first, task.last, offsets[:-1].copy(), positions)
+    row = np.zeros(task.vocab_size + 1, np.int64)
+    entries = max(task.entries, task.vocab_size)
+    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
+    lengths = np.zeros(task.last - task.first, np.int64)
+    temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
+    try:
+        with (temporary / "columns").open("wb") as column_file, (temporary / "counts").open("wb") as count_file:
+            done = 0
+            while done < len(lengths):
+                rows, used = count_rows(
+                    tokens, task.weights, task.vocab_size, task.first + done, offsets[done:], positions,
+                    row, lengths[done:], columns, counts,
+                )  # fmt: skip
+                columns[:used].tofile(column_file)
+                counts[:used].tofile(count_file)
+                done += rows
+        np.save(temporary / "lengths.npy", lengths, allow_pickle=False)
+        if not folder.exists():
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the row lengths, columns and counts that `count_row_range` left, the last two on disk."""
+    lengths = np.load(folder / "lengths.npy", allow_pickle=False)
+    if not lengths.sum():
+        return lengths, np.zeros(0, np.int32), np.zeros(0, np.int64)
+    columns = np.memmap(folder / "columns", np.int32, "r")
+    return lengths, columns, np.memmap(folder / "counts", np.int64, "r")
+
+
+def _row_numbers(task: RowRange) -> np.ndarray:
+    """Return the tokens of all blocks as rows, -1 first, last and between documents."""
+    parts, document = [np.array([-1], np.int32)], task.first_document
+    for token_path, rank_path in zip(task.tokens, task.ranks, strict=True):
+        found = open_tokens(token_path)
+        # A last entry for the ends of documents, which are numbered -1.
+        rank = np.append(np.load(rank_path, allow_pickle=False), np.int32(-1))
+        gone = rank < 0
+        gone[-1] = False
+        rank[gone] = task.vocab_size
+        rows = rank[found.tokens]
+        if task.thinning is not None:
+            rows[_thinned(rows, task.thinning, document)] = task.vocab_size
+        parts.append(rows if task.keeps_gaps else rows[rows != task.vocab_size])
+        document += found.documents
+    return np.concatenate(parts)
+
+
+def _thinned(rows: np.ndarray, thinning: Thinning, first_document: int) -> np.ndarray:
+    """Return which tokens to drop: a hash of seed, document and place against the keep probability."""
+    ends = rows == -1
+    number = np.cumsum(ends) - ends
+    starts = np.concatenate([[0], np.flatnonzero(ends) + 1])
+    place = np.arange(len(rows)) - starts[number]
+    key = (number + first_document).astype(np.uint64) << np.uint64(32)
+    random = _mixed(_mixed(key + place.astype(np.uint64)) ^ _mixed(np.full(1, thinning.seed, np.uint64)))
+    keep = np.append(thinning.keep, [1.0, 1.0])
+    return (random >> np.uint64(11)) * 2.0**-53 >= keep[rows]
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Return well-mixed 64-bit values (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = (values + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def pieces(total: Sequence[int] | np.ndarray, parts: int) -> list[int]:
+    """Return bounds that cut a list of loads into parts of about equal load."""
+    running = np.cumsum(total)
+    goals = running[-1] * np.arange(1, parts) / parts
+    return sorted({0, *(np.searchsorted(running, goals) + 1).tolist(), len(running)})

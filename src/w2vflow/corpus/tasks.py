@@ -1,0 +1,105 @@
+"""Tasks handed to workers, a bounded number at a time, and handed out again where a worker was lost."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Workers", "worker_pool"]
+
+# A task that fails with its worker again and again is itself what kills them.
+_TRIES = 4
+
+
+class Workers:
+    """Runs tasks in this process, on an executor of ours, or on one given.
+
+    Attributes:
+        count: how many tasks run at a time.
+    """
+
+    def __init__(self, count: int, executor: Executor | None) -> None:
+        self.count = count
+        self._given = executor
+        self._own: Executor | None = None
+
+    def _executor(self) -> Executor:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            # Fresh processes: a fork of one that runs JAX's threads can hang.
+            self._own = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"))
+        return self._own
+
+    def run(self, call: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """Return the results of `call(*task)` as they come; a task whose worker is lost is run again.
+
+        Raises:
+            RuntimeError: a task lost its worker four times.
+            Exception: whatever a task raises itself.
+        """
+        if self._given is None and self.count == 1:
+            for task in tasks:
+                yield call(*task)
+            return
+        waiting: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
+        for task in tasks:
+            # One more than are running, so that nobody waits for the reader.
+            while len(waiting) > self.count:
+                yield from self._finished(call, waiting)
+            self._submit(call, task, 1, waiting)
+        while waiting:
+            yield from self._finished(call, waiting)
+
+    def _submit(self, call: Callable[..., Any], task: tuple[Any, ...], tries: int, waiting: dict[Any, Any]) -> None:
+        try:
+            future = self._executor().submit(call, *task)
+        except BrokenExecutor:
+            self._own = None
+            future = self._executor().submit(call, *task)
+        waiting[future] = (task, tries)
+
+    def _finished(self, call: Callable[..., Any], waiting: dict[Any, Any]) -> Iterator[Any]:
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, tries = waiting.pop(future)
+            try:
+                yield future.result()
+            except Exception as error:
+                if not _lost_worker(error):
+                    raise
+                if tries == _TRIES:
+                    raise RuntimeError(
+                        f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less of it "
+                        "in `memory` or use fewer `workers`; what was counted is kept in the work folder."
+                    ) from error
+                if isinstance(error, BrokenExecutor):
+                    self._own = None
+                self._submit(call, task, tries + 1, waiting)
+
+    def close(self) -> None:
+        """End the processes started here."""
+        if self._own is not None:
+            self._own.shutdown(cancel_futures=True)
+
+
+def _lost_worker(error: Exception) -> bool:
+    # Dask names its own errors; importing it here only to compare would be slow.
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in (
+        "KilledWorker",
+        "FutureCancelledError",
+        "CommClosedError",
+    )
+
+
+@contextmanager
+def worker_pool(workers: int | None, executor: Executor | None) -> Iterator[Workers]:
+    """Yield workers: as many as there are cores where neither is given."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = Workers(workers or cores, executor)
+    try:
+        yield pool
+    finally:
+        pool.close()

@@ -1,0 +1,279 @@
+"""The file of co-occurrence counts: rows in blocks, written and read without holding all of them.
+
+A zip archive that `numpy.load` opens. `manifest.json` says what is in it, `words.txt` names the
+rows, and `block-<n>/` holds consecutive rows of the upper triangle in CSR form: how many entries
+each row has, the steps from column to column, and the counts. Integers are stored as byte planes
+(all lowest bytes first), which lets deflate halve them. Counts with weights that are no integers
+are integers too, in units of `1 / denominator`. Nothing depends on the time or the machine.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.storage import atomic_path
+
+__all__ = ["CountFile", "RowBlock", "content_sha256", "cut_blocks", "write_count_file"]
+
+_FORMAT = "w2vflow-cooccurrence"
+_VERSION = 1
+# Entries in a block: 2^22 entries are 64 MB in memory.
+_BLOCK = 2**22
+# Level 6 is 1% larger than 9 in a third of the time.
+_LEVEL = 6
+
+
+class RowBlock(NamedTuple):
+    """Consecutive rows of the upper triangle in CSR form.
+
+    Attributes:
+        row_lengths: entries of each row, int64.
+        columns: column of every entry, rising within a row, integer.
+        counts: int64, in units of `1 / denominator`.
+    """
+
+    row_lengths: np.ndarray
+    columns: np.ndarray
+    counts: np.ndarray
+
+
+class _ContentHash:
+    """SHA-256 of words and counts, fed block by block however they are cut."""
+
+    def __init__(self, words: Sequence[str], unigram: np.ndarray, denominator: int) -> None:
+        self._parts = [hashlib.sha256() for _ in range(4)]
+        self._parts[0].update("\n".join(words).encode())
+        self._parts[0].update(np.asarray(unigram, "<i8").tobytes() + str(denominator).encode())
+
+    def update(self, block: RowBlock) -> None:
+        for part, values in zip(self._parts[1:], block, strict=True):
+            part.update(np.ascontiguousarray(values, "<i8").data)
+
+    def hexdigest(self) -> str:
+        return hashlib.sha256(b"".join(part.digest() for part in self._parts)).hexdigest()
+
+
+def content_sha256(
+    words: Sequence[str], unigram: np.ndarray, denominator: int, blocks: Iterable[RowBlock]
+) -> str:
+    """Return the identity of counts: it depends on neither compression nor metadata."""
+    content = _ContentHash(words, unigram, denominator)
+    for block in blocks:
+        content.update(block)
+    return content.hexdigest()
+
+
+def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
+    """Return the same rows in blocks of a fixed rule, whatever blocks they came in.
+
+    A block ends with the row that brings it to 2^22 entries. So the bytes of a file do not depend
+    on how the counting was divided.
+    """
+    waiting: list[RowBlock] = []
+    entries = 0
+    for block in blocks:
+        ends = np.cumsum(block.row_lengths)
+        first = 0
+        while len(ends) and entries + ends[-1] - (ends[first - 1] if first else 0) >= _BLOCK:
+            before = ends[first - 1] if first else 0
+            last = int(np.searchsorted(ends, _BLOCK - entries + before)) + 1
+            waiting.append(_rows(block, ends, first, last))
+            yield _join(waiting)
+            waiting, entries, first = [], 0, last
+            if last == len(ends):
+                break
+        if first < len(ends):
+            waiting.append(_rows(block, ends, first, len(ends)))
+            entries += len(waiting[-1].columns)
+    if waiting:
+        yield _join(waiting)
+
+
+def write_count_file(
+    path: str | os.PathLike[str],
+    words: Sequence[str],
+    unigram: np.ndarray,
+    blocks: Iterable[RowBlock],
+    metadata: Mapping[str, Any],
+    denominator: int = 1,
+) -> None:
+    """Write a count file from blocks of rows, atomically, one block in memory at a time.
+
+    Args:
+        path: the file; what stood there is kept until the new one is whole.
+        words: the vocabulary in row order.
+        unigram: occurrences of each word in the corpus.
+        blocks: all rows of the upper triangle, in order.
+        metadata: how the counts were made.
+        denominator: unit of the counts.
+
+    Raises:
+        ValueError: a word with a line break in it, or a word without any co-occurrence.
+        OSError: the file cannot be written.
+    """
+    if any("\n" in word for word in words):
+        raise argument_error("words", "free of line breaks", "a word with one in it")
+    content = _ContentHash(words, unigram, denominator)
+    met = np.zeros(len(words), bool)
+    row = number = pairs = 0
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for number, block in enumerate(cut_blocks(blocks), 1):
+            content.update(block)
+            rows = np.arange(row, row + len(block.row_lengths))
+            met[rows] |= block.row_lengths > 0
+            met[block.columns] = True
+            row, pairs = row + len(rows), pairs + len(block.counts)
+            folder = f"block-{number:05d}"
+            _add(archive, f"{folder}/row_lengths.npy", _npy(block.row_lengths))
+            _add(archive, f"{folder}/column_steps.npy", _npy(_column_steps(block)))
+            _add(archive, f"{folder}/counts.npy", _npy(block.counts))
+        if not met.all():
+            raise argument_error(
+                "counts",
+                "positive for every word",
+                f"0 for the word {words[int(np.argmin(met))]!r}",
+                "Drop words that never stand in a window with another.",
+            )
+        manifest = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "vocab_size": len(words),
+            "pairs": pairs,
+            "blocks": number,
+            "denominator": denominator,
+            "sha256": content.hexdigest(),
+            "metadata": dict(metadata),
+        }
+        _add(archive, "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
+        _add(archive, "words.txt", "\n".join(words).encode())
+        _add(archive, "unigram.npy", _npy(np.asarray(unigram, np.int64)))
+
+
+class CountFile:
+    """A count file open for reading, block by block.
+
+    Attributes:
+        words, unigram, metadata, denominator, pairs: as written.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, cut short, or not one of ours.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise FileNotFoundError(f"There is no statistics file {path}. Make one with `w2vflow count`.")
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                manifest = json.loads(archive.read("manifest.json"))
+                if manifest["format"] != _FORMAT:
+                    raise ValueError(f"format {manifest['format']!r}")
+                if manifest["version"] > _VERSION:
+                    raise ValueError(f"format version {manifest['version']}, newer than {_VERSION}")
+                self.words = tuple(archive.read("words.txt").decode().split("\n"))
+                self.unigram = _integers(archive, "unigram.npy")
+                self.metadata: dict[str, Any] = manifest["metadata"]
+                self.denominator: int = manifest["denominator"]
+                self.pairs: int = manifest["pairs"]
+                self._blocks: int = manifest["blocks"]
+                self._sha256: str = manifest["sha256"]
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def blocks(self) -> Iterator[RowBlock]:
+        """Return the blocks in order; the checksum is verified after the last.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        content = _ContentHash(self.words, self.unigram, self.denominator)
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                for number in range(1, self._blocks + 1):
+                    folder = f"block-{number:05d}"
+                    lengths = _integers(archive, f"{folder}/row_lengths.npy")
+                    steps = _integers(archive, f"{folder}/column_steps.npy")
+                    columns = _columns(lengths, steps)
+                    block = RowBlock(lengths, columns, _integers(archive, f"{folder}/counts.npy"))
+                    content.update(block)
+                    yield block
+            if content.hexdigest() != self._sha256:
+                raise ValueError("its checksum disagrees with its content")
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> ValueError:
+        return argument_error(
+            "path",
+            "a whole statistics file of this package",
+            f"{self._path}, which is truncated, damaged or of another kind ({error})",
+            "Copy it again, or count again with `w2vflow count`.",
+        )
+
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, IndexError)
+
+
+def _rows(block: RowBlock, ends: np.ndarray, first: int, last: int) -> RowBlock:
+    start = ends[first - 1] if first else 0
+    entries = slice(int(start), int(ends[last - 1]))
+    return RowBlock(block.row_lengths[first:last], block.columns[entries], block.counts[entries])
+
+
+def _join(blocks: list[RowBlock]) -> RowBlock:
+    return blocks[0] if len(blocks) == 1 else RowBlock(*map(np.concatenate, zip(*blocks, strict=True)))
+
+
+def _column_steps(block: RowBlock) -> np.ndarray:
+    """Return the step to each entry's column from the one before it, from 0 at the start of a row."""
+    columns = np.asarray(block.columns, np.int64)
+    steps = np.diff(columns, prepend=0)
+    starts = (np.cumsum(block.row_lengths) - block.row_lengths)[block.row_lengths > 0]
+    steps[starts] = columns[starts]
+    return steps
+
+
+def _columns(lengths: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    if lengths.sum() != len(steps):
+        raise ValueError("row lengths that disagree with the entries")
+    running = np.cumsum(steps)
+    before = np.concatenate([[0], running])[np.cumsum(lengths) - lengths]
+    return running - np.repeat(before, lengths)
+
+
+def _npy(values: np.ndarray) -> bytes:
+    """Return the byte planes of integers as an `.npy` file, without the planes that are all 0."""
+    little = np.ascontiguousarray(values, "<i8")
+    used = max(1, (int(np.max(little, initial=0)).bit_length() + 7) // 8)
+    planes = np.ascontiguousarray(little.view(np.uint8).reshape(-1, 8)[:, :used].T)
+    buffer = BytesIO()
+    np.save(buffer, planes, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _integers(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    planes = np.load(BytesIO(archive.read(name)), allow_pickle=False)
+    if planes.dtype != np.uint8 or planes.ndim != 2 or not 1 <= len(planes) <= 8:
+        raise ValueError(f"{name} holds no byte planes")
+    whole = np.zeros((planes.shape[1], 8), np.uint8)
+    whole[:, : len(planes)] = planes.T
+    return whole.view("<i8")[:, 0].astype(np.int64)
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    # A fixed date and system: the same counts are the same bytes whenever and wherever written.
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content, compresslevel=_LEVEL)
