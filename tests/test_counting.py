@@ -1,19 +1,24 @@
-"""Readers, vocabulary and counter against a ten-line counter in plain Python."""
+"""The counter against ten lines of plain Python, whatever the rule, the blocks and the workers."""
 
-import bz2
-import gzip
-import lzma
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.corpus.readers import read_documents
-from w2vflow.corpus.vocabulary import encode, restrict_to_most_frequent
+from w2vflow.corpus import cooccurrence, shards
+from w2vflow.corpus.cooccurrence import count_to_file, estimate, memory_bytes
+from w2vflow.corpus.interchange import from_glove, from_matrix
+from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
+from w2vflow.corpus.rules import pair_weights
+from w2vflow.corpus.vocabulary import tokenizer
+from w2vflow.countfile import CountFile
+from w2vflow.statistics import merge
 
 WEIGHT = {
     "linear": lambda r, window: window + 1 - r,
@@ -22,52 +27,96 @@ WEIGHT = {
 }
 
 
-def brute_force(documents, vocab_size, window, weighting, shortest):
+def brute_force(documents, words, window, weighting, shortest, position, cut):
     """Count by the definition, document by document, pair by pair."""
-    texts = [re.findall("[a-z]+", d.lower()) for d in documents]
-    texts = [t for t in texts if len(t) >= shortest]
-    frequency = Counter(w for t in texts for w in t)
-    words = sorted(frequency, key=lambda w: (-frequency[w], w))[:vocab_size]
     counts = np.zeros((len(words), len(words)))
-    for text in texts:
-        kept = [words.index(w) for w in text if w in words]
+    for text in documents:
+        found = cut(text)
+        if len(found) < shortest:
+            continue
+        kept = found if position == "after" else [w for w in found if w in words]
         for i, a in enumerate(kept):
             for j, b in enumerate(kept):
-                if 0 < abs(i - j) <= window:
-                    counts[a, b] += WEIGHT[weighting](abs(i - j), window)
-    return words, counts, [frequency[w] for w in words]
+                if 0 < abs(i - j) <= window and a in words and b in words:
+                    counts[words.index(a), words.index(b)] += WEIGHT[weighting](abs(i - j), window)
+    return counts
 
 
-documents_of_few_words = st.lists(
-    st.lists(st.sampled_from(["a", "B", "cc", "Dd", "é", "1", "e-f", "."]), max_size=25).map(" ".join),
+texts = st.lists(
+    st.lists(st.sampled_from(["a", "B", "cc", "Dd", "é", "1", "e-f", "K", "ß."]), max_size=25).map(" ".join),
     min_size=1,
-    max_size=6,
+    max_size=8,
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    documents_of_few_words,
-    st.integers(1, 5),
-    st.integers(1, 6),
-    st.sampled_from(sorted(WEIGHT)),
-    st.integers(0, 8),
-)
-def test_counts_equal_brute_force(tmp_path_factory, documents, vocab_size, window, weighting, shortest):
-    words, counts, frequency = brute_force(documents, vocab_size, window, weighting, shortest)
+    texts, st.integers(1, 6), st.integers(1, 30), st.sampled_from(sorted(WEIGHT)), st.integers(0, 8),
+    st.sampled_from(["before", "after"]), st.sampled_from(["latin", "unicode", r"\w"]),
+    st.integers(3, 200), st.integers(1, 10**6), st.booleans(),
+)  # fmt: skip
+def test_counts_equal_brute_force(
+    tmp_path_factory, monkeypatch, documents, vocab_size, window, weighting, shortest, position, tokens,
+    block_bytes, token_bytes, own,
+):  # fmt: skip
+    # Blocks of a few bytes, groups of a few tokens, rows a few at a time.
+    monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(cooccurrence, "_TOKEN_BYTES", 10 * token_bytes)
+    cut = lambda text: list(tokenizer(tokens)(text))  # noqa: E731
+    long = [d for d in documents if len(cut(d)) >= shortest]
+    frequency = Counter(w for d in long for w in cut(d))
+    words = sorted(frequency, key=lambda w: (-frequency[w], w))[:vocab_size]
+    if own:
+        words.reverse()
+    counts = brute_force(documents, words, window, weighting, shortest, position, cut)
     path = tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text("\n".join(documents) + "\n", encoding="utf-8")
-    options = {"window": window, "weighting": weighting, "min_document_words": shortest}
-    if len(words) < vocab_size or (counts.sum(axis=1) == 0).any():
-        with pytest.raises(ValueError, match="Argument `"):
-            wf.count(path, vocab_size=vocab_size, **options)
+    rule = {
+        "window": window, "weighting": weighting, "min_document_words": shortest, "tokens": tokens,
+        "out_of_vocabulary": position, "workers": 1, "memory": 2**26,
+    }  # fmt: skip
+    chosen = {"vocabulary": words} if own else {"vocab_size": vocab_size}
+    if not words or len(words) < vocab_size or (counts.sum(axis=1) == 0).any():
+        if not own or not words or (counts.sum(axis=1) == 0).any():
+            with pytest.raises(ValueError, match="Argument `"):
+                wf.count(path, **chosen, **rule)
         return
-    stats = wf.count(path, vocab_size=vocab_size, **options)
+    stats = wf.count(path, **chosen, **rule)
     assert list(stats.words) == words
-    np.testing.assert_allclose(stats.counts.toarray(), counts, rtol=1e-14)
-    assert stats.unigram.tolist() == frequency
+    np.testing.assert_allclose(stats.counts.toarray(), counts, rtol=1e-9)
+    assert stats.unigram.tolist() == [frequency[w] for w in words]
     if weighting != "harmonic":
         assert stats.counts.dtype == np.int64
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from("abKkİıſéЖzß\u212a\u0307 \n1-漢"), max_size=60), min_size=1, max_size=5)
+)
+def test_compiled_words_equal_those_of_the_expression(documents):
+    raw = [d.encode() for d in documents]
+    ends = np.cumsum([len(r) for r in raw])
+    starts = ends - [len(r) for r in raw]
+    letters, new_ends = lower_latin(np.frombuffer(b"".join(raw) + b"?", np.uint8), starts, ends, LETTERS)
+    tokens, places, lengths, frequency, kept = number_words(letters, new_ends, 0)
+    words = [letters[at : at + n].tobytes().decode() for at, n in zip(places, lengths, strict=True)]
+    expected = [re.findall("[a-z]+", d.lower()) for d in documents]
+    assert [words[t] for t in tokens if t >= 0] == [w for d in expected for w in d]
+    assert dict(zip(words, frequency.tolist(), strict=True)) == Counter(w for d in expected for w in d)
+    assert kept == sum(bool(d) for d in expected)
+
+
+def test_long_words_that_share_a_key_are_told_apart():
+    """Beyond 12 letters the key of a word is only a hash: 1,000 words that differ in one letter."""
+    rng = np.random.default_rng(0)
+    stem = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), size=60))
+    words = [stem[:i] + c + stem[i + 1 :] for i in range(40) for c in "abcdefghijklmnopqrstuvwxyz"]
+    text = " ".join(words).encode()
+    letters, ends = lower_latin(np.frombuffer(text, np.uint8), np.array([0]), np.array([len(text)]), LETTERS)
+    tokens, places, *_ = number_words(letters, ends, 0)
+    assert len(places) == len(set(words))
+    found = [letters[places[t] : places[t] + 60].tobytes().decode() for t in tokens[:-1]]
+    assert found == words
 
 
 def test_frequent_pairs_are_counted_beyond_float32(tmp_path):
@@ -75,86 +124,290 @@ def test_frequent_pairs_are_counted_beyond_float32(tmp_path):
     length, window = 600_000, 16
     path = tmp_path / "text.txt"
     path.write_text("a " * length)
-    stats = wf.count(path, vocab_size=1, window=window, weighting="flat")
+    stats = wf.count(path, vocab_size=1, window=window, weighting="flat", workers=1)
     pairs = sum(length - r for r in range(1, window + 1))
     assert stats.counts[0, 0] == 2 * pairs
     assert pairs < 2**24 < 2 * pairs
 
 
-def test_words_leave_before_windows_are_laid(tmp_path):
+def test_words_leave_before_or_after_windows_are_laid(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("a a x b b\n")
-    stats = wf.count(path, vocab_size=2, window=1)
-    assert stats.words == ("a", "b")
-    assert stats.counts.toarray().tolist() == [[2, 1], [1, 2]]
+    before = wf.count(path, vocab_size=2, window=1, workers=1)
+    assert before.counts.toarray().tolist() == [[2, 1], [1, 2]]
+    after = wf.count(path, vocab_size=2, window=1, workers=1, out_of_vocabulary="after")
+    assert after.counts.toarray().tolist() == [[2, 0], [0, 2]]
 
 
-def test_ties_are_broken_by_the_word():
-    corpus = encode(["d c b a d c b a e"])
-    assert restrict_to_most_frequent(corpus, 3).words == ("a", "b", "c")
+def test_vocabulary_by_count_and_by_ties(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("d c b a d c b a e\n")
+    assert wf.count(path, vocab_size=3, workers=1).words == ("a", "b", "c")
+    assert wf.count(path, min_count=2, workers=1).words == ("a", "b", "c", "d")
+    assert wf.count(path, vocabulary=["e", "a"], workers=1).words == ("e", "a")
 
 
-@pytest.mark.parametrize(
-    ("suffix", "opener"), [("", open), (".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)]
-)
-def test_both_formats_from_every_archive(tmp_path, suffix, opener):
-    lines, wiki = tmp_path / f"lines.txt{suffix}", tmp_path / f"wiki.txt{suffix}"
-    with opener(lines, "wt", encoding="utf-8") as f:
-        f.write("first one\nsecond\n")
-    with opener(wiki, "wt", encoding="utf-8") as f:
-        f.write('<doc id="1" title="A">\nA\n\nfirst one\n</doc>\n\n<doc id="2">\nsecond\n</doc>\n')
-    assert [d.split() for d in read_documents(lines)] == [["first", "one"], ["second"]]
-    assert [d.split() for d in read_documents([wiki])] == [["A", "first", "one"], ["second"]]
-    assert len(list(read_documents([lines, wiki]))) == 4
+def test_harmonic_weights_are_exact_fractions():
+    for window in (1, 5, 22, 40):
+        weights, denominator = pair_weights("harmonic", window)
+        error = np.abs(weights / denominator - 1 / np.arange(1, window + 1)).max()
+        assert error <= (0 if window <= 22 else 2.0**-33)
 
 
-def test_bad_input_of_the_counter(tmp_path):
+def random_text(path, documents, seed, words=400):
+    rng = np.random.default_rng(seed)
+    vocabulary = ["".join(rng.choice(list("abcdefghij"), size=rng.integers(1, 9))) for _ in range(words)]
+    shares = rng.permutation(1 / np.arange(1, words + 1))
+    drawn = rng.choice(np.array(vocabulary), p=shares / shares.sum(), size=(documents, 60))
+    path.write_text("".join(" ".join(line) + "\n" for line in drawn.tolist()))
+
+
+def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
+    text = tmp_path / "text.txt"
+    random_text(text, 3000, seed=0)
+    rule = {
+        "vocab_size": 200,
+        "weighting": "harmonic",
+        "window": 7,
+        "subsampling": "sampled",
+        "subsample_threshold": 1e-2,
+    }
+    count_to_file(text, tmp_path / "one.npz", workers=1, **rule)
+    monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 50_000)
+    count_to_file(text, tmp_path / "blocks.npz", workers=1, **rule)
+    count_to_file(text, tmp_path / "workers.npz", workers=3, **rule)
+    monkeypatch.setattr(cooccurrence, "_TOKEN_BYTES", 2**13)
+    count_to_file(text, tmp_path / "groups.npz", workers=2, memory="128MB", **rule)
+    whole = (tmp_path / "one.npz").read_bytes()
+    for name in ("blocks", "workers", "groups"):
+        assert (tmp_path / f"{name}.npz").read_bytes() == whole
+    assert not [p for p in tmp_path.iterdir() if p.is_dir()]
+
+
+def test_merging_equals_counting_together(tmp_path):
+    a, b, both = (tmp_path / name for name in ("a.txt", "b.txt", "both.txt"))
+    random_text(a, 100, seed=1)
+    random_text(b, 150, seed=1)
+    both.write_text(a.read_text() + b.read_text())
+    shared = wf.count(both, vocab_size=50, workers=1).words
+    for weighting in WEIGHT:
+        one, other, whole = (
+            wf.count(path, vocabulary=shared, weighting=weighting, workers=1) for path in (a, b, both)
+        )
+        merged = merge(one, other)
+        assert merged.sha256 == whole.sha256
+        assert (merged.counts != whole.counts).nnz == 0
+        assert merged.metadata["corpus_tokens"] == whole.metadata["corpus_tokens"]
+    with pytest.raises(ValueError, match="`other` must be counted with the same vocabulary"):
+        merge(one, wf.count(b, vocab_size=50, min_document_words=1, workers=1).most_frequent(40))
+    assert one.metadata["weighting"] == "harmonic"
+    with pytest.raises(ValueError, match="`other` must be counted by the same rule: weighting = 'harmonic'"):
+        merge(one, wf.count(b, vocabulary=shared, workers=1))
+    thin = wf.count(a, vocabulary=shared, subsampling="sampled", subsample_threshold=1.0, workers=1)
+    with pytest.raises(ValueError, match="`one` must be counted without subsampling"):
+        merge(thin, thin)
+
+
+def test_expected_subsampling_is_the_mean_of_sampled(tmp_path):
+    path = tmp_path / "text.txt"
+    random_text(path, 200, seed=3, words=30)
+    rule = {
+        "vocab_size": 12,
+        "window": 3,
+        "subsample_threshold": 0.02,
+        "out_of_vocabulary": "after",
+        "workers": 1,
+    }
+    expected = wf.count(path, subsampling="expected", **rule)
+    plain = wf.count(path, **rule)
+    share = plain.unigram / plain.metadata["corpus_tokens"]
+    keep = np.minimum(1, np.sqrt(0.02 / share) + 0.02 / share)
+    np.testing.assert_allclose(
+        expected.counts.toarray(), plain.counts.toarray() * np.outer(keep, keep), rtol=1e-12
+    )
+    runs = [wf.count(path, subsampling="sampled", seed=s, **rule).counts.toarray() for s in range(80)]
+    mean, error = np.mean(runs, axis=0), np.std(runs, axis=0, ddof=1) / np.sqrt(len(runs))
+    # 78 entries, 5 standard errors.
+    assert (np.abs(mean - expected.counts.toarray()) <= 5 * error + 1e-9).all()
+    assert keep.min() < 0.7
+    again = wf.count(path, subsampling="sampled", seed=3, **rule)
+    np.testing.assert_array_equal(again.counts.toarray(), runs[3])
+
+
+def test_import_of_glove_counts(tmp_path):
+    """GloVe's own loop in Python: 1/r to the left, both directions, numbers from 1."""
+    path = tmp_path / "text.txt"
+    random_text(path, 60, seed=5, words=20)
+    stats = wf.count(path, vocab_size=10, weighting="harmonic", window=5, workers=1)
+    counts = Counter()
+    for line in path.read_text().splitlines():
+        row = [stats.words.index(w) + 1 for w in line.split() if w in stats.words]
+        for i, word in enumerate(row):
+            for j in range(max(0, i - 5), i):
+                counts[word, row[j]] += 1 / (i - j)
+                counts[row[j], word] += 1 / (i - j)
+    records = np.array([(i, j, v) for (i, j), v in counts.items()], "<i4,<i4,<f8")
+    records.tofile(tmp_path / "cooccurrence.bin")
+    vocab = "".join(f"{w} {n}\n" for w, n in zip(stats.words, stats.unigram, strict=True))
+    (tmp_path / "vocab.txt").write_text(vocab)
+    glove = from_glove(tmp_path / "cooccurrence.bin", tmp_path / "vocab.txt")
+    np.testing.assert_allclose(glove.counts.toarray(), stats.counts.toarray(), rtol=1e-12)
+    assert glove.words == stats.words
+    records[:-1].tofile(tmp_path / "one.bin")
+    whole = (tmp_path / "cooccurrence.bin").read_bytes()
+    (tmp_path / "cut.bin").write_bytes(whole[:-3])
+    records[[i for i, r in enumerate(records) if r[0] >= r[1]]].tofile(tmp_path / "half.bin")
+    for name, match in (
+        ("cut", "whole records of 16 bytes"),
+        ("half", "symmetric, but got counts of one direction"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            from_glove(tmp_path / f"{name}.bin", tmp_path / "vocab.txt")
+    (tmp_path / "vocab.txt").write_text("a 1\nb\n")
+    with pytest.raises(ValueError, match=r"line 2 of .*vocab\.txt"):
+        from_glove(tmp_path / "cooccurrence.bin", tmp_path / "vocab.txt")
+    (tmp_path / "vocab.txt").write_text("a 1\n")
+    with pytest.raises(ValueError, match="`cooccurrence` must be of the 1 words"):
+        from_glove(tmp_path / "cooccurrence.bin", tmp_path / "vocab.txt")
+
+
+def test_import_of_a_matrix():
+    stats = from_matrix(sparse.coo_array(np.array([[0.5, 1.0], [1.0, 0.0]])), ["a", "b"])
+    assert stats.unigram.tolist() == [2, 1]
+    with pytest.raises(ValueError, match="`counts` must be symmetric"):
+        from_matrix(np.array([[0, 1], [2, 0]]), ["a", "b"])
+
+
+def test_bad_input(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("one two three\n")
     for options, match in (
         ({"vocab_size": 2, "window": 0}, "`window` must be at least 1, but got 0"),
         ({"vocab_size": 2, "weighting": "cubic"}, "`weighting` must be one of"),
+        ({"vocab_size": 2, "out_of_vocabulary": "during"}, "`out_of_vocabulary` must be one of"),
+        ({"vocab_size": 2, "subsampling": "some"}, "`subsampling` must be one of"),
+        ({"vocab_size": 2, "subsample_threshold": 0.0}, "`subsample_threshold` must be positive"),
         ({"vocab_size": 4}, "`vocab_size` must be between 1 and the 3 distinct words"),
         ({"vocab_size": 0}, "`vocab_size` must be between 1"),
-        ({"vocab_size": 10**7}, "`vocab_size` must be small enough"),
-        ({"vocab_size": 2, "reader": "pdf"}, "`reader` must be 'auto' or one of"),
+        ({}, "`vocab_size` must be given, or `min_count`, or `vocabulary`"),
+        ({"vocab_size": 2, "min_count": 1}, "one of them, but got 2 of them"),
+        ({"min_count": 2}, "`min_count` must be at least 1 and reached"),
+        ({"vocabulary": ["one", "one"]}, "`vocabulary` must be different words that occur"),
+        (
+            {"vocabulary": ["four"]},
+            "`vocabulary` must be different words that occur in the corpus, but got 'four'",
+        ),
+        ({"vocab_size": 2, "reader": "pdf"}, "`reader` must be one of"),
+        ({"vocab_size": 2, "tokens": "[a"}, "`tokens` must be one of"),
         ({"vocab_size": 2, "min_document_words": 9}, "`paths` must be text with words"),
+        ({"vocab_size": 2, "memory": "1MB"}, "`memory` must be at least 68MB, but got 1MB"),
+        ({"vocab_size": 2, "memory": "much"}, "`memory` must be a size such as"),
     ):
         with pytest.raises(ValueError, match=match):
-            wf.count(text, **options)
+            wf.count(text, **{"workers": 1, **options})
     with pytest.raises(FileNotFoundError, match="There is no text file"):
-        wf.count(tmp_path / "none.txt", vocab_size=2)
+        wf.count(tmp_path / "none.txt", vocab_size=2, workers=1)
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(ValueError, match="`paths` must be text with words"):
+        wf.count(tmp_path / "empty.txt", vocab_size=2, workers=1)
+    assert memory_bytes("1.5GB") == 1_500_000_000
 
 
-@pytest.mark.parametrize(("suffix", "opener"), [(".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)])
-def test_truncated_archives_are_refused(tmp_path, suffix, opener):
-    path = tmp_path / f"text.txt{suffix}"
-    with opener(path, "wt") as f:
-        f.write("\n".join(f"w{i} x{i * 7919 % 101}" for i in range(20_000)))
-    path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(ValueError, match="`paths` must be whole archives"):
-        list(read_documents(path))
+def test_memory_too_small_for_the_vocabulary_says_the_least(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("one two three\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cooccurrence, "_LEAST_MEMORY", 1)
+        with pytest.raises(ValueError, match="`memory` must be at least 1MB"):
+            wf.count(text, vocab_size=3, workers=1, memory=100)
 
 
-def test_unfinished_document_is_refused(tmp_path):
-    path = tmp_path / "wiki.txt"
-    path.write_text('<doc id="1">\nfirst\n</doc>\n<doc id="2">\nsecond\n')
-    with pytest.raises(ValueError, match="a last document that does not end"):
-        list(read_documents(path))
+def test_full_disk_keeps_what_was_counted(tmp_path, monkeypatch):
+    text = tmp_path / "text.txt"
+    random_text(text, 500, seed=0)
+    monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 30_000)
+    made = []
+    real = np.save
+
+    def nearly_full(file, values, **options):
+        made.append(1)
+        if len(made) > 14:
+            raise OSError(28, "No space left on device")
+        return real(file, values, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards.np, "save", nearly_full)
+        with pytest.raises(OSError, match="No space left"):
+            count_to_file(text, tmp_path / "out.npz", vocab_size=50, workers=1)
+    assert not (tmp_path / "out.npz").exists()
+    kept = sorted(p.name for p in (tmp_path / "out.npz.work").iterdir())
+    # Three blocks of four arrays each were whole; nothing of the fourth is left.
+    assert len(kept) == 3
+    count_to_file(text, tmp_path / "out.npz", vocab_size=50, workers=1)
+    count_to_file(text, tmp_path / "fresh.npz", vocab_size=50, workers=1)
+    assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
+
+
+def test_estimate_counts_files_and_tokens(tmp_path):
+    random_text(tmp_path / "a.txt", 100, seed=0)
+    lines = estimate([tmp_path], "auto", 1000, 5, 2)
+    assert lines[0].startswith("1 files, about 0 MB of text")
+    assert len(lines) == 5
+
+
+def test_rows_are_shared_out_evenly():
+    loads = np.array([50, 30, 10, 5, 5, 5, 5])
+    for parts in (1, 2, 3, 7, 20):
+        bounds = shards.pieces(loads, parts)
+        assert bounds[0] == 0
+        assert bounds[-1] == len(loads)
+        assert all(a < b for a, b in pairwise(bounds))
+    assert shards.pieces(loads, 2) == [0, 2, 7]
 
 
 @pytest.mark.slow
 def test_bundled_statistics_are_rebuilt_byte_for_byte(corpus_folder, wikipedia, tmp_path):
-    stats = wf.count(
+    count_to_file(
         corpus_folder / "enwiki15k.txt.xz",
+        tmp_path / "again.npz",
         vocab_size=3000,
         window=16,
         min_document_words=50,
         source=wikipedia.metadata["source"],
     )
-    stats.save(tmp_path / "again.npz")
     from w2vflow.corpus import catalog
 
     bundled = (catalog._BUNDLED / "enwiki15k-v3000.npz").read_bytes()
     assert (tmp_path / "again.npz").read_bytes() == bundled
     assert len(bundled) <= 6_000_000
+
+
+@pytest.mark.slow
+def test_a_gigabyte_in_several_scripts(tmp_path):
+    """Every word of 1 GB of Latin, Cyrillic, Greek, Arabic, Devanagari, Han and Hangul is found."""
+    rng = np.random.default_rng(0)
+    alphabets = ["abcdeéß", "абвгдё", "αβγδς", "ابتثج", "कखगिाी", "漢字仮名", "가나다라"]
+    words = {
+        rng.choice(list(a[:4])) + "".join(rng.choice(list(a), size=rng.integers(0, 5)))
+        for a in alphabets for _ in range(150)
+    }  # fmt: skip
+    folded = {w: next(iter(tokenizer("unicode")(w))) for w in words}
+    assert all(list(tokenizer("unicode")(w)) == [f] for w, f in folded.items())
+    table = np.array(sorted(words))
+    frequency, size, path = Counter(), 0, tmp_path / "text.txt"
+    with path.open("wb") as file:
+        while size < 10**9:
+            drawn = rng.zipf(1.3, size=2_000_000) % len(table)
+            for index, times in enumerate(np.bincount(drawn, minlength=len(table)).tolist()):
+                frequency[folded[str(table[index])]] += times
+            lines = [" ".join(part) + "\n" for part in table[drawn].reshape(-1, 100)]
+            size += file.write("".join(lines).encode())
+    count_to_file(path, tmp_path / "out.npz", min_count=1, window=2, weighting="flat", tokens="unicode")
+    path.unlink()
+    stats = wf.CooccurrenceStatistics.load(tmp_path / "out.npz")
+    assert dict(zip(stats.words, stats.unigram.tolist(), strict=True)) == {
+        w: n for w, n in frequency.items() if n
+    }
+    # Every document of 100 words has 99 + 98 pairs, in both directions.
+    assert stats.counts.sum() == 2 * 197 * sum(frequency.values()) // 100
+    assert CountFile(tmp_path / "out.npz").metadata["corpus_invalid_utf8_replaced"] == 0

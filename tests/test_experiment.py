@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from w2vflow.experiment import Experiment, run_experiment
+from w2vflow.experiment import Experiment
 from w2vflow.figures import write_run
+from w2vflow.run import run_experiment
 
 SMALL = Experiment(
     vocab_size=400,

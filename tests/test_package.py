@@ -24,6 +24,7 @@ LAYERS = [
     ["comparison", "semantics"],
     ["plotting"],
     ["experiment"],
+    ["run"],
     ["figures"],
     ["cli"],
 ]
@@ -66,7 +67,14 @@ def test_imports_run_downward(path):
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("diffrax", {"flow"}), ("optax", {"sgd"}), ("matplotlib", {"plotting"}), ("tyro", {"cli"})],
+    [
+        ("diffrax", {"flow"}),
+        ("optax", {"sgd"}),
+        ("matplotlib", {"plotting"}),
+        ("tyro", {"cli"}),
+        ("numba", {"corpus", "sgd"}),
+        ("pooch", {"corpus"}),
+    ],
 )
 def test_a_library_has_one_home(library, home):
     for path in FILES:

@@ -1,16 +1,20 @@
-"""The command line: `w2vflow demo`, `w2vflow count`."""
+"""The command line: `w2vflow demo`, `count`, `datasets`."""
 
 import os
 import sys
+import textwrap
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from w2vflow.experiment import Experiment, Run, run_experiment
+from w2vflow.experiment import Experiment
 from w2vflow.storage import check_writable_folder
+
+if TYPE_CHECKING:
+    from w2vflow.run import Run
 
 __all__ = ["main"]
 
@@ -30,49 +34,89 @@ class Demo:
 
 @dataclass(frozen=True)
 class Count:
-    """Count the co-occurrences of the most frequent words of text files, exactly."""
+    """Count the co-occurrences of the words of some text, exactly, in bounded memory.
 
-    paths: tyro.conf.Positional[tuple[Path, ...]]
-    """Text: one document a line, or WikiExtractor output; plain, .gz, .bz2 or .xz."""
+    A count that is killed goes on where it stopped when the same command is given again.
+    """
+
+    paths: tyro.conf.Positional[tuple[str, ...]]
+    """Files, folders, patterns, - for standard input, or names of `w2vflow datasets`."""
     out: Path
     """Statistics file to write, ending in .npz."""
-    vocab_size: int = 10_000
-    """How many words."""
+    vocab_size: int | None = None
+    """How many words, the most frequent."""
+    min_count: int | None = None
+    """Or all words that occur as often. 10,000 words where neither is given."""
     window: int = 16
-    """Largest distance of a pair, in words of the vocabulary."""
-    weighting: str = "linear"
-    """Weight of a pair by its distance: linear, flat or harmonic."""
+    """Largest distance of a pair, in words."""
+    weighting: Literal["linear", "harmonic", "flat"] = "linear"
+    """Weight of a pair at distance r: window + 1 - r, 1/r or 1."""
+    out_of_vocabulary: Literal["before", "after"] = "before"
+    """Whether other words leave before or after windows are laid."""
     min_document_words: int = 0
     """Leave out documents with fewer words."""
+    tokens: str = "latin"
+    """latin (a-z of the lower-cased text), unicode (letters of any script), or a regular expression."""
+    subsampling: Literal["none", "expected", "sampled"] = "none"
+    """Thin out frequent words: not, in expectation, or by chance."""
+    subsample_threshold: float = 1e-4
+    """Frequency above which words are thinned out."""
+    seed: int = 0
+    """Of sampled subsampling."""
+    reader: Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"] = (
+        "auto"
+    )
+    """How files split into documents; auto looks at endings and first bytes."""
+    column: str | None = None
+    """Of Parquet files and datasets."""
+    bad_utf8: Literal["replace", "error"] = "replace"
+    """What to do with bytes that are not UTF-8."""
     source: str = ""
     """What the text is and its licence, kept in the file."""
+    memory: str = "4GB"
+    """About how much to use, beside 200 MB for each process."""
+    workers: int | None = None
+    """Processes; as many as cores where not given."""
+    dry_run: bool = False
+    """Say what it would take, and stop."""
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """List statistics and corpora by name, with size, licence, and whether they are at hand."""
 
 
 def main() -> None:
     """Run the command line; exit code 2 where an argument or a file is bad."""
     command = tyro.cli(
-        Annotated[
-            Annotated[Demo, tyro.conf.subcommand("demo")] | Annotated[Count, tyro.conf.subcommand("count")],
-            tyro.conf.arg(name=""),
-        ],
+        Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Count, tyro.conf.subcommand("count")]
+        | Annotated[Datasets, tyro.conf.subcommand("datasets")],
         prog="w2vflow",
         description="When, in which order and as which subspaces word2vec learns its concepts.",
     )
     try:
         if isinstance(command, Demo):
             _demo(command)
-        else:
+        elif isinstance(command, Count):
             _count(command)
-    except (ValueError, OSError) as error:
+        else:
+            _datasets()
+    except (ValueError, OSError, ImportError) as error:
         print(f"w2vflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     except RuntimeError as error:
         print(f"w2vflow: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        print("w2vflow: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def _demo(command: Demo) -> None:
     import jax
+
+    from w2vflow.run import run_experiment
 
     folder = check_writable_folder(command.out, "out")
     jax.config.update("jax_enable_x64", True)
@@ -93,24 +137,57 @@ def _demo(command: Demo) -> None:
 
 
 def _count(command: Count) -> None:
-    from w2vflow.corpus.cooccurrence import count
+    from w2vflow.corpus.cooccurrence import count_to_file, estimate
+    from w2vflow.corpus.downloads import fetch, known
+    from w2vflow.countfile import CountFile
 
     if command.out.suffix != ".npz":
         raise ValueError(f"Argument `out` must be a file name ending in .npz, but got {command.out}.")
+    names = {corpus.name for corpus in known()}
+    shown = sys.stderr.isatty()
+    settings = asdict(command)
+    for name in ("paths", "out", "dry_run"):
+        settings.pop(name)
+    if command.vocab_size is None and command.min_count is None:
+        settings["vocab_size"] = 10_000
+    paths = [
+        str(fetch(path, progress=shown)) if path in names and not Path(path).exists() else path
+        for path in command.paths
+    ]
+    if command.dry_run:
+        print(
+            "\n".join(
+                estimate(paths, command.reader, settings["vocab_size"], command.window, command.workers)
+            )
+        )
+        return
     check_writable_folder(command.out.parent, "out")
-    stats = count(
-        command.paths,
-        vocab_size=command.vocab_size,
-        window=command.window,
-        weighting=command.weighting,
-        min_document_words=command.min_document_words,
-        source=command.source,
+    start = time.perf_counter()
+    count_to_file(paths, command.out, progress=shown, **settings)
+    file = CountFile(command.out)
+    tokens = file.metadata["corpus_tokens"]
+    seconds = time.perf_counter() - start
+    print(
+        f"{tokens:,} tokens in {file.metadata['corpus_documents']:,} documents, "
+        f"{file.metadata['corpus_distinct_words']:,} distinct words; {len(file.words):,} words and "
+        f"{file.pairs:,} pairs counted in {seconds:.1f} s ({tokens / seconds:,.0f} tokens a second)."
     )
-    stats.save(command.out)
-    print(f"{stats}\nWritten: {command.out} ({command.out.stat().st_size / 1e6:.2f} MB)")
+    print(f"Written: {command.out} ({command.out.stat().st_size / 1e6:.2f} MB)")
 
 
-def _table(run: Run) -> list[str]:
+def _datasets() -> None:
+    from w2vflow.corpus.catalog import entries
+
+    print(f"{'name':<18}{'kind':<12}{'MB':>8}  {'licence':<22}{'at hand':<9}what it is")
+    for entry in entries():
+        size = "?" if entry.size is None else f"{entry.size / 1e6:.1f}"
+        at_hand = "yes" if entry.at_hand else "no"
+        text = textwrap.shorten(entry.description, 60, placeholder=" ...")
+        print(f"{entry.name:<18}{entry.kind:<12}{size:>8}  {entry.licence:<22}{at_hand:<9}{text}")
+    print("wikipedia-LANGUAGE-DATE names a dump, such as wikipedia-simple-20260901.")
+
+
+def _table(run: "Run") -> list[str]:
     """Return the table of concepts, times in units of the first predicted step."""
     unit = float(run.comparison.step_times["theory"][:, 0].mean())
     lines = [
@@ -142,7 +219,7 @@ def _cell(moments: dict[str, float | None], unit: float) -> str:
     return f"{mean / unit:.3f} ({deviation / unit:.3f})"
 
 
-def _verdict(run: Run) -> list[str]:
+def _verdict(run: "Run") -> list[str]:
     summary, first = run.summary, run.summary["first_modes"]
     flow = summary["flow_against_exact"]
     scales = ", ".join(f"{e:.0e} at scale {s}" for s, e in flow["by initial scale, eigenbasis flow"].items())

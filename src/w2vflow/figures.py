@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from w2vflow.comparison import direction_overlaps, left_directions
-from w2vflow.experiment import Run
 from w2vflow.plotting import (
     Figure,
     new_figure,
@@ -20,6 +19,7 @@ from w2vflow.plotting import (
     plot_step_times,
     save_figure,
 )
+from w2vflow.run import Run
 from w2vflow.storage import write_json, write_text
 
 __all__ = ["write_run"]

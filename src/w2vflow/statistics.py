@@ -12,7 +12,7 @@ from scipy import sparse
 from w2vflow.checks import argument_error
 from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
 
-__all__ = ["CooccurrenceStatistics"]
+__all__ = ["CooccurrenceStatistics", "merge"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -167,6 +167,67 @@ class CooccurrenceStatistics:
                 (denominator, units.astype(np.int64)) if exact else (0, counts.view(np.int64))
             )
         return denominator, [RowBlock(np.diff(upper.indptr), upper.indices, counts)]
+
+
+def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> CooccurrenceStatistics:
+    """Return the statistics of two corpora together, exactly as if they had been counted as one.
+
+    Args:
+        one, other: counted by the same rule with the same vocabulary in the same order.
+
+    Raises:
+        ValueError: vocabularies or rules that differ, or subsampled counts, whose probabilities
+            depend on the whole corpus.
+    """
+    if one.words != other.words:
+        at = next(
+            (i for i, pair in enumerate(zip(one.words, other.words, strict=False)) if len(set(pair)) > 1), -1
+        )
+        raise argument_error(
+            "other",
+            "counted with the same vocabulary in the same order",
+            f"another word in row {at}" if at >= 0 else f"{other.vocab_size} words against {one.vocab_size}",
+            "Count both with `vocabulary=` the same words.",
+        )
+    for name in sorted({*one.metadata, *other.metadata} - {"source"}):
+        values = one.metadata.get(name), other.metadata.get(name)
+        if not name.startswith("corpus_") and values[0] != values[1]:
+            raise argument_error(
+                "other", f"counted by the same rule: {name} = {values[0]!r}", repr(values[1])
+            )
+    if one.metadata.get("subsampling", "none") != "none":
+        raise argument_error(
+            "one", "counted without subsampling", one.metadata["subsampling"], "Subsample after merging."
+        )
+    # Whole units: a sum of the float64 quotients would round twice.
+    units = [
+        np.rint(s.counts.data * s.denominator).astype(np.int64)
+        if s.counts.dtype.kind == "f"
+        else s.counts.data * s.denominator
+        for s in (one, other)
+    ]
+    parts = [
+        sparse.csr_array((u, s.counts.indices, s.counts.indptr), shape=s.counts.shape)
+        for u, s in zip(units, (one, other), strict=True)
+    ]
+    counts = parts[0] + parts[1]
+    if one.denominator > 1:
+        # Not the matrix by the number: SciPy multiplies by the reciprocal, which rounds otherwise.
+        counts.data = counts.data / one.denominator
+    summed = ("corpus_documents", "corpus_tokens", "corpus_invalid_utf8_replaced")
+    facts = {
+        n: one.metadata[n] + other.metadata[n] for n in summed if n in one.metadata and n in other.metadata
+    }
+    # Distinct words of both together are not known from the counts.
+    metadata = {n: v for n, v in one.metadata.items() if not n.startswith("corpus_")} | facts
+    metadata["source"] = "; ".join(dict.fromkeys(str(s.metadata.get("source", "")) for s in (one, other)))
+    return CooccurrenceStatistics(
+        one.words,
+        counts,
+        one.unigram + other.unigram,
+        metadata,
+        one.denominator,
+    )
 
 
 def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:

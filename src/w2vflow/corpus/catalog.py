@@ -1,15 +1,53 @@
-"""Statistics by name: those that come with the package, and files."""
+"""Statistics and corpora by name: those that come with the package, those that can be fetched, and files."""
 
 import os
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from w2vflow.checks import argument_error
+from w2vflow.corpus.downloads import cached_path, known
 from w2vflow.statistics import CooccurrenceStatistics
 
-__all__ = ["bundled_names", "load_statistics"]
+__all__ = ["Entry", "bundled_names", "entries", "load_statistics"]
 
 _BUNDLED = resources.files("w2vflow.corpus") / "bundled"
+
+
+class Entry(NamedTuple):
+    """A line of the catalogue.
+
+    Attributes:
+        name: what to call it by.
+        kind: `"statistics"` or `"corpus"`.
+        size: in bytes, None where it is not known.
+        licence: of the text.
+        at_hand: bundled or in the cache.
+        description: what it is.
+    """
+
+    name: str
+    kind: str
+    size: int | None
+    licence: str
+    at_hand: bool
+    description: str
+
+
+def entries() -> list[Entry]:
+    """Return the catalogue: bundled statistics, then corpora that can be fetched."""
+    bundled = [
+        Entry(
+            name, "statistics", len((_BUNDLED / f"{name}.npz").read_bytes()), "CC BY-SA", True,
+            (_BUNDLED / f"{name}.md").read_text(encoding="utf-8").split("\n\n")[1].replace("\n", " "),
+        )
+        for name in bundled_names()
+    ]  # fmt: skip
+    corpora = [
+        Entry(c.name, "corpus", c.bytes, c.licence, cached_path(c.name) is not None, c.description)
+        for c in known()
+    ]
+    return bundled + corpora
 
 
 def bundled_names() -> tuple[str, ...]:

@@ -78,10 +78,10 @@ def lower_latin(
 
 @numba.njit(nogil=True, cache=True)
 def _same(text: np.ndarray, one: int, other: int, length: int) -> bool:
-    for i in range(length):
-        if text[one + i] != text[other + i]:
-            return False
-    return True
+    at = 0
+    while at < length and text[one + at] == text[other + at]:
+        at += 1
+    return at == length
 
 
 @numba.njit(nogil=True, cache=True)
@@ -133,8 +133,7 @@ def _number_document(
         while word > 0 and not (
             keys[word - 1] == key
             and (
-                length <= 12
-                or (lengths[word - 1] == length and _same(text, places[word - 1], start, length))
+                length <= 12 or (lengths[word - 1] == length and _same(text, places[word - 1], start, length))
             )
         ):
             slot = (slot + 1) & (len(table) - 1)
@@ -265,7 +264,7 @@ def count_rows(
             place = positions[i]
             # Places of a rare word are far apart: a window would wait for memory every time.
             ahead = positions[min(i + 12, len(positions) - 1)]
-            _prefetch(tokens, max(ahead - window, 0))
+            _prefetch(tokens, max(ahead - window, 0))  # type: ignore[call-arg]
             _prefetch(tokens, ahead)
             _prefetch(tokens, ahead + window)
             for distance in range(window):

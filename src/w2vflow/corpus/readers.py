@@ -8,10 +8,11 @@ import lzma
 import os
 import re
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def read_blocks(
 ) -> Iterator[Block]:
     """Return an iterator over blocks of documents, in the order of the paths.
 
-    Files ending in `.gz`, `.bz2`, `.xz` or `.zst` are unpacked as they are read.
+    Files ending in `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` (of one file) are unpacked as they are read.
 
     Args:
         paths: files, folders (all files below, by name), glob patterns, `-` for standard input.
@@ -94,7 +95,14 @@ def read_blocks(
         try:
             with _open(path) as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error, _zstd_error()) as error:
+        except (
+            EOFError,
+            lzma.LZMAError,
+            gzip.BadGzipFile,
+            zlib.error,
+            zipfile.BadZipFile,
+            _zstd_error(),
+        ) as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
@@ -123,18 +131,63 @@ def expand_paths(paths: Iterable[PathLike]) -> list[str]:
 
 def _open(path: str) -> io.BufferedIOBase:
     if path == "-":
-        return sys.stdin.buffer
+        return cast(io.BufferedIOBase, sys.stdin.buffer)
     suffix = Path(path).suffix.lower()
     if suffix == ".zst":
+        return io.BufferedReader(_Zstandard(path), 2**20)
+    if suffix == ".zip":
+        return _only_member(path)
+    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    opened: io.BufferedIOBase = openers.get(suffix, open)(path, "rb")
+    return opened
+
+
+class _Zstandard(io.RawIOBase):
+    """The text of a `.zst` archive of one or more frames; unlike the library's own, it sees a cut."""
+
+    def __init__(self, path: str) -> None:
         import zstandard
 
-        # Archives of several frames, as parallel compressors write them, are one text.
-        raw = open(path, "rb")
-        return io.BufferedReader(
-            cast(io.RawIOBase, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._file = Path(path).open("rb")  # noqa: SIM115 (closed with this stream)
+        self._frame: Any = None
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            packed = packed or self._file.read(2**18)
+            if not packed:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("the archive breaks off")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._new()
+            self._ready = self._frame.decompress(packed)
+        given = self._ready[: len(buffer)]
+        self._ready = self._ready[len(given) :]
+        buffer[: len(given)] = given
+        return len(given)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _only_member(path: str) -> io.BufferedIOBase:
+    archive = zipfile.ZipFile(path)
+    files = [name for name in archive.namelist() if not name.endswith("/")]
+    if len(files) != 1:
+        raise argument_error(
+            "paths",
+            "zip archives of one file",
+            f"{path} with {len(files)} files",
+            "Unpack it and give the folder.",
         )
-    openers: dict[str, Callable[..., io.BufferedIOBase]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return cast(io.BufferedIOBase, openers.get(suffix, open)(path, "rb"))
+    return cast(io.BufferedIOBase, archive.open(files[0]))
 
 
 def _zstd_error() -> type[Exception]:
@@ -148,7 +201,9 @@ def _text_blocks(
 ) -> Iterator[Block]:
     head = stream.read(2**16)
     if b"\0" in head:
-        raise argument_error("paths", "text", f"{name}, which has zero bytes in it", "Unpack or convert it first.")
+        raise argument_error(
+            "paths", "text", f"{name}, which has zero bytes in it", "Unpack or convert it first."
+        )
     if reader == "auto":
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         dump = start.startswith((b"<mediawiki", b"<?xml"))
@@ -224,7 +279,8 @@ def _paragraphs(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     if b"<doc " not in text:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    starts, ends = [], []
+    starts: list[int] = []
+    ends: list[int] = []
     tag = -1 if text.startswith(b"<doc ") else text.find(b"\n<doc ")
     while tag >= 0 or not starts:
         start = text.find(b"\n", tag + 1) + 1

@@ -17,7 +17,16 @@ from w2vflow.corpus.readers import Block
 from w2vflow.corpus.vocabulary import Tokenizer, number_texts, tokenizer
 from w2vflow.storage import atomic_path
 
-__all__ = ["RowRange", "Thinning", "Tokens", "count_row_range", "number_block", "open_run", "open_tokens", "task_name"]
+__all__ = [
+    "RowRange",
+    "Thinning",
+    "Tokens",
+    "count_row_range",
+    "number_block",
+    "open_run",
+    "open_tokens",
+    "task_name",
+]
 
 
 class Tokens(NamedTuple):
@@ -99,7 +108,10 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
         letters, ends = lower_latin(text, block.starts, block.ends, LETTERS)
         numbers, places, lengths, frequency, kept = number_words(letters, ends, shortest)
         low = letters.tobytes()
-        words = [low[at : at + length].decode() for at, length in zip(places.tolist(), lengths.tolist(), strict=True)]
+        words = [
+            low[at : at + length].decode()
+            for at, length in zip(places.tolist(), lengths.tolist(), strict=True)
+        ]
     else:
         spans = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
         texts = (block.text[start:end].decode() for start, end in spans)
@@ -127,7 +139,9 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
 
     tokens = _row_numbers(task)
     inside = tokens[(tokens >= task.first) & (tokens < task.last)]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(inside - task.first, minlength=task.last - task.first))])
+    offsets = np.concatenate(
+        [[0], np.cumsum(np.bincount(inside - task.first, minlength=task.last - task.first))]
+    )
     positions = np.empty(len(inside), np.int32 if len(tokens) < 2**31 else np.int64)
     del inside
     fill_positions(tokens, task.first, task.last, offsets[:-1].copy(), positions)
@@ -137,7 +151,10 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
     lengths = np.zeros(task.last - task.first, np.int64)
     temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
     try:
-        with (temporary / "columns").open("wb") as column_file, (temporary / "counts").open("wb") as count_file:
+        with (
+            (temporary / "columns").open("wb") as column_file,
+            (temporary / "counts").open("wb") as count_file,
+        ):
             done = 0
             while done < len(lengths):
                 rows, used = count_rows(

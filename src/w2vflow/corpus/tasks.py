@@ -2,8 +2,17 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +39,9 @@ class Workers:
             return self._given
         if self._own is None:
             # Fresh processes: a fork of one that runs JAX's threads can hang.
-            self._own = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"))
+            self._own = ProcessPoolExecutor(
+                self.count, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
         return self._own
 
     def run(self, call: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
@@ -53,7 +64,9 @@ class Workers:
         while waiting:
             yield from self._finished(call, waiting)
 
-    def _submit(self, call: Callable[..., Any], task: tuple[Any, ...], tries: int, waiting: dict[Any, Any]) -> None:
+    def _submit(
+        self, call: Callable[..., Any], task: tuple[Any, ...], tries: int, waiting: dict[Any, Any]
+    ) -> None:
         try:
             future = self._executor().submit(call, *task)
         except BrokenExecutor:
@@ -72,8 +85,8 @@ class Workers:
                     raise
                 if tries == _TRIES:
                     raise RuntimeError(
-                        f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less of it "
-                        "in `memory` or use fewer `workers`; what was counted is kept in the work folder."
+                        f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less in "
+                        "`memory` or use fewer `workers`; what was counted is kept in the work folder."
                     ) from error
                 if isinstance(error, BrokenExecutor):
                     self._own = None
@@ -83,6 +96,18 @@ class Workers:
         """End the processes started here."""
         if self._own is not None:
             self._own.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Have this worker end when the process that started it is gone, however it went."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _lost_worker(error: Exception) -> bool:

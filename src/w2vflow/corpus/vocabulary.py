@@ -83,7 +83,10 @@ def number_texts(
 
 
 def choose_words(
-    frequency: Mapping[str, int], vocab_size: int | None, min_count: int | None, vocabulary: Sequence[str] | None
+    frequency: Mapping[str, int],
+    vocab_size: int | None,
+    min_count: int | None,
+    vocabulary: Sequence[str] | None,
 ) -> list[str]:
     """Return the vocabulary in row order, `(-count, word)` where it is chosen by count.
 
@@ -102,7 +105,9 @@ def choose_words(
     """
     given = [value is not None for value in (vocab_size, min_count, vocabulary)]
     if sum(given) != 1:
-        raise argument_error("vocab_size", "given, or `min_count`, or `vocabulary`, one of them", f"{sum(given)} of them")
+        raise argument_error(
+            "vocab_size", "given, or `min_count`, or `vocabulary`, one of them", f"{sum(given)} of them"
+        )
     if vocabulary is not None:
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
         missing = [word for word in vocabulary if not frequency.get(word)]

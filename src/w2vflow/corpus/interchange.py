@@ -1,0 +1,86 @@
+"""Counts made by others."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+from w2vflow.statistics import CooccurrenceStatistics
+
+__all__ = ["from_glove", "from_matrix"]
+
+_RECORD = np.dtype([("row", "<i4"), ("column", "<i4"), ("value", "<f8")])
+
+
+def from_glove(
+    cooccurrence: str | os.PathLike[str], vocabulary: str | os.PathLike[str], source: str = ""
+) -> CooccurrenceStatistics:
+    """Return the counts in GloVe's `cooccurrence.bin` with the words of its `vocab.txt`.
+
+    They must be symmetric (GloVe's default). GloVe sums in float64 in an order of its own, and
+    adds the two directions of a pair apart; equal up to rounding, they are made equal here.
+
+    Raises:
+        ValueError: a file that is cut short, numbers beyond the vocabulary, or counts of one
+            direction only.
+
+    References:
+        Pennington, Socher, Manning (2014), GloVe; the format of its `cooccur`.
+    """
+    size = Path(cooccurrence).stat().st_size
+    if size % _RECORD.itemsize:
+        raise argument_error(
+            "cooccurrence",
+            f"whole records of {_RECORD.itemsize} bytes",
+            f"{cooccurrence} of {size} bytes",
+            "Copy it again.",
+        )
+    lines = [
+        line.rsplit(" ", 1) for line in Path(vocabulary).read_text(encoding="utf-8").splitlines() if line
+    ]
+    if any(len(line) != 2 or not line[1].isdigit() for line in lines):
+        number = next(i for i, line in enumerate(lines, 1) if len(line) != 2 or not line[1].isdigit())
+        raise argument_error(
+            "vocabulary", "a word and its count in every line", f"line {number} of {vocabulary}"
+        )
+    records = np.fromfile(cooccurrence, _RECORD)
+    rows, columns = records["row"] - 1, records["column"] - 1
+    if len(records) and not (
+        min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < len(lines)
+    ):
+        raise argument_error(
+            "cooccurrence",
+            f"of the {len(lines)} words of `vocabulary`",
+            f"word {max(rows.max(), columns.max()) + 1}",
+        )
+    counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(lines), len(lines)))
+    gap = abs(counts - counts.T)
+    if gap.nnz and gap.max() > 1e-6 * counts.max():
+        raise argument_error(
+            "cooccurrence", "symmetric", "counts of one direction", "Run GloVe's `cooccur` with -symmetric 1."
+        )
+    words = [word for word, _ in lines]
+    return from_matrix((counts + counts.T) / 2, words, [int(n) for _, n in lines], source or "GloVe cooccur")
+
+
+def from_matrix(
+    counts: Any, words: Sequence[str], unigram: Sequence[int] | np.ndarray | None = None, source: str = ""
+) -> CooccurrenceStatistics:
+    """Return the statistics of a symmetric SciPy sparse or NumPy matrix with a list of words.
+
+    Args:
+        counts: `(V, V)`.
+        words: in row order.
+        unigram: occurrences of each word; without them row sums, rounded up, stand in.
+        source: where they come from, for the metadata.
+
+    Raises:
+        ValueError: as `CooccurrenceStatistics`.
+    """
+    matrix = sparse.csr_array(counts)
+    given = np.ceil(matrix.sum(axis=1)).astype(np.int64) if unigram is None else np.asarray(unigram)
+    return CooccurrenceStatistics(tuple(words), matrix, given, {"source": source, "counted_by": "others"})

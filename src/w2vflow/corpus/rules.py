@@ -1,0 +1,114 @@
+"""What is counted, and with which weights."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.corpus.vocabulary import TOKENS, Tokenizer
+
+__all__ = ["WEIGHTINGS", "CountingRule", "pair_weights"]
+
+WEIGHTINGS = ("linear", "harmonic", "flat")
+
+
+@dataclass(frozen=True)
+class CountingRule:
+    """What is counted. All of it is stored with the counts.
+
+    Attributes:
+        window: largest distance L of a pair, at least 1.
+        weighting: weight of a pair at distance r. `"linear"`: `L + 1 - r`, which is L times the
+            expectation over word2vec's window, drawn uniformly from 1..L for every word;
+            `"harmonic"`: `1 / r`, as GloVe; `"flat"`: 1.
+        out_of_vocabulary: `"before"`: words outside the vocabulary are removed before windows are
+            laid, so that their neighbours move together; `"after"`: they keep their place.
+        min_document_words: documents with fewer words are left out. Windows end with the document.
+        tokens: how text is cut into words: see `tokenizer`.
+        subsampling: `"none"`; `"sampled"`: each token is dropped with word2vec's probability, by
+            random numbers of `seed`, and then treated like a word out of the vocabulary;
+            `"expected"`: every count times the probabilities of keeping both words, which is the
+            exact expectation of `"sampled"` with `out_of_vocabulary="after"`.
+        subsample_threshold: t in the probability of keeping a word of frequency f,
+            `min(1, sqrt(t / f) + t / f)`.
+        seed: of `"sampled"`.
+
+    Both directions of a pair are counted, so a pair of equal words adds twice to the diagonal,
+    which is kept; the counts are symmetric.
+
+    References:
+        Mikolov et al. (2013), arXiv 1310.4546; word2vec.c for the probability of keeping a word;
+        Pennington et al. (2014), GloVe; Levy et al. (2015), TACL 3, for the two kinds of windows.
+    """
+
+    window: int = 16
+    weighting: str = "linear"
+    out_of_vocabulary: str = "before"
+    min_document_words: int = 0
+    tokens: str | Tokenizer = "latin"
+    subsampling: str = "none"
+    subsample_threshold: float = 1e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise argument_error("window", "at least 1", self.window)
+        for name, allowed in (
+            ("weighting", WEIGHTINGS),
+            ("out_of_vocabulary", ("before", "after")),
+            ("subsampling", ("none", "expected", "sampled")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise argument_error(name, f"one of {sorted(allowed)}", repr(getattr(self, name)))
+        if not self.subsample_threshold > 0:
+            raise argument_error("subsample_threshold", "positive", self.subsample_threshold)
+
+    @property
+    def tokens_name(self) -> str:
+        """What names the way text is cut: the name, the expression, or that of the function."""
+        return self.tokens if isinstance(self.tokens, str) else _name(self.tokens)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule in words, for the metadata."""
+        sampled: dict[str, Any] = {"subsample_threshold": self.subsample_threshold}
+        if self.subsampling == "sampled":
+            sampled["seed"] = self.seed
+        return {
+            "window": self.window,
+            "weighting": self.weighting,
+            "window_ends_at": "document",
+            "out_of_vocabulary": f"removed {self.out_of_vocabulary} windows are laid",
+            "directions": "both",
+            "diagonal": "kept",
+            "tokens": TOKENS.get(self.tokens_name, self.tokens_name),
+            "min_document_words": self.min_document_words,
+            "subsampling": self.subsampling,
+            **({} if self.subsampling == "none" else sampled),
+        }
+
+
+def pair_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
+    """Return the weight of a pair by its distance as int64, and the denominator they share.
+
+    Integers make sums exact in any order. Harmonic weights have the least common multiple of
+    1..L as denominator up to L = 22; beyond, 2^32, which rounds a weight by 2^-33 at most.
+
+    Example:
+        >>> pair_weights("harmonic", 4)
+        (array([12,  6,  4,  3]), 12)
+    """
+    distance = np.arange(1, window + 1)
+    if weighting == "linear":
+        return window + 1 - distance, 1
+    if weighting == "flat":
+        return np.ones(window, np.int64), 1
+    common = math.lcm(*distance.tolist())
+    denominator = common if window <= 22 else 2**32
+    return np.rint(denominator / distance).astype(np.int64), denominator
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', repr(function))}"

@@ -1,0 +1,258 @@
+"""One run of an experiment: statistics to problem to theory, flow and SGD, compared."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from w2vflow.comparison import (
+    Comparison,
+    compare,
+    direction_overlaps,
+    direction_persistence,
+    left_directions,
+    subspace_overlap,
+)
+from w2vflow.corpus.catalog import load_statistics
+from w2vflow.experiment import Experiment
+from w2vflow.flow import solve_flow
+from w2vflow.problem import Problem, gaussian_init, require_float64
+from w2vflow.semantics.features import Feature, label_features
+from w2vflow.sgd.ensemble import run_sgd_ensemble
+from w2vflow.spectrum import Spectrum, check_learning_rate, leading_eigenpairs
+from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.theory.riccati import predict
+from w2vflow.theory.steps import step_time_law
+from w2vflow.trajectory import Trajectory
+
+__all__ = ["Run", "run_experiment"]
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run found.
+
+    Attributes:
+        experiment: its configuration.
+        words: the vocabulary.
+        spectrum: the `dim` leading eigenpairs.
+        comparison: theory, flow and SGD of all seeds.
+        persistence: of flow and SGD, `(S, T, k)` each: `direction_persistence`.
+        features: words at the ends of each concept.
+        summary: the numbers, as JSON values.
+    """
+
+    experiment: Experiment
+    words: tuple[str, ...]
+    spectrum: Spectrum
+    comparison: Comparison
+    persistence: dict[str, np.ndarray]
+    features: list[Feature]
+    summary: dict[str, Any]
+
+
+def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, progress: bool = False) -> Run:
+    """Return the run of an experiment: exact prediction, flow and SGD on one time axis, compared.
+
+    Args:
+        experiment: the configuration; the same one gives the same numbers on the same machine.
+        log: called with a line at the start of every stage.
+        progress: show progress bars.
+
+    Raises:
+        ValueError: float64 is off, or a setting does not fit the statistics.
+        RuntimeError: SGD diverged, or the flow ran out of steps.
+    """
+    require_float64("run_experiment")
+    seconds: dict[str, float] = {}
+    stage = _stages(log, seconds)
+    with stage("statistics and problem"):
+        stats = load_statistics(experiment.statistics).most_frequent(experiment.vocab_size)
+        problem = Problem.from_statistics(stats)
+    with stage("eigenvectors of M*"):
+        basis = leading_eigenpairs(problem, problem.vocab_size)
+    keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)
+    W0 = gaussian_init(keys, problem.vocab_size, experiment.dim, experiment.scale)
+    rate = experiment.learning_rate / float(basis.eigenvalues[0])
+    check_learning_rate(problem, rate)
+    ts = _times(experiment, problem, basis, rate)
+    with stage("closed form, flow and step-size corrected"):
+        exact = predict(problem, W0, ts, spectrum=basis)
+        discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
+    with stage("gradient flow of every seed, in the eigenbasis"):
+        flow = solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True, progress=progress)
+    with stage("gradient flow of one seed, in the dense basis"):
+        dense = solve_flow(problem, W0[0], ts, progress=progress)
+    with stage("flow against closed form at other initial scales"):
+        scale_errors = {
+            f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
+            for scale in experiment.flow_scales
+        }
+    with stage(f"SGD, {experiment.seeds} seeds"):
+        sgd = run_sgd_ensemble(
+            problem,
+            keys,
+            ts,
+            dim=experiment.dim,
+            scale=experiment.scale,
+            learning_rate=rate,
+            batch_size=experiment.batch_size,
+            sampler=experiment.sampler,
+            save_embeddings=True,
+            progress=progress,
+        )
+    with stage("comparison"):
+        leading = basis.leading(experiment.dim)
+        comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
+        persistence = {
+            fraction: {t.source: direction_persistence(t, leading, fraction) for t in (flow, sgd)}
+            for fraction in (0.5, 0.9, 0.99)
+        }
+        features = label_features(leading, stats.words)
+        law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
+        summary = {
+            **_provenance(experiment, stats, rate),
+            "flow_against_exact": {
+                "every seed, eigenbasis flow": comparison.singular_value_error("flow", "theory"),
+                "first seed, dense flow": _error(dense, exact.of_seed(0)),
+                "by initial scale, eigenbasis flow": scale_errors,
+            },
+            **_summary(comparison, persistence, features, law),
+        }
+    summary["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
+    return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary)
+
+
+def _stages(log: Log, seconds: dict[str, float]) -> Callable[[str], Any]:
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        log(name)
+        start = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - start
+
+    return stage
+
+
+def _times(experiment: Experiment, problem: Problem, basis: Spectrum, rate: float) -> np.ndarray:
+    """Return the observed times: whole steps, evenly spread to a little beyond the last predicted step."""
+    mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
+    between = max(1, round(experiment.horizon * float(mean.max()) / rate / experiment.observations))
+    return np.arange(experiment.observations + 1) * between * rate
+
+
+def _flow_error(
+    experiment: Experiment, problem: Problem, basis: Spectrum, key: jax.Array, scale: float
+) -> float:
+    W0 = gaussian_init(key, problem.vocab_size, experiment.dim, scale)
+    ts = _times(
+        replace(experiment, scale=scale), problem, basis, experiment.learning_rate / basis.eigenvalues[0]
+    )
+    flow = solve_flow(problem, W0, ts, spectrum=basis)
+    return _error(flow, predict(problem, W0, ts, spectrum=basis))
+
+
+def _error(flow: Trajectory, exact: Trajectory) -> float:
+    return compare(flow, exact).singular_value_error("flow", "theory")
+
+
+def _provenance(experiment: Experiment, stats: CooccurrenceStatistics, rate: float) -> dict[str, Any]:
+    return {
+        "experiment": asdict(experiment),
+        "statistics": {**stats.metadata, "sha256": stats.sha256, "vocab_size": stats.vocab_size},
+        "learning_rate": rate,
+        "device": jax.devices()[0].device_kind,
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: version(name)
+                for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
+            },
+        },
+    }
+
+
+def _summary(
+    comparison: Comparison,
+    persistence: dict[float, dict[str, np.ndarray]],
+    features: list[Feature],
+    law: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Any]:
+    """Return every number of the comparison, per concept and overall."""
+    spectrum, steps = comparison.spectrum, comparison.step_times
+    assert spectrum is not None
+    sgd = comparison.trajectories["sgd"]
+    modes = len(spectrum.eigenvalues)
+    directions = left_directions(sgd.require_embeddings()[:, -1], modes)
+    own = direction_overlaps(directions, spectrum.eigenvectors).diagonal(axis1=-2, axis2=-1).mean(axis=0)
+    flow_error = comparison.step_time_errors("flow", "theory")
+    sgd_error = comparison.step_time_errors("sgd", "theory-discrete")
+    plain_error = comparison.step_time_errors("sgd", "theory")
+    # Of every mode that was learned in all seeds of both.
+    learned = int(np.logical_and(*(np.isfinite(steps[name]).all(axis=0) for name in ("flow", "sgd"))).sum())
+    first = min(8, modes)
+    concepts = [
+        {
+            "concept": k + 1,
+            "eigenvalue": spectrum.eigenvalues[k],
+            "step_time_law": _moments(law[0][k], law[1][k]),
+            **{f"step_time_{name}": _moments(*_mean_sd(times[:, k])) for name, times in steps.items()},
+            "flow_step_time_error": flow_error[k],
+            "sgd_step_time_error": sgd_error[k],
+            "sgd_step_time_error_uncorrected": plain_error[k],
+            "overlap_with_eigenvector": own[k],
+            "persistence": {name: _mean_of(p[:, -1, k]) for name, p in persistence[0.99].items()},
+            "positive_words": features[k].positive,
+            "negative_words": features[k].negative,
+        }
+        for k in range(modes)
+    ]
+    return _plain(
+        {
+            "concepts_learned": learned,
+            "first_modes": first,
+            "largest_sgd_step_time_error_of_first_modes": sgd_error[:first].max(),
+            "subspace_overlap_of_first_modes": np.mean(
+                [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
+            ),
+            "persistence_of_first_modes": {
+                f"from {fraction:.0%} of lambda_k": {n: _mean_of(p[:, -1, :first]) for n, p in by.items()}
+                for fraction, by in persistence.items()
+            },
+            "final_loss": {name: np.mean(t.loss[..., -1]) for name, t in comparison.trajectories.items()},
+            "concepts": concepts,
+        }
+    )
+
+
+def _mean_of(values: np.ndarray) -> float:
+    """Return the mean over seeds and modes that were learned; NaN where none was."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _mean_sd(times: np.ndarray) -> tuple[float, float]:
+    return float(times.mean()), float(times.std(ddof=1)) if len(times) > 1 else 0.0
+
+
+def _moments(mean: float, deviation: float) -> dict[str, float]:
+    return {"mean": mean, "standard_deviation": deviation}
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with NumPy scalars as Python's and NaN as None, as JSON has it."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,83 @@
+"""Counts that are killed, and workers that are lost: the bytes are those of an undisturbed count."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from test_counting import random_text
+
+from w2vflow.corpus import cooccurrence
+from w2vflow.corpus.cooccurrence import count_to_file
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    random_text(path, 60_000, seed=0, words=3000)
+    return path
+
+
+def test_killed_five_times_and_resumed(text, tmp_path):
+    command = [
+        sys.executable, "-m", "w2vflow.cli", "count", str(text),
+        "--vocab-size", "1500", "--memory", "68MB", "--workers", "2", "--out",
+    ]  # fmt: skip
+    start = time.monotonic()
+    subprocess.run([*command, str(tmp_path / "whole.npz")], check=True, capture_output=True)
+    taken = time.monotonic() - start
+    moments = random.Random(1)
+    kills = 0
+    out = tmp_path / "killed.npz"
+    for _ in range(5):
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.15, 0.95) * taken)
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert kills == 5 or out.exists()
+    assert kills >= 2
+    subprocess.run([*command, str(out)], check=True, capture_output=True)
+    assert out.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+# Dask warns of its own dependencies, and of the worker that is killed here.
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_loses_a_worker(text, tmp_path, monkeypatch):
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 10**6)
+    count_to_file(text, tmp_path / "whole.npz", vocab_size=500, workers=1)
+    work = tmp_path / "work"
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        victims = list(client.run(os.getpid).values())
+        killed = threading.Event()
+
+        def kill_one():
+            deadline = time.monotonic() + 60
+            while len(list(work.glob("tokens-*"))) < 3 and time.monotonic() < deadline:
+                time.sleep(0.005)
+            if not (tmp_path / "dask.npz").exists():
+                os.kill(victims[0], signal.SIGKILL)
+                killed.set()
+
+        thread = threading.Thread(target=kill_one)
+        thread.start()
+        count_to_file(
+            text,
+            tmp_path / "dask.npz",
+            vocab_size=500,
+            workers=2,
+            executor=client.get_executor(),
+            work_dir=work,
+        )
+        thread.join()
+        assert killed.is_set()
+    assert (tmp_path / "dask.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
