@@ -82,7 +82,7 @@ def whole_count(arguments, out):
 
 def row_tokens(text, vocab_size, shortest):
     """The corpus as row numbers with -1 between documents, and how often each row occurs."""
-    blocks = list(read_blocks(text, block_bytes=2**40))
+    blocks = list(read_blocks(text, block_bytes=2**30))
     (block,) = blocks
     letters, ends = lower_latin(np.frombuffer(block.text, np.uint8), block.starts, block.ends, LETTERS)
     tokens, places, lengths, frequency, _ = number_words(letters, ends, shortest)

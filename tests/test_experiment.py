@@ -161,6 +161,21 @@ def test_count_command_and_a_demo_of_its_result(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_plan_of_a_count_and_the_catalogue(tmp_path):
+    (tmp_path / "text.txt").write_text("one two\n" * 1000)
+    done = command("count", tmp_path / "text.txt", "--out", tmp_path / "out.npz", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for part in ("1 files", "million tokens", "of disk", "operations", "cores"):
+        assert part in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
+    listed = command("datasets", W2VFLOW_CACHE=str(tmp_path))
+    assert listed.returncode == 0, listed.stderr
+    rows = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert {"enwiki15k-v3000", "text8", "enwik9", "wikitext-103"} <= set(rows)
+    assert " yes " in rows["enwiki15k-v3000"]
+    assert " no " in rows["text8"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [

@@ -329,10 +329,11 @@ def _count(
             name = task_name(names, first, last, weights, denominator, task.keeps_gaps, *kept)
             runs[index].append(folder / f"run-{name}")
             tasks.append((runs[index][-1], task))
-    for _ in tqdm(
-        pool.run(count_row_range, tasks), total=len(tasks), desc="counting", unit="task", disable=not progress
-    ):
-        pass
+    # Every place of a word is one of its row: tokens say how far the work is.
+    load = sum(numbered.tokens)
+    with tqdm(total=load, desc="counting", unit=" tokens", unit_scale=True, disable=not progress) as bar:
+        for _ in pool.run(count_row_range, tasks):
+            bar.update(load / len(tasks))
     return runs
 
 
