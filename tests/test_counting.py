@@ -12,9 +12,10 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.corpus import cooccurrence, shards
-from w2vflow.corpus.cooccurrence import count_to_file, estimate, memory_bytes
+from w2vflow.corpus.cooccurrence import count_to_file
 from w2vflow.corpus.interchange import from_glove, from_matrix
 from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
+from w2vflow.corpus.plan import estimate, memory_bytes
 from w2vflow.corpus.rules import pair_weights
 from w2vflow.corpus.vocabulary import tokenizer
 from w2vflow.countfile import CountFile

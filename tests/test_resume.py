@@ -45,6 +45,28 @@ def test_killed_five_times_and_resumed(text, tmp_path):
     assert out.read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
+def test_killed_while_the_work_folder_is_removed(text, tmp_path, monkeypatch):
+    """Half a folder of results must not pass for results."""
+    real = cooccurrence.shutil.rmtree
+
+    def killed(folder, **options):
+        half = sorted(folder.glob("run-*/c*"))
+        if not half or folder.name.startswith(".run"):
+            return real(folder, **options)
+        half[0].unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cooccurrence.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            count_to_file(text, tmp_path / "out.npz", vocab_size=100, workers=1, work_dir=tmp_path / "work")
+    first = (tmp_path / "out.npz").read_bytes()
+    (tmp_path / "work" / "mine").write_text("kept")
+    count_to_file(text, tmp_path / "out.npz", vocab_size=100, workers=1, work_dir=tmp_path / "work")
+    assert (tmp_path / "out.npz").read_bytes() == first
+    assert [p.name for p in (tmp_path / "work").iterdir()] == ["mine"]
+
+
 # Dask warns of its own dependencies, and of the worker that is killed here.
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_loses_a_worker(text, tmp_path, monkeypatch):
@@ -62,7 +84,7 @@ def test_a_cluster_that_loses_a_worker(text, tmp_path, monkeypatch):
 
         def kill_one():
             deadline = time.monotonic() + 60
-            while len(list(work.glob("tokens-*"))) < 3 and time.monotonic() < deadline:
+            while len(list(work.glob("*/tokens-*"))) < 3 and time.monotonic() < deadline:
                 time.sleep(0.005)
             if not (tmp_path / "dask.npz").exists():
                 os.kill(victims[0], signal.SIGKILL)

@@ -137,8 +137,9 @@ def _demo(command: Demo) -> None:
 
 
 def _count(command: Count) -> None:
-    from w2vflow.corpus.cooccurrence import count_to_file, estimate
+    from w2vflow.corpus.cooccurrence import count_to_file
     from w2vflow.corpus.downloads import fetch, known
+    from w2vflow.corpus.plan import estimate
     from w2vflow.countfile import CountFile
 
     if command.out.suffix != ".npz":

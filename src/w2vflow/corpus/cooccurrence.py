@@ -17,7 +17,8 @@ from scipy import sparse
 from tqdm import tqdm
 
 from w2vflow.checks import argument_error
-from w2vflow.corpus.readers import BLOCK_BYTES, Block, PathLike, expand_paths, read_blocks
+from w2vflow.corpus.plan import memory_bytes, text_bytes
+from w2vflow.corpus.readers import BLOCK_BYTES, Block, PathLike, read_blocks
 from w2vflow.corpus.rules import CountingRule, pair_weights
 from w2vflow.corpus.shards import (
     RowRange,
@@ -35,32 +36,11 @@ from w2vflow.countfile import RowBlock, write_count_file
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.storage import atomic_path
 
-__all__ = ["count", "count_to_file", "estimate", "memory_bytes"]
+__all__ = ["count", "count_to_file"]
 
 # Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
 _TOKEN_BYTES = 20
 _LEAST_MEMORY = 2**26
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet")
-
-
-def memory_bytes(memory: str | int) -> int:
-    """Return a size such as `"4GB"` or `"512MB"` in bytes.
-
-    Raises:
-        ValueError: not a size.
-
-    Example:
-        >>> memory_bytes("4GB"), memory_bytes(10**9)
-        (4000000000, 1000000000)
-    """
-    if isinstance(memory, int):
-        return memory
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-    number, unit = memory.strip().upper()[:-2], memory.strip().upper()[-2:]
-    try:
-        return int(float(number) * units[unit])
-    except (KeyError, ValueError) as error:
-        raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
 
 
 def count(
@@ -125,7 +105,8 @@ def count_to_file(
         memory: about how much to use, all workers together, beside some 200 MB for each process.
         workers: tasks at a time; the number of cores where not given; 1 stays in this process.
         executor: any `concurrent.futures.Executor` whose workers see the work folder.
-        work_dir: `<out>.work` where not given; removed when the file is whole.
+        work_dir: where to keep what is done, in a folder `w2vflow-count`; `<out>.work` where not given.
+            The folder is removed when the file is whole.
         progress: show progress bars.
 
     Raises:
@@ -148,13 +129,14 @@ def count_to_file(
     budget = memory_bytes(memory)
     if budget < _LEAST_MEMORY:
         raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", memory)
-    folder = Path(work_dir) if work_dir is not None else Path(f"{out}.work")
+    # A folder of our own, because it is removed at the end.
+    folder = Path(work_dir) / "w2vflow-count" if work_dir is not None else Path(f"{out}.work")
     folder.mkdir(parents=True, exist_ok=True)
     with worker_pool(workers, executor) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
-        numbered = _number(blocks, folder, rule, pool, _total_bytes(given, reader), progress)
+        numbered = _number(blocks, folder, rule, pool, text_bytes(given, reader), progress)
         words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary, rule)
         if len(words) * 40 > share:
             raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)
@@ -167,32 +149,15 @@ def count_to_file(
             denominator = 0
         metadata = {"source": source, **rule.describe(), **numbered.facts()}
         write_count_file(out, words, frequency, rows, metadata, denominator)
-    shutil.rmtree(folder, ignore_errors=True)
+    _discard(folder)
 
 
-def estimate(
-    paths: Iterable[PathLike], reader: str, vocab_size: int | None, window: int, workers: int | None
-) -> list[str]:
-    """Return what a count of these files would take, in lines to read, without reading them.
-
-    Sizes of packed files are taken times four. Speeds are those of two cores of an AMD EPYC at
-    2.6 GHz: 45 MB of text and 150 million pairs a second for each.
-    """
-    files = expand_paths(paths) if reader != "dataset" else []
-    text = sum(Path(f).stat().st_size * (4 if f.endswith(_PACKED) else 1) for f in files if f != "-")
-    tokens = text / 6.3
-    size = vocab_size or 10_000
-    # Of the pairs that could be, half at most are seen more than never; no more than there are places.
-    pairs = min(size * (size + 1) / 2, tokens * window / 4)
-    cores = workers or os.cpu_count() or 1
-    seconds = (text / 45e6 + 2 * tokens * window / 300e6) / cores + pairs / 15e6
-    return [
-        f"{len(files)} files, about {text / 1e6:,.0f} MB of text, {tokens / 1e6:,.1f} million tokens",
-        f"work folder: about {tokens * 4.5 / 1e6 + pairs * 12 / 1e6:,.0f} MB of disk",
-        f"statistics: up to {pairs / 1e6:,.1f} million pairs, {pairs * 1.2 / 1e6:,.0f} MB of disk",
-        f"operations: about {2 * tokens * window / 1e9:,.1f} billion additions of integers",
-        f"time: about {seconds:,.0f} s on {cores} cores",
-    ]
+def _discard(folder: Path) -> None:
+    """Remove a work folder, so that being killed meanwhile leaves nothing that looks like results."""
+    done = folder.with_name(f"{folder.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    folder.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
 
 
 @dataclass
@@ -387,13 +352,3 @@ def _expected(rows: Iterator[RowBlock], keep: np.ndarray, denominator: int) -> I
         values = counts / denominator * (own * keep[columns])
         yield RowBlock(lengths, columns, values.view(np.int64))
         first += len(lengths)
-
-
-def _total_bytes(paths: list[PathLike], reader: str) -> int | None:
-    """Return the size of the text where it is known beforehand: plain files."""
-    if reader in ("dataset", "parquet", "mediawiki"):
-        return None
-    files = expand_paths(paths)
-    if any(file == "-" or file.endswith(_PACKED) for file in files):
-        return None
-    return sum(Path(file).stat().st_size for file in files)

@@ -165,8 +165,12 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
                 counts[:used].tofile(count_file)
                 done += rows
         np.save(temporary / "lengths.npy", lengths, allow_pickle=False)
-        if not folder.exists():
+        try:
             temporary.rename(folder)
+        except OSError:
+            # A worker that was thought lost has done the same meanwhile.
+            if not folder.exists():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
