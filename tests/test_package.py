@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     ["checks"],
     ["storage"],
-    ["countfile"],
+    ["countfile", "krylov"],
     ["statistics", "losses", "weighting"],
     ["corpus"],
     ["problem"],
