@@ -148,6 +148,17 @@ def test_vocabulary_by_count_and_by_ties(tmp_path):
     assert wf.count(path, vocabulary=["e", "a"], workers=1).words == ("e", "a")
 
 
+def test_words_by_a_function(tmp_path, monkeypatch):
+    """Any function that a worker process can import."""
+    path = tmp_path / "text.txt"
+    path.write_text("C++ c++ x!\nC++ x!\n")
+    one = wf.count(path, vocab_size=3, tokens=str.split, workers=1)
+    assert one.words == ("C++", "x!", "c++")
+    assert one.metadata["tokens"].endswith("str.split")
+    monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 4)
+    assert wf.count(path, vocab_size=3, tokens=str.split, workers=2).sha256 == one.sha256
+
+
 def test_harmonic_weights_are_exact_fractions():
     for window in (1, 5, 22, 40):
         weights, denominator = pair_weights("harmonic", window)

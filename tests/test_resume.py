@@ -27,20 +27,22 @@ def test_killed_five_times_and_resumed(text, tmp_path):
         sys.executable, "-m", "w2vflow.cli", "count", str(text),
         "--vocab-size", "1500", "--memory", "68MB", "--workers", "2", "--out",
     ]  # fmt: skip
-    start = time.monotonic()
-    subprocess.run([*command, str(tmp_path / "whole.npz")], check=True, capture_output=True)
+    # The first may have to compile the kernels.
+    for _ in range(2):
+        start = time.monotonic()
+        subprocess.run([*command, str(tmp_path / "whole.npz")], check=True, capture_output=True)
     taken = time.monotonic() - start
     moments = random.Random(1)
-    kills = 0
+    kills = attempts = 0
     out = tmp_path / "killed.npz"
-    for _ in range(5):
+    while kills < 5:
+        attempts += 1
+        assert attempts < 50
         process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(moments.uniform(0.15, 0.95) * taken)
         kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert kills == 5 or out.exists()
-    assert kills >= 2
     subprocess.run([*command, str(out)], check=True, capture_output=True)
     assert out.read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
