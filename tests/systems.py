@@ -1,5 +1,9 @@
 """Small problems with known answers."""
 
+import os
+import signal
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,3 +27,11 @@ def separated_problem(seed=0):
     values = np.concatenate([[8.0, 5.0, 3.2, 2.0, 1.2], -np.linspace(0.1, 9.0, 15)])
     Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(20, 20)))[0]
     return wf.Problem(jnp.zeros((20, 20)), jnp.zeros(20), jnp.asarray(Q * values @ Q.T), Quartic())
+
+
+def dies_once(mark: Path) -> str:
+    """Kill the process it runs in, unless the mark is there from a first time."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return mark.name

@@ -9,10 +9,12 @@ import threading
 import time
 
 import pytest
+from systems import dies_once
 from test_counting import random_text
 
 from w2vflow.corpus import cooccurrence
 from w2vflow.corpus.cooccurrence import count_to_file
+from w2vflow.corpus.tasks import worker_pool
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,15 @@ def test_killed_while_the_work_folder_is_removed(text, tmp_path, monkeypatch):
     count_to_file(text, tmp_path / "out.npz", vocab_size=100, workers=1, work_dir=tmp_path / "work")
     assert (tmp_path / "out.npz").read_bytes() == first
     assert [p.name for p in (tmp_path / "work").iterdir()] == ["mine"]
+
+
+def test_a_pool_of_our_own_that_loses_workers(tmp_path):
+    """Three tasks of six kill the worker they run in, one pool after the other."""
+    marks = [tmp_path / f"{i}" for i in range(6)]
+    for mark in marks[3:]:
+        mark.touch()
+    with worker_pool(2, None) as pool:
+        assert sorted(pool.run(dies_once, [(mark,) for mark in marks])) == [mark.name for mark in marks]
 
 
 # Dask warns of its own dependencies, and of the worker that is killed here.

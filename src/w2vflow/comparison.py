@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -264,9 +264,8 @@ def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comp
     return Comparison(by_source, spectrum, times)
 
 
-def spread(values: Sequence[float] | np.ndarray, unit: float = 1.0) -> str:
-    """Return `mean (standard deviation)` of the numbers in a given unit; the mean alone of one number."""
-    values = np.asarray(values, np.float64) / unit
+def spread(values: np.ndarray) -> str:
+    """Return `mean (standard deviation)` of the numbers; the mean alone of one number."""
     if not np.isfinite(values).all():
         return "not reached" if np.isnan(values).all() else "some not reached"
     mean = f"{values.mean():.4g}"

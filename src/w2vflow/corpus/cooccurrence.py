@@ -26,7 +26,7 @@ from w2vflow.corpus.shards import (
     count_row_range,
     number_block,
     open_run,
-    open_tokens,
+    open_words,
     pieces,
     task_name,
 )
@@ -137,11 +137,11 @@ def count_to_file(
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
         numbered = _number(blocks, folder, rule, pool, text_bytes(given, reader), progress)
-        words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary, rule)
+        words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary)
         if len(words) * 40 > share:
             raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)
         frequency = np.array([numbered.frequency[word] for word in words], np.int64)
-        runs = _count(numbered, ranks, words, frequency, folder, rule, pool, share, progress)
+        runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
         rows = _merged(runs, len(words), budget)
         denominator = pair_weights(weighting, window)[1]
         if subsampling == "expected":
@@ -204,9 +204,9 @@ def _number(
         pass
     bar.close()
     for file in files:
-        part = open_tokens(file)
+        part = open_words(file)
         found.documents.append(part.documents)
-        found.tokens.append(len(part.tokens) - part.documents)
+        found.tokens.append(int(part.frequency.sum()))
         for word, times in zip(part.words, part.frequency.tolist(), strict=True):
             if times:
                 found.frequency[word] += times
@@ -226,7 +226,6 @@ def _vocabulary(
     vocab_size: int | None,
     min_count: int | None,
     vocabulary: Sequence[str] | None,
-    rule: CountingRule,
 ) -> tuple[list[str], list[Path]]:
     """Choose the words, and leave for every token file the rows of its words."""
     words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
@@ -236,7 +235,7 @@ def _vocabulary(
     for file in numbered.files:
         path = folder / f"ranks-{identity}-{file.name}"
         if not path.exists():
-            rank = np.array([row.get(word, -1) for word in open_tokens(file).words], np.int32)
+            rank = np.array([row.get(word, -1) for word in open_words(file).words], np.int32)
             with atomic_path(path) as temporary, temporary.open("wb") as stream:
                 np.save(stream, rank, allow_pickle=False)
         ranks.append(path)
@@ -251,7 +250,6 @@ def _keep(frequency: np.ndarray, numbered: _Numbered, rule: CountingRule) -> np.
 def _count(
     numbered: _Numbered,
     ranks: list[Path],
-    words: list[str],
     frequency: np.ndarray,
     folder: Path,
     rule: CountingRule,
@@ -283,7 +281,7 @@ def _count(
                 int(before[start]),
                 first,
                 last,
-                len(words),
+                len(frequency),
                 weights,
                 rule.out_of_vocabulary == "after",
                 thinning,

@@ -1,11 +1,11 @@
 """What a count would take, before it starts."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import PathLike, expand_paths
+from w2vflow.corpus.tasks import available_cores
 
 __all__ = ["estimate", "memory_bytes", "text_bytes"]
 
@@ -46,7 +46,7 @@ def estimate(
     size = vocab_size or 10_000
     # Of the pairs that could be, half at most are seen more than never; no more than there are places.
     pairs = min(size * (size + 1) / 2, tokens * window / 4)
-    cores = workers or os.cpu_count() or 1
+    cores = workers or available_cores()
     seconds = (text / 45e6 + 2 * tokens * window / 300e6) / cores + pairs / 15e6
     return [
         f"{len(files)} files, about {text / 1e6:,.0f} MB of text, {tokens / 1e6:,.1f} million tokens",

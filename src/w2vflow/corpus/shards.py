@@ -20,28 +20,28 @@ from w2vflow.storage import atomic_path
 __all__ = [
     "RowRange",
     "Thinning",
-    "Tokens",
+    "Words",
     "count_row_range",
     "number_block",
     "open_run",
     "open_tokens",
+    "open_words",
+    "pieces",
     "task_name",
 ]
 
 
-class Tokens(NamedTuple):
-    """What the first stage found in a block.
+class Words(NamedTuple):
+    """What the first stage found in a block, but for the tokens.
 
     Attributes:
         words: by order of first appearance.
         frequency: of each.
-        tokens: word numbers, -1 after every document.
         documents: how many.
     """
 
     words: list[str]
     frequency: np.ndarray
-    tokens: np.ndarray
     documents: int
 
 
@@ -118,17 +118,25 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
         words, numbers, frequency, kept = number_texts(texts, tokenizer(tokens), shortest, end=-1)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         joined = np.frombuffer("\n".join(words).encode(), np.uint8)
-        for values in (numbers, frequency, joined, np.int64(kept)):
+        # Tokens last: they are most of the file, and the vocabulary is chosen without them.
+        for values in (frequency, joined, np.int64(kept), numbers):
             np.save(file, values, allow_pickle=False)
     return path
 
 
-def open_tokens(path: Path) -> Tokens:
-    """Read what `number_block` left."""
+def open_words(path: Path) -> Words:
+    """Read the words that `number_block` left."""
     with path.open("rb") as file:
-        numbers, frequency, joined, kept = (np.load(file, allow_pickle=False) for _ in range(4))
+        frequency, joined, kept = (np.load(file, allow_pickle=False) for _ in range(3))
     words = joined.tobytes().decode().split("\n") if len(frequency) else []
-    return Tokens(words, frequency, numbers, int(kept))
+    return Words(words, frequency, int(kept))
+
+
+def open_tokens(path: Path) -> tuple[np.ndarray, int]:
+    """Read the word numbers that `number_block` left, -1 after every document, and how many those are."""
+    with path.open("rb") as file:
+        _, _, kept, numbers = (np.load(file, allow_pickle=False) for _ in range(4))
+    return numbers, int(kept)
 
 
 def count_row_range(folder: Path, task: RowRange) -> Path:
@@ -189,17 +197,17 @@ def _row_numbers(task: RowRange) -> np.ndarray:
     """Return the tokens of all blocks as rows, -1 first, last and between documents."""
     parts, document = [np.array([-1], np.int32)], task.first_document
     for token_path, rank_path in zip(task.tokens, task.ranks, strict=True):
-        found = open_tokens(token_path)
+        numbers, documents = open_tokens(token_path)
         # A last entry for the ends of documents, which are numbered -1.
         rank = np.append(np.load(rank_path, allow_pickle=False), np.int32(-1))
         gone = rank < 0
         gone[-1] = False
         rank[gone] = task.vocab_size
-        rows = rank[found.tokens]
+        rows = rank[numbers]
         if task.thinning is not None:
             rows[_thinned(rows, task.thinning, document)] = task.vocab_size
         parts.append(rows if task.keeps_gaps else rows[rows != task.vocab_size])
-        document += found.documents
+        document += documents
     return np.concatenate(parts)
 
 

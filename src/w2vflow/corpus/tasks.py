@@ -16,7 +16,7 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Workers", "worker_pool"]
+__all__ = ["Workers", "available_cores", "worker_pool"]
 
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
@@ -70,6 +70,7 @@ class Workers:
         try:
             future = self._executor().submit(call, *task)
         except BrokenExecutor:
+            # All tasks of a broken pool fail with it; only the first to come here starts a new one.
             self._own = None
             future = self._executor().submit(call, *task)
         waiting[future] = (task, tries)
@@ -88,8 +89,6 @@ class Workers:
                         f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less in "
                         "`memory` or use fewer `workers`; what was counted is kept in the work folder."
                     ) from error
-                if isinstance(error, BrokenExecutor):
-                    self._own = None
                 self._submit(call, task, tries + 1, waiting)
 
     def close(self) -> None:
@@ -119,11 +118,15 @@ def _lost_worker(error: Exception) -> bool:
     )
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def worker_pool(workers: int | None, executor: Executor | None) -> Iterator[Workers]:
     """Yield workers: as many as there are cores where neither is given."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = Workers(workers or cores, executor)
+    pool = Workers(workers or available_cores(), executor)
     try:
         yield pool
     finally:

@@ -75,10 +75,7 @@ def run_sgd(
     ensemble = _run(
         problem, weights[None], key[None], ts, learning_rate, batch_size, sampler, save_embeddings, progress
     )
-    kept = None if ensemble.embeddings is None else ensemble.embeddings[0]
-    return Trajectory(
-        "sgd", ensemble.ts, ensemble.singular_values[0], ensemble.loss[0], kept, ensemble.metadata
-    )
+    return ensemble.of_seed(0)
 
 
 def run_sgd_ensemble(
