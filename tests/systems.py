@@ -4,11 +4,9 @@ import os
 import signal
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.losses import Quartic
 
 
 def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatistics:
@@ -26,7 +24,7 @@ def separated_problem(seed=0):
     """A problem whose concepts are further apart than they are wide, so that steps are steps."""
     values = np.concatenate([[8.0, 5.0, 3.2, 2.0, 1.2], -np.linspace(0.1, 9.0, 15)])
     Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(20, 20)))[0]
-    return wf.Problem(jnp.zeros((20, 20)), jnp.zeros(20), jnp.asarray(Q * values @ Q.T), Quartic())
+    return wf.Problem.from_target(Q * values @ Q.T)
 
 
 def dies_once(mark: Path) -> str:

@@ -14,8 +14,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     ["checks"],
     ["storage"],
-    ["countfile", "krylov"],
-    ["statistics", "losses", "weighting"],
+    ["checkpoint"],
+    ["countfile", "krylov", "csr", "devices"],
+    ["statistics", "losses", "weighting", "operators"],
     ["corpus"],
     ["problem"],
     ["spectrum"],

@@ -1,13 +1,16 @@
 """Samplers without bias, seeds that are their own, and SGD that follows the prediction."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow.problem import gradient
+from w2vflow.sgd import ensemble
 from w2vflow.sgd.alias import alias_table
 from w2vflow.sgd.ensemble import minibatch_gradient
 from w2vflow.sgd.samplers import SAMPLERS, draw_index
@@ -216,3 +219,31 @@ def test_divergence_is_an_error_with_the_remedy(problem):
             problem, np.full((30, 2), 1.0), limit * np.arange(1, 200), key=jax.random.key(0),
             learning_rate=0.9 * limit, batch_size=4, sampler="corpus",
         )  # fmt: skip
+
+
+def dtypes_within(jaxpr):
+    """The types of everything a traced computation computes, loops and branches included."""
+    for equation in jaxpr.eqns:
+        yield from (v.aval.dtype for v in (*equation.invars, *equation.outvars) if hasattr(v.aval, "dtype"))
+        for inner in jaxprs_in_params(equation.params):
+            yield from dtypes_within(inner)
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_no_float64_on_the_path_of_sgd(problem, monkeypatch, sampler):
+    """A TPU has none. The theory's float64 is switched on here, and must not leak in."""
+    traced = []
+    simulate = ensemble._simulate
+
+    def trace(*arguments):
+        jaxpr, _, _ = eqx.filter_make_jaxpr(simulate)(*arguments)
+        traced.append(set(dtypes_within(jaxpr.jaxpr)))
+        return simulate(*arguments)
+
+    monkeypatch.setattr(ensemble, "_simulate", trace)
+    wf.run_sgd_ensemble(
+        problem, jax.random.split(jax.random.key(0), 2), [0.01, 0.02],
+        dim=2, scale=0.1, learning_rate=0.01, batch_size=8, sampler=sampler,
+    )  # fmt: skip
+    assert np.dtype("float32") in traced[0]
+    assert np.dtype("float64") not in traced[0]

@@ -144,13 +144,16 @@ class CooccurrenceStatistics:
             ValueError: the file is damaged, cut short, or not one of ours.
         """
         file = CountFile(path)
-        lengths, columns, counts = (np.concatenate(part) for part in zip(*file.blocks(), strict=True))
+        # Block by block in 32 bits: a vocabulary has fewer words, and large counts as many pairs as fit.
+        blocks = ((b.row_lengths, b.columns.astype(np.int32), b.counts) for b in file.blocks())
+        lengths, columns, counts = (np.concatenate(part) for part in zip(*blocks, strict=True))
         if file.denominator == 0:
             counts = counts.view(np.float64)
         elif file.denominator > 1:
             counts = counts / file.denominator
         size = len(file.words)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
+        indptr = indptr.astype(np.int32 if 2 * indptr[-1] < 2**31 else np.int64)
         upper = sparse.csr_array((counts, columns, indptr), shape=(size, size))
         whole = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
         return cls(file.words, whole, file.unigram, file.metadata, file.denominator or 1)

@@ -139,7 +139,8 @@ def _run(
         values, loss, kept = _simulate(
             SAMPLERS[sampler].of(problem),
             problem.pair_loss,
-            problem.target().astype(jnp.float32),
+            # By way of the host: the problem may lie on a CPU beside an accelerator without float64.
+            jax.device_put(np.asarray(problem.target(), np.float32), NamedSharding(mesh, PartitionSpec())),
             jax.device_put(jnp.asarray(starts, jnp.float32), on_seeds),
             jax.device_put(keys, on_seeds),
             jnp.asarray(np.diff(steps, prepend=0), jnp.int32),

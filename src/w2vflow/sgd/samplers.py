@@ -61,8 +61,9 @@ class Corpus(Sampler):
         """Build the alias tables for a problem."""
         from w2vflow.sgd.alias import alias_table
 
-        pair = np.asarray(problem.pair_probability, np.float64).ravel()
-        word = np.asarray(problem.word_probability, np.float64)
+        stats = problem.require_statistics("pairs are drawn")
+        pair = (stats.counts.toarray() / stats.counts.sum()).ravel()
+        word = stats.word_probability
         share = _positive_share(problem)
         product = np.outer(word, word).ravel()
         psi_positive = np.divide(share, pair, out=np.zeros_like(pair), where=pair > 0)

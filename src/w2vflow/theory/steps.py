@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from w2vflow.checks import argument_error, check_dimension, check_weights
-from w2vflow.problem import Problem, require_float64
+from w2vflow.devices import require_float64
+from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.theory.discrete import growth_rates, half_rise_shift
 
-__all__ = ["effective_initial_strengths", "predict_step_times", "step_time_law"]
+__all__ = ["effective_initial_strengths", "predict_step_times", "step_time_law", "strengths_of_overlaps"]
 
 
 def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> np.ndarray:
@@ -29,7 +30,11 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> np.ndarray:
     """
     weights = check_weights(W0, len(spectrum.eigenvectors))
     dim = weights.shape[-1]
-    overlaps = spectrum.leading(dim).eigenvectors.T @ weights
+    return strengths_of_overlaps(spectrum.leading(dim).eigenvectors.T @ weights)
+
+
+def strengths_of_overlaps(overlaps: np.ndarray) -> np.ndarray:
+    """Return `R_kk^2` of `effective_initial_strengths` from the overlaps `(..., dim, dim)` themselves."""
     triangular = np.linalg.qr(np.swapaxes(overlaps, -1, -2), mode="r")
     return np.diagonal(triangular, axis1=-2, axis2=-1) ** 2
 

@@ -1,0 +1,61 @@
+"""Product of a sparse matrix with a block of vectors, within a JAX computation."""
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.sparse import BCSR
+from jaxtyping import Array, Float, Int
+
+__all__ = ["csr_matmul", "csr_matmul_in_chunks"]
+
+# Entries times vectors that are gathered at a time.
+_CHUNK = 2**26
+
+
+def csr_matmul(
+    indptr: Int[Array, " r"],
+    indices: Int[Array, " n"],
+    values: Float[Array, " n"],
+    block: Float[Array, "V b"],
+) -> Float[Array, "R b"]:
+    """Return the matrix with these CSR arrays times a block of vectors.
+
+    On a CPU by JAX's compiled loop over rows, on all cores; a loop of our own in numba was no faster
+    (benchmarks/operators.py). Elsewhere JAX would gather a vector for every entry at once.
+    """
+    shape = len(indptr) - 1, len(block)
+    return jax.lax.platform_dependent(
+        indptr,
+        indices,
+        values,
+        block,
+        cpu=lambda *arrays: BCSR((arrays[2], arrays[1], arrays[0]), shape=shape) @ arrays[3],
+        default=csr_matmul_in_chunks,
+    )
+
+
+def csr_matmul_in_chunks(
+    indptr: Int[Array, " r"],
+    indices: Int[Array, " n"],
+    values: Float[Array, " n"],
+    block: Float[Array, "V b"],
+) -> Float[Array, "R b"]:
+    """Return the same product by gathering and adding a bounded number of entries at a time."""
+    rows, entries = len(indptr) - 1, len(values)
+    zeros = jnp.zeros((rows, block.shape[1]), block.dtype)
+    if not entries:
+        return zeros
+    chunk = min(entries, max(1, _CHUNK // block.shape[1]))
+
+    def add_chunk(number: Array, total: Array) -> Array:
+        # The last chunk starts earlier than its turn; what was counted before is masked.
+        first = number * chunk
+        start = jnp.minimum(first, entries - chunk)
+        at = start + jnp.arange(chunk)
+        row = jnp.searchsorted(indptr, at, side="right") - 1
+        weight = jax.lax.dynamic_slice_in_dim(values, start, chunk)
+        weight = jnp.where((at >= first) & (row < rows), weight, 0)
+        columns = jax.lax.dynamic_slice_in_dim(indices, start, chunk)
+        added = weight[:, None] * block[columns]
+        return total.at[jnp.minimum(row, rows - 1)].add(added, indices_are_sorted=True)
+
+    return jax.lax.fori_loop(0, -(-entries // chunk), add_chunk, zeros)

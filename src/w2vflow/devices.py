@@ -1,0 +1,71 @@
+"""Where computations run: the device for float64, and the mesh over which words are spread."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from w2vflow.checks import argument_error
+
+__all__ = ["WORDS", "describe_mesh", "float64_device", "require_float64", "word_mesh"]
+
+# The mesh axis along which the rows of words are spread.
+WORDS = "words"
+
+# Platforms whose hardware has float64. A TPU has not: XLA would emulate it, slowly and not faithfully.
+_FLOAT64_PLATFORMS = ("cpu", "gpu", "cuda", "rocm")
+
+
+def float64_device() -> jax.Device:
+    """Return the first device of this process that has float64: the default one, or a CPU beside it."""
+    return next(
+        device for device in (*jax.local_devices(), *jax.local_devices(backend="cpu")) if has_float64(device)
+    )
+
+
+def has_float64(device: jax.Device) -> bool:
+    """Return whether the hardware of a device computes in float64."""
+    return device.platform in _FLOAT64_PLATFORMS
+
+
+def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Return the mesh over which the rows of words are spread.
+
+    Args:
+        devices: the devices, of all processes after `jax.distributed.initialize`; the one of
+            `float64_device()` where not given.
+
+    Raises:
+        ValueError: no devices, or one that has no float64.
+    """
+    devices = [float64_device()] if devices is None else list(devices)
+    lacking = [device for device in devices if not has_float64(device)]
+    if not devices or lacking:
+        raise argument_error(
+            "devices",
+            "devices that have float64",
+            f"{lacking or 'none'}",
+            'Use `jax.devices("cpu")`: theory and flow are never computed in less.',
+        )
+    return Mesh(np.asarray(devices), (WORDS,))
+
+
+def describe_mesh(mesh: Mesh) -> str:
+    """Return what a result says about where it was computed."""
+    first = mesh.devices.flat[0]
+    where = f"{mesh.size} x {first.device_kind}" if mesh.size > 1 else first.device_kind
+    default = jax.devices()[0]
+    if has_float64(default):
+        return where
+    return f"{where} (no float64 on {default.device_kind})"
+
+
+def require_float64(function: str) -> None:
+    """Raise `ValueError` unless JAX computes in float64, which tiny initial weights need."""
+    if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
+        raise ValueError(
+            f"`{function}` needs float64, but JAX is set to float32: in float32 a growth from 1e-8 loses its "
+            'digits. Call `jax.config.update("jax_enable_x64", True)` before building the `Problem`, '
+            "or set the environment variable JAX_ENABLE_X64=1."
+        )
