@@ -1,5 +1,6 @@
 """Eigenpairs against dense linear algebra; the stability limit against descent itself."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +8,8 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.krylov import largest_eigenpairs
-from w2vflow.losses import Quartic
 from w2vflow.problem import gradient
+from w2vflow.spectrum import extreme_eigenpairs
 
 
 @pytest.mark.parametrize(("vocab_size", "k"), [(30, 5), (30, 30), (600, 4), (600, 600)])
@@ -56,7 +56,7 @@ def test_descent_is_stable_up_to_the_limit(lowest):
     Q = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     values = np.array([1.0, 0.7, 0.3, 0.1, 0.05, -0.1, -0.2, lowest])
     target = jnp.asarray(Q * values @ Q.T)
-    problem = wf.Problem(jnp.zeros((8, 8)), jnp.zeros(8), target, Quartic())
+    problem = wf.Problem.from_target(target)
     limit = wf.stability_limit(problem)
     np.testing.assert_allclose(limit, 2 / max(2.0, 1 - lowest), rtol=1e-12)
     optimum = jnp.asarray(Q[:, :2] * np.sqrt(values[:2]))
@@ -70,55 +70,19 @@ def test_descent_is_stable_up_to_the_limit(lowest):
     assert not distance(1.02 * limit) < 1e-2
 
 
-@pytest.mark.parametrize(("dtype", "tol"), [(np.float64, 1e-10), (np.float32, 1e-5)])
-@pytest.mark.parametrize("block", [1, 8, 32])
-def test_block_lanczos_equals_dense(dtype, tol, block):
-    """A spectrum like that of M*: a huge negative end, close pairs, and restarts on the way."""
-    rng = np.random.default_rng(0)
-    size, k = 700, 12
-    values = np.sort(np.concatenate([[-300.0], 100 / np.arange(1, 350) ** 0.7, -rng.random(350)]))[::-1]
-    values[5] = values[4] * (1 - 1e-4)
-    Q = np.linalg.qr(rng.normal(size=(size, size)))[0]
-    matrix = ((Q * values) @ Q.T).astype(dtype)
-    applied = []
-
-    def product(vectors):
-        applied.append(vectors.shape[1])
-        return matrix @ vectors
-
-    found, vectors, residuals = largest_eigenpairs(product, size, k, tol=tol, dtype=dtype, block=block)
-    np.testing.assert_allclose(found, np.sort(values)[::-1][:k], rtol=10 * tol)
-    assert np.abs(vectors.T @ vectors - np.eye(k)).max() < 100 * np.finfo(dtype).eps
-    true = np.linalg.norm(matrix.astype(float) @ vectors - vectors * found, axis=0)
-    assert true.max() < 3 * tol * found[0]
-    assert residuals.max() < tol * found[0]
-    if dtype is np.float64 and block == 8:
-        # It did restart: more products than the basis ever holds.
-        assert sum(applied) > 4 * k + 5 * block
+def slow_problem(size=600):
+    """Pairs so close that few products do not part them."""
+    half = np.random.default_rng(0).normal(size=(size, size))
+    return wf.Problem.from_target(jnp.asarray(half + half.T))
 
 
-def test_pairs_that_did_not_converge_are_told_by_their_residuals():
-    rng = np.random.default_rng(0)
-    half = rng.normal(size=(400, 400))
-    matrix = half + half.T
-    values, vectors, residuals = largest_eigenpairs(
-        lambda v: matrix @ v, 400, 20, tol=1e-12, block=4, max_products=100
-    )
-    assert residuals.max() > 1e-12 * values[0]
-    np.testing.assert_allclose(
-        np.linalg.norm(matrix @ vectors - vectors * values, axis=0), residuals, rtol=1e-6
-    )
-
-
-def test_pairs_that_did_not_converge_are_a_warning(monkeypatch):
-    from w2vflow import spectrum
-
-    problem = wf.Problem.from_statistics(random_statistics(600, seed=2))
-    monkeypatch.setattr(
-        spectrum, "largest_eigenpairs", lambda *a, **o: largest_eigenpairs(*a, **o, max_products=24)
-    )
-    with pytest.warns(RuntimeWarning, match=r"of 4 eigenpairs did not reach a residual of 1e-10 lambda_1"):
-        wf.leading_eigenpairs(problem, 4)
+def test_pairs_that_did_not_converge_are_a_warning_or_an_error():
+    message = r"of 4 eigenpairs did not reach a residual of 1e-10 lambda_1 .*in 24 products.*`max_products`"
+    with pytest.warns(RuntimeWarning, match=message):
+        spec = wf.leading_eigenpairs(slow_problem(), 4, max_products=24)
+    assert spec.residuals.max() > 1e-10 * spec.eigenvalues[0]
+    with pytest.raises(RuntimeError, match=message):
+        wf.leading_eigenpairs(slow_problem(), 4, max_products=24, require_convergence=True)
 
 
 def test_coarse_tolerance_is_met_in_float32():
@@ -129,3 +93,176 @@ def test_coarse_tolerance_is_met_in_float32():
     np.testing.assert_allclose(coarse.eigenvalues, fine.eigenvalues, rtol=1e-6)
     with pytest.raises(ValueError, match="`tol` must be between 0 and 1"):
         wf.leading_eigenpairs(problem, 20, tol=0.0)
+
+
+def spread_problem(size=700, lowest=-300.0):
+    """A spectrum like that of M*: falling slowly, with a huge negative end."""
+    rng = np.random.default_rng(0)
+    values = np.concatenate([[lowest], 100 / np.arange(1, size // 2) ** 0.7, -rng.random(size - size // 2)])
+    Q = np.linalg.qr(rng.normal(size=(size, size)))[0]
+    return wf.Problem.from_target(jnp.asarray((Q * values) @ Q.T)), np.sort(values)[::-1]
+
+
+def test_extreme_eigenpairs_come_by_size_with_their_signs():
+    problem, values = spread_problem()
+    expected = values[np.argsort(-np.abs(values))]
+    found = extreme_eigenpairs(problem, 10)
+    np.testing.assert_allclose(found.eigenvalues, expected[:10], rtol=1e-9)
+    assert found.eigenvalues[0] < 0 < found.eigenvalues[1]
+    np.testing.assert_allclose(found.bath_weights.sum(), 690, rtol=1e-12)
+    direct = extreme_eigenpairs(problem, 100)
+    np.testing.assert_allclose(direct.eigenvalues, expected[:100], rtol=1e-9)
+    np.testing.assert_allclose(direct.bath_nodes, np.sort(expected[100:])[::-1], atol=1e-9)
+
+
+@pytest.mark.parametrize("vocab_size", [30, 600])
+def test_bath_of_the_direct_solver_is_exact(vocab_size):
+    problem = wf.Problem.from_statistics(random_statistics(vocab_size, seed=2))
+    every = np.linalg.eigvalsh(problem.target_operator().dense())[::-1]
+    k = vocab_size // 5
+    spec = wf.leading_eigenpairs(problem, k)
+    np.testing.assert_allclose(spec.bath_nodes, every[k:], atol=1e-10 * every[0])
+    np.testing.assert_array_equal(spec.bath_weights, 1)
+    complete = wf.leading_eigenpairs(problem, vocab_size)
+    assert complete.bath_nodes.shape == complete.bath_weights.shape == (0,)
+
+
+@pytest.mark.parametrize("at", [0.5, 1.0, 3.0])
+def test_bath_of_an_iteration_stands_for_the_rest(at):
+    """Traces of what grows as exp(2 nu t) over the eigenvalues not held, to 3%."""
+    problem, values = spread_problem(1200)
+    spec = wf.leading_eigenpairs(problem, 20)
+    t = at / (2 * spec.eigenvalues[-1])
+    assert (spec.bath_nodes <= spec.eigenvalues[-1]).all()
+    for k in (20, 7):
+        cut = spec.leading(k)
+        np.testing.assert_allclose(cut.bath_weights.sum(), 1200 - k, rtol=1e-12)
+        trace = cut.bath_weights @ np.exp(2 * cut.bath_nodes * t)
+        np.testing.assert_allclose(trace, np.exp(2 * values[k:] * t).sum(), rtol=0.03)
+    # The most negative eigenvalue is one, not about one.
+    assert spec.bath_weights[-1] == 1
+    np.testing.assert_allclose(spec.bath_nodes[-1], -300, rtol=1e-6)
+
+
+def held_to_its_bounds(spec, values, vectors, order):
+    """Return the bounds of a spectrum after checking them against the exact pairs."""
+    k = len(spec.eigenvalues)
+    exact, axes = values[order[:k]], vectors[:, order[:k]]
+    bounds, rounding = spec.error_bounds(), 1e-13 * np.abs(values).max()
+    errors = np.abs(spec.eigenvalues - exact)
+    assert (errors <= bounds.eigenvalues + rounding).all()
+    sines = np.linalg.norm(spec.eigenvectors - axes * (axes * spec.eigenvectors).sum(axis=0), axis=0)
+    known = ~np.isnan(bounds.directions)
+    assert (sines[known] <= bounds.directions[known] + 1e-11).all()
+    times = [np.log(np.abs(v) / 1e-4 - 1) / (2 * np.abs(v)) for v in (spec.eigenvalues, exact)]
+    assert (np.abs(times[0] / times[1] - 1) <= bounds.step_times + 1e-12).all()
+    return bounds
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6, 1e-8])
+def test_errors_of_iterations_are_within_their_bounds(tol):
+    problem, _ = spread_problem()
+    values, vectors = np.linalg.eigh(problem.target_operator().dense())
+    for solve, order in (
+        (wf.leading_eigenpairs, np.argsort(-values)),
+        (extreme_eigenpairs, np.argsort(-np.abs(values))),
+    ):
+        bounds = held_to_its_bounds(solve(problem, 12, tol=tol), values, vectors, order)
+        assert np.isnan(bounds.directions[-1])
+        assert not np.isnan(bounds.directions[:-1]).any()
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-4, 1e-2, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(5))
+def test_errors_of_perturbed_pairs_are_within_their_bounds(size, seed):
+    """Rayleigh-Ritz pairs of perturbed subspaces; two eigenvalues are close together."""
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([[10, 8, 7.9999, 5, 3], np.linspace(1, -1, 35)])
+    Q = np.linalg.qr(rng.normal(size=(40, 40)))[0]
+    matrix = (Q * values) @ Q.T
+    basis = np.linalg.qr(Q[:, :5] + size * rng.normal(size=(40, 5)) / np.sqrt(40))[0]
+    ritz, turn = np.linalg.eigh(basis.T @ matrix @ basis)
+    ritz, vectors = ritz[::-1], basis @ turn[:, ::-1]
+    residuals = np.linalg.norm(matrix @ vectors - vectors * ritz, axis=0)
+    spec = wf.Spectrum(ritz, vectors, residuals, values[5:], np.ones(35))
+    bounds = held_to_its_bounds(spec, values, Q, np.arange(40))
+    if size <= 1e-2:
+        # Not absurdly loose for the pair that stands alone: within some tens of the truth.
+        error = np.abs(ritz[0] - values[0])
+        sine = np.linalg.norm(vectors[:, 0] - Q[:, 0] * (Q[:, 0] @ vectors[:, 0]))
+        assert bounds.eigenvalues[0] < 30 * error + 1e-13
+        assert bounds.directions[0] < 10 * sine + 1e-12
+
+
+def test_bounds_of_a_complete_basis_leave_no_direction_open(basis):
+    bounds = basis.error_bounds()
+    assert not np.isnan(bounds.directions).any()
+    assert bounds.eigenvalues.max() < 1e-12 * np.abs(basis.eigenvalues).max()
+    zero = wf.Spectrum(np.zeros(1), np.eye(2)[:, :1], np.zeros(1), np.zeros(1), np.ones(1)).error_bounds()
+    assert zero.eigenvalues[0] == 0
+    assert zero.step_times[0] == np.inf
+
+
+@pytest.mark.parametrize("size", [20, 700])
+def test_operator_that_is_not_symmetric_is_refused(size):
+    skew = jnp.eye(size).at[0, 1:].add(1e-2)
+    # Made past the check of whole matrices, as an operator with another kind of entries would be.
+    problem = eqx.tree_at(lambda p: p.operator.matrix, wf.Problem.from_target(jnp.eye(size)), skew)
+    with pytest.raises(ValueError, match=r"`product` must be of a symmetric operator.*Symmetrise"):
+        wf.leading_eigenpairs(problem, 3)
+
+
+def test_basis_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    from w2vflow import checks
+
+    problem, _ = spread_problem()
+    monkeypatch.setattr(checks, "available_memory", lambda: 100_000)
+    with pytest.raises(
+        ValueError, match=r"a basis of 76 vectors over 700 words fits.*fewer pairs.*max_basis"
+    ):
+        wf.leading_eigenpairs(problem, 12)
+
+
+def test_dense_matrix_that_does_not_fit_is_iterated_instead(monkeypatch):
+    problem, values = spread_problem()
+
+    def refuse(self):
+        raise ValueError("no room")
+
+    monkeypatch.setattr(type(problem.target_operator()), "dense", refuse)
+    found = wf.leading_eigenpairs(problem, 80)
+    np.testing.assert_allclose(found.eigenvalues, values[:80], rtol=1e-9)
+    with pytest.raises(ValueError, match="no room"):
+        wf.leading_eigenpairs(problem, 690)
+
+
+@pytest.mark.parametrize("lowest", [-0.4, -300.0])
+def test_stability_limit_of_a_large_operator_needs_no_matrix(lowest, monkeypatch):
+    problem, values = spread_problem(700, lowest)
+    monkeypatch.setattr(type(problem.target_operator()), "dense", None)
+    expected = 2 / max(2 * values[0], values[0] - values[-1])
+    np.testing.assert_allclose(wf.stability_limit(problem), expected, rtol=1e-9)
+
+
+def test_checkpoint_is_of_one_problem(tmp_path):
+    folder = tmp_path / "state"
+    settings = {"max_products": 24, "checkpoint": folder}
+    with pytest.warns(RuntimeWarning, match="did not reach"):
+        wf.leading_eigenpairs(slow_problem(), 4, **settings)
+    with pytest.raises(
+        ValueError, match=r"`checkpoint` must be .* of a run with operator = '\w+' \(now '\w+'\)"
+    ):
+        wf.leading_eigenpairs(spread_problem(600)[0], 4, **settings)
+    # More products take it up where it stood, and end where an undisturbed run ends.
+    resumed = wf.leading_eigenpairs(slow_problem(), 4, checkpoint=folder)
+    np.testing.assert_array_equal(resumed.eigenvectors, wf.leading_eigenpairs(slow_problem(), 4).eigenvectors)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("lowest", [-300.0, -3e5])
+def test_coarse_tolerance_is_met_whatever_the_other_end(lowest):
+    """Rounding errors of float32 products follow the larger end; `tol` is of the wanted one."""
+    problem, values = spread_problem(700, lowest)
+    found = wf.leading_eigenpairs(problem, 12, tol=1e-5)
+    assert found.residuals.max() < 1.5e-5 * values[0]
+    np.testing.assert_allclose(found.eigenvalues, values[:12], rtol=1e-6)

@@ -1,45 +1,122 @@
 """Leading eigenpairs of M*: the concepts, and the step size that its two ends allow."""
 
+import os
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
-from scipy.sparse.linalg import eigsh
 
+from w2vflow.checkpoint import Checkpoint
 from w2vflow.checks import argument_error
-from w2vflow.krylov import largest_eigenpairs
+from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
+from w2vflow.operators import Operator
 from w2vflow.problem import Problem
 
-__all__ = ["Spectrum", "check_learning_rate", "leading_eigenpairs", "stability_limit"]
+__all__ = [
+    "Spectrum",
+    "SpectrumBounds",
+    "check_learning_rate",
+    "extreme_eigenpairs",
+    "leading_eigenpairs",
+    "stability_limit",
+]
 
 Host = np.ndarray
 
 
+class SpectrumBounds(NamedTuple):
+    """What the residuals of a `Spectrum` say about its errors; each `(k,)`. See `Spectrum.error_bounds`.
+
+    Attributes:
+        eigenvalues: of `|lambda_k - exact|`.
+        directions: of the sine of the angle between `v_k` and the exact eigenvector; NaN for the
+            last pair of an incomplete basis.
+        step_times: of the relative change of a step time.
+    """
+
+    eigenvalues: Float[Host, " k"]
+    directions: Float[Host, " k"]
+    step_times: Float[Host, " k"]
+
+
 class Spectrum(eqx.Module):
-    """Eigenpairs of `M*`, algebraically largest first.
+    """Eigenpairs of `M*`, algebraically largest first; those of `extreme_eigenpairs` by `|lambda|`.
 
     Attributes:
         eigenvalues: `lambda_k`, `(k,)`, falling.
         eigenvectors: orthonormal columns `v_k`, `(V, k)`; the entry of largest size is positive.
         residuals: `||M* v_k - lambda_k v_k||`, `(k,)`; each bounds the error of its eigenvalue.
+        bath_nodes: `nu_j`, `(m,)`, and
+        bath_weights: `w_j`, `(m,)`, of a quadrature of the spectral density of the eigenvalues not
+            held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with `sum_j w_j = V - k`.
+            Empty for a complete eigenbasis.
     """
 
     eigenvalues: Float[Host, " k"]
     eigenvectors: Float[Host, "V k"]
     residuals: Float[Host, " k"]
+    bath_nodes: Float[Host, " m"]
+    bath_weights: Float[Host, " m"]
 
     def leading(self, k: int) -> "Spectrum":
-        """Return the first `k` pairs.
+        """Return the first `k` pairs; eigenvalues left out join the bath, with weight 1.
 
         Raises:
             ValueError: there are fewer.
         """
         if not 1 <= k <= len(self.eigenvalues):
             raise argument_error("k", f"between 1 and the {len(self.eigenvalues)} pairs at hand", k)
-        return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k])
+        left_out = self.eigenvalues[k:]
+        return Spectrum(
+            self.eigenvalues[:k],
+            self.eigenvectors[:, :k],
+            self.residuals[:k],
+            np.concatenate([left_out, self.bath_nodes]),
+            np.concatenate([np.ones(len(left_out)), self.bath_weights]),
+        )
+
+    def error_bounds(self) -> SpectrumBounds:
+        """Return bounds that the residuals `r_k` put on the errors of the pairs.
+
+        With `gap_k` from `lambda_k` to the nearest other eigenvalue (held ones taken as near as
+        their own residuals allow; those not held end where the last pair held is):
+
+            |lambda_k - exact| <= min(r_k, r_k^2 / gap_k)      (Kato and Temple)
+            sin angle(v_k, exact) <= min(r_k / gap_k, 1)       (Davis and Kahan)
+
+        Pairs closer together than their residuals share `(sum r^2)^(1/2)` in the place of `r_k`
+        (Kahan), and a sine of 1: only their common plane is known. The last pair of an incomplete
+        basis has an unknown neighbour: its bound is `r_k`, its direction NaN.
+
+        A step time `t = ln(lambda / R^2 - 1) / (2 lambda)` has, with `q = R^2 / lambda`,
+
+            d ln t / d ln lambda = -1 + 1 / ((1 - q) ln(1 / q - 1)),
+
+        which for starts with `q < 0.3` is between -1 and 1. An eigenvalue off by at most `b` thus
+        changes it, at fixed `R`, by less than `b / (|lambda| - b)` of itself.
+
+        They hold if no eigenvalue between those held was missed, which residuals cannot tell, and
+        down to rounding, about `1e-15 max |lambda|`.
+        """
+        values, residuals = self.eigenvalues, self.residuals
+        shared = _shared_residuals(values, residuals)
+        distances = np.abs(values[:, None] - values) - shared
+        np.fill_diagonal(distances, np.inf)
+        gaps = distances.min(axis=1)
+        complete = len(values) == len(self.eigenvectors)
+        if not complete:
+            gaps = np.minimum(gaps, _distance_to_unknown(values) - shared[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = (gaps > 0) & (shared == residuals)
+            bounds = np.where(apart, np.minimum(residuals, residuals**2 / gaps), shared)
+            sines = np.where(apart, np.minimum(residuals / gaps, 1), 1.0)
+            times = np.where(bounds < np.abs(values), bounds / (np.abs(values) - bounds), np.inf)
+        if not complete:
+            sines[-1] = np.nan
+        return SpectrumBounds(bounds, sines, times)
 
     def require_complete(self) -> "Spectrum":
         """Return the pairs themselves, if they are the whole eigenbasis.
@@ -66,7 +143,17 @@ class Spectrum(eqx.Module):
         return np.moveaxis(product, 0, -2)
 
 
-def leading_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spectrum:
+def leading_eigenpairs(
+    problem: Problem,
+    k: int,
+    *,
+    tol: float = 1e-10,
+    max_products: int | None = None,
+    max_basis: int | None = None,
+    require_convergence: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+) -> Spectrum:
     """Return the `k` algebraically largest eigenpairs of `M*`, on the host.
 
     Negative eigenvalues, however large in size, come last: tied weights never learn them. With
@@ -77,10 +164,21 @@ def leading_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spect
         problem: the problem.
         k: how many pairs.
         tol: largest residual norm wanted, over `lambda_1`. From 1e-6 on, products are taken in
-            float32, in half the time; the pairs are float64 all the same.
+            float32, in half the time, where `lambda_min` is not so large in size that their rounding
+            errors would show; the pairs are float64 all the same.
+        max_products: how many vectors to apply `M*` to at most; 100 k + 10,000 where not given.
+        max_basis: how many vectors of length V to hold at most, at least `k + 160`; `3 k + 160` where
+            not given. Fewer take less memory and more products.
+        require_convergence: raise where the products did not suffice, and do not only warn.
+        checkpoint: folder for the state of the iteration. Where it holds one, of this very
+            computation, it goes on from there, to the same result bit for bit. Removed when all
+            pairs are found.
+        checkpoint_every: seconds between two states at least.
 
     Raises:
-        ValueError: `k` outside 1..V, or `tol` not between 0 and 1.
+        ValueError: `k` outside 1..V, `tol` not between 0 and 1, `M*` not symmetric, a basis that
+            does not fit into memory, or a checkpoint of another computation.
+        RuntimeError: with `require_convergence`, some pairs did not reach `tol`.
 
     Warns:
         RuntimeWarning: some pairs did not reach `tol`; the result's `residuals` say which.
@@ -88,39 +186,149 @@ def leading_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spect
     References:
         arXiv 2502.09863, section 3: the eigenvectors are the concepts, in learning order.
     """
+    settings = _Settings(tol, max_products, max_basis, require_convergence, checkpoint, checkpoint_every)
+    return _eigenpairs(problem, k, algebraic, settings)
+
+
+def extreme_eigenpairs(
+    problem: Problem,
+    k: int,
+    *,
+    tol: float = 1e-10,
+    max_products: int | None = None,
+    max_basis: int | None = None,
+    require_convergence: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+) -> Spectrum:
+    """Return the `k` eigenpairs of `M*` that are largest in size, by falling `|lambda|`, signs kept.
+
+    Words and contexts with vectors of their own (untied) learn negative eigenvalues as they learn
+    positive ones: `|lambda|` is the singular value. Arguments and errors are those of
+    `leading_eigenpairs`; `tol` is over the largest `|lambda|`.
+    """
+    settings = _Settings(tol, max_products, max_basis, require_convergence, checkpoint, checkpoint_every)
+    return _eigenpairs(problem, k, by_size, settings)
+
+
+class _Settings(NamedTuple):
+    tol: float
+    max_products: int | None
+    max_basis: int | None
+    require_convergence: bool
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: float
+
+
+def _eigenpairs(problem: Problem, k: int, order: Order, settings: _Settings) -> Spectrum:
     size = problem.vocab_size
     if not 1 <= k <= size:
         raise argument_error("k", f"between 1 and the vocabulary size {size}", k)
-    if not 0 < tol < 1:
-        raise argument_error("tol", "between 0 and 1", tol)
-    target = np.asarray(problem.target(), np.float64)
-    # Below these sizes LAPACK's direct solver is faster than iterating.
-    if size > 500 and k < size // 10:
-        values, vectors = _iterated(target, k, tol)
+    if not 0 < settings.tol < 1:
+        raise argument_error("tol", "between 0 and 1", settings.tol)
+    operator = problem.target_operator()
+    product = operator.host_product(np.float64)
+    check_symmetric(product, size, np.float64)
+    matrix = None
+    # At these sizes LAPACK's direct solver is faster than iterating, where there is room for it.
+    if size <= 500 or k >= size // 10:
+        try:
+            matrix = operator.dense()
+        except ValueError:
+            if k + 5 * _block(size) > size:
+                raise
+    if matrix is None:
+        values, vectors, residuals, nodes, weights = _iterated(operator, product, k, order, settings)
     else:
-        values, vectors = scipy.linalg.eigh(target, subset_by_index=(size - k, size - 1))
-        values, vectors = values[::-1], vectors[:, ::-1]
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])
-    vectors = vectors * signs
-    return Spectrum(values, vectors, np.linalg.norm(target @ vectors - vectors * values, axis=0))
+        every, basis = scipy.linalg.eigh(matrix, driver="evd")
+        places = order(every)
+        values, vectors = every[places[:k]], basis[:, places[:k]]
+        nodes, weights = np.sort(every[places[k:]])[::-1], np.ones(size - k)
+        values, residuals = _polished(product, values, vectors)
+    # Values that are equal but for rounding may have changed places.
+    places = order(values)
+    if (places != np.arange(k)).any():
+        values, vectors, residuals = values[places], vectors[:, places], residuals[places]
+    return Spectrum(values, vectors, residuals, nodes, weights)
 
 
-def _iterated(target: Host, k: int, tol: float) -> tuple[Host, Host]:
-    dtype = np.float32 if tol >= 1e-6 else np.float64
-    matrix = target.astype(dtype, copy=False)
-    block = 32 if len(target) > 1000 else 8
-    values, vectors, residuals = largest_eigenpairs(
-        lambda block: matrix @ block, len(target), k, tol=tol, dtype=dtype, block=block
+def _block(size: int) -> int:
+    return 32 if size > 1000 else 8
+
+
+def _iterated(
+    operator: Operator, product: Product, k: int, order: Order, settings: _Settings
+) -> tuple[Host, Host, Host, Host, Host]:
+    dtype = _precision(operator, order, settings.tol)
+    checkpoint = None
+    if settings.checkpoint is not None:
+        run = {"operator": operator.fingerprint()}
+        checkpoint = Checkpoint(settings.checkpoint, run, settings.checkpoint_every)
+    found = lanczos_eigenpairs(
+        operator.host_product(dtype),
+        operator.size,
+        k,
+        tol=settings.tol,
+        order=order,
+        dtype=dtype,
+        block=_block(operator.size),
+        max_products=settings.max_products,
+        max_basis=settings.max_basis,
+        checkpoint=checkpoint,
     )
-    missed = int((residuals > tol * np.abs(values).max()).sum())
+    values, residuals = _polished(product, found.values, found.vectors)
+    scale = np.abs(values).max()
+    # Estimates and residuals differ by rounding; both count, so that none is told to be what it is not.
+    relative = np.maximum(found.residuals, residuals / 1.5) / scale
+    missed = int((relative > settings.tol).sum())
     if missed:
-        warnings.warn(
-            f"{missed} of {k} eigenpairs did not reach a residual of {tol:g} lambda_1 (worst: "
-            f"{residuals.max() / np.abs(values).max():.1e}). Ask for fewer, or for a larger `tol`.",
-            RuntimeWarning,
-            stacklevel=3,
+        message = (
+            f"{missed} of {k} eigenpairs did not reach a residual of {settings.tol:g} lambda_1 (worst: "
+            f"{relative.max():.1e}) in {found.products} products. Ask for fewer pairs, for a larger "
+            "`tol` or for more `max_products`."
         )
-    return values, vectors.astype(np.float64)
+        if settings.require_convergence:
+            raise RuntimeError(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+    return values, found.vectors, residuals, found.nodes, found.weights
+
+
+def _precision(operator: Operator, order: Order, tol: float) -> type:
+    """Return float32 where its products have digits enough for residuals of `tol`.
+
+    Their rounding errors are of the size of the largest eigenvalue of either sign, which may be
+    tens of times `lambda_1`. A coarse look at both ends tells.
+    """
+    if tol < 1e-6:
+        return np.float64
+    ends = _ends(operator.host_product(np.float32), operator.size, 1e-3, np.float32)
+    wanted = abs(ends[order(ends)[0]])
+    return np.float32 if tol * wanted >= 8 * np.finfo(np.float32).eps * np.abs(ends).max() else np.float64
+
+
+def _ends(product: Product, size: int, tol: float, dtype: type) -> Host:
+    """Return the largest and the smallest eigenvalue, with residuals of `tol` of the larger in size."""
+    settings: dict[str, Any] = {"order": both_ends, "dtype": dtype, "block": 8, "max_basis": 128}
+    return lanczos_eigenpairs(product, size, 2, tol=tol, **settings).values
+
+
+def _polished(product: Product, values: Host, vectors: Host) -> tuple[Host, Host]:
+    """Return Rayleigh quotients and residual norms in float64; normalise the vectors in place.
+
+    The entry of largest size of each becomes positive. From float32 iterations, a Rayleigh
+    quotient has twice the digits of its vector.
+    """
+    values, residuals = values.copy(), np.empty(len(values))
+    for at in range(0, len(values), 32):
+        some = slice(at, at + 32)
+        block = np.ascontiguousarray(vectors[:, some])
+        peaks = block[np.abs(block).argmax(axis=0), np.arange(block.shape[1])]
+        block /= np.copysign(np.linalg.norm(block, axis=0), peaks)
+        image = product(block)
+        values[some] = np.einsum("ij,ij->j", block, image)
+        residuals[some] = np.linalg.norm(image - block * values[some], axis=0)
+        vectors[:, some] = block
+    return values, residuals
 
 
 def stability_limit(problem: Problem) -> float:
@@ -130,16 +338,47 @@ def stability_limit(problem: Problem) -> float:
 
     The largest curvature at the end point is either along the leading concept (2 lambda_1) or
     between it and the most negative eigenvalue, which is never learned but pulls back. The limit
-    is that of full-batch descent; noise of small batches lowers it.
+    is that of full-batch descent; noise of small batches lowers it. Both ends come from one run of
+    block Lanczos, to less than 1e-6 of the result.
     """
-    target = np.asarray(problem.target(), np.float64)
-    size = len(target)
-    if size <= 500:
-        values: Any = scipy.linalg.eigvalsh(target)
-        smallest, largest = values[0], values[-1]
+    operator = problem.target_operator()
+    if operator.size <= 500:
+        values: Host = scipy.linalg.eigvalsh(operator.dense())
+        largest, smallest = values[-1], values[0]
     else:
-        smallest, largest = np.sort(eigsh(target, 2, which="BE", v0=_start(size), return_eigenvectors=False))
+        largest, smallest = _ends(operator.host_product(np.float64), operator.size, 1e-6, np.float64)
     return float(2 / max(2 * largest, largest - smallest))
+
+
+def _shared_residuals(values: Host, residuals: Host) -> Host:
+    """Return the norm of the residuals of each group of pairs closer together than their residuals."""
+    falling = algebraic(values)
+    ordered = values[falling]
+    shared = residuals[falling]
+    while True:
+        # Groups are drawn with the norms of the last round: a larger norm may reach one more pair.
+        joined = ordered[:-1] - ordered[1:] <= shared[:-1] + shared[1:]
+        groups = np.concatenate([[0], np.cumsum(~joined)])
+        norms = np.sqrt(np.bincount(groups, residuals[falling] ** 2))[groups]
+        single = np.bincount(groups)[groups] == 1
+        norms = np.where(single, residuals[falling], norms)
+        if (norms <= shared).all():
+            back = np.empty_like(shared)
+            back[falling] = shared
+            return back
+        shared = np.maximum(norms, shared)
+
+
+def _distance_to_unknown(values: Host) -> Host:
+    """Return how far each value is from where those not held may be: below the last, in value or in size."""
+    sizes, last = np.abs(values), values[-1]
+    distances = np.full(len(values), np.inf)
+    if (np.diff(values) <= 0).all():
+        distances = np.minimum(distances, values - last)
+    if (np.diff(sizes) <= 0).all():
+        distances = np.minimum(distances, sizes - abs(last))
+    # In neither order: nothing is known.
+    return np.where(np.isinf(distances), 0.0, distances)
 
 
 def check_learning_rate(problem: Problem, learning_rate: float) -> float:
@@ -159,7 +398,3 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
             "A twentieth of it is a safe start.",
         )
     return limit
-
-
-def _start(size: int) -> Host:
-    return np.random.default_rng(0).standard_normal(size)

@@ -1,0 +1,175 @@
+"""State of a long computation in a folder: arrays and a manifest that names them.
+
+A folder holds `array-<serial>-<name>.npy` files and `manifest.json`, which says which of them are
+the state. New arrays are written under new names, then the manifest is replaced in one step, then
+what it no longer names is deleted: a kill at any moment leaves the older state or the newer one.
+"""
+
+import json
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.storage import atomic_path, check_writable_folder, write_json
+
+__all__ = ["Checkpoint", "load_arrays", "remove_arrays", "save_arrays"]
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """A folder for the state of one run, that refuses the state of any other.
+
+    Attributes:
+        folder: the folder.
+        run: what decides the run; anything that JSON holds.
+        every: seconds after which a new state is due.
+    """
+
+    folder: str | os.PathLike[str]
+    run: dict[str, Any]
+    every: float = 60.0
+    last: float = field(default_factory=time.monotonic, init=False)
+
+    def due(self) -> bool:
+        """Return whether `every` seconds have passed since the last state."""
+        return time.monotonic() - self.last >= self.every
+
+    def save(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        manifest: Mapping[str, Any],
+        *,
+        unchanged: Collection[str] = (),
+    ) -> None:
+        """Replace the state; see `save_arrays`."""
+        save_arrays(self.folder, arrays, {"run": self.run, "state": dict(manifest)}, unchanged=unchanged)
+        self.last = time.monotonic()
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return arrays and manifest of the last state; `None` where there is none. See `load_arrays`.
+
+        Raises:
+            ValueError: the state is of another run (the message says in what it differs), or damaged.
+        """
+        found = load_arrays(self.folder)
+        if found is None:
+            return None
+        arrays, manifest = found
+        old = manifest.get("run", {})
+        names = [name for name in {**old, **self.run} if old.get(name) != self.run.get(name)]
+        if names:
+            raise argument_error(
+                "checkpoint",
+                "a folder without a state, or with one of this same run",
+                f"{os.fspath(self.folder)} of a run with "
+                + ", ".join(f"{name} = {old.get(name)!r} (now {self.run.get(name)!r})" for name in names),
+                "Choose another folder, or delete this one to start anew.",
+            )
+        return arrays, manifest["state"]
+
+    def remove(self) -> None:
+        """Remove the state; see `remove_arrays`."""
+        remove_arrays(self.folder)
+
+
+def save_arrays(
+    folder: str | os.PathLike[str],
+    arrays: Mapping[str, np.ndarray],
+    manifest: Mapping[str, Any],
+    *,
+    unchanged: Collection[str] = (),
+) -> None:
+    """Replace the state in `folder` by `arrays` and `manifest`.
+
+    Args:
+        folder: made where it is missing; used for this one state.
+        arrays: by name (letters, digits, `-` and `_`); not pickled, so no arrays of objects.
+        manifest: what else belongs to the state; anything that JSON holds.
+        unchanged: names of arrays of the last state that belong to this one as they are: they are
+            not written again. A growing state costs what has grown.
+
+    Raises:
+        ValueError: the folder cannot be written, or a name in `unchanged` was not saved before.
+        OSError: the disk is full. The last state is still whole.
+    """
+    place = check_writable_folder(folder, "checkpoint")
+    last = _read(place) or {"serial": 0, "arrays": {}}
+    serial = last["serial"] + 1
+    missing = sorted(set(unchanged) - set(last["arrays"]))
+    if missing:
+        raise argument_error("unchanged", f"names of arrays saved in {place} before", missing)
+    entries = {name: last["arrays"][name] for name in unchanged}
+    for name, array in arrays.items():
+        entries[name] = f"array-{serial}-{name}.npy"
+        with atomic_path(place / entries[name]) as temporary, temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+    state = {"format": FORMAT, "serial": serial, "arrays": entries, "manifest": dict(manifest)}
+    write_json(place / "manifest.json", state)
+    _delete(place, keep=set(entries.values()))
+
+
+def load_arrays(folder: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return arrays and manifest of the state in `folder`; `None` where there is none.
+
+    The arrays are mapped from their files, read-only: copy what is to be kept or changed.
+
+    Raises:
+        ValueError: a manifest of another format, or arrays that are missing or damaged.
+    """
+    place = Path(folder)
+    state = _read(place)
+    if state is None:
+        return None
+    try:
+        arrays = {
+            name: np.load(place / file, mmap_mode="r", allow_pickle=False)
+            for name, file in state["arrays"].items()
+        }
+    except (OSError, ValueError, EOFError) as error:
+        raise _unusable(place, f"an array that cannot be read ({error})") from error
+    return arrays, state["manifest"]
+
+
+def remove_arrays(folder: str | os.PathLike[str]) -> None:
+    """Remove the state from `folder`, and the folder where nothing else is in it."""
+    place = Path(folder)
+    # The manifest goes first: without it there is no state, whatever a kill leaves behind.
+    (place / "manifest.json").unlink(missing_ok=True)
+    if place.is_dir():
+        _delete(place, keep=set())
+        if not any(place.iterdir()):
+            place.rmdir()
+
+
+def _read(place: Path) -> dict[str, Any] | None:
+    try:
+        state = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _unusable(place, "a manifest that is not JSON") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise _unusable(place, "a manifest of another format")
+    return state
+
+
+def _delete(place: Path, keep: set[str]) -> None:
+    # Hidden names are what a kill in the middle of a write leaves.
+    for pattern in ("array-*.npy", ".array-*", ".manifest-*"):
+        for path in place.glob(pattern):
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+
+
+def _unusable(place: Path, found: str) -> ValueError:
+    return argument_error(
+        "checkpoint", "a folder with a usable state", f"{place} with {found}", "Delete it to start anew."
+    )
