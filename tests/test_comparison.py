@@ -13,7 +13,8 @@ from w2vflow.theory.aligned import half_rise_times
 
 def spectrum(values, size=6):
     vectors = np.eye(size)[:, : len(values)]
-    return wf.Spectrum(np.array(values, float), vectors, np.zeros(len(values)))
+    rest = np.zeros(size - len(values))
+    return wf.Spectrum(np.array(values, float), vectors, np.zeros(len(values)), rest, np.ones(len(rest)))
 
 
 def trajectory(ts, squares, embeddings=None, source="theory"):

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from w2vflow.problem import Problem, gaussian_init
     from w2vflow.semantics.features import label_features
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
-    from w2vflow.spectrum import Spectrum, leading_eigenpairs, stability_limit
+    from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs, stability_limit
     from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.theory.phases import Phase, predict_phases
     from w2vflow.theory.riccati import predict
     from w2vflow.theory.steps import predict_step_times, step_time_law
     from w2vflow.trajectory import Trajectory
@@ -25,18 +26,21 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "CooccurrenceStatistics",
+    "Phase",
     "Problem",
     "Spectrum",
     "Trajectory",
     "Uniform",
     "compare",
     "count",
+    "extreme_eigenpairs",
     "gaussian_init",
     "label_features",
     "leading_eigenpairs",
     "load_statistics",
     "measure_step_times",
     "predict",
+    "predict_phases",
     "predict_step_times",
     "run_sgd",
     "run_sgd_ensemble",
@@ -57,8 +61,9 @@ _HOMES = {
     "problem": ("Problem", "gaussian_init"),
     "semantics.features": ("label_features",),
     "sgd.ensemble": ("run_sgd", "run_sgd_ensemble"),
-    "spectrum": ("Spectrum", "leading_eigenpairs", "stability_limit"),
+    "spectrum": ("Spectrum", "extreme_eigenpairs", "leading_eigenpairs", "stability_limit"),
     "statistics": ("CooccurrenceStatistics",),
+    "theory.phases": ("Phase", "predict_phases"),
     "theory.riccati": ("predict",),
     "theory.steps": ("predict_step_times", "step_time_law"),
     "trajectory": ("Trajectory",),

@@ -41,6 +41,8 @@ class Trajectory:
         embeddings: the weights `([S,] T, V, dim)` where they were asked for. From a closed form
             they are right up to one rotation of the embedding space at each time.
         metadata: solver, settings, precision, device; JSON values.
+        error_bound: proven bound on the error of `s_k^2` that stems from eigenvectors which were
+            not computed, of the shape of `singular_values`; None where nothing was left out.
     """
 
     source: str
@@ -49,6 +51,7 @@ class Trajectory:
     loss: np.ndarray
     embeddings: np.ndarray | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    error_bound: np.ndarray | None = None
 
     @property
     def seeds(self) -> int | None:
@@ -81,8 +84,13 @@ class Trajectory:
         if self.seeds is None or not 0 <= seed < self.seeds:
             raise argument_error("seed", f"one of the {self.seeds or 'no'} seeds, from 0", seed)
         kept = None if self.embeddings is None else self.embeddings[seed]
+        bound = None if self.error_bound is None else self.error_bound[seed]
         return replace(
-            self, singular_values=self.singular_values[seed], loss=self.loss[seed], embeddings=kept
+            self,
+            singular_values=self.singular_values[seed],
+            loss=self.loss[seed],
+            embeddings=kept,
+            error_bound=bound,
         )
 
     def __repr__(self) -> str:
@@ -110,6 +118,8 @@ class Trajectory:
         }
         if self.embeddings is not None:
             variables["embeddings"] = ((*lead, "word", "dim"), self.embeddings)
+        if self.error_bound is not None:
+            variables["error_bound"] = ((*lead, "mode"), self.error_bound)
         coordinates = {"time": self.ts, "mode": np.arange(1, self.dim + 1)}
         if self.seeds is not None:
             coordinates["seed"] = np.arange(self.seeds)
@@ -142,6 +152,7 @@ class Trajectory:
             data["loss"].values,
             data["embeddings"].values if "embeddings" in data else None,
             json.loads(data.attrs["metadata"]),
+            data["error_bound"].values if "error_bound" in data else None,
         )
 
 

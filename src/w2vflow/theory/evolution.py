@@ -1,0 +1,253 @@
+"""Weights in an eigenbasis, complete or not, and their exact evolution over many times and seeds."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.special import logsumexp
+
+from w2vflow.checks import argument_error
+from w2vflow.devices import float64_device
+from w2vflow.problem import Problem, factored_loss
+from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.theory.bath import Bath, bath_averages, error_bound
+from w2vflow.theory.discrete import growth_rates
+from w2vflow.theory.factor import log_f_and_g, riccati_factor
+from w2vflow.theory.steps import strengths_of_overlaps
+from w2vflow.trajectory import singular_values
+
+__all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
+
+# Up to this vocabulary size the complete basis is taken: half a minute of LAPACK, no approximation.
+COMPLETE_UP_TO = 3000
+
+
+class Rates(NamedTuple):
+    """Step size of descent (0: the flow) and weight decay."""
+
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
+
+    def check(self) -> "Rates":
+        """Return the rates, if they are usable.
+
+        Raises:
+            ValueError: one is negative or not finite.
+        """
+        if not 0 <= self.learning_rate < np.inf:
+            raise argument_error("learning_rate", "0 for the flow, or positive", self.learning_rate)
+        if not 0 <= self.weight_decay < np.inf:
+            raise argument_error("weight_decay", "0 for none, or positive", self.weight_decay)
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Weights of `S` seeds in a basis.
+
+    Attributes:
+        basis: eigenpairs and the density of the rest.
+        overlaps: `(S, K + r, d)`: `V^T W`, and below it `r = d` rows `L` of the rest, with
+            `L^T L = C = W_rest^T W_rest`; `r = 0` where the basis is complete.
+        frame: `(S, V, r)`, orthonormal, with `W_rest = frame L` at the start; None if not wanted.
+        log_weights: `ln w_j` of the nodes of the rest, `(m,)`: as the rest grows, its larger
+            eigenvalues come to hold more of it.
+    """
+
+    basis: Spectrum
+    overlaps: np.ndarray
+    frame: np.ndarray | None
+    log_weights: np.ndarray
+
+    def to_words(self, factors: np.ndarray) -> np.ndarray:
+        """Return weights `(S, T, V, d)` from factors `(S, T, K + r, d)`."""
+        pairs = self.basis.eigenvectors.shape[1]
+        words = self.basis.to_words(factors[..., :pairs, :])
+        if self.frame is not None:
+            words += self.frame[:, None] @ factors[..., pairs:, :]
+        return words
+
+    def after(self, t: float, factors: np.ndarray, rates: Rates) -> "State":
+        """Return the state whose overlaps have become `factors`, `(S, K + r, d)`, in a time `t`."""
+        nodes = _nodes(self.basis) - rates.weight_decay
+        grown = self.log_weights + 2 * growth_rates(nodes, rates.learning_rate) * t
+        if grown.size:
+            grown = grown - logsumexp(grown)
+        return State(self.basis, factors, self.frame, grown)
+
+
+def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
+    """Return the given eigenpairs if they suffice, or else as many as a prediction wants.
+
+    Raises:
+        ValueError: they are of another vocabulary, fewer than `dim`, or do not say what is left out.
+    """
+    size = problem.vocab_size
+    if spectrum is None:
+        return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 3 * dim + 50))
+    words, pairs = spectrum.eigenvectors.shape
+    if words != size:
+        raise argument_error("spectrum", f"of the problem's {size} words", f"eigenvectors of {words}")
+    if pairs < dim:
+        raise argument_error(
+            "spectrum",
+            f"at least {dim} eigenpairs, one for every direction of the embedding",
+            f"{pairs} pairs",
+            f"Use `leading_eigenpairs(problem, {min(size, 3 * dim + 50)})`, or leave the argument out.",
+        )
+    if pairs < size and not np.sum(spectrum.bath_weights) > 0:
+        raise argument_error(
+            "spectrum", "complete, or hold a density of the rest", f"{pairs} pairs of {size} without one"
+        )
+    return spectrum
+
+
+def state_of(basis: Spectrum, weights: np.ndarray, keep_frame: bool) -> State:
+    """Return the state of weights `(S, V, d)`; `keep_frame` if `to_words` will be called."""
+    overlaps = basis.eigenvectors.T @ weights
+    size, pairs = basis.eigenvectors.shape
+    if pairs == size:
+        return State(basis, overlaps, None, np.empty(0))
+    rest = weights - basis.eigenvectors @ overlaps
+    frame, rows = np.linalg.qr(rest) if keep_frame else (None, np.linalg.qr(rest, mode="r"))
+    with np.errstate(divide="ignore"):  # a weight of 0 is allowed
+        log_weights = np.log(basis.bath_weights / np.sum(basis.bath_weights))
+    return State(basis, np.concatenate([overlaps, rows], axis=1), frame, log_weights)
+
+
+class Observed(NamedTuple):
+    """What `evolve` returns, on the host: seeds first, then times."""
+
+    values: np.ndarray
+    loss: np.ndarray
+    factors: np.ndarray | None
+    bound: np.ndarray | None
+
+
+def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep_factors: bool) -> Observed:
+    """Return the observables of a state at times from now, and its factors if they are to be kept.
+
+    Weight decay `kappa` is a shift of all eigenvalues: `dW/dt = (M* - kappa I - W W^T) W`. The loss
+    remains that of `M*` itself.
+    """
+    basis, decay = state.basis, rates.weight_decay
+    eigenvalues = basis.eigenvalues - decay
+    dim, pairs = state.overlaps.shape[2], len(eigenvalues)
+    strengths = np.zeros((len(state.overlaps), pairs))
+    strengths[:, :dim] = strengths_of_overlaps(state.overlaps[:, :dim])
+    norm_squared, rest_squared = float(np.sum(basis.eigenvalues**2)), None
+    if state.log_weights.size:
+        whole = float(problem.target_norm_squared())
+        # Rounding of the difference is allowed for: it limits the eigenvalues left out.
+        rest_squared = max(whole - norm_squared, 0.0) + 1e-12 * whole
+        norm_squared = whole
+    with jax.default_device(float64_device()):
+        modes = _Modes(
+            jnp.asarray(eigenvalues),
+            jnp.asarray(growth_rates(eigenvalues, rates.learning_rate)),
+            None if rest_squared is None else _bath(state, rest_squared, rates),
+            jnp.asarray(rates.learning_rate, jnp.float64),
+            jnp.asarray(decay, jnp.float64),
+            jnp.asarray(norm_squared),
+        )
+        starts = tuple(map(jnp.asarray, (state.overlaps, strengths, _log_left_out(state))))
+        observed: Any = _observe(modes, starts, jnp.asarray(times), keep_factors)
+    return Observed(*jax.tree.map(np.asarray, observed))
+
+
+def _nodes(basis: Spectrum) -> np.ndarray:
+    # The quadrature may place a node above the last pair by its own error; no eigenvalue is there.
+    return np.minimum(basis.bath_nodes, basis.eigenvalues[-1])
+
+
+def _bath(state: State, rest_squared: float, rates: Rates) -> Bath:
+    """Return the bath of a state; `rest_squared` is the sum of squares of the eigenvalues left out."""
+    eta, decay = rates
+    nodes = _nodes(state.basis) - decay
+    # No eigenvalue of the rest is larger in size than the root of their sum of squares.
+    low = -np.sqrt(rest_squared) - decay
+    limits = np.array([low, state.basis.eigenvalues[-1] - decay])
+    limit_rates = growth_rates(limits, eta)
+    if 1 + eta * low <= 0:
+        # Beyond a factor of 0 growth no longer falls with the eigenvalue: no limit from below.
+        limits[0] = limit_rates[0] = -1e150
+    arrays = (nodes, growth_rates(nodes, eta), state.log_weights, limits, limit_rates)
+    return Bath(*map(jnp.asarray, arrays))
+
+
+def _log_left_out(state: State) -> np.ndarray:
+    """Return `ln(||C|| / sigma_d^2)` of each seed, `sigma_d` the least singular value of `b_1 .. b_d`."""
+    dim, pairs = state.overlaps.shape[2], len(state.basis.eigenvalues)
+    if state.overlaps.shape[1] == pairs:
+        return np.zeros(len(state.overlaps))
+    least = np.linalg.svd(state.overlaps[:, :dim], compute_uv=False)[:, -1]
+    rest = np.linalg.norm(state.overlaps[:, pairs:], 2, axis=(1, 2))
+    tiny = np.finfo(float).tiny
+    return 2 * (np.log(np.maximum(rest, tiny)) - np.log(np.maximum(least, tiny)))
+
+
+class _Modes(eqx.Module):
+    """Eigenvalues less weight decay, their growth rates, the rest, and what the loss needs."""
+
+    eigenvalues: Float[Array, " K"]
+    rates: Float[Array, " K"]
+    bath: Bath | None
+    learning_rate: Float[Array, ""]
+    weight_decay: Float[Array, ""]
+    norm_squared: Float[Array, ""]
+
+
+@eqx.filter_jit
+def _observe(
+    modes: _Modes, starts: tuple[Array, ...], ts: Float[Array, " T"], keep_factors: bool
+) -> tuple[Float[Array, "S T d"], Float[Array, "S T"], Array | None, Float[Array, "S T d"] | None]:
+    """Observables for every seed and time, one after the other to save memory.
+
+    Side by side they take as long: LAPACK factors one matrix at a time either way.
+    """
+
+    def of_seed(start: tuple[Array, ...]) -> tuple[Array, Array, Array | None, Array | None]:
+        return jax.lax.map(lambda t: _at_time(modes, start, t, keep_factors), ts)
+
+    return jax.lax.map(of_seed, starts)
+
+
+def _at_time(
+    modes: _Modes, start: tuple[Array, ...], t: Array, keep_factors: bool
+) -> tuple[Array, Array, Array | None, Array | None]:
+    overlaps, strengths, log_left_out = start
+    eigenvalues, pairs, bath = modes.eigenvalues, len(modes.eigenvalues), modes.bath
+    exponent = 2 * modes.rates * (t + _saturation_advance(modes, strengths, t))
+    log_f, log_g_squared = log_f_and_g(eigenvalues, exponent, t)
+    row_f, row_g_squared = log_f, log_g_squared
+    if bath is not None:
+        rest = jnp.ones(len(overlaps) - pairs)
+        log_f_bath, log_g_squared_bath, mean = bath_averages(bath, t)
+        row_f = jnp.concatenate([log_f, log_f_bath * rest])
+        row_g_squared = jnp.concatenate([log_g_squared, log_g_squared_bath * rest])
+        eigenvalues = jnp.concatenate([eigenvalues, mean * rest])
+    X, Q1 = riccati_factor(overlaps, row_f, row_g_squared)
+    loss = factored_loss(modes.norm_squared, X, (eigenvalues + modes.weight_decay)[:, None] * X)
+    kept = X if keep_factors else None
+    if bath is None:
+        return singular_values(X), loss, kept, None
+    R = jnp.linalg.qr(X[:pairs], mode="r")
+    values = singular_values(jnp.concatenate([R, X[pairs:]]))
+    # P is at least f_d sigma_d^2 by the first d modes alone, and F = fbar P^(-1/2) C P^(-1/2).
+    log_largest_F = log_f_bath - jnp.min(log_f[: overlaps.shape[1]]) + log_left_out
+    bound = error_bound(bath, t, values**2, log_g_squared, R, Q1[pairs:], log_largest_F)
+    return values, loss, kept, bound
+
+
+def _saturation_advance(modes: _Modes, strengths: Array, t: Array) -> Array:
+    """Return the time `o_k(t)` by which descent is ahead of growth at `l_k`, where it saturates."""
+    growing = (strengths > 0) & (modes.eigenvalues > 0)
+    safe = jnp.where(growing, modes.eigenvalues, 1.0)
+    # -ln(1 - s^2/lambda) of the sigmoid that starts at `strength`, with its exponent in logarithms.
+    log_f = log_f_and_g(safe, 2 * modes.rates * t, t)[0]
+    log_ratio = jnp.log(jnp.where(growing, strengths, 1.0)) + log_f
+    return jnp.where(growing, 0.75 * modes.learning_rate * jnp.logaddexp(0.0, log_ratio), 0.0)

@@ -1,0 +1,74 @@
+"""The exact solution of the gradient flow, at one time, from the overlaps with an eigenbasis."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+__all__ = ["log_f_and_g", "riccati_factor"]
+
+
+def riccati_factor(
+    overlaps: Float[Array, "K d"], log_f: Float[Array, " K"], log_g_squared: Float[Array, " K"]
+) -> tuple[Float[Array, "K d"], Float[Array, "K d"]]:
+    """Return `X(t)` with `W(t) W(t)^T = (V X)(V X)^T` for the flow started at overlaps `V^T W0`.
+
+    With `f_k = (e^(2 lambda_k t) - 1) / lambda_k` and `b_k` the rows of the overlaps,
+
+        W W^T = V e^(Lambda t) B (I + B^T diag(f) B)^-1 B^T e^(Lambda t) V^T.
+
+    Evaluated as written this loses all digits once `e^(2 lambda_1 t)` passes 1e30. Here the rows
+    `sqrt(f_k) b_k` stacked on the identity are sorted by size and factored by Householder QR,
+    `[sqrt(f) B; I] = [Q1; Q2] R`, which is backward stable row by row; then
+    `X = diag(g) Q1` with `g_k^2 = e^(2 lambda_k t) / f_k`. Sizes are kept as logarithms. Where
+    more than `d` rows would overflow, the d + 1 largest decide alone and all are scaled down
+    together, so that any `t` may be asked for.
+
+    Args:
+        overlaps: `B = V^T W0`.
+        log_f: `ln f_k`, of `log_f_and_g`; minus infinity at `t = 0`, where the overlaps come back.
+        log_g_squared: `ln g_k^2`.
+
+    Returns:
+        `X` and `Q1`.
+
+    References:
+        Yan, Helmke, Moore (1994), Oja flow; Cox and Higham (1998), row-wise stability of
+        Householder QR with sorted rows.
+    """
+    dim = overlaps.shape[1]
+    lengths = jnp.linalg.norm(overlaps, axis=1)
+    directions = overlaps / jnp.where(lengths > 0, lengths, 1.0)[:, None]
+    log_size = log_f / 2 + jnp.log(lengths)
+
+    # Only rows beyond the first d can compete with each other: at most d may be cut off at e^600.
+    runner_up = jax.lax.top_k(log_size, dim + 1)[0][-1] if len(log_size) > dim else -jnp.inf
+    shift = jnp.maximum(runner_up - 300.0, 0.0)
+    scaled = jnp.exp(jnp.minimum(log_size - shift, 600.0))[:, None] * directions
+    # Never exactly 0, or a direction that no mode has would be left to chance in Q.
+    identity = jnp.eye(dim) * jnp.exp(jnp.maximum(-shift, -700.0))
+    stacked = jnp.concatenate([scaled, identity])
+    order = jnp.argsort(-jnp.max(jnp.abs(stacked), axis=1))
+    Q, _ = jnp.linalg.qr(stacked[order])
+    Q1 = jnp.zeros_like(Q).at[order].set(Q)[: len(log_size)]
+    grown = jnp.exp(log_g_squared / 2)[:, None] * Q1
+    return jnp.where(jnp.isneginf(jnp.max(log_f)), overlaps, grown), Q1
+
+
+def log_f_and_g(
+    eigenvalues: Float[Array, " K"], exponent: Float[Array, " K"], t: Float[Array, ""]
+) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
+    """Return `ln f_k`, `f_k = (e^x_k - 1) / lambda_k`, and `ln g_k^2 = x_k - ln f_k`, `f = 2 t` at 0.
+
+    The second is not left to a subtraction: at late times both terms are huge and all but equal.
+
+    Args:
+        eigenvalues: `lambda_k` of either sign.
+        exponent: `x_k`: `2 lambda_k t` in the flow, of the sign of `lambda_k` always.
+        t: time.
+    """
+    flat = eigenvalues == 0
+    size = jnp.where(flat, 1.0, jnp.abs(exponent))
+    log_ratio = jnp.log(-jnp.expm1(-size)) - jnp.log(jnp.where(flat, 1.0, jnp.abs(eigenvalues)))
+    log_f = jnp.where(flat, jnp.log(2 * t), jnp.maximum(exponent, 0.0) + log_ratio)
+    log_g_squared = jnp.where(flat, -jnp.log(2 * t), jnp.minimum(exponent, 0.0) - log_ratio)
+    return log_f, log_g_squared

@@ -1,0 +1,140 @@
+"""The exact solution over several phases: schedules, another corpus in mid-training, weight decay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error, check_times, check_weights
+from w2vflow.devices import describe_mesh, require_float64, word_mesh
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum
+from w2vflow.theory.evolution import Observed, Rates, State, basis_for, evolve, state_of
+from w2vflow.trajectory import Trajectory
+
+__all__ = ["Phase", "predict_phases"]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A stretch of training under one problem and one setting.
+
+    Attributes:
+        problem: what is learned in it.
+        ts: times `(T,)` from the beginning of the phase, increasing; it ends at the last one.
+        learning_rate: step size of the descent to predict; 0 for the gradient flow.
+        weight_decay: `kappa` of `dW/dt = -dL/dW - kappa W`.
+        spectrum: eigenpairs of the problem, if at hand, as for `predict`.
+    """
+
+    problem: Problem
+    ts: Any
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
+    spectrum: Spectrum | None = None
+
+
+def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = False) -> Trajectory:
+    """Return the trajectory through phases in closed form, each starting where the one before ends.
+
+    The exact solution is a semigroup: a phase cut in two gives the same as the whole. So it covers
+    learning rates that are constant piece by piece (in the flow, where a step of `eta` is a time
+    `eta`, a schedule only says how many steps a stretch of time takes; with `learning_rate` each
+    phase is corrected for its own), another corpus in mid-training, and weight decay switched on
+    or off. To cut a phase of descent is right to second order in the step size, as the whole is.
+
+    With leading eigenpairs alone, the weights of the nodes of the rest are carried along where the
+    next phase has the same problem, and the semigroup stays exact. Where the problem changes,
+    the weights are taken over as they are predicted, which outside the leading eigenvectors is
+    approximate, and the rest of them again to lie without preference in the rest of the new spectrum.
+
+    Args:
+        phases: one or more, all of one vocabulary.
+        W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble.
+        save_embeddings: as for `predict`.
+
+    Returns:
+        Trajectory on one time axis from the beginning of the first phase. A first time 0 of a later
+        phase, which repeats the end of the one before, is left out. The loss is that of the
+        problem of each phase. `error_bound` is None where there are several phases: errors carried
+        from one into the next are not bounded.
+
+    Raises:
+        ValueError: no phases, different vocabulary sizes, or arguments that `predict` refuses.
+
+    References:
+        Docstring of `predict`.
+    """
+    require_float64("predict_phases")
+    weights, stretches = _checked(phases, W0)
+    several = len(phases) > 1
+    seeds = weights if weights.ndim == 3 else weights[None]
+    bases: dict[int, Spectrum] = {}
+    parts, kept, offset, state = [], [], 0.0, None
+    for number, (phase, times) in enumerate(zip(phases, stretches, strict=True)):
+        rates = Rates(phase.learning_rate, phase.weight_decay)
+        given = bases.get(id(phase.problem)) if phase.spectrum is None else phase.spectrum
+        basis = bases[id(phase.problem)] = basis_for(phase.problem, seeds.shape[-1], given)
+        if state is None or state.basis is not basis:
+            seeds = seeds if state is None else state.to_words(state.overlaps[:, None])[:, 0]
+            state = state_of(basis, seeds, keep_frame=save_embeddings or several)
+        observed = evolve(phase.problem, state, times, rates, save_embeddings)
+        new = slice(1 if number and times[0] == 0 else 0, None)
+        words = state.to_words(observed.factors[:, new]) if observed.factors is not None else None
+        parts.append((offset + times[new], observed.values[:, new], observed.loss[:, new], words))
+        kept.append((len(basis.eigenvalues), observed.bound))
+        if number + 1 < len(phases):
+            state = _end(phase.problem, state, observed, times[-1], rates)
+            offset += times[-1]
+    return _joined(phases, parts, kept, 0 if weights.ndim == 2 else slice(None))
+
+
+def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the weights, and the times of each phase."""
+    if not phases:
+        raise argument_error("phases", "one or more phases", "none")
+    size = phases[0].problem.vocab_size
+    for number, phase in enumerate(phases):
+        if phase.problem.vocab_size != size:
+            raise argument_error(
+                "phases",
+                f"of one vocabulary, of {size} words as the first",
+                f"{phase.problem.vocab_size} words in phase {number}",
+                "Count both corpora with the same words.",
+            )
+        Rates(phase.learning_rate, phase.weight_decay).check()
+    return check_weights(W0, size), [check_times(phase.ts) for phase in phases]
+
+
+def _end(problem: Problem, state: State, observed: Observed, end: float, rates: Rates) -> State:
+    """Return the state at the end of a phase."""
+    factors: Any = observed.factors
+    if factors is None:
+        factors = evolve(problem, state, np.array([end]), rates, True).factors
+    return state.after(end, factors[:, -1], rates)
+
+
+def _joined(phases: Sequence[Phase], parts: list, kept: list, axis: int | slice) -> Trajectory:
+    """Return the trajectory made of the parts."""
+    times, values, loss, words = zip(*parts, strict=True)
+    bound = kept[0][1] if len(phases) == 1 else None
+    complete = all(part is None for _, part in kept)
+    descent = any(phase.learning_rate > 0 for phase in phases)
+    return Trajectory(
+        "theory-discrete" if descent else "theory",
+        np.concatenate(times),
+        np.concatenate(values, axis=1)[axis],
+        np.concatenate(loss, axis=1)[axis],
+        np.concatenate(words, axis=1)[axis] if words[0] is not None else None,
+        {
+            "method": "exact Riccati solution" + ("" if complete else ", leading eigenpairs"),
+            "eigenpairs": [pairs for pairs, _ in kept],
+            "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist(),
+            "learning_rate": [phase.learning_rate for phase in phases],
+            "weight_decay": [phase.weight_decay for phase in phases],
+            "precision": "float64",
+            "device": describe_mesh(word_mesh()),
+        },
+        None if bound is None else bound[axis],
+    )
