@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
+import w2vflow.flow
+from w2vflow.checkpoint import Checkpoint
 
 
 def horizon(problem, basis, dim, scale):
@@ -13,12 +15,16 @@ def horizon(problem, basis, dim, scale):
 
 
 @pytest.mark.parametrize("scale", [1e-1, 1e-4, 1e-10])
-@pytest.mark.parametrize("in_eigenbasis", [False, True])
-def test_flow_equals_exact_solution(problem, basis, scale, in_eigenbasis):
+@pytest.mark.parametrize("method", ["dense flow", "matrix-free flow", "eigenbasis flow"])
+def test_flow_equals_exact_solution(stats, basis, scale, method):
+    matrix = "sparse" if method == "matrix-free flow" else "dense"
+    problem = wf.Problem.from_statistics(stats, matrix=matrix)
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, 5, scale)
     ts = np.linspace(0, horizon(problem, basis, 5, scale), 40)
     exact = wf.predict(problem, W0, ts, spectrum=basis)
-    flow = wf.solve_flow(problem, W0, ts, spectrum=basis if in_eigenbasis else None, save_embeddings=True)
+    way = "eigenvectors" if method == "eigenbasis flow" else "words"
+    flow = wf.solve_flow(problem, W0, ts, basis=way, save_embeddings=True)
+    assert flow.metadata["method"] == method
     largest = exact.singular_values.max()
     assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-7 * largest
     np.testing.assert_allclose(flow.loss, exact.loss, rtol=1e-7)
@@ -47,8 +53,72 @@ def test_dense_flow_equals_exact_solution_on_wikipedia(wikipedia):
     W0 = wf.gaussian_init(jax.random.key(0), 2000, 16, 1e-4)
     ts = np.linspace(0, horizon(problem, basis, 16, 1e-4), 30)
     exact = wf.predict(problem, W0, ts, spectrum=basis)
-    flow = wf.solve_flow(problem, W0, ts)
+    flow = wf.solve_flow(problem, W0, ts, basis="words")
+    assert flow.metadata["method"] == "dense flow"
     assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-6 * exact.singular_values.max()
+
+
+def test_the_cheaper_basis_is_chosen(problem, basis, monkeypatch):
+    """Finding the eigenvectors pays where their flow saves more than they cost, and where they fit."""
+    one = wf.gaussian_init(jax.random.key(0), 30, 2, 0.1)
+    assert wf.solve_flow(problem, one, [0.1]).metadata["method"] == "eigenbasis flow"
+    monkeypatch.setattr(w2vflow.flow, "_EVALUATIONS", 1)
+    assert wf.solve_flow(problem, one, [0.1]).metadata["method"] == "dense flow"
+    assert wf.solve_flow(problem, one, [0.1], spectrum=basis).metadata["method"] == "eigenbasis flow"
+    monkeypatch.setattr(w2vflow.flow, "_EVALUATIONS", 4000)
+    monkeypatch.setattr(w2vflow.flow, "available_memory", lambda: 1000)
+    assert wf.solve_flow(problem, one, [0.1]).metadata["method"] == "dense flow"
+
+
+def test_weight_decay_is_a_shift_of_the_target(problem):
+    """Of the velocity, not of the loss that is reported; in both bases."""
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
+    ts, decay = np.linspace(0, 0.6, 9), 6.0
+    shifted = wf.Problem.from_target(np.asarray(problem.target()) - decay * np.eye(30))
+    expected = wf.solve_flow(shifted, W0, ts, save_embeddings=True)
+    for way in ("words", "eigenvectors"):
+        flow = wf.solve_flow(problem, W0, ts, basis=way, weight_decay=decay, save_embeddings=True)
+        np.testing.assert_allclose(flow.embeddings, expected.embeddings, atol=1e-8)
+        losses = [float(problem.loss(W)) for W in flow.embeddings]
+        np.testing.assert_allclose(flow.loss, losses, rtol=1e-10)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing of the flow runs after it."""
+
+
+@pytest.mark.parametrize("way", ["words", "eigenvectors"])
+def test_a_flow_goes_on_from_its_checkpoint(problem, tmp_path, monkeypatch, way):
+    W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, 3, 1e-2)
+    ts = np.linspace(0, 1.0, 41)
+
+    def solve(**options):
+        return wf.solve_flow(problem, W0, ts, basis=way, save_embeddings=True, **options)
+
+    undisturbed = solve(checkpoint=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    save, stretches = Checkpoint.save, []
+
+    def killed_after_three(self, *arguments, **options):
+        save(self, *arguments, **options)
+        stretches.append(1)
+        if len(stretches) == 3:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "save", killed_after_three)
+    with pytest.raises(Killed):
+        solve(checkpoint=tmp_path / "b")
+    assert (tmp_path / "b" / "manifest.json").is_file()
+    with pytest.raises(ValueError, match=r"`checkpoint` must be .* of this same run, .*constants"):
+        solve(checkpoint=tmp_path / "b", rtol=1e-8)
+    resumed = solve(checkpoint=tmp_path / "b")
+    assert len(stretches) == 16, "the first three stretches were computed again"
+    for name in ("singular_values", "loss", "embeddings"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name))
+    assert resumed.metadata == undisturbed.metadata
+    assert not (tmp_path / "b").exists()
+    plain = solve()
+    np.testing.assert_allclose(resumed.singular_values, plain.singular_values, atol=1e-8)
 
 
 def test_loss_never_rises(problem, basis):
@@ -90,7 +160,7 @@ def test_error_falls_with_the_order_of_the_solver(problem, basis):
 def test_out_of_steps_says_how_far_it_came(problem):
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-3)
     with pytest.raises(RuntimeError, match=r"used up its 5 steps after time .* of 9\. Increase `max_steps`"):
-        wf.solve_flow(problem, W0, [1.0, 9.0], max_steps=5)
+        wf.solve_flow(problem, W0, [1.0, 9.0], max_steps=5, basis="words")
 
 
 def test_another_solver_gives_the_same(problem, basis):
@@ -111,6 +181,7 @@ def test_progress_bar_is_shown(problem, capfd):
     ("change", "match"),
     [
         ({"rtol": 0.0}, "`rtol` must be between 0 and 1"),
+        ({"basis": "dense"}, "`basis` must be 'auto', 'words' or 'eigenvectors'"),
         ({"atol": -1.0}, "`atol` must be positive and below"),
         ({"ts": [-1.0, 2.0]}, "`ts` must be positive"),
         ({"ts": [2.0, 1.0]}, "`ts` must be strictly increasing"),

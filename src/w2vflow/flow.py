@@ -1,20 +1,45 @@
 """The gradient flow, integrated through diffrax: word2vec in the limit of small steps."""
 
-from typing import Any
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Bool, Float, Int
 
-from w2vflow.checks import argument_error, check_times, check_weights
-from w2vflow.problem import Problem, factored_loss, require_float64
-from w2vflow.spectrum import Spectrum
+from w2vflow.checkpoint import Checkpoint
+from w2vflow.checks import argument_error, available_memory, check_times, check_weights
+from w2vflow.devices import WORDS, describe_mesh, require_float64
+from w2vflow.operators import (
+    PRECISION,
+    ROWS,
+    DenseOperator,
+    DiagonalOperator,
+    Operator,
+    SparseOperator,
+    to_host,
+)
+from w2vflow.problem import Problem, loss_from_products
+from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.trajectory import Trajectory, singular_values
 
 __all__ = ["solve_flow"]
+
+_METHODS = {
+    DiagonalOperator: "eigenbasis flow",
+    DenseOperator: "dense flow",
+    SparseOperator: "matrix-free flow",
+}
+# Into how many stretches a flow with a checkpoint is cut.
+_STRETCHES = 16
+# What a flow typically evaluates its velocity: some 300 steps of 13 stages.
+_EVALUATIONS = 4000
 
 
 def solve_flow(
@@ -22,37 +47,50 @@ def solve_flow(
     W0: Any,
     ts: Any,
     *,
+    basis: str = "auto",
     spectrum: Spectrum | None = None,
+    weight_decay: float = 0.0,
     solver: dfx.AbstractSolver | None = None,
     rtol: float = 1e-9,
     atol: float | None = None,
     max_steps: int = 16_384,
     save_embeddings: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Trajectory:
     """Return the trajectory of `dW/dt = -dL/dW = (M* - W W^T) W`, integrated adaptively in float64.
 
-    Given the complete eigenbasis the flow is integrated in it, `dB/dt = Lambda B - B (B^T B)` for
-    `B = V^T W`: the same flow, exactly, at `V d^2` instead of `V^2 d` operations a step.
+    In the basis of the words a step costs `V^2 d` operations with a dense `M*`, or its seen pairs
+    times `d` where the problem is sparse and no matrix is formed. In the complete eigenbasis it is
+    `dB/dt = Lambda B - B (B^T B)` for `B = V^T W`: the same flow, exactly, at `V d^2`, but the basis
+    has to be found once, at some `9 V^3`. The result's `metadata["method"]` says which it was.
 
     The error of every step is kept below `atol + rtol |w|` in the largest entry, not in the mean
-    over all `V d`, where one growing mode would go unseen.
+    over all `V d`, where one growing mode would go unseen. On a problem spread over many devices
+    (`Problem.shard`) the weights are spread alike.
 
     Args:
         problem: quartic, constant `G`, tied.
         W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; each seed takes its own steps.
         ts: times `(T,)`, increasing; the first may be 0.
-        spectrum: the complete eigenbasis (`leading_eigenpairs(problem, V)`), to integrate in it.
-        solver: a diffrax solver; `Dopri8()` where not given. The flow is not stiff.
+        basis: `"words"`, `"eigenvectors"`, or `"auto"`: the eigenvectors where `spectrum` is given,
+            or where finding them first costs fewer operations and they fit into memory.
+        spectrum: the complete eigenbasis (`leading_eigenpairs(problem, V)`), if at hand.
+        weight_decay: `kappa` of an additional `-kappa W` in the velocity; the loss is without it.
+        solver: a diffrax solver; `Dopri8()` where not given.
         rtol: relative tolerance.
         atol: absolute tolerance; `rtol` times the root mean square of `W0` where not given. Above
             the size of the initial weights it would blind the error control while they grow.
-        max_steps: of the integrator.
+        max_steps: of the integrator, in each stretch between checkpoints.
         save_embeddings: keep `W(t)`.
+        checkpoint: folder in which to keep what a long flow has reached, so that the same call
+            after a kill goes on from there. The times are then cut into stretches, at whose ends the
+            integrator starts anew; the result is that of the undisturbed call, to the bit.
         progress: show a progress bar.
 
     Raises:
-        ValueError: float64 is off, or an argument does not fit the problem.
+        ValueError: float64 is off, an argument does not fit the problem, or `checkpoint` holds
+            another flow.
         RuntimeError: the integrator ran out of steps; the message says how far it came.
 
     Example:
@@ -67,46 +105,93 @@ def solve_flow(
     require_float64("solve_flow")
     weights, times = check_weights(W0, problem.vocab_size), check_times(ts)
     _check_tolerances(rtol, atol, weights)
-    solver = dfx.Dopri8() if solver is None else solver
-    target: Array = problem.target()
-    if spectrum is not None:
-        target = jnp.asarray(spectrum.require_complete().eigenvalues)
-        weights = spectrum.eigenvectors.T @ weights
     seeds = weights if weights.ndim == 3 else weights[None]
+    vectors = _eigenbasis(problem, basis, spectrum, seeds)
+    operator: Operator = problem.target_operator()
+    if vectors is not None:
+        operator = DiagonalOperator.of(vectors.eigenvalues, operator.mesh)
+        seeds = vectors.eigenvectors.T @ seeds
     if atol is None:
         atol = rtol * float(np.sqrt(np.mean(seeds**2)))
-    solution = _integrate(
-        target,
-        jnp.asarray(seeds),
-        jnp.asarray(times),
-        jnp.asarray([rtol, atol]),
-        solver,
-        max_steps,
-        save_embeddings,
-        dfx.TqdmProgressMeter() if progress else dfx.NoProgressMeter(),
-    )
-    _check_reached(solution, times, max_steps)
-    observed: Any = solution.ys
-    values, loss, kept = observed
-    if kept is not None:
-        kept = np.asarray(kept) if spectrum is None else spectrum.to_words(kept)
+    solver = dfx.Dopri8() if solver is None else solver
+    constants = np.asarray([operator.norm_squared(), weight_decay, rtol, atol])
+    meter = dfx.TqdmProgressMeter() if progress else dfx.NoProgressMeter()
+
+    def integrate(start: np.ndarray, begin: float, until: np.ndarray) -> dict[str, np.ndarray]:
+        numbers = (jnp.asarray(begin), jnp.asarray(until), jnp.asarray(constants))
+        ran = _integrate(
+            operator, operator.to_rows(start), *numbers, solver, max_steps, save_embeddings, meter
+        )
+        return _checked(ran, operator, times[-1], max_steps)
+
+    if checkpoint is None:
+        parts = [integrate(seeds, 0.0, times)]
+    else:
+        identity = _identity(operator, seeds, times, constants, solver, max_steps, save_embeddings)
+        parts = _in_stretches(integrate, seeds, times, Checkpoint(checkpoint, identity))
+    steps = {
+        n: np.sum([part[n] for part in parts], axis=0).tolist() for n in ("accepted_steps", "rejected_steps")
+    }
+    seen = {n: np.concatenate([part[n] for part in parts], axis=1) for n in ("singular_values", "loss")}
+    kept = None
+    if save_embeddings:
+        kept = np.concatenate([part["embeddings"] for part in parts], axis=1)
+    if kept is not None and vectors is not None:
+        kept = vectors.to_words(kept)
     axis = 0 if weights.ndim == 2 else slice(None)
     return Trajectory(
         "flow",
         times,
-        np.asarray(values)[axis],
-        np.asarray(loss)[axis],
+        seen["singular_values"][axis],
+        seen["loss"][axis],
         None if kept is None else kept[axis],
         {
-            "method": "eigenbasis flow" if spectrum is not None else "dense flow",
+            "method": _METHODS[type(operator)],
             "solver": type(solver).__name__,
             "rtol": rtol,
             "atol": atol,
-            "accepted_steps": np.asarray(solution.stats["num_accepted_steps"]).tolist(),
-            "rejected_steps": np.asarray(solution.stats["num_rejected_steps"]).tolist(),
+            "weight_decay": weight_decay,
+            **steps,
             "precision": "float64",
+            "device": describe_mesh(operator.mesh),
         },
     )
+
+
+def _eigenbasis(
+    problem: Problem, basis: str, spectrum: Spectrum | None, seeds: Float[np.ndarray, "S V d"]
+) -> Spectrum | None:
+    """Return the complete eigenbasis where the flow is to be integrated in it."""
+    if basis not in ("auto", "words", "eigenvectors"):
+        raise argument_error("basis", "'auto', 'words' or 'eigenvectors'", repr(basis))
+    if basis == "words":
+        return None
+    if spectrum is not None:
+        return spectrum.require_complete()
+    count, size, dim = seeds.shape
+    operator = problem.target_operator()
+    entries = sum(leaf.size for leaf in jax.tree.leaves(operator))
+    in_words = count * _EVALUATIONS * 2 * entries * dim
+    in_eigenvectors = 9 * size**3 + count * _EVALUATIONS * 4 * size * dim**2
+    fits = 4 * 8 * size**2 < available_memory()
+    if basis == "eigenvectors" or (fits and in_eigenvectors < in_words):
+        return leading_eigenpairs(problem, size)
+    return None
+
+
+def _identity(
+    operator: Operator, start: np.ndarray, times: np.ndarray, constants: np.ndarray, *settings: Any
+) -> dict[str, Any]:
+    """Return what decides a flow: the checkpoint of another one must not be gone on with."""
+    digests = (hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in (start, times))
+    names = ("solver", "max_steps", "save_embeddings")
+    return {
+        "what": "gradient flow",
+        "operator": operator.fingerprint(),
+        **dict(zip(("start", "times"), digests, strict=True)),
+        "constants": constants.tolist(),
+        **{name: repr(value) for name, value in zip(names, settings, strict=True)},
+    }
 
 
 def _check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> None:
@@ -124,61 +209,157 @@ def _check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> N
         )
 
 
-def _check_reached(solution: dfx.Solution, times: np.ndarray, max_steps: int) -> None:
-    ok = np.asarray(solution.result == dfx.RESULTS.successful)
-    if ok.all():
-        return
-    saved = np.asarray(solution.ts)[~ok]
-    reached = float(np.where(np.isfinite(saved), saved, 0.0).max(axis=-1).min())
-    ran_out = bool(np.asarray(solution.result == dfx.RESULTS.max_steps_reached).any())
-    why = f"used up its {max_steps} steps" if ran_out else "failed in the integrator"
-    raise RuntimeError(
-        f"`solve_flow` {why} after time {reached:.6g} of {times[-1]:.6g}. "
-        "Increase `max_steps`, loosen `rtol`, or end `ts` earlier."
-    )
+class _Stretch(NamedTuple):
+    """What the integrator returns of a stretch of times, for all seeds."""
+
+    singular_values: Float[Array, "S T d"]
+    loss: Float[Array, "S T"]
+    embeddings: Float[Array, "S T P d"] | None
+    end: Float[Array, "S P d"]
+    accepted_steps: Int[Array, " S"]
+    rejected_steps: Int[Array, " S"]
+    reached: Float[Array, " S"]
+    successful: Bool[Array, " S"]
+    out_of_steps: Bool[Array, " S"]
+
+
+def _in_stretches(
+    integrate: Callable[[np.ndarray, float, np.ndarray], dict[str, np.ndarray]],
+    start: Float[np.ndarray, "S V d"],
+    times: Float[np.ndarray, " T"],
+    checkpoint: Checkpoint,
+) -> list[dict[str, np.ndarray]]:
+    """Return what was seen stretch by stretch; each is kept in the checkpoint when it is reached."""
+    stretches = np.array_split(times, min(_STRETCHES, len(times)))
+    parts: list[dict[str, np.ndarray]] = []
+    if (found := checkpoint.load()) is not None:
+        arrays, state = found
+        start = np.array(arrays["end"])
+        for number in range(state["stretches"]):
+            mark = f"{number}-"
+            parts.append({n.removeprefix(mark): np.array(a) for n, a in arrays.items() if n.startswith(mark)})
+    for number in range(len(parts), len(stretches)):
+        begin = float(stretches[number - 1][-1]) if number else 0.0
+        seen = integrate(start, begin, stretches[number])
+        start = seen.pop("end")
+        earlier = [f"{i}-{name}" for i, part in enumerate(parts) for name in part]
+        parts.append(seen)
+        checkpoint.save(
+            {"end": start, **{f"{number}-{name}": array for name, array in seen.items()}},
+            {"stretches": number + 1},
+            unchanged=earlier,
+        )
+    checkpoint.remove()
+    return parts
+
+
+def _checked(ran: _Stretch, operator: Operator, until: float, max_steps: int) -> dict[str, np.ndarray]:
+    """Return the result of a stretch on the host, in the order of the words.
+
+    Raises:
+        RuntimeError: the integrator did not reach the end.
+    """
+    ok, reached = to_host(ran.successful), to_host(ran.reached)
+    if not ok.all():
+        why = (
+            f"used up its {max_steps} steps"
+            if to_host(ran.out_of_steps).any()
+            else "failed in the integrator"
+        )
+        raise RuntimeError(
+            f"`solve_flow` {why} after time {reached[~ok].min():.6g} of {until:.6g}. "
+            "Increase `max_steps`, loosen `rtol`, or end `ts` earlier."
+        )
+    names = ("singular_values", "loss", "accepted_steps", "rejected_steps")
+    seen = {name: to_host(getattr(ran, name)) for name in names}
+    if ran.embeddings is not None:
+        seen["embeddings"] = operator.to_words(ran.embeddings)
+    return {**seen, "end": operator.to_words(ran.end)}
 
 
 @eqx.filter_jit
 def _integrate(
-    target: Float[Array, "V V"] | Float[Array, " V"],
-    starts: Float[Array, "S V d"],
+    operator: Operator,
+    starts: Float[Array, "S P d"],
+    begin: Float[Array, ""],
     ts: Float[Array, " T"],
-    tolerances: Float[Array, "2"],
+    constants: Float[Array, "4"],
     solver: dfx.AbstractSolver,
     max_steps: int,
     keep_weights: bool,
     meter: dfx.AbstractProgressMeter,
-) -> dfx.Solution:
-    """Integrate every seed; `target` is `M*`, or its eigenvalues where weights are in the eigenbasis."""
-    norm_squared = jnp.sum(target**2)
+) -> _Stretch:
+    """Integrate every seed from `begin`; each device has its rows of the operator and of the weights.
 
-    def pull(W: Array) -> Array:
-        return target[:, None] * W if target.ndim == 1 else target @ W
+    `constants` are `||M||_F^2`, the weight decay, and the relative and absolute tolerance.
+    """
 
-    def velocity(t: Any, W: Array, args: None) -> Array:
-        return pull(W) - W @ (W.T @ W)
+    def run(operator: Operator, starts: Array, begin: Array, ts: Array, constants: Array) -> _Stretch:
+        norm_squared, decay, rtol, atol = constants
 
-    def observe(t: Array, W: Array, args: None) -> tuple[Array, Array, Array | None]:
-        return singular_values(W), factored_loss(norm_squared, W, pull(W)), W if keep_weights else None
+        def gram_of(W: Array) -> Array:
+            return jax.lax.psum(jnp.matmul(W.T, W, precision=PRECISION), WORDS)
 
-    def one(W0: Array) -> dfx.Solution:
-        return dfx.diffeqsolve(
-            dfx.ODETerm(velocity),
-            solver,
-            t0=jnp.zeros(()),
-            t1=ts[-1],
-            dt0=None,
-            y0=W0,
-            saveat=dfx.SaveAt(ts=ts, fn=observe),
-            stepsize_controller=dfx.PIDController(
-                rtol=tolerances[0], atol=tolerances[1], norm=lambda y: jnp.max(jnp.abs(y))
-            ),
-            adjoint=dfx.ForwardMode(),
-            max_steps=max_steps,
-            throw=False,
-            progress_meter=meter,
-        )
+        def velocity(t: Any, W: Array, args: None) -> Array:
+            return operator.local_product(W) - jnp.matmul(W, gram_of(W), precision=PRECISION) - decay * W
 
-    # Seed after seed: side by side under vmap, all would take the steps of the slowest (3 times the
-    # time on a CPU), and a seed's steps would depend on its neighbours.
-    return jax.lax.map(one, starts)
+        def observe(t: Array, W: Array, args: None) -> tuple[Array, Array, Array | None]:
+            alignment = jax.lax.psum(jnp.sum(W * operator.local_product(W)), WORDS)
+            loss = loss_from_products(norm_squared, alignment, gram_of(W))
+            return _singular_values(W, operator.mesh.size), loss, W if keep_weights else None
+
+        def one(W0: Array) -> _Stretch:
+            solution = dfx.diffeqsolve(
+                dfx.ODETerm(velocity),
+                solver,
+                t0=begin,
+                t1=ts[-1],
+                dt0=None,
+                y0=W0,
+                saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(ts=ts, fn=observe), dfx.SubSaveAt(t1=True)]),
+                stepsize_controller=dfx.PIDController(
+                    rtol=rtol, atol=atol, norm=lambda y: jax.lax.pmax(jnp.max(jnp.abs(y)), WORDS)
+                ),
+                adjoint=dfx.ForwardMode(),
+                max_steps=max_steps,
+                throw=False,
+                progress_meter=meter,
+            )
+            ((values, loss, kept), (end,)), saved = solution.ys, solution.ts[0]
+            return _Stretch(
+                values,
+                loss,
+                kept,
+                end,
+                solution.stats["num_accepted_steps"],
+                solution.stats["num_rejected_steps"],
+                jnp.max(jnp.where(jnp.isfinite(saved), saved, begin)),
+                solution.result == dfx.RESULTS.successful,
+                solution.result == dfx.RESULTS.max_steps_reached,
+            )
+
+        # Seed after seed: side by side under vmap, all would take the steps of the slowest (3 times the
+        # time on a CPU), and a seed's steps would depend on its neighbours.
+        return jax.lax.map(one, starts)
+
+    whole: Any = PartitionSpec()
+    own: Any = PartitionSpec(None, WORDS)
+    kept: Any = PartitionSpec(None, None, WORDS)
+    return jax.shard_map(
+        run,
+        mesh=operator.mesh,
+        in_specs=(ROWS, own, whole, whole, whole),
+        out_specs=_Stretch(whole, whole, kept, own, *(whole,) * 5),
+        check_vma=False,
+    )(operator, starts, begin, ts, constants)
+
+
+def _singular_values(own: Float[Array, "R d"], devices: int) -> Float[Array, " d"]:
+    """Return the singular values of weights whose rows lie on several devices.
+
+    Each contributes the triangle of its own QR; their stack has the same singular values.
+    """
+    if devices == 1:
+        return singular_values(own)
+    triangle = jnp.linalg.qr(own, mode="r")
+    return singular_values(jax.lax.all_gather(triangle, WORDS, tiled=True))
