@@ -17,8 +17,8 @@ import numpy as np
 from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.checks import available_memory
 from w2vflow.csr import csr_matmul, csr_matmul_in_chunks
+from w2vflow.resources import available_memory
 
 jax.config.update("jax_enable_x64", True)
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import checks, csr, devices, problem
+from w2vflow import csr, devices, problem, resources
 from w2vflow.operators import DenseOperator, DiagonalOperator, SparseOperator
 
 
@@ -115,13 +115,13 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     stats = random_statistics(37)
     sparse_problem = wf.Problem.from_statistics(stats, matrix="sparse")
     need = problem._dense_bytes(37)
-    for module in (checks, problem):
+    for module in (resources, problem):
         monkeypatch.setattr(module, "available_memory", lambda: need - 1)
     with pytest.raises(ValueError, match=r"a need of .* GB against .* available\. Use matrix='sparse'"):
         wf.Problem.from_statistics(stats, matrix="dense")
     # Of itself it takes the form that fits.
     assert isinstance(wf.Problem.from_statistics(stats).target_operator(), SparseOperator)
-    for module in (checks, problem):
+    for module in (resources, problem):
         monkeypatch.setattr(module, "available_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"the sparse matrix of .* fits into memory, .*most_frequent"):
         wf.Problem.from_statistics(stats)
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
 
 
 def test_available_memory_is_a_sane_number():
-    assert 10**7 < checks.available_memory() < 10**14
+    assert 10**7 < resources.available_memory() < 10**14
 
 
 def test_bad_operators():

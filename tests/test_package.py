@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Bottom to top: a module imports only from layers below its own.
 LAYERS = [
     ["checks"],
-    ["storage"],
+    ["storage", "resources"],
     ["checkpoint"],
     ["countfile", "krylov", "csr", "devices"],
     ["statistics", "losses", "weighting", "operators"],

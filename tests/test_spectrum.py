@@ -213,10 +213,11 @@ def test_operator_that_is_not_symmetric_is_refused(size):
 
 
 def test_basis_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
-    from w2vflow import checks
+
+    from w2vflow import resources
 
     problem, _ = spread_problem()
-    monkeypatch.setattr(checks, "available_memory", lambda: 100_000)
+    monkeypatch.setattr(resources, "available_memory", lambda: 100_000)
     with pytest.raises(
         ValueError, match=r"a basis of 76 vectors over 700 words fits.*fewer pairs.*max_basis"
     ):

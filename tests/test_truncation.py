@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from systems import separated_problem
+from systems import random_statistics, separated_problem
 
 import w2vflow as wf
 from w2vflow.theory import evolution
@@ -303,3 +303,19 @@ def test_bad_spectra(problem, basis):
         wf.predict(problem, np.ones((30, 2)), [1.0], spectrum=with_bath(few, [], []))
     with pytest.raises(ValueError, match="`spectrum` must be of the problem's 30 words"):
         wf.predict(problem, np.ones((30, 2)), [1.0], spectrum=example()[1])
+
+
+def test_times_are_shared_out_over_cores_without_a_trace(monkeypatch):
+    """More times than cores and not a multiple of them: the same numbers, in their order."""
+    problem = wf.Problem.from_statistics(random_statistics(30))
+    W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, 3, 1e-2)
+    ts = np.linspace(0, 1, 7)
+    spectrum = wf.leading_eigenpairs(problem, 9)
+    alone = wf.predict(problem, W0, ts, spectrum=spectrum, save_embeddings=True)
+    monkeypatch.setattr(evolution, "_WORTH_SHARING", 0)
+    monkeypatch.setattr(evolution, "available_cores", lambda: 3)
+    shared = wf.predict(problem, W0, ts, spectrum=spectrum, save_embeddings=True)
+    for name in ("singular_values", "loss", "error_bound"):
+        np.testing.assert_allclose(getattr(shared, name), getattr(alone, name), rtol=1e-9, atol=1e-13)
+    grams = [t.embeddings @ np.swapaxes(t.embeddings, -1, -2) for t in (shared, alone)]
+    np.testing.assert_allclose(*grams, atol=1e-12)

@@ -1,16 +1,12 @@
 """How bad arguments are refused: one message form for the whole package."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "argument_error",
-    "available_memory",
     "check_dimension",
-    "check_fits",
     "check_times",
     "check_weights",
 ]
@@ -24,33 +20,6 @@ def argument_error(argument: str, expected: str, got: object, remedy: str = "") 
         ValueError('Argument `dim` must be at least 1, but got 0. Choose a larger `dim`.')
     """
     return ValueError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
-
-
-def available_memory() -> int:
-    """Return how many bytes this process can still take: what the machine has free, or its container."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024
-        limit = Path("/sys/fs/cgroup/memory.max")
-        if limit.exists() and (most := limit.read_text(encoding="ascii").strip()) != "max":
-            used = int(limit.with_name("memory.current").read_text(encoding="ascii"))
-            free = min(free, int(most) - used)
-    except (OSError, StopIteration, ValueError):
-        # Not a Linux machine, or one that hides its figures: all of its memory, which is an upper bound.
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return free
-
-
-def check_fits(argument: str, what: str, need: int, remedy: str) -> None:
-    """Raise `ValueError` where `need` bytes for `what` are not there; called before they are taken."""
-    have = available_memory()
-    if need > have:
-        raise argument_error(
-            argument,
-            f"such that {what} fits into memory",
-            f"a need of {need / 1e9:.1f} GB against {have / 1e9:.1f} GB available",
-            remedy,
-        )
 
 
 def check_dimension(dim: int, vocab_size: int) -> None:

@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.checkpoint import Checkpoint
-from w2vflow.checks import argument_error, available_memory, check_times, check_weights
+from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.devices import WORDS, describe_mesh, require_float64
 from w2vflow.operators import (
     PRECISION,
@@ -26,6 +26,7 @@ from w2vflow.operators import (
     to_host,
 )
 from w2vflow.problem import Problem, loss_from_products
+from w2vflow.resources import available_memory
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.trajectory import Trajectory, singular_values
 

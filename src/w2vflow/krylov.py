@@ -8,7 +8,8 @@ import numpy as np
 import scipy.linalg
 
 from w2vflow.checkpoint import Checkpoint
-from w2vflow.checks import argument_error, check_fits
+from w2vflow.checks import argument_error
+from w2vflow.resources import check_fits
 
 __all__ = ["Eigenpairs", "algebraic", "both_ends", "by_size", "check_symmetric", "lanczos_eigenpairs"]
 

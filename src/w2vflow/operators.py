@@ -19,9 +19,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.checks import argument_error, check_fits
+from w2vflow.checks import argument_error
 from w2vflow.csr import csr_matmul
 from w2vflow.devices import WORDS, require_float64, word_mesh
+from w2vflow.resources import check_fits
 
 __all__ = ["ROWS", "DenseOperator", "DiagonalOperator", "Operator", "SparseOperator", "place", "to_host"]
 

@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy import sparse
 
-from w2vflow.checks import argument_error, available_memory, check_dimension, check_fits
+from w2vflow.checks import argument_error, check_dimension
 from w2vflow.devices import word_mesh
 from w2vflow.losses import LOSSES, Quartic
 from w2vflow.operators import PRECISION, DenseOperator, Operator, SparseOperator
+from w2vflow.resources import available_memory, check_fits
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.weighting import AnyArray, Uniform
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import PathLike, expand_paths
-from w2vflow.corpus.tasks import available_cores
+from w2vflow.resources import available_cores
 
 __all__ = ["estimate", "memory_bytes", "text_bytes"]
 

@@ -16,7 +16,9 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Workers", "available_cores", "worker_pool"]
+from w2vflow.resources import available_cores
+
+__all__ = ["Workers", "worker_pool"]
 
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
@@ -116,11 +118,6 @@ def _lost_worker(error: Exception) -> bool:
         "FutureCancelledError",
         "CommClosedError",
     )
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

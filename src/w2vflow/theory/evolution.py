@@ -1,5 +1,6 @@
 """Weights in an eigenbasis, complete or not, and their exact evolution over many times and seeds."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from w2vflow.checks import argument_error
 from w2vflow.devices import float64_device
 from w2vflow.problem import Problem, factored_loss
+from w2vflow.resources import available_cores
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.theory.bath import Bath, bath_averages, error_bound
 from w2vflow.theory.discrete import growth_rates
@@ -24,6 +27,8 @@ __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
 
 # Up to this vocabulary size the complete basis is taken: half a minute of LAPACK, no approximation.
 COMPLETE_UP_TO = 3000
+# Entries of all times' factors, times their columns, from which threads pay.
+_WORTH_SHARING = 10**9
 
 
 class Rates(NamedTuple):
@@ -145,18 +150,46 @@ def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep
         # Rounding of the difference is allowed for: it limits the eigenvalues left out.
         rest_squared = max(whole - norm_squared, 0.0) + 1e-12 * whole
         norm_squared = whole
-    with jax.default_device(float64_device()):
-        modes = _Modes(
-            jnp.asarray(eigenvalues),
-            jnp.asarray(growth_rates(eigenvalues, rates.learning_rate)),
-            None if rest_squared is None else _bath(state, rest_squared, rates),
-            jnp.asarray(rates.learning_rate, jnp.float64),
-            jnp.asarray(decay, jnp.float64),
-            jnp.asarray(norm_squared),
+    modes = _Modes(
+        jnp.asarray(eigenvalues),
+        jnp.asarray(growth_rates(eigenvalues, rates.learning_rate)),
+        None if rest_squared is None else _bath(state, rest_squared, rates),
+        jnp.asarray(rates.learning_rate, jnp.float64),
+        jnp.asarray(decay, jnp.float64),
+        jnp.asarray(norm_squared),
+    )
+    starts = (state.overlaps, strengths, _log_left_out(state))
+    return Observed(*_over_cores((modes, starts), times, keep_factors))
+
+
+def _over_cores(operands: tuple[Any, Any], times: np.ndarray, keep_factors: bool) -> Any:
+    """Return what `_observe` gives, its times shared out over the cores if there is enough to do.
+
+    Times do not depend on each other. LAPACK's own threads get in each other's way on matrices of
+    this size: one thread for each core's times is five times as fast (benchmarks/exact_trajectory.py).
+    """
+    operands = jax.device_put(operands, float64_device())
+    rows = operands[1][0]
+
+    def observe(part: np.ndarray) -> Any:
+        return jax.tree.map(
+            np.asarray, _observe(*operands, jax.device_put(part, float64_device()), keep_factors)
         )
-        starts = tuple(map(jnp.asarray, (state.overlaps, strengths, _log_left_out(state))))
-        observed: Any = _observe(modes, starts, jnp.asarray(times), keep_factors)
-    return Observed(*jax.tree.map(np.asarray, observed))
+
+    if len(times) * rows.size * rows.shape[2] < _WORTH_SHARING:
+        return observe(times)
+    cores = min(available_cores(), len(times))
+    length = -(-len(times) // cores)
+    # All parts are of one length, so that they are compiled once: the last time fills them up.
+    filled = np.append(times, np.full(cores * length - len(times), times[-1]))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
+        parts = list(pool.map(observe, filled.reshape(length, cores).T))
+
+    def joined(*pieces: Any) -> np.ndarray:
+        whole = np.stack(pieces, axis=2)
+        return whole.reshape(whole.shape[0], cores * length, *whole.shape[3:])[:, : len(times)]
+
+    return jax.tree.map(joined, *parts)
 
 
 def _nodes(basis: Spectrum) -> np.ndarray:

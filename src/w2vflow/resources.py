@@ -1,0 +1,40 @@
+"""What this machine has for a computation: memory and cores."""
+
+import os
+from pathlib import Path
+
+from w2vflow.checks import argument_error
+
+__all__ = ["available_cores", "available_memory", "check_fits"]
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Return how many bytes this process can still take: what the machine has free, or its container."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024
+        limit = Path("/sys/fs/cgroup/memory.max")
+        if limit.exists() and (most := limit.read_text(encoding="ascii").strip()) != "max":
+            used = int(limit.with_name("memory.current").read_text(encoding="ascii"))
+            free = min(free, int(most) - used)
+    except (OSError, StopIteration, ValueError):
+        # Not a Linux machine, or one that hides its figures: all of its memory, which is an upper bound.
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return free
+
+
+def check_fits(argument: str, what: str, need: int, remedy: str) -> None:
+    """Raise `ValueError` where `need` bytes for `what` are not there; called before they are taken."""
+    have = available_memory()
+    if need > have:
+        raise argument_error(
+            argument,
+            f"such that {what} fits into memory",
+            f"a need of {need / 1e9:.1f} GB against {have / 1e9:.1f} GB available",
+            remedy,
+        )
