@@ -45,7 +45,7 @@ def main():
     W0 = wf.gaussian_init(jax.random.key(0), size, a.dim, a.scale)
     mean, _ = wf.step_time_law(problem, a.dim, a.scale, spectrum=leading)
     ts = np.linspace(0, 1.1 * mean.max(), a.times)
-    # Two times compile the same computation: the number of times is a shape, that of the rows is what counts.
+
     wf.predict(problem, W0, ts, spectrum=leading)
     exact = timed("exact trajectory, compiled", lambda: wf.predict(problem, W0, ts, spectrum=leading))
     largest = exact.singular_values.max()

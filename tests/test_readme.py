@@ -1,14 +1,45 @@
-"""The README's Python runs as it stands there."""
+"""The Python of README and docs runs as it stands there."""
 
 import re
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+import numpy as np
+from systems import random_statistics
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
 def test_example_runs(capsys):
-    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL).group(1)
+    (code,) = blocks("README.md")
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "<->" in printed
     assert "theory-discrete" in printed
+
+
+def test_large_vocabularies_on_small_ones(tmp_path, monkeypatch):
+    """Word for word but on few words; all but the call that joins several hosts."""
+    monkeypatch.chdir(tmp_path)
+    random_statistics(210).save("all.npz")
+    random_statistics(210, seed=1).save("later.npz")
+    *codes, joining = blocks("docs/large.md")
+    assert "jax.distributed.initialize" in joining
+    smaller = {
+        "400)": "20)",
+        "ts[:200]": "ts[:10]",
+        "dim=50": "dim=4",
+        "problem, 50,": "problem, 4,",
+        "200,": "40,",
+    }
+    names = {}
+    for code in codes:
+        for large, small in smaller.items():
+            code = code.replace(large, small)
+        exec(compile(code, "large.md", "exec"), names)
+    assert np.isfinite(names["exact"].error_bound).all()
+    assert len(names["through"].ts) == 10 + 19
+    assert names["flow"].metadata["device"].startswith("8 x ")

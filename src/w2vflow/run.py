@@ -91,7 +91,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     with stage("gradient flow of every seed, in the eigenbasis"):
         flow = solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True, progress=progress)
     with stage("gradient flow of one seed, in the dense basis"):
-        dense = solve_flow(problem, W0[0], ts, progress=progress)
+        dense = solve_flow(problem, W0[0], ts, basis="words", progress=progress)
     with stage("flow against closed form at other initial scales"):
         scale_errors = {
             f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
