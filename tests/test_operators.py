@@ -129,6 +129,22 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
         sparse_problem.target()
 
 
+def test_embeddings_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
+    one = wf.Problem.from_statistics(random_statistics(30))
+    W0 = wf.gaussian_init(jax.random.key(0), 30, 2, 0.1)
+    phase = wf.Phase(one, [0.1, 0.2])
+    monkeypatch.setattr(resources, "available_memory", lambda: 2 * 8 * 2 * 30 * 2 - 1)
+    for solve in (
+        lambda: wf.predict(one, W0, [0.1, 0.2], save_embeddings=True),
+        lambda: wf.solve_flow(one, W0, [0.1, 0.2], save_embeddings=True),
+        lambda: wf.predict_phases([phase], W0, save_embeddings=True),
+    ):
+        with pytest.raises(ValueError, match=r"`save_embeddings` must be .*30 words at 2 times of 1 seeds"):
+            solve()
+    with pytest.raises(ValueError, match=r"SGD's table of all pairs of 30 words fits.*most_frequent"):
+        wf.run_sgd(one, W0, [0.1], key=jax.random.key(0), learning_rate=0.01, batch_size=2)
+
+
 def test_available_memory_is_a_sane_number():
     assert 10**7 < resources.available_memory() < 10**14
 

@@ -26,7 +26,7 @@ from w2vflow.operators import (
     to_host,
 )
 from w2vflow.problem import Problem, loss_from_products
-from w2vflow.resources import available_memory
+from w2vflow.resources import available_memory, check_embeddings_fit
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.trajectory import Trajectory, singular_values
 
@@ -107,6 +107,8 @@ def solve_flow(
     weights, times = check_weights(W0, problem.vocab_size), check_times(ts)
     _check_tolerances(rtol, atol, weights)
     seeds = weights if weights.ndim == 3 else weights[None]
+    if save_embeddings:
+        check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     vectors = _eigenbasis(problem, basis, spectrum, seeds)
     operator: Operator = problem.target_operator()
     if vectors is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from w2vflow.checks import argument_error
 
-__all__ = ["available_cores", "available_memory", "check_fits"]
+__all__ = ["available_cores", "available_memory", "check_embeddings_fit", "check_fits"]
 
 
 def available_cores() -> int:
@@ -38,3 +38,13 @@ def check_fits(argument: str, what: str, need: int, remedy: str) -> None:
             f"a need of {need / 1e9:.1f} GB against {have / 1e9:.1f} GB available",
             remedy,
         )
+
+
+def check_embeddings_fit(seeds: int, times: int, vocab_size: int, dim: int) -> None:
+    """Raise `ValueError` where weights at all times, and a copy of them, do not fit into memory."""
+    check_fits(
+        "save_embeddings",
+        f"{vocab_size} words at {times} times of {seeds} seeds",
+        2 * 8 * seeds * times * vocab_size * dim,
+        "Leave it out, or ask for fewer times.",
+    )

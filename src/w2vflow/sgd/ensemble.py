@@ -15,6 +15,7 @@ from tqdm import tqdm
 from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.losses import Quartic
 from w2vflow.problem import Problem, gaussian_init, objective
+from w2vflow.resources import check_fits
 from w2vflow.sgd.samplers import SAMPLERS, PairBatch, Sampler
 from w2vflow.spectrum import check_learning_rate
 from w2vflow.trajectory import Trajectory, singular_values
@@ -133,6 +134,12 @@ def _run(
     limit = check_learning_rate(problem, learning_rate)
     steps = _whole_steps(check_times(ts), learning_rate)
     _check_batch(batch_size, sampler)
+    check_fits(
+        "problem",
+        f"SGD's table of all pairs of {problem.vocab_size} words",
+        6 * 8 * problem.vocab_size**2,
+        "Use `stats.most_frequent(n)` with a smaller n.",
+    )
     mesh = _seed_mesh(len(starts))
     on_seeds = NamedSharding(mesh, PartitionSpec("seed"))
     with tqdm(total=len(steps), desc="SGD", unit="save", disable=not progress) as bar:

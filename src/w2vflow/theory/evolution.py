@@ -28,7 +28,7 @@ __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
 # Up to this vocabulary size the complete basis is taken: half a minute of LAPACK, no approximation.
 COMPLETE_UP_TO = 3000
 # Entries of all times' factors, times their columns, from which threads pay.
-_WORTH_SHARING = 10**9
+_WORTH_SHARING = 10**7
 
 
 class Rates(NamedTuple):

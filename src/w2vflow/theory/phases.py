@@ -9,6 +9,7 @@ import numpy as np
 from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.devices import describe_mesh, require_float64, word_mesh
 from w2vflow.problem import Problem
+from w2vflow.resources import check_embeddings_fit
 from w2vflow.spectrum import Spectrum
 from w2vflow.theory.evolution import Observed, Rates, State, basis_for, evolve, state_of
 from w2vflow.trajectory import Trajectory
@@ -70,6 +71,8 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     weights, stretches = _checked(phases, W0)
     several = len(phases) > 1
     seeds = weights if weights.ndim == 3 else weights[None]
+    if save_embeddings:
+        check_embeddings_fit(len(seeds), sum(map(len, stretches)), *seeds.shape[1:])
     bases: dict[int, Spectrum] = {}
     parts, kept, offset, state = [], [], 0.0, None
     for number, (phase, times) in enumerate(zip(phases, stretches, strict=True)):

@@ -7,6 +7,7 @@ import numpy as np
 from w2vflow.checks import check_times, check_weights
 from w2vflow.devices import describe_mesh, require_float64, word_mesh
 from w2vflow.problem import Problem
+from w2vflow.resources import check_embeddings_fit
 from w2vflow.spectrum import Spectrum
 from w2vflow.theory.evolution import Rates, basis_for, evolve, state_of
 from w2vflow.trajectory import Trajectory
@@ -72,6 +73,8 @@ def predict(
     rates = Rates(learning_rate, weight_decay).check()
     basis = basis_for(problem, weights.shape[-1], spectrum)
     seeds = weights if weights.ndim == 3 else weights[None]
+    if save_embeddings:
+        check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     state = state_of(basis, seeds, keep_frame=save_embeddings)
     values, loss, factors, bound = evolve(problem, state, times, rates, save_embeddings)
     axis = 0 if weights.ndim == 2 else slice(None)
