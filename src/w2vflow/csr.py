@@ -19,8 +19,8 @@ def csr_matmul(
 ) -> Float[Array, "R b"]:
     """Return the matrix with these CSR arrays times a block of vectors.
 
-    On a CPU by JAX's compiled loop over rows, on all cores; a loop of our own in numba was no faster
-    (benchmarks/operators.py). Elsewhere JAX would gather a vector for every entry at once.
+    On a CPU by JAX's compiled loop over rows, on all cores; a loop of our own in numba took between
+    0.8 and 1.2 times as long (benchmarks/operators.py). Elsewhere JAX would gather a vector for every entry at once.
     """
     shape = len(indptr) - 1, len(block)
     return jax.lax.platform_dependent(

@@ -87,7 +87,7 @@ def solve_flow(
         checkpoint: folder in which to keep what a long flow has reached, so that the same call
             after a kill goes on from there. The times are then cut into stretches, at whose ends the
             integrator starts anew; the result is that of the undisturbed call, to the bit.
-        progress: show a progress bar.
+        progress: show a progress bar, one for each device.
 
     Raises:
         ValueError: float64 is off, an argument does not fit the problem, or `checkpoint` holds

@@ -163,7 +163,8 @@ class DenseOperator(Operator):
 
     def norm_squared(self) -> float:
         """Return the squared Frobenius norm."""
-        return float(jnp.sum(self.matrix**2))
+        # As a product: the squares would be another matrix.
+        return float(jnp.vdot(self.matrix, self.matrix, precision=PRECISION))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
         """Return the matrix, float64, on the host."""
