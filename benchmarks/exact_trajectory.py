@@ -1,6 +1,6 @@
 """The exact trajectory at scale, from leading eigenpairs, beside all of them and beside the flow.
 
-    python benchmarks/exact_trajectory.py STATISTICS.npz [--dim 200] [--pairs 650] [--scale 1e-10]
+    python benchmarks/exact_trajectory.py STATISTICS.npz [--dim 200] [--pairs 900] [--scale 1e-10]
                                           [--times 400] [--complete] [--flow]
 
 STATISTICS is what `w2vflow count` writes. Prints seconds without compilation, the proven error
@@ -30,7 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("statistics")
     parser.add_argument("--dim", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=650)
+    parser.add_argument("--pairs", type=int, default=900)
     parser.add_argument("--tol", type=float, default=1e-8)
     parser.add_argument("--scale", type=float, default=1e-10)
     parser.add_argument("--times", type=int, default=400)

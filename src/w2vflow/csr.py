@@ -20,7 +20,8 @@ def csr_matmul(
     """Return the matrix with these CSR arrays times a block of vectors.
 
     On a CPU by JAX's compiled loop over rows, on all cores; a loop of our own in numba took between
-    0.8 and 1.2 times as long (benchmarks/operators.py). Elsewhere JAX would gather a vector for every entry at once.
+    0.8 and 1.2 times as long (benchmarks/operators.py). Elsewhere JAX would gather a vector for
+    every entry at once.
     """
     shape = len(indptr) - 1, len(block)
     return jax.lax.platform_dependent(

@@ -93,7 +93,7 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
     """
     size = problem.vocab_size
     if spectrum is None:
-        return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 3 * dim + 50))
+        return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 4 * dim + 100))
     words, pairs = spectrum.eigenvectors.shape
     if words != size:
         raise argument_error("spectrum", f"of the problem's {size} words", f"eigenvectors of {words}")
@@ -102,7 +102,7 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
             "spectrum",
             f"at least {dim} eigenpairs, one for every direction of the embedding",
             f"{pairs} pairs",
-            f"Use `leading_eigenpairs(problem, {min(size, 3 * dim + 50)})`, or leave the argument out.",
+            f"Use `leading_eigenpairs(problem, {min(size, 4 * dim + 100)})`, or leave the argument out.",
         )
     if pairs < size and not np.sum(spectrum.bath_weights) > 0:
         raise argument_error(

@@ -47,7 +47,7 @@ def predict(
             that concepts with `lambda_k < kappa` are never learned and the others only to
             `s_k^2 = lambda_k - kappa`. The loss returned is `L(W)` all the same.
         spectrum: at least `dim` leading eigenpairs, if at hand. Left out, they are all of them up
-            to 3,000 words, and the leading `3 dim + 50` beyond.
+            to 3,000 words, and the leading `4 dim + 100` beyond.
         save_embeddings: keep `W(t)`, right up to one rotation of its columns at each time. With
             leading eigenpairs alone, the part outside them keeps the shape it had at the start,
             only its size is predicted: there the embeddings are exact at 0 and approximate later.
