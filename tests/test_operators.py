@@ -149,6 +149,16 @@ def test_available_memory_is_a_sane_number():
     assert 10**7 < resources.available_memory() < 10**14
 
 
+def test_memory_where_the_system_does_not_say_what_is_free(monkeypatch):
+    def hidden(*arguments, **options):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.read_text", hidden)
+    # A machine of 64 pages of 64 bytes.
+    monkeypatch.setattr("os.sysconf", lambda name: 64)
+    assert resources.available_memory() == 4096
+
+
 def test_bad_operators():
     half = np.triu(np.ones((4, 4)))
     with pytest.raises(ValueError, match=r"`matrix` must be symmetric, .* \|M - M\^T\| of 1"):

@@ -103,13 +103,6 @@ def test_bad_arguments(problem, stats, call, match):
         call(problem, stats)
 
 
-def test_problem_too_large_says_what_it_needs(stats, monkeypatch):
-    # A machine of 4 kB.
-    monkeypatch.setattr("os.sysconf", lambda name: 64)
-    with pytest.raises(ValueError, match=r"`stats` must be of a vocabulary whose matrices fit .* 30 words"):
-        wf.Problem.from_statistics(stats)
-
-
 @pytest.mark.parametrize("function", ["predict", "solve_flow", "predict_step_times", "step_time_law"])
 def test_float64_is_asked_for_where_it_is_needed(problem, function):
     W0 = np.full((30, 2), 0.1)
