@@ -212,10 +212,11 @@ def test_loss_of_a_truncated_basis():
 
 
 def test_large_vocabularies_take_leading_pairs(monkeypatch):
-    problem, basis, W0 = example(dim=2)
-    monkeypatch.setattr(evolution, "COMPLETE_UP_TO", 59)
-    traj = wf.predict(problem, W0, [0.5])
-    assert traj.metadata["eigenpairs"] == 56
+    problem = wf.Problem.from_statistics(random_statistics(150))
+    basis = wf.leading_eigenpairs(problem, 150)
+    monkeypatch.setattr(evolution, "COMPLETE_UP_TO", 149)
+    traj = wf.predict(problem, wf.gaussian_init(jax.random.key(0), 150, 2, 1e-2), [0.5])
+    assert traj.metadata["eigenpairs"] == 4 * 2 + 100
     assert traj.metadata["method"] == "exact Riccati solution, leading eigenpairs"
     assert traj.metadata["largest_error_bound_over_lambda_1"] == pytest.approx(
         traj.error_bound.max() / basis.eigenvalues[0]
