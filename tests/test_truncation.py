@@ -215,15 +215,16 @@ def test_large_vocabularies_take_leading_pairs(monkeypatch):
     problem = wf.Problem.from_statistics(random_statistics(150))
     basis = wf.leading_eigenpairs(problem, 150)
     monkeypatch.setattr(evolution, "COMPLETE_UP_TO", 149)
-    traj = wf.predict(problem, wf.gaussian_init(jax.random.key(0), 150, 2, 1e-2), [0.5])
+    W0 = wf.gaussian_init(jax.random.key(0), 150, 2, 1e-2)
+    traj = wf.predict(problem, W0, [0.5])
     assert traj.metadata["eigenpairs"] == 4 * 2 + 100
     assert traj.metadata["method"] == "exact Riccati solution, leading eigenpairs"
     assert traj.metadata["largest_error_bound_over_lambda_1"] == pytest.approx(
         traj.error_bound.max() / basis.eigenvalues[0]
     )
-    monkeypatch.setattr(evolution, "COMPLETE_UP_TO", 60)
+    monkeypatch.setattr(evolution, "COMPLETE_UP_TO", 150)
     traj = wf.predict(problem, W0, [0.5])
-    assert traj.metadata["eigenpairs"] == 60
+    assert traj.metadata["eigenpairs"] == 150
     assert traj.metadata["method"] == "exact Riccati solution"
     assert traj.error_bound is None
 
