@@ -139,8 +139,7 @@ def solve_flow(
     kept = None
     if save_embeddings:
         kept = np.concatenate([part["embeddings"] for part in parts], axis=1)
-    if kept is not None and vectors is not None:
-        kept = vectors.to_words(kept)
+        kept = kept if vectors is None else vectors.to_words(kept)
     axis = 0 if weights.ndim == 2 else slice(None)
     return Trajectory(
         "flow",

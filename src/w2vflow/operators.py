@@ -112,18 +112,12 @@ class Operator(eqx.Module):
 
     def to_rows(self, vectors: Any) -> Float[Array, "*S P b"]:
         """Return host vectors `(..., V, b)` in the layout of the rows, spread over the mesh."""
-        vectors = np.asarray(vectors)
-        order = _dealt(self.size, self.mesh.size)
-        empty = len(order) - self.size
-        if self.mesh.size > 1:
-            padding = [(0, 0)] * (vectors.ndim - 2) + [(0, empty), (0, 0)]
-            vectors = np.pad(vectors, padding)[..., order, :]
-        return place(vectors, self.mesh, PartitionSpec(*(None,) * (vectors.ndim - 2), WORDS))
+        dealt = _deal(np.asarray(vectors), self.mesh.size, axis=-2)
+        return place(dealt, self.mesh, PartitionSpec(*(None,) * (dealt.ndim - 2), WORDS))
 
     def to_words(self, rows: Any) -> Float[np.ndarray, "*S V b"]:
         """Return vectors in the layout of the rows `(..., P, b)` in the order of the words, on the host."""
-        whole = to_host(rows)
-        return whole[..., np.argsort(_dealt(self.size, self.mesh.size))[: self.size], :]
+        return _gather(to_host(rows), self.size, self.mesh.size, axis=-2)
 
 
 class DenseOperator(Operator):
@@ -151,11 +145,8 @@ class DenseOperator(Operator):
             raise argument_error(
                 "matrix", "symmetric", f"a largest |M - M^T| of {asymmetry:.3g}", "Use `(M + M.T) / 2`."
             )
-        size = len(matrix)
-        if mesh.size > 1:
-            order = _dealt(size, mesh.size)
-            matrix = np.pad(matrix, (0, len(order) - size))[np.ix_(order, order)]
-        return cls(size, mesh, place(matrix, mesh, ROWS))
+        dealt = _deal(_deal(matrix, mesh.size, axis=0), mesh.size, axis=1)
+        return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
@@ -168,11 +159,9 @@ class DenseOperator(Operator):
 
     def dense(self) -> Float[np.ndarray, "V V"]:
         """Return the matrix, float64, on the host."""
-        matrix = np.asarray(to_host(self.matrix), np.float64)
-        if self.mesh.size == 1:
-            return matrix
-        back = np.argsort(_dealt(self.size, self.mesh.size))[: self.size]
-        return matrix[np.ix_(back, back)]
+        layout = self.size, self.mesh.size
+        matrix = _gather(_gather(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
+        return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function that multiplies host blocks `(V, b)` of `dtype`, in that precision."""
@@ -240,8 +229,7 @@ class SparseOperator(Operator):
             return place(np.stack([np.pad(r, (0, length - len(r))) for r in rows]), mesh, ROWS)
 
         def deal(factor: np.ndarray) -> Array:
-            padded = np.pad(np.asarray(factor, dtype), ((0, len(order) - size), (0, 0)))
-            return place(padded[order], mesh, ROWS)
+            return place(_deal(np.asarray(factor, dtype), ranks, axis=0), mesh, ROWS)
 
         return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), deal(left), deal(right))
 
@@ -310,9 +298,7 @@ class DiagonalOperator(Operator):
         """Return the operator of a diagonal `(V,)`, in JAX's default precision."""
         mesh = word_mesh() if mesh is None else mesh
         values = np.asarray(values, jnp.zeros(()).dtype)
-        order = _dealt(len(values), mesh.size)
-        padded = np.pad(values, (0, len(order) - len(values)))[order]
-        return cls(len(values), mesh, place(padded, mesh, ROWS))
+        return cls(len(values), mesh, place(_deal(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
@@ -324,11 +310,14 @@ class DiagonalOperator(Operator):
 
     def dense(self) -> Float[np.ndarray, "V V"]:
         """Return the matrix, float64, on the host."""
-        return np.diag(self.to_words(self.values[:, None])[:, 0].astype(np.float64))
+        return np.diag(self._host_values().astype(np.float64))
 
     def shard(self, mesh: Mesh) -> "DiagonalOperator":
         """Return the same operator with its rows dealt out over another mesh."""
-        return DiagonalOperator.of(self.to_words(self.values[:, None])[:, 0], mesh)
+        return DiagonalOperator.of(self._host_values(), mesh)
+
+    def _host_values(self) -> Float[np.ndarray, " V"]:
+        return _gather(to_host(self.values), self.size, self.mesh.size, axis=0)
 
 
 @eqx.filter_jit
@@ -364,6 +353,21 @@ def _dealt(size: int, ranks: int) -> Int[np.ndarray, " P"]:
     """Return which word lies in each row of the layout; from `size` on they are empty."""
     rows = -(-size // ranks)
     return np.arange(rows * ranks).reshape(rows, ranks).T.ravel()
+
+
+def _deal(array: np.ndarray, ranks: int, axis: int) -> np.ndarray:
+    """Return an array with its axis of words in the layout of the rows, empty words added as zeros."""
+    # On one device that is the array itself: a copy would cost as much as some products.
+    if ranks == 1:
+        return array
+    order, padding = _dealt(array.shape[axis], ranks), [(0, 0)] * array.ndim
+    padding[axis] = (0, len(order) - array.shape[axis])
+    return np.take(np.pad(array, padding), order, axis)
+
+
+def _gather(array: np.ndarray, size: int, ranks: int, axis: int) -> np.ndarray:
+    """Return an array of the layout of the rows with that axis in the order of the words."""
+    return array if ranks == 1 else np.take(array, np.argsort(_dealt(size, ranks))[:size], axis)
 
 
 def _dealt_rows(

@@ -53,8 +53,13 @@ def objective(target: Float[Array, "V V"], W: Float[Array, "V d"]) -> Float[Arra
 
 def gradient(target: Float[Array, "V V"], W: Float[Array, "V d"]) -> Float[Array, "V d"]:
     """Return `dL/dW = (W W^T - M*) W` of `objective`; the gradient flow is `dW/dt = -dL/dW`."""
+    return factored_gradient(W, jnp.matmul(target, W, precision=PRECISION))
+
+
+def factored_gradient(W: Float[Array, "V d"], target_W: Float[Array, "V d"]) -> Float[Array, "V d"]:
+    """Return `(W W^T - M) W` from `W` and `M W`, without a matrix of pairs."""
     gram = jnp.matmul(W.T, W, precision=PRECISION)
-    return jnp.matmul(W, gram, precision=PRECISION) - jnp.matmul(target, W, precision=PRECISION)
+    return jnp.matmul(W, gram, precision=PRECISION) - target_W
 
 
 class Problem(eqx.Module):
@@ -203,8 +208,7 @@ class Problem(eqx.Module):
             ValueError: `W` is not of shape `(V, dim)`.
         """
         weights = self._checked(W)
-        gram = jnp.matmul(weights.T, weights, precision=PRECISION)
-        return jnp.matmul(weights, gram, precision=PRECISION) - jnp.asarray(self.operator.product(weights))
+        return factored_gradient(weights, jnp.asarray(self.operator.product(weights)))
 
     def _checked(self, W: Any) -> Array:
         weights = jnp.asarray(W)

@@ -259,13 +259,13 @@ def _block(size: int) -> int:
 def _iterated(
     operator: Operator, product: Product, k: int, order: Order, settings: _Settings
 ) -> tuple[Host, Host, Host, Host, Host]:
-    dtype = _precision(operator, order, settings.tol)
+    dtype, working = _precision(operator, product, order, settings.tol)
     checkpoint = None
     if settings.checkpoint is not None:
         run = {"operator": operator.fingerprint()}
         checkpoint = Checkpoint(settings.checkpoint, run, settings.checkpoint_every)
     found = lanczos_eigenpairs(
-        operator.host_product(dtype),
+        working,
         operator.size,
         k,
         tol=settings.tol,
@@ -293,17 +293,17 @@ def _iterated(
     return values, found.vectors, residuals, found.nodes, found.weights
 
 
-def _precision(operator: Operator, order: Order, tol: float) -> type:
-    """Return float32 where its products have digits enough for residuals of `tol`.
+def _precision(operator: Operator, product: Product, order: Order, tol: float) -> tuple[type, Product]:
+    """Return float32 and products in it where residuals of `tol` allow that, else float64 and `product`.
 
-    Their rounding errors are of the size of the largest eigenvalue of either sign, which may be
-    tens of times `lambda_1`. A coarse look at both ends tells.
+    Products are rounded at the size of the largest eigenvalue of either sign, maybe tens of `lambda_1`.
     """
     if tol < 1e-6:
-        return np.float64
-    ends = _ends(operator.host_product(np.float32), operator.size, 1e-3, np.float32)
-    wanted = abs(ends[order(ends)[0]])
-    return np.float32 if tol * wanted >= 8 * np.finfo(np.float32).eps * np.abs(ends).max() else np.float64
+        return np.float64, product
+    single = operator.host_product(np.float32)
+    ends = _ends(single, operator.size, 1e-3, np.float32)
+    suffices = tol * abs(ends[order(ends)[0]]) >= 8 * np.finfo(np.float32).eps * np.abs(ends).max()
+    return (np.float32, single) if suffices else (np.float64, product)
 
 
 def _ends(product: Product, size: int, tol: float, dtype: type) -> Host:
