@@ -20,6 +20,11 @@ def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatisti
     return wf.CooccurrenceStatistics(words, counts, counts.sum(axis=1))
 
 
+def quartic_gradient(target, W):
+    """The gradient of `1/4 ||M* - W W^T||^2`."""
+    return (W @ W.T - target) @ W
+
+
 def separated_problem(seed=0):
     """A problem whose concepts are further apart than they are wide, so that steps are steps."""
     values = np.concatenate([[8.0, 5.0, 3.2, 2.0, 1.2], -np.linspace(0.1, 9.0, 15)])

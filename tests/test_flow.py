@@ -2,8 +2,11 @@
 
 import diffrax as dfx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.integrate
+from systems import quartic_gradient
 
 import w2vflow as wf
 import w2vflow.flow
@@ -144,12 +147,11 @@ def test_error_falls_with_the_order_of_the_solver(problem, basis):
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 0.3)
     end = horizon(problem, basis, 3, 0.3)
     exact = wf.predict(problem, W0, [end]).singular_values
-    from w2vflow.problem import gradient
 
     errors, counts = [], np.array([40, 80, 160, 320])
     for count in counts:
         solution = dfx.diffeqsolve(
-            dfx.ODETerm(lambda t, W, args: -gradient(problem.target(), W)),
+            dfx.ODETerm(lambda t, W, args: -quartic_gradient(problem.target(), W)),
             dfx.Midpoint(), 0.0, end, end / count, W0, max_steps=1000,
         )  # fmt: skip
         errors.append(np.abs(np.linalg.svd(solution.ys[-1], compute_uv=False) - exact).max())
@@ -195,3 +197,73 @@ def test_bad_arguments(problem, change, match):
         wf.solve_flow(problem, **arguments)
     with pytest.raises(ValueError, match="`spectrum` must be the complete eigenbasis"):
         wf.solve_flow(problem, np.ones((30, 2)), [1.0], spectrum=wf.leading_eigenpairs(problem, 4))
+
+
+@pytest.mark.parametrize(
+    ("loss", "weighting", "tied", "matrix"),
+    [
+        ("quartic", wf.Uniform(), False, "dense"),
+        ("quartic", wf.RankOne(0.5), True, "sparse"),
+        ("quartic", wf.Mikolov(subsample=1e-2), True, "sparse"),
+        ("quartic", wf.Mikolov(subsample=1e-2), False, "dense"),
+        ("logistic", wf.Uniform(), True, "dense"),
+        ("logistic", wf.Mikolov(subsample=1e-2), False, "sparse"),
+        ("taylor(6)", wf.Plain(), True, "dense"),
+    ],
+)
+def test_flow_of_every_problem(stats, loss, weighting, tied, matrix):
+    """Against SciPy's DOP853 on the autodiff gradient of a plain sum over pairs."""
+    weighting = wf.Symmetrized(weighting) if tied else weighting
+    problem = wf.Problem.from_statistics(stats, weighting=weighting, loss=loss, tied=tied, matrix=matrix)
+    A, B = map(jnp.asarray, problem.pair_weights().dense())
+    one, shape = problem.pair_loss, (30, 2) if tied else (2, 30, 2)
+
+    def objective(flat):
+        W = flat.reshape(shape)
+        x = W @ W.T if tied else W[0] @ W[1].T
+        return jnp.sum(A * one.positive(x) + B * one.negative(x))
+
+    slope = jax.jit(jax.grad(objective))
+    W0, ts = 0.1 * np.random.default_rng(0).normal(size=shape), np.array([0.1, 0.3, 0.5])
+    exact = scipy.integrate.solve_ivp(
+        lambda t, y: -np.asarray(slope(y)), (0, 0.5), W0.ravel(), "DOP853", ts, rtol=1e-11, atol=1e-12
+    )
+    flow = wf.solve_flow(problem, W0, ts, save_embeddings=True)
+    found = flow.embeddings if tied else np.stack([flow.embeddings, flow.contexts], axis=1)
+    np.testing.assert_allclose(found.reshape(3, -1), exact.y.T, rtol=1e-6, atol=1e-8)
+    assert (np.diff(flow.loss) < 0).all()
+    if tied:
+        values = np.linalg.svd(found, compute_uv=False)
+    else:
+        values = np.sqrt(np.linalg.svd(found[:, 0] @ np.swapaxes(found[:, 1], 1, 2), compute_uv=False)[:, :2])
+    np.testing.assert_allclose(flow.singular_values, values, rtol=1e-6)
+
+
+def test_untied_flow_learns_either_sign_at_half_the_rate():
+    """A balanced start of one mode: s' = (|lambda| - s) s, the context the mirror image of the word."""
+    Q = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
+    problem = wf.Problem.from_target(Q * np.array([2.0, 1.0, 0.5, 0.1, -3.0]) @ Q.T, tied=False)
+    v, ts, a0 = Q[:, -1:], np.linspace(0, 6, 7), 1e-4
+    flow = wf.solve_flow(problem, np.stack([v, -v]) * np.sqrt(a0), ts, save_embeddings=True)
+    np.testing.assert_allclose(
+        flow.singular_values[:, 0] ** 2, 3 / (1 + (3 / a0 - 1) * np.exp(-3 * ts)), rtol=1e-6
+    )
+    np.testing.assert_allclose(flow.embeddings, -flow.contexts, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("W0", "match"),
+    [
+        (np.ones((30, 2)), r"`W0` must be of shape \(2, 30, dim\), or \(seeds, 2, 30, dim\).*untied_init"),
+        (np.ones((3, 30, 2)), r"`W0` must be of shape \(2, 30, dim\)"),
+    ],
+)
+def test_starts_of_untied_weights_are_checked(stats, W0, match):
+    with pytest.raises(ValueError, match=match):
+        wf.solve_flow(wf.Problem.from_statistics(stats, tied=False), W0, [1.0])
+
+
+def test_untied_flow_has_no_eigenbasis_form(stats):
+    problem = wf.Problem.from_statistics(stats, tied=False)
+    with pytest.raises(ValueError, match="solve_flow in the eigenbasis"):
+        wf.solve_flow(problem, np.ones((2, 30, 2)), [1.0], basis="eigenvectors")

@@ -4,12 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import w2vflow as wf
 from w2vflow.losses import Quartic
-from w2vflow.problem import gradient, objective
 
 
 def pair_sum(stats, W):
@@ -41,28 +38,6 @@ def test_target_is_the_matrix_of_the_source(stats, problem):
     assert (P == 0).any()
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**31), st.floats(1e-3, 10))
-def test_gradient_equals_autodiff(vocab_size, dim, seed, size):
-    rng = np.random.default_rng(seed)
-    half = rng.normal(size=(vocab_size, vocab_size))
-    target, W = jnp.asarray(half + half.T), jnp.asarray(size * rng.normal(size=(vocab_size, dim)))
-    expected = jax.grad(objective, argnums=1)(target, W)
-    np.testing.assert_allclose(gradient(target, W), expected, rtol=1e-10, atol=1e-10 * (1 + size**3))
-
-
-def test_gradient_of_a_problem(problem):
-    W = wf.gaussian_init(jax.random.key(0), 30, 4, 1.0)
-    expected = jax.grad(lambda w: objective(problem.target(), w))(W)
-    np.testing.assert_allclose(problem.gradient(W), expected, rtol=1e-11, atol=1e-11)
-
-
-def test_pair_losses_have_these_slopes():
-    x, loss = jnp.linspace(-3, 3, 7), Quartic()
-    np.testing.assert_allclose(loss.positive_slope(x), jax.vmap(jax.grad(loss.positive))(x))
-    np.testing.assert_allclose(loss.negative_slope(x), jax.vmap(jax.grad(loss.negative))(x))
-
-
 def test_initial_weights_have_their_scale():
     W = np.asarray(wf.gaussian_init(jax.random.key(3), 4000, 25, 0.2))
     assert abs(W.std() - 0.2 / 5) < 4 * 0.04 / np.sqrt(2 * W.size)
@@ -92,10 +67,16 @@ def test_initial_weights_are_the_same_in_either_precision():
         ),
         (lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 2, 0.0), "`scale` must be positive and finite"),
         (lambda p, s: wf.gaussian_init(jax.random.key(0), 30, 2, float("nan")), "`scale` must be positive"),
-        (lambda p, s: p.loss(np.zeros((29, 2))), r"`W` must be of shape \(30, dim\)"),
+        (lambda p, s: p.loss(np.zeros((29, 2))), r"`W0` must be of shape \(30, dim\)"),
         (lambda p, s: p.gradient(np.zeros(30)), r"`W` must be of shape \(30, dim\)"),
-        (lambda p, s: wf.Problem.from_statistics(s, loss="hinge"), "`loss` must be one of"),
-        (lambda p, s: wf.Problem.from_statistics(s, tied=False), "`tied` must be True"),
+        (lambda p, s: wf.untied_init(jax.random.key(0), 30, 2, 0.1, contexts="one"), "`contexts` must be"),
+        (lambda p, s: wf.Problem.from_statistics(s, loss="hinge"), "`loss` must be 'quartic', 'logistic'"),
+        (lambda p, s: wf.Problem.from_statistics(s, loss="taylor(3)"), "`order` must be even .* but got 3"),
+        (
+            lambda p, s: wf.Problem.from_statistics(s, weighting=wf.Mikolov()),
+            r"`weighting` must be symmetric .*Use `tied=False`, or `Symmetrized",
+        ),
+        (lambda p, s: wf.Problem.from_statistics(s, weighting="plain"), "`weighting` must be a weighting"),
     ],
 )
 def test_bad_arguments(problem, stats, call, match):

@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
-from systems import separated_problem
+from systems import quartic_gradient, separated_problem
 
 import w2vflow as wf
-from w2vflow.problem import gradient
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times, staircase_loss
 from w2vflow.theory.factor import log_f_and_g, riccati_factor
 from w2vflow.theory.steps import effective_initial_strengths
@@ -170,7 +169,7 @@ def test_prediction_of_descent_is_second_order():
         per = round(horizon / 40 / rate)
 
         def chunk(W, _, rate=rate, per=per):
-            W = jax.lax.fori_loop(0, per, lambda i, w: w - rate * gradient(target, w), W)
+            W = jax.lax.fori_loop(0, per, lambda i, w: w - rate * quartic_gradient(target, w), W)
             return W, jnp.linalg.svd(W, compute_uv=False)
 
         descent = np.asarray(jax.lax.scan(chunk, W0, None, length=40)[1])
@@ -188,7 +187,7 @@ def test_predicted_step_times_of_descent():
     W0 = wf.gaussian_init(jax.random.key(3), 20, 5, 1e-6)
     target = problem.target()
     spec = wf.leading_eigenpairs(problem, 5)
-    step = lambda W, _: (W - rate * gradient(target, W),) * 2  # noqa: E731
+    step = lambda W, _: (W - rate * quartic_gradient(target, W),) * 2  # noqa: E731
     weights = np.asarray(jax.lax.scan(step, W0, None, length=1000)[1])
     traj = wf.Trajectory(
         "sgd", rate * np.arange(1, 1001), np.linalg.svd(weights, compute_uv=False), np.zeros(1000)

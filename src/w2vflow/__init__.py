@@ -12,25 +12,37 @@ if TYPE_CHECKING:
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
     from w2vflow.flow import solve_flow
-    from w2vflow.problem import Problem, gaussian_init
+    from w2vflow.initial import gaussian_init, untied_init
+    from w2vflow.losses import Logistic, Quartic, Taylor
+    from w2vflow.problem import Problem
     from w2vflow.semantics.features import label_features
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
-    from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs, stability_limit
+    from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.stability import stability_limit, stability_limit_at
     from w2vflow.statistics import CooccurrenceStatistics
     from w2vflow.theory.phases import Phase, predict_phases
     from w2vflow.theory.riccati import predict
     from w2vflow.theory.steps import predict_step_times, step_time_law
     from w2vflow.trajectory import Trajectory
-    from w2vflow.weighting import Uniform
+    from w2vflow.weighting import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
 
 __all__ = [
     "Comparison",
     "CooccurrenceStatistics",
+    "Custom",
+    "Logistic",
+    "Mikolov",
     "Phase",
+    "Plain",
     "Problem",
+    "Quartic",
+    "RankOne",
     "Spectrum",
+    "Symmetrized",
+    "Taylor",
     "Trajectory",
     "Uniform",
+    "Unigram",
     "compare",
     "count",
     "extreme_eigenpairs",
@@ -46,8 +58,10 @@ __all__ = [
     "run_sgd_ensemble",
     "solve_flow",
     "stability_limit",
+    "stability_limit_at",
     "step_time_law",
     "subspace_overlap",
+    "untied_init",
 ]
 
 __version__ = "0.1.0.dev0"
@@ -58,16 +72,19 @@ _HOMES = {
     "corpus.catalog": ("load_statistics",),
     "corpus.cooccurrence": ("count",),
     "flow": ("solve_flow",),
-    "problem": ("Problem", "gaussian_init"),
+    "initial": ("gaussian_init", "untied_init"),
+    "losses": ("Logistic", "Quartic", "Taylor"),
+    "problem": ("Problem",),
     "semantics.features": ("label_features",),
     "sgd.ensemble": ("run_sgd", "run_sgd_ensemble"),
-    "spectrum": ("Spectrum", "extreme_eigenpairs", "leading_eigenpairs", "stability_limit"),
+    "spectrum": ("Spectrum", "extreme_eigenpairs", "leading_eigenpairs"),
+    "stability": ("stability_limit", "stability_limit_at"),
     "statistics": ("CooccurrenceStatistics",),
     "theory.phases": ("Phase", "predict_phases"),
     "theory.riccati": ("predict",),
     "theory.steps": ("predict_step_times", "step_time_law"),
     "trajectory": ("Trajectory",),
-    "weighting": ("Uniform",),
+    "weighting": ("Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -62,21 +62,33 @@ def check_times(ts: Any) -> np.ndarray:
     return times
 
 
-def check_weights(W0: Any, vocab_size: int) -> np.ndarray:
-    """Return `W0` as float64 `([S,] V, dim)` after checking shape and finiteness.
+def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
+    """Return `W0` as float64 `([S,] sides V, dim)` after checking shape and finiteness.
+
+    Tied weights (`sides=1`) are `([S,] V, dim)`; untied ones (`sides=2`) come as `([S,] 2, V, dim)`,
+    words before contexts, and leave stacked, contexts below words.
 
     Raises:
         ValueError: wrong number of axes or words, `dim` outside 1..V, NaN or infinite entries.
     """
     weights = np.asarray(W0, dtype=np.float64)
-    if weights.ndim not in (2, 3) or weights.shape[-2] != vocab_size:
+    axes = 2 if sides == 1 else 3
+    if (
+        weights.ndim not in (axes, axes + 1)
+        or weights.shape[-2] != vocab_size
+        or (sides == 2 and weights.shape[-3] != 2)
+    ):
+        own = f"{vocab_size}, dim" if sides == 1 else f"2, {vocab_size}, dim"
         raise argument_error(
             "W0",
-            f"of shape ({vocab_size}, dim), or (seeds, {vocab_size}, dim) for an ensemble",
+            f"of shape ({own}), or (seeds, {own}) for an ensemble"
+            + ("" if sides == 1 else ", of words and of contexts"),
             f"shape {weights.shape}",
-            "Draw it with `gaussian_init(key, problem.vocab_size, dim, scale)`.",
+            "Draw it with `gaussian_init(key, problem.vocab_size, dim, scale)`."
+            if sides == 1
+            else "Draw it with `untied_init(key, problem.vocab_size, dim, scale)`.",
         )
     check_dimension(weights.shape[-1], vocab_size)
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")
-    return weights
+    return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)

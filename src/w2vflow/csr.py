@@ -1,11 +1,14 @@
 """Product of a sparse matrix with a block of vectors, within a JAX computation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.experimental.sparse import BCSR
 from jaxtyping import Array, Float, Int
 
-__all__ = ["csr_matmul", "csr_matmul_in_chunks"]
+__all__ = ["csr_matmul", "csr_matmul_in_chunks", "csr_sampled_product"]
 
 # Entries times vectors that are gathered at a time.
 _CHUNK = 2**26
@@ -41,6 +44,26 @@ def csr_matmul_in_chunks(
     block: Float[Array, "V b"],
 ) -> Float[Array, "R b"]:
     """Return the same product by gathering and adding a bounded number of entries at a time."""
+    return _summed_entries(indptr, indices, values, block, lambda row, right: 1.0)
+
+
+def csr_sampled_product(
+    indptr: Int[Array, " r"],
+    indices: Int[Array, " n"],
+    values: Float[Array, " n"],
+    left: Float[Array, "R b"],
+    right: Float[Array, "V b"],
+) -> Float[Array, "R b"]:
+    """Return `(S o (left right^T)) right`: inner products are taken where `S` has entries, only there."""
+    return _summed_entries(
+        indptr, indices, values, right, lambda row, found: jnp.sum(left[row] * found, axis=1)
+    )
+
+
+def _summed_entries(
+    indptr: Array, indices: Array, values: Array, block: Array, factor: Callable[[Array, Array], Any]
+) -> Array:
+    """Return `sum over entries e of row r of values_e factor(r, block[c_e]) block[c_e]`, in chunks."""
     rows, entries = len(indptr) - 1, len(values)
     zeros = jnp.zeros((rows, block.shape[1]), block.dtype)
     if not entries:
@@ -55,8 +78,9 @@ def csr_matmul_in_chunks(
         row = jnp.searchsorted(indptr, at, side="right") - 1
         weight = jax.lax.dynamic_slice_in_dim(values, start, chunk)
         weight = jnp.where((at >= first) & (row < rows), weight, 0)
-        columns = jax.lax.dynamic_slice_in_dim(indices, start, chunk)
-        added = weight[:, None] * block[columns]
-        return total.at[jnp.minimum(row, rows - 1)].add(added, indices_are_sorted=True)
+        row = jnp.minimum(row, rows - 1)
+        found = block[jax.lax.dynamic_slice_in_dim(indices, start, chunk)]
+        weight = weight * factor(row, found)
+        return total.at[row].add(weight[:, None] * found, indices_are_sorted=True)
 
     return jax.lax.fori_loop(0, -(-entries // chunk), add_chunk, zeros)

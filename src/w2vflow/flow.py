@@ -10,33 +10,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.checkpoint import Checkpoint
 from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.devices import WORDS, describe_mesh, require_float64
-from w2vflow.operators import (
-    PRECISION,
-    ROWS,
-    DenseOperator,
-    DiagonalOperator,
-    Operator,
-    SparseOperator,
-    to_host,
-)
-from w2vflow.problem import Problem, loss_from_products
+from w2vflow.layout import gathered, to_host, to_rows, to_words
+from w2vflow.losses import Quartic
+from w2vflow.objective import FactoredObjective, Objective
+from w2vflow.operators import DiagonalOperator
+from w2vflow.problem import Problem
 from w2vflow.resources import available_memory, check_embeddings_fit
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.trajectory import Trajectory, singular_values
 
 __all__ = ["solve_flow"]
 
-_METHODS = {
-    DiagonalOperator: "eigenbasis flow",
-    DenseOperator: "dense flow",
-    SparseOperator: "matrix-free flow",
-}
+_SEEN = ("singular_values", "loss", "embeddings")
 # Into how many stretches a flow with a checkpoint is cut.
 _STRETCHES = 16
 # What a flow typically evaluates its velocity: some 300 steps of 13 stages.
@@ -59,10 +50,15 @@ def solve_flow(
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Trajectory:
-    """Return the trajectory of `dW/dt = -dL/dW = (M* - W W^T) W`, integrated adaptively in float64.
+    """Return the trajectory of `dW/dt = -dL/dW`, integrated adaptively in float64, of any problem.
 
-    In the basis of the words a step costs `V^2 d` operations with a dense `M*`, or its seen pairs
-    times `d` where the problem is sparse and no matrix is formed. In the complete eigenbasis it is
+        quartic, constant G, tied:    dW/dt = (M* - W W^T) W
+        any loss and weights, tied:   dW/dt = -2 S W,   S_ij = A_ij l+'(x_ij) + B_ij l-'(x_ij)
+        untied:                       dW/dt = -S C,     dC/dt = -S^T W
+
+    In the basis of the words a step costs `V^2 d` operations with dense matrices, or seen pairs times
+    `d` where the loss is quartic and the problem sparse: then no matrix is formed. Other losses take
+    `V^2 d` and a block of rows at a time. In the complete eigenbasis the first of these flows is
     `dB/dt = Lambda B - B (B^T B)` for `B = V^T W`: the same flow, exactly, at `V d^2`, but the basis
     has to be found once, at some `9 V^3`. The result's `metadata["method"]` says which it was.
 
@@ -71,11 +67,13 @@ def solve_flow(
     (`Problem.shard`) the weights are spread alike.
 
     Args:
-        problem: quartic, constant `G`, tied.
+        problem: of any loss and weighting, tied or untied.
         W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; each seed takes its own steps.
+            Of words and contexts where they are untied: `(2, V, dim)` or `(S, 2, V, dim)`.
         ts: times `(T,)`, increasing; the first may be 0.
-        basis: `"words"`, `"eigenvectors"`, or `"auto"`: the eigenvectors where `spectrum` is given,
-            or where finding them first costs fewer operations and they fit into memory.
+        basis: `"words"`, `"eigenvectors"` (quartic, constant `G`, tied), or `"auto"`: the eigenvectors
+            where `spectrum` is given, or where finding them first costs fewer operations and they fit
+            into memory.
         spectrum: the complete eigenbasis (`leading_eigenpairs(problem, V)`), if at hand.
         weight_decay: `kappa` of an additional `-kappa W` in the velocity; the loss is without it.
         solver: a diffrax solver; `Dopri8()` where not given.
@@ -83,7 +81,7 @@ def solve_flow(
         atol: absolute tolerance; `rtol` times the root mean square of `W0` where not given. Above
             the size of the initial weights it would blind the error control while they grow.
         max_steps: of the integrator, in each stretch between checkpoints.
-        save_embeddings: keep `W(t)`.
+        save_embeddings: keep `W(t)`, and `C(t)` where weights are untied.
         checkpoint: folder in which to keep what a long flow has reached, so that the same call
             after a kill goes on from there. The times are then cut into stretches, at whose ends the
             integrator starts anew; the result is that of the undisturbed call, to the bit.
@@ -104,60 +102,70 @@ def solve_flow(
         [0.0, 0.903, 1.905]
     """
     require_float64("solve_flow")
-    weights, times = check_weights(W0, problem.vocab_size), check_times(ts)
+    weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
     _check_tolerances(rtol, atol, weights)
     seeds = weights if weights.ndim == 3 else weights[None]
     if save_embeddings:
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     vectors = _eigenbasis(problem, basis, spectrum, seeds)
-    operator: Operator = problem.target_operator()
-    if vectors is not None:
-        operator = DiagonalOperator.of(vectors.eigenvalues, operator.mesh)
+    if vectors is None:
+        objective, method = problem.objective(np.float64, problem.mesh), _method(problem)
+    else:
+        diagonal = DiagonalOperator.of(vectors.eigenvalues, problem.mesh)
+        objective, method = FactoredObjective.of_target(diagonal, 1), "eigenbasis flow"
         seeds = vectors.eigenvectors.T @ seeds
     if atol is None:
         atol = rtol * float(np.sqrt(np.mean(seeds**2)))
     solver = dfx.Dopri8() if solver is None else solver
-    constants = np.asarray([operator.norm_squared(), weight_decay, rtol, atol])
+    constants = np.asarray([weight_decay, rtol, atol])
     meter = dfx.TqdmProgressMeter() if progress else dfx.NoProgressMeter()
+    sides = problem.sides
+    rows = seeds if sides == 1 else np.concatenate(np.split(seeds, 2, axis=1), axis=2)
 
     def integrate(start: np.ndarray, begin: float, until: np.ndarray) -> dict[str, np.ndarray]:
         numbers = (jnp.asarray(begin), jnp.asarray(until), jnp.asarray(constants))
-        ran = _integrate(
-            operator, operator.to_rows(start), *numbers, solver, max_steps, save_embeddings, meter
-        )
-        return _checked(ran, operator, times[-1], max_steps)
+        spread = to_rows(start, problem.mesh)
+        ran = _integrate(objective, spread, *numbers, solver, max_steps, save_embeddings, meter, problem.mesh)
+        return _checked(ran, problem, times[-1], max_steps)
 
     if checkpoint is None:
-        parts = [integrate(seeds, 0.0, times)]
+        parts = [integrate(rows, 0.0, times)]
     else:
-        identity = _identity(operator, seeds, times, constants, solver, max_steps, save_embeddings)
-        parts = _in_stretches(integrate, seeds, times, Checkpoint(checkpoint, identity))
+        identity = _identity(objective, rows, times, constants, solver, max_steps, save_embeddings)
+        parts = _in_stretches(integrate, rows, times, Checkpoint(checkpoint, identity))
     steps = {
         n: np.sum([part[n] for part in parts], axis=0).tolist() for n in ("accepted_steps", "rejected_steps")
     }
-    seen = {n: np.concatenate([part[n] for part in parts], axis=1) for n in ("singular_values", "loss")}
-    kept = None
-    if save_embeddings:
-        kept = np.concatenate([part["embeddings"] for part in parts], axis=1)
-        kept = kept if vectors is None else vectors.to_words(kept)
     axis = 0 if weights.ndim == 2 else slice(None)
+    seen = {n: np.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}
+    kept = seen.get("embeddings")
+    if kept is not None and vectors is not None:
+        kept = vectors.to_words(kept)
     return Trajectory(
         "flow",
         times,
-        seen["singular_values"][axis],
-        seen["loss"][axis],
-        None if kept is None else kept[axis],
+        seen["singular_values"],
+        seen["loss"],
+        None if kept is None else kept[..., : weights.shape[-1]],
         {
-            "method": _METHODS[type(operator)],
+            "method": method,
             "solver": type(solver).__name__,
             "rtol": rtol,
             "atol": atol,
             "weight_decay": weight_decay,
             **steps,
             "precision": "float64",
-            "device": describe_mesh(operator.mesh),
+            "device": describe_mesh(problem.mesh),
         },
+        contexts=None if kept is None or sides == 1 else kept[..., weights.shape[-1] :],
     )
+
+
+def _method(problem: Problem) -> str:
+    dense = problem.form == "dense"
+    if problem.constant_G and isinstance(problem.pair_loss, Quartic):
+        return "dense flow" if dense else "matrix-free flow"
+    return f"flow of {problem.pair_loss!r}, {problem.weighting!r}, {problem.form}"
 
 
 def _eigenbasis(
@@ -166,7 +174,10 @@ def _eigenbasis(
     """Return the complete eigenbasis where the flow is to be integrated in it."""
     if basis not in ("auto", "words", "eigenvectors"):
         raise argument_error("basis", "'auto', 'words' or 'eigenvectors'", repr(basis))
-    if basis == "words":
+    solvable = problem.tied and problem.constant_G and isinstance(problem.pair_loss, Quartic)
+    if not solvable and (basis == "eigenvectors" or spectrum is not None):
+        problem.require_solvable("solve_flow in the eigenbasis")
+    if basis == "words" or not solvable:
         return None
     if spectrum is not None:
         return spectrum.require_complete()
@@ -182,14 +193,14 @@ def _eigenbasis(
 
 
 def _identity(
-    operator: Operator, start: np.ndarray, times: np.ndarray, constants: np.ndarray, *settings: Any
+    objective: Objective, start: np.ndarray, times: np.ndarray, constants: np.ndarray, *settings: Any
 ) -> dict[str, Any]:
     """Return what decides a flow: the checkpoint of another one must not be gone on with."""
     digests = (hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in (start, times))
     names = ("solver", "max_steps", "save_embeddings")
     return {
         "what": "gradient flow",
-        "operator": operator.fingerprint(),
+        "objective": objective.fingerprint(),
         **dict(zip(("start", "times"), digests, strict=True)),
         "constants": constants.tolist(),
         **{name: repr(value) for name, value in zip(names, settings, strict=True)},
@@ -255,7 +266,7 @@ def _in_stretches(
     return parts
 
 
-def _checked(ran: _Stretch, operator: Operator, until: float, max_steps: int) -> dict[str, np.ndarray]:
+def _checked(ran: _Stretch, problem: Problem, until: float, max_steps: int) -> dict[str, np.ndarray]:
     """Return the result of a stretch on the host, in the order of the words.
 
     Raises:
@@ -275,40 +286,37 @@ def _checked(ran: _Stretch, operator: Operator, until: float, max_steps: int) ->
     names = ("singular_values", "loss", "accepted_steps", "rejected_steps")
     seen = {name: to_host(getattr(ran, name)) for name in names}
     if ran.embeddings is not None:
-        seen["embeddings"] = operator.to_words(ran.embeddings)
-    return {**seen, "end": operator.to_words(ran.end)}
+        seen["embeddings"] = to_words(ran.embeddings, problem.vocab_size, problem.mesh)
+    return {**seen, "end": to_words(ran.end, problem.vocab_size, problem.mesh)}
 
 
 @eqx.filter_jit
 def _integrate(
-    operator: Operator,
-    starts: Float[Array, "S P d"],
+    objective: Objective,
+    starts: Float[Array, "S P e"],
     begin: Float[Array, ""],
     ts: Float[Array, " T"],
-    constants: Float[Array, "4"],
+    constants: Float[Array, "3"],
     solver: dfx.AbstractSolver,
     max_steps: int,
     keep_weights: bool,
     meter: dfx.AbstractProgressMeter,
+    mesh: Mesh,
 ) -> _Stretch:
-    """Integrate every seed from `begin`; each device has its rows of the operator and of the weights.
+    """Integrate every seed from `begin`; each device has its rows of the objective and of the weights.
 
-    `constants` are `||M||_F^2`, the weight decay, and the relative and absolute tolerance.
+    `constants` are the weight decay, and the relative and absolute tolerance.
     """
 
-    def run(operator: Operator, starts: Array, begin: Array, ts: Array, constants: Array) -> _Stretch:
-        norm_squared, decay, rtol, atol = constants
+    def run(objective: Objective, starts: Array, begin: Array, ts: Array, constants: Array) -> _Stretch:
+        decay, rtol, atol = constants
 
-        def gram_of(W: Array) -> Array:
-            return jax.lax.psum(jnp.matmul(W.T, W, precision=PRECISION), WORDS)
+        def velocity(t: Any, own: Array, args: None) -> Array:
+            return -objective.local_gradient(own) - decay * own
 
-        def velocity(t: Any, W: Array, args: None) -> Array:
-            return operator.local_product(W) - jnp.matmul(W, gram_of(W), precision=PRECISION) - decay * W
-
-        def observe(t: Array, W: Array, args: None) -> tuple[Array, Array, Array | None]:
-            alignment = jax.lax.psum(jnp.sum(W * operator.local_product(W)), WORDS)
-            loss = loss_from_products(norm_squared, alignment, gram_of(W))
-            return _singular_values(W, operator.mesh.size), loss, W if keep_weights else None
+        def observe(t: Array, own: Array, args: None) -> tuple[Array, Array, Array | None]:
+            values = _singular_values(own, objective.sides, mesh)
+            return values, objective.local_value(own), own if keep_weights else None
 
         def one(W0: Array) -> _Stretch:
             solution = dfx.diffeqsolve(
@@ -349,19 +357,19 @@ def _integrate(
     kept: Any = PartitionSpec(None, None, WORDS)
     return jax.shard_map(
         run,
-        mesh=operator.mesh,
-        in_specs=(ROWS, own, whole, whole, whole),
+        mesh=mesh,
+        in_specs=(objective.specs(), own, whole, whole, whole),
         out_specs=_Stretch(whole, whole, kept, own, *(whole,) * 5),
         check_vma=False,
-    )(operator, starts, begin, ts, constants)
+    )(objective, starts, begin, ts, constants)
 
 
-def _singular_values(own: Float[Array, "R d"], devices: int) -> Float[Array, " d"]:
+def _singular_values(own: Float[Array, "R e"], sides: int, mesh: Mesh) -> Float[Array, " d"]:
     """Return the singular values of weights whose rows lie on several devices.
 
     Each contributes the triangle of its own QR; their stack has the same singular values.
     """
-    if devices == 1:
-        return singular_values(own)
-    triangle = jnp.linalg.qr(own, mode="r")
-    return singular_values(jax.lax.all_gather(triangle, WORDS, tiled=True))
+    parts = jnp.split(own, sides, axis=1)
+    if mesh.size > 1:
+        parts = [gathered(jnp.linalg.qr(part, mode="r"), mesh) for part in parts]
+    return singular_values(jnp.concatenate(parts), sides)

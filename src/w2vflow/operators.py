@@ -1,12 +1,8 @@
 """Symmetric operators on words, dense or sparse plus low rank, on one device or many.
 
-The rows of an operator are dealt to the devices of a mesh in turn, like cards: word `i` of `N`
-devices lies on device `i mod N`. Frequent words hold most of the entries; dealt out, every device
-has its share of them. A block of vectors `(V, b)` is laid out likewise, after adding empty words up
-to a multiple of `N`. On one device that layout is the order of the words itself.
+The rows of an operator, and those of a block of vectors, are dealt over devices as `layout.py` says.
 """
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -15,20 +11,30 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
 from w2vflow.checks import argument_error
 from w2vflow.csr import csr_matmul
-from w2vflow.devices import WORDS, require_float64, word_mesh
+from w2vflow.devices import require_float64, word_mesh
+from w2vflow.layout import (
+    PRECISION,
+    ROWS,
+    deal,
+    dealt,
+    fingerprint,
+    gather,
+    gathered,
+    place,
+    summed,
+    to_host,
+    to_rows,
+    to_words,
+)
 from w2vflow.resources import check_fits
 
-__all__ = ["ROWS", "DenseOperator", "DiagonalOperator", "Operator", "SparseOperator", "place", "to_host"]
-
-# TF32 or bfloat16 products would decide step times on an accelerator.
-PRECISION = jax.lax.Precision.HIGHEST
-ROWS = PartitionSpec(WORDS)
+__all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator"]
 
 
 class Operator(eqx.Module):
@@ -104,20 +110,15 @@ class Operator(eqx.Module):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the entries this process holds: what a checkpoint belongs to."""
-        digest = hashlib.sha256(f"{type(self).__name__} {self.size}".encode())
-        for leaf in jax.tree.leaves(self):
-            for part in leaf.addressable_shards:
-                digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
-        return digest.hexdigest()
+        return fingerprint(self, f"{type(self).__name__} {self.size}")
 
     def to_rows(self, vectors: Any) -> Float[Array, "*S P b"]:
         """Return host vectors `(..., V, b)` in the layout of the rows, spread over the mesh."""
-        dealt = _deal(np.asarray(vectors), self.mesh.size, axis=-2)
-        return place(dealt, self.mesh, PartitionSpec(*(None,) * (dealt.ndim - 2), WORDS))
+        return to_rows(vectors, self.mesh)
 
     def to_words(self, rows: Any) -> Float[np.ndarray, "*S V b"]:
         """Return vectors in the layout of the rows `(..., P, b)` in the order of the words, on the host."""
-        return _gather(to_host(rows), self.size, self.mesh.size, axis=-2)
+        return to_words(rows, self.size, self.mesh)
 
 
 class DenseOperator(Operator):
@@ -145,12 +146,12 @@ class DenseOperator(Operator):
             raise argument_error(
                 "matrix", "symmetric", f"a largest |M - M^T| of {asymmetry:.3g}", "Use `(M + M.T) / 2`."
             )
-        dealt = _deal(_deal(matrix, mesh.size, axis=0), mesh.size, axis=1)
+        dealt = deal(deal(matrix, mesh.size, axis=0), mesh.size, axis=1)
         return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
-        return jnp.matmul(self.matrix, _gathered(own, self.mesh), precision=PRECISION)
+        return jnp.matmul(self.matrix, gathered(own, self.mesh), precision=PRECISION)
 
     def norm_squared(self) -> float:
         """Return the squared Frobenius norm."""
@@ -160,7 +161,7 @@ class DenseOperator(Operator):
     def dense(self) -> Float[np.ndarray, "V V"]:
         """Return the matrix, float64, on the host."""
         layout = self.size, self.mesh.size
-        matrix = _gather(_gather(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
+        matrix = gather(gather(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
         return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
@@ -209,7 +210,7 @@ class SparseOperator(Operator):
         """
         mesh = word_mesh() if mesh is None else mesh
         dtype, size, ranks = jnp.zeros(()).dtype, matrix.shape[0], mesh.size
-        order = _dealt(size, ranks)
+        order = dealt(size, ranks)
         parts = _dealt_rows(matrix, order, ranks)
         most = max(len(indices) for _, indices, _ in parts)
         index = np.int32 if most < 2**31 else np.int64
@@ -228,16 +229,13 @@ class SparseOperator(Operator):
                 return place(next(rows)[None], mesh, ROWS)
             return place(np.stack([np.pad(r, (0, length - len(r))) for r in rows]), mesh, ROWS)
 
-        def deal(factor: np.ndarray) -> Array:
-            return place(_deal(np.asarray(factor, dtype), ranks, axis=0), mesh, ROWS)
-
-        return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), deal(left), deal(right))
+        factors = (to_rows(np.asarray(factor, dtype), mesh) for factor in (left, right))
+        return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), *factors)
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
-        block = _gathered(own, self.mesh)
-        low = jnp.matmul(self.right.T, own, precision=PRECISION)
-        sums = jax.lax.psum(low, WORDS)
+        block = gathered(own, self.mesh)
+        sums = summed(jnp.matmul(self.right.T, own, precision=PRECISION), self.mesh)
         seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
         return seen + jnp.matmul(self.left, sums, precision=PRECISION)
 
@@ -271,7 +269,7 @@ class SparseOperator(Operator):
         return SparseOperator.of(self._host_csr(), self.to_words(self.left), self.to_words(self.right), mesh)
 
     def _host_csr(self) -> sparse.csr_array:
-        order = _dealt(self.size, self.mesh.size)
+        order = dealt(self.size, self.mesh.size)
         indptr, indices, values = (to_host(x) for x in (self.indptr, self.indices, self.values))
         shape = (indptr.shape[1] - 1, len(order))
         parts = [
@@ -298,7 +296,7 @@ class DiagonalOperator(Operator):
         """Return the operator of a diagonal `(V,)`, in JAX's default precision."""
         mesh = word_mesh() if mesh is None else mesh
         values = np.asarray(values, jnp.zeros(()).dtype)
-        return cls(len(values), mesh, place(_deal(values, mesh.size, axis=0), mesh, ROWS))
+        return cls(len(values), mesh, place(deal(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
@@ -317,7 +315,7 @@ class DiagonalOperator(Operator):
         return DiagonalOperator.of(self._host_values(), mesh)
 
     def _host_values(self) -> Float[np.ndarray, " V"]:
-        return _gather(to_host(self.values), self.size, self.mesh.size, axis=0)
+        return gather(to_host(self.values), self.size, self.mesh.size, axis=0)
 
 
 @eqx.filter_jit
@@ -329,45 +327,6 @@ def _product(operator: Operator, rows: Float[Array, "P b"]) -> Float[Array, "P b
         out_specs=ROWS,
         check_vma=False,
     )(operator, rows)
-
-
-def _gathered(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
-    return own if mesh.size == 1 else jax.lax.all_gather(own, WORDS, tiled=True)
-
-
-def place(array: np.ndarray, mesh: Mesh, spec: PartitionSpec) -> Array:
-    """Return a host array spread over a mesh, which may span several processes that all hold it."""
-    return jax.make_array_from_callback(array.shape, NamedSharding(mesh, spec), lambda at: array[at])
-
-
-def to_host(array: Any) -> np.ndarray:
-    """Return an array spread over a mesh whole on the host of every process."""
-    if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        sharding: Any = array.sharding
-        whole = NamedSharding(sharding.mesh, PartitionSpec())
-        array = jax.jit(lambda x: x, out_shardings=whole)(array)
-    return np.asarray(array)
-
-
-def _dealt(size: int, ranks: int) -> Int[np.ndarray, " P"]:
-    """Return which word lies in each row of the layout; from `size` on they are empty."""
-    rows = -(-size // ranks)
-    return np.arange(rows * ranks).reshape(rows, ranks).T.ravel()
-
-
-def _deal(array: np.ndarray, ranks: int, axis: int) -> np.ndarray:
-    """Return an array with its axis of words in the layout of the rows, empty words added as zeros."""
-    # On one device that is the array itself: a copy would cost as much as some products.
-    if ranks == 1:
-        return array
-    order, padding = _dealt(array.shape[axis], ranks), [(0, 0)] * array.ndim
-    padding[axis] = (0, len(order) - array.shape[axis])
-    return np.take(np.pad(array, padding), order, axis)
-
-
-def _gather(array: np.ndarray, size: int, ranks: int, axis: int) -> np.ndarray:
-    """Return an array of the layout of the rows with that axis in the order of the words."""
-    return array if ranks == 1 else np.take(array, np.argsort(_dealt(size, ranks))[:size], axis)
 
 
 def _dealt_rows(

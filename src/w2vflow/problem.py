@@ -1,24 +1,31 @@
-"""The optimisation problem: statistics x weighting x loss, its objective and gradient."""
+"""The optimisation problem: statistics x weighting x loss x tied or untied."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
-from scipy import sparse
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float
 
-from w2vflow.checks import argument_error, check_dimension
+from w2vflow.checks import argument_error, check_weights
 from w2vflow.devices import word_mesh
-from w2vflow.losses import LOSSES, Quartic
-from w2vflow.operators import PRECISION, DenseOperator, Operator, SparseOperator
+from w2vflow.layout import ROWS, to_rows, to_words
+from w2vflow.losses import Loss, Quartic, as_loss
+from w2vflow.objective import BlockedObjective, FactoredObjective, Objective
+from w2vflow.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.pairs import PairWeights
 from w2vflow.resources import available_memory, check_fits
 from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.weighting import AnyArray, Uniform
+from w2vflow.weighting import Uniform, Weighting
 
-__all__ = ["Problem", "factored_loss", "gaussian_init", "gradient", "loss_from_products", "objective"]
+__all__ = ["Problem"]
+
+AnyArray = Array | np.ndarray
 
 # Below this share of seen pairs a sparse product costs less than a dense one (benchmarks/operators.py).
 _SPARSE_BELOW = 0.2
@@ -26,72 +33,47 @@ _SPARSE_BELOW = 0.2
 _DENSE_UP_TO = 3000
 
 
-def factored_loss(
-    target_norm_squared: Float[Array, ""], W: Float[Array, "n d"], target_W: Float[Array, "n d"]
-) -> Float[Array, ""]:
-    """Return `1/4 ||M - W W^T||_F^2` from `||M||_F^2`, `W` and `M W`, without a matrix of pairs.
-
-        ||M - W W^T||^2 = ||M||^2 - 2 tr(W^T M W) + ||W^T W||^2
-
-    `W` and `M W` may be in any orthonormal basis, the eigenbasis of `M` for one.
-    """
-    gram = jnp.matmul(W.T, W, precision=PRECISION)
-    return loss_from_products(target_norm_squared, jnp.sum(W * target_W), gram)
-
-
-def loss_from_products(
-    target_norm_squared: Float[Array, ""], alignment: Float[Array, ""], gram: Float[Array, "d d"]
-) -> Float[Array, ""]:
-    """Return `1/4 (||M||_F^2 - 2 tr(W^T M W) + ||W^T W||^2)` from its three parts."""
-    return (target_norm_squared - 2 * alignment + jnp.sum(gram**2)) / 4
-
-
-def objective(target: Float[Array, "V V"], W: Float[Array, "V d"]) -> Float[Array, ""]:
-    """Return the quartic objective at constant `G = 1`: `L(W) = 1/4 sum_ij (M*_ij - (W W^T)_ij)^2`."""
-    return factored_loss(jnp.sum(target**2), W, jnp.matmul(target, W, precision=PRECISION))
-
-
-def gradient(target: Float[Array, "V V"], W: Float[Array, "V d"]) -> Float[Array, "V d"]:
-    """Return `dL/dW = (W W^T - M*) W` of `objective`; the gradient flow is `dW/dt = -dL/dW`."""
-    return factored_gradient(W, jnp.matmul(target, W, precision=PRECISION))
-
-
-def factored_gradient(W: Float[Array, "V d"], target_W: Float[Array, "V d"]) -> Float[Array, "V d"]:
-    """Return `(W W^T - M) W` from `W` and `M W`, without a matrix of pairs."""
-    gram = jnp.matmul(W.T, W, precision=PRECISION)
-    return jnp.matmul(W, gram, precision=PRECISION) - target_W
-
-
-class Problem(eqx.Module):
+@dataclass(frozen=True, eq=False)
+class Problem:
     """What word2vec is asked to learn from given statistics, in the units of the whole package.
 
         A_ij = Psi+_ij P_ij,  B_ij = Psi-_ij p_i p_j,  G = A + B,  M* = 2 (A - B) / (A + B)
-        L(W) = 1/4 sum_ij G_ij (M*_ij - (W W^T)_ij)^2,   dW/dt = -dL/dW,   mean(G) = 1
+        L = sum_ij A_ij l+(x_ij) + B_ij l-(x_ij),   x = W W^T (tied) or W C^T,   mean(G) = 1
+        dW/dt = -dL/dW,   dC/dt = -dL/dC
 
-    A discrete step of learning rate `eta` advances time by `eta`. Precision is JAX's default:
-    float64 under `jax_enable_x64`, which theory and flow need, else float32. Make one with
-    `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
+    For the quartic loss `L = 1/4 sum_ij G_ij (M*_ij - x_ij)^2`. A discrete step of learning rate
+    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones: each of `W` and
+    `C` gets half of the gradient. Precision is JAX's default: float64 under `jax_enable_x64`, which
+    theory and flow need, else float32. Make one with `Problem.from_statistics`, or with
+    `Problem.from_target` from a matrix of your own.
 
     Attributes:
-        operator: `M*`, dense or sparse plus rank one; -2 where a pair was never seen.
         pair_loss: loss of one pair.
+        weighting: weights of the pairs; None where `M*` was given, at constant `G`.
+        tied: whether words and contexts share their vectors.
         statistics: what it was made from; SGD draws its pairs from them.
+        form: whether matrices of pairs are `"dense"` or `"sparse"`.
+        mesh: the devices over which words are dealt.
 
     References:
         arXiv 2502.09863, sections 2 and 3.
     """
 
-    operator: Operator
-    pair_loss: Quartic
-    statistics: CooccurrenceStatistics | None = eqx.field(static=True, default=None)
+    pair_loss: Loss
+    weighting: Weighting | None
+    tied: bool
+    statistics: CooccurrenceStatistics | None
+    form: str
+    mesh: Mesh
+    _target: Operator | None = field(repr=False)
 
     @classmethod
     def from_statistics(
         cls,
         stats: CooccurrenceStatistics,
         *,
-        weighting: Uniform | None = None,
-        loss: str = "quartic",
+        weighting: Weighting | None = None,
+        loss: str | Loss = "quartic",
         tied: bool = True,
         matrix: str = "auto",
     ) -> "Problem":
@@ -100,15 +82,16 @@ class Problem(eqx.Module):
         Args:
             stats: co-occurrence statistics.
             weighting: pair weights; `Uniform()` (constant `G`) where not given.
-            loss: `"quartic"`.
-            tied: word and context vectors are one and the same; must be true.
-            matrix: `"dense"`; `"sparse"` for seen pairs plus rank one, of which only products are
-                formed; or `"auto"`: sparse above 3,000 words where fewer than a fifth of the pairs
-                were seen, or where the dense form does not fit into memory.
+            loss: `"quartic"`, `"logistic"` (word2vec's own), `"taylor(n)"`, or a loss of `losses.py`.
+            tied: word and context vectors are one and the same. word2vec's are two.
+            matrix: `"dense"`; `"sparse"` for seen pairs plus low rank, of which only products or
+                blocks of rows are formed; or `"auto"`: sparse above 3,000 words where fewer than a
+                fifth of the pairs were seen, or where the dense form does not fit into memory.
 
         Raises:
-            ValueError: a setting that is not available, or a matrix that does not fit into memory
-                (the message says how much it needs and how much there is).
+            ValueError: a setting that is not available, negative or infinite weights, tied vectors
+                with weights that are not symmetric, or a matrix that does not fit into memory (the
+                message says how much it needs and how much there is).
 
         Example:
             >>> import numpy as np
@@ -117,34 +100,70 @@ class Problem(eqx.Module):
             [[-0.041, 0.028], [0.028, -0.021]]
         """
         weighting = Uniform() if weighting is None else weighting
-        if not isinstance(weighting, Uniform):
-            raise argument_error("weighting", "`Uniform()`", repr(weighting))
-        if loss not in LOSSES:
-            raise argument_error("loss", f"one of {sorted(LOSSES)}", repr(loss))
-        if not tied:
-            raise argument_error("tied", "True (word and context vectors are one)", tied)
+        if not isinstance(weighting, Weighting):
+            raise argument_error("weighting", "a weighting, `Uniform()` for one", repr(weighting))
+        pair_loss = as_loss(loss)
         if matrix not in ("auto", "dense", "sparse"):
             raise argument_error("matrix", "'auto', 'dense' or 'sparse'", repr(matrix))
-        build = _sparse_target if _is_sparse(stats, matrix) else _dense_target
-        return cls(build(stats, weighting), LOSSES[loss](), stats)
+        form = _form(stats, matrix)
+        weights = weighting.pair_weights(stats).normalised()
+        if tied and not weights.symmetric:
+            raise argument_error(
+                "weighting",
+                "symmetric where words and contexts share their vectors",
+                repr(weighting),
+                "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same.",
+            )
+        mesh = word_mesh()
+        # At constant G all else follows from M*. Other problems make it when it is asked for.
+        target = _operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
+        return cls(pair_loss, weighting, tied, stats, form, mesh, target)
 
     @classmethod
-    def from_target(cls, target: AnyArray | Operator) -> "Problem":
-        """Return the problem whose `M*` is given: data of any kind, at constant `G`.
+    def from_target(cls, target: AnyArray | Operator, *, tied: bool = True) -> "Problem":
+        """Return the quartic problem whose `M*` is given: data of any kind, at constant `G`.
 
         Args:
             target: symmetric matrix `(V, V)`, or an operator. SGD cannot run on it: it draws its
                 pairs from statistics.
+            tied: see `from_statistics`.
 
         Raises:
             ValueError: the matrix is not square or not symmetric.
         """
-        return cls(target if isinstance(target, Operator) else DenseOperator.of(target), Quartic())
+        operator = target if isinstance(target, Operator) else DenseOperator.of(target)
+        form = "dense" if isinstance(operator, DenseOperator) else "sparse"
+        return cls(Quartic(), None, tied, None, form, operator.mesh, operator)
 
     @property
     def vocab_size(self) -> int:
         """Number of words `V`."""
-        return self.operator.size
+        return self.operator.size if self.statistics is None else self.statistics.vocab_size
+
+    @property
+    def sides(self) -> int:
+        """How many vectors a word has: 1 where they are tied, else 2."""
+        return 1 if self.tied else 2
+
+    @property
+    def constant_G(self) -> bool:
+        """Whether all pairs weigh the same, as the theory supposes."""
+        return self.weighting is None or isinstance(self.weighting, Uniform)
+
+    @cached_property
+    def operator(self) -> Operator:
+        """`M*` as an operator."""
+        return self._target or _operator(self.pair_weights(), self.form, self.mesh)
+
+    def pair_weights(self) -> PairWeights:
+        """Return `A` and `B` of all pairs, with `mean(A + B) = 1`, on the host.
+
+        Raises:
+            ValueError: the problem was made from a matrix.
+        """
+        stats = self.require_statistics("weights of pairs are made")
+        assert self.weighting is not None
+        return self.weighting.pair_weights(stats).normalised()
 
     def target(self) -> Float[Array, "V V"]:
         """Return the matrix `M*` whose leading eigenvectors are the concepts, dense `(V, V)`.
@@ -152,17 +171,49 @@ class Problem(eqx.Module):
         Raises:
             ValueError: it does not fit into memory.
         """
-        if isinstance(self.operator, DenseOperator) and self.operator.mesh.size == 1:
+        if self._target is None and self.form == "dense":
+            return jnp.asarray(self.pair_weights().dense_target())
+        if isinstance(self.operator, DenseOperator) and self.mesh.size == 1:
             return self.operator.matrix
         return jnp.asarray(self.operator.dense(), self.operator.dtype)
 
     def target_operator(self) -> Operator:
-        """Return `M*` as an operator, of which products with blocks of vectors can be taken."""
+        """Return `M*` as an operator, of which products with blocks of vectors can be taken.
+
+        Raises:
+            ValueError: it is not symmetric.
+        """
         return self.operator
 
     def target_norm_squared(self) -> float:
         """Return `||M*||_F^2`."""
         return self.operator.norm_squared()
+
+    def objective(self, dtype: Any = None, mesh: Mesh | None = None) -> Objective:
+        """Return loss and gradient as pure functions, in the form that costs least.
+
+        The quartic loss with `G` of low rank, or of low rank plus few seen pairs, needs no matrix of
+        pairs. All else takes a block of rows of that matrix at a time.
+
+        Args:
+            dtype: precision; JAX's default where not given.
+            mesh: the devices that share the rows; one device where not given.
+        """
+        dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
+        mesh = word_mesh() if mesh is None else mesh
+        if isinstance(self.pair_loss, Quartic) and self.constant_G:
+            target = self.operator if mesh == self.mesh else self.operator.shard(mesh)
+            found: Objective = FactoredObjective.of_target(target, self.sides)
+        else:
+            weights, dense = self.pair_weights(), self.form == "dense"
+            low_rank = weights.dense_negative is None and (weights.exclusive or not dense)
+            if isinstance(self.pair_loss, Quartic) and low_rank:
+                found = FactoredObjective.of(weights, self.sides, mesh, dense=dense)
+            else:
+                return BlockedObjective.of(weights, self.pair_loss, self.sides, mesh, dtype, dense=dense)
+        return jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, found
+        )
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
         """Return the statistics.
@@ -179,6 +230,27 @@ class Problem(eqx.Module):
             )
         return self.statistics
 
+    def require_solvable(self, purpose: str) -> None:
+        """Raise unless the theory's closed forms hold: quartic loss, constant `G`, tied weights.
+
+        Raises:
+            ValueError: they do not; the message says why, and what does hold.
+        """
+        why = {
+            f"the loss {self.pair_loss!r}": not isinstance(self.pair_loss, Quartic),
+            f"the weighting {self.weighting!r}": not self.constant_G,
+            "untied weights": not self.tied,
+        }
+        found = [name for name, holds in why.items() if holds]
+        if found:
+            raise argument_error(
+                "problem",
+                f"quartic, at constant G and with tied weights for `{purpose}`, which is exact for those",
+                f"one with {' and '.join(found)}",
+                "Use `solve_flow`; or `Problem.from_target(problem.target_operator())`, by which the "
+                "theory approximates it.",
+            )
+
     def shard(self, devices: Sequence[jax.Device]) -> "Problem":
         """Return the same problem with the rows of words dealt out over several devices.
 
@@ -189,32 +261,57 @@ class Problem(eqx.Module):
         Raises:
             ValueError: no devices, or one without float64.
         """
-        return Problem(self.operator.shard(word_mesh(devices)), self.pair_loss, self.statistics)
+        mesh = word_mesh(devices)
+        return replace(self, mesh=mesh, _target=self._target and self._target.shard(mesh))
 
     def loss(self, W: AnyArray) -> Float[Array, ""]:
-        """Return `L(W) = 1/4 sum_ij (M*_ij - (W W^T)_ij)^2`.
+        """Return `L` of weights `(V, dim)`, or `(2, V, dim)` where they are untied.
 
         Raises:
-            ValueError: `W` is not of shape `(V, dim)`.
+            ValueError: `W` is not of that shape.
         """
-        weights = self._checked(W)
-        target_W = jnp.asarray(self.operator.product(weights))
-        return factored_loss(jnp.asarray(self.target_norm_squared(), weights.dtype), weights, target_W)
+        rows = self._checked(W)
+        return _value(self.objective(rows.dtype, self.mesh), rows, self.mesh)
 
-    def gradient(self, W: AnyArray) -> Float[Array, "V d"]:
-        """Return `dL/dW = (W W^T - M*) W`.
+    def gradient(self, W: AnyArray) -> Float[Array, "*side V d"]:
+        """Return `dL/dW`, and `dL/dC` where weights are untied, of the shape of `W`.
 
         Raises:
-            ValueError: `W` is not of shape `(V, dim)`.
+            ValueError: `W` is not of the shape that `loss` takes.
         """
-        weights = self._checked(W)
-        return factored_gradient(weights, jnp.asarray(self.operator.product(weights)))
+        rows = self._checked(W)
+        found = _gradient(self.objective(rows.dtype, self.mesh), rows, self.mesh)
+        words = to_words(found, self.vocab_size, self.mesh)
+        return jnp.asarray(words if self.tied else np.stack(np.split(words, 2, axis=1)))
 
     def _checked(self, W: Any) -> Array:
-        weights = jnp.asarray(W)
-        if weights.ndim != 2 or weights.shape[0] != self.vocab_size:
-            raise argument_error("W", f"of shape ({self.vocab_size}, dim)", f"shape {weights.shape}")
-        return weights.astype(self.operator.dtype)
+        if np.ndim(W) != self.sides + 1:
+            own = f"{self.vocab_size}, dim" if self.tied else f"2, {self.vocab_size}, dim"
+            raise argument_error("W", f"of shape ({own})", f"shape {np.shape(W)}")
+        Z = check_weights(W, self.vocab_size, self.sides).astype(jnp.zeros(()).dtype)
+        return to_rows(Z if self.tied else np.concatenate(np.split(Z, 2), axis=1), self.mesh)
+
+
+@eqx.filter_jit
+def _value(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, ""]:
+    return jax.shard_map(
+        lambda objective, own: objective.local_value(own),
+        mesh=mesh,
+        in_specs=(objective.specs(), ROWS),
+        out_specs=PartitionSpec(),
+        check_vma=False,
+    )(objective, rows)
+
+
+@eqx.filter_jit
+def _gradient(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, "P e"]:
+    return jax.shard_map(
+        lambda objective, own: objective.local_gradient(own),
+        mesh=mesh,
+        in_specs=(objective.specs(), ROWS),
+        out_specs=ROWS,
+        check_vma=False,
+    )(objective, rows)
 
 
 def _dense_bytes(vocab_size: int) -> int:
@@ -227,7 +324,7 @@ def _sparse_bytes(stats: CooccurrenceStatistics) -> int:
     return (3 * 8 + 2 * 4) * stats.counts.nnz
 
 
-def _is_sparse(stats: CooccurrenceStatistics, matrix: str) -> bool:
+def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
     size, need = stats.vocab_size, _dense_bytes(stats.vocab_size)
     if matrix == "dense":
         check_fits(
@@ -236,7 +333,7 @@ def _is_sparse(stats: CooccurrenceStatistics, matrix: str) -> bool:
             need,
             "Use matrix='sparse', which forms only products, or `stats.most_frequent(n)` with a smaller n.",
         )
-        return False
+        return "dense"
     few = size > _DENSE_UP_TO and stats.counts.nnz < _SPARSE_BELOW * size**2
     sparse_form = matrix == "sparse" or few or need > available_memory()
     if sparse_form:
@@ -246,61 +343,19 @@ def _is_sparse(stats: CooccurrenceStatistics, matrix: str) -> bool:
             _sparse_bytes(stats),
             "Use `stats.most_frequent(n)` with a smaller n.",
         )
-    return sparse_form
+    return "sparse" if sparse_form else "dense"
 
 
-def _dense_target(stats: CooccurrenceStatistics, weighting: Uniform) -> DenseOperator:
-    pair = stats.counts.toarray() / stats.counts.sum()
-    product = np.outer(stats.word_probability, stats.word_probability)
-    psi_positive, psi_negative = weighting.psi(pair, product)
-    positive, negative = psi_positive * pair, psi_negative * product
-    return DenseOperator.of(2 * (positive - negative) / (positive + negative))
-
-
-def _sparse_target(stats: CooccurrenceStatistics, weighting: Uniform) -> SparseOperator:
-    """Return `S - 2 * 1 1^T` with `S = M* + 2 = 4 A / (A + B)` on the pairs seen."""
-    counts, word, total = stats.counts, stats.word_probability, stats.counts.sum()
-    values = np.empty(counts.nnz, jnp.zeros(()).dtype)
-    # Some million pairs at a time: temporary arrays of all of them would double the memory.
-    cuts = np.unique(np.searchsorted(counts.indptr, np.arange(0, counts.nnz, 2**22)))
-    for first, last in zip(cuts, np.append(cuts[1:], len(word)), strict=True):
-        at = slice(counts.indptr[first], counts.indptr[last])
-        rows = np.repeat(word[first:last], np.diff(counts.indptr[first : last + 1]))
-        pair, product = counts.data[at] / total, rows * word[counts.indices[at]]
-        psi_positive, psi_negative = weighting.psi(pair, product)
-        positive = psi_positive * pair
-        values[at] = 4 * positive / (positive + psi_negative * product)
-    matrix = sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
-    ones = np.ones((len(word), 1))
-    return SparseOperator.of(matrix, -2 * ones, ones)
-
-
-def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float) -> Float[Array, "*S V d"]:
-    """Return initial weights: i.i.d. Gaussian entries of standard deviation `scale / sqrt(dim)`.
-
-    The overlap of any unit vector with the weights then has mean square `scale^2`. Drawn in
-    float32 in either precision mode, so that SGD and theory can start from the same weights.
-
-    Args:
-        key: one JAX key, or an array of keys for an ensemble `(S, V, dim)`.
-        vocab_size: `V`.
-        dim: embedding dimension `d`.
-        scale: size of the start, above 0.
-
-    Raises:
-        ValueError: `dim` outside 1..V, or a scale that is not positive and finite.
-
-    Example:
-        >>> import jax
-        >>> gaussian_init(jax.random.key(0), 5, 2, 0.1).shape
-        (5, 2)
-    """
-    check_dimension(dim, vocab_size)
-    if not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
-
-    def draw(one: Key[Array, ""]) -> Float[Array, "V d"]:
-        return jax.random.normal(one, (vocab_size, dim), jnp.float32)
-
-    normal = jnp.vectorize(draw, signature="()->(v,d)")(key)
-    return normal.astype(jnp.zeros(()).dtype) * (scale / np.sqrt(dim))
+def _operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
+    """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
+    if not weights.symmetric:
+        raise argument_error(
+            "problem",
+            "one with a symmetric M*, which has eigenvectors",
+            "weights that treat words and contexts differently",
+            "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`.",
+        )
+    if form == "dense" or weights.dense_negative is not None:
+        return DenseOperator.of(weights.dense_target(), mesh)
+    ones = np.ones((weights.vocab_size, 1))
+    return SparseOperator.of(weights.shifted_target(), -2 * ones, ones, mesh)

@@ -23,10 +23,12 @@ from w2vflow.corpus.catalog import load_statistics
 from w2vflow.devices import require_float64
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
-from w2vflow.problem import Problem, gaussian_init
+from w2vflow.initial import gaussian_init
+from w2vflow.problem import Problem
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
-from w2vflow.spectrum import Spectrum, check_learning_rate, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.stability import check_learning_rate
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law

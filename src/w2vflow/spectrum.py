@@ -1,4 +1,4 @@
-"""Leading eigenpairs of M*: the concepts, and the step size that its two ends allow."""
+"""Leading eigenpairs of M*: the concepts."""
 
 import os
 import warnings
@@ -15,14 +15,7 @@ from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_
 from w2vflow.operators import Operator
 from w2vflow.problem import Problem
 
-__all__ = [
-    "Spectrum",
-    "SpectrumBounds",
-    "check_learning_rate",
-    "extreme_eigenpairs",
-    "leading_eigenpairs",
-    "stability_limit",
-]
+__all__ = ["Spectrum", "SpectrumBounds", "extreme_eigenpairs", "leading_eigenpairs", "spectrum_ends"]
 
 Host = np.ndarray
 
@@ -306,6 +299,15 @@ def _precision(operator: Operator, product: Product, order: Order, tol: float) -
     return (np.float32, single) if suffices else (np.float64, product)
 
 
+def spectrum_ends(operator: Operator) -> tuple[float, float]:
+    """Return the largest and the smallest eigenvalue, to 1e-6 of the larger in size at least."""
+    if operator.size <= 500:
+        values: Host = scipy.linalg.eigvalsh(operator.dense())
+        return float(values[-1]), float(values[0])
+    largest, smallest = _ends(operator.host_product(np.float64), operator.size, 1e-6, np.float64)
+    return float(largest), float(smallest)
+
+
 def _ends(product: Product, size: int, tol: float, dtype: type) -> Host:
     """Return the largest and the smallest eigenvalue, with residuals of `tol` of the larger in size."""
     settings: dict[str, Any] = {"order": both_ends, "dtype": dtype, "block": 8, "max_basis": 128}
@@ -329,25 +331,6 @@ def _polished(product: Product, values: Host, vectors: Host) -> tuple[Host, Host
         residuals[some] = np.linalg.norm(image - block * values[some], axis=0)
         vectors[:, some] = block
     return values, residuals
-
-
-def stability_limit(problem: Problem) -> float:
-    """Return the learning rate above which gradient descent leaves the solution it should settle on.
-
-        eta < 2 / max(2 lambda_1, lambda_1 - lambda_min)
-
-    The largest curvature at the end point is either along the leading concept (2 lambda_1) or
-    between it and the most negative eigenvalue, which is never learned but pulls back. The limit
-    is that of full-batch descent; noise of small batches lowers it. Both ends come from one run of
-    block Lanczos, to less than 1e-6 of the result.
-    """
-    operator = problem.target_operator()
-    if operator.size <= 500:
-        values: Host = scipy.linalg.eigvalsh(operator.dense())
-        largest, smallest = values[-1], values[0]
-    else:
-        largest, smallest = _ends(operator.host_product(np.float64), operator.size, 1e-6, np.float64)
-    return float(2 / max(2 * largest, largest - smallest))
 
 
 def _shared_residuals(values: Host, residuals: Host) -> Host:
@@ -379,22 +362,3 @@ def _distance_to_unknown(values: Host) -> Host:
         distances = np.minimum(distances, sizes - abs(last))
     # In neither order: nothing is known.
     return np.where(np.isinf(distances), 0.0, distances)
-
-
-def check_learning_rate(problem: Problem, learning_rate: float) -> float:
-    """Return the stability limit of the problem.
-
-    Raises:
-        ValueError: `learning_rate` is not positive and below it.
-    """
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
-    limit = stability_limit(problem)
-    if learning_rate >= limit:
-        raise argument_error(
-            "learning_rate",
-            f"below the stability limit {limit:.4g} (2 / max(2 lambda_1, lambda_1 - lambda_min))",
-            learning_rate,
-            "A twentieth of it is a safe start.",
-        )
-    return limit

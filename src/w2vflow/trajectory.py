@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.checks import argument_error
+from w2vflow.layout import PRECISION
 from w2vflow.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Trajectory", "read_netcdf", "singular_values", "write_netcdf"]
 
 
-def singular_values(W: Float[Array, "n d"]) -> Float[Array, " d"]:
-    """Return the singular values of tall `W`, falling.
+def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"]:
+    """Return the singular values of tall weights, falling.
+
+    Of untied weights, stacked as `[W; C]` with `sides=2`, the square roots of the singular values of
+    `W C^T`, which for `W = C` are those of `W`; values below 1e-8 of the largest are lost in rounding.
 
     Through a QR rather than the Gram matrix, whose squared condition number would hide modes that
     are still small.
     """
-    return jnp.linalg.svd(jnp.linalg.qr(W, mode="r"), compute_uv=False)
+    if sides == 1:
+        return jnp.linalg.svd(jnp.linalg.qr(Z, mode="r"), compute_uv=False)
+    words, contexts = (jnp.linalg.qr(part, mode="r") for part in jnp.split(Z, 2))
+    product = jnp.matmul(words, contexts.T, precision=PRECISION)
+    return jnp.sqrt(jnp.linalg.svd(product, compute_uv=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +42,15 @@ class Trajectory:
     """Observables of a run over time, of one seed or, with a leading axis, of an ensemble.
 
     Attributes:
-        source: what made it: `"theory"`, `"theory-discrete"`, `"flow"` or `"sgd"`.
+        source: what made it: `"theory"`, `"theory-discrete"`, `"flow"`, `"gd"` or `"sgd"`.
         ts: times `(T,)`, in the unit in which `dW/dt = -dL/dW` at `mean(G) = 1`.
-        singular_values: of `W`, falling, `([S,] T, dim)`; `s_k^2` tends to `lambda_k`.
+        singular_values: of `W`, falling, `([S,] T, dim)`; `s_k^2` tends to `lambda_k`. Of untied
+            weights: see `singular_values`.
         loss: the full objective `L(W)`, `([S,] T)`.
         embeddings: the weights `([S,] T, V, dim)` where they were asked for. From a closed form
             they are right up to one rotation of the embedding space at each time.
         metadata: solver, settings, precision, device; JSON values.
+        contexts: of untied weights, the context vectors `([S,] T, V, dim)` beside them.
         error_bound: proven bound on the error of `s_k^2` that stems from eigenvectors which were
             not computed, of the shape of `singular_values`; None where nothing was left out.
     """
@@ -52,6 +62,7 @@ class Trajectory:
     embeddings: np.ndarray | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     error_bound: np.ndarray | None = None
+    contexts: np.ndarray | None = None
 
     @property
     def seeds(self) -> int | None:
@@ -85,12 +96,14 @@ class Trajectory:
             raise argument_error("seed", f"one of the {self.seeds or 'no'} seeds, from 0", seed)
         kept = None if self.embeddings is None else self.embeddings[seed]
         bound = None if self.error_bound is None else self.error_bound[seed]
+        contexts = None if self.contexts is None else self.contexts[seed]
         return replace(
             self,
             singular_values=self.singular_values[seed],
             loss=self.loss[seed],
             embeddings=kept,
             error_bound=bound,
+            contexts=contexts,
         )
 
     def __repr__(self) -> str:
@@ -118,6 +131,8 @@ class Trajectory:
         }
         if self.embeddings is not None:
             variables["embeddings"] = ((*lead, "word", "dim"), self.embeddings)
+        if self.contexts is not None:
+            variables["contexts"] = ((*lead, "word", "dim"), self.contexts)
         if self.error_bound is not None:
             variables["error_bound"] = ((*lead, "mode"), self.error_bound)
         coordinates = {"time": self.ts, "mode": np.arange(1, self.dim + 1)}
@@ -153,6 +168,7 @@ class Trajectory:
             data["embeddings"].values if "embeddings" in data else None,
             json.loads(data.attrs["metadata"]),
             data["error_bound"].values if "error_bound" in data else None,
+            data["contexts"].values if "contexts" in data else None,
         )
 
 

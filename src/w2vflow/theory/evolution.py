@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from w2vflow.checks import argument_error
 from w2vflow.devices import float64_device
-from w2vflow.problem import Problem, factored_loss
+from w2vflow.objective import factored_loss
+from w2vflow.problem import Problem
 from w2vflow.resources import available_cores
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.theory.bath import Bath, bath_averages, error_bound

@@ -99,6 +99,7 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndar
         raise argument_error("phases", "one or more phases", "none")
     size = phases[0].problem.vocab_size
     for number, phase in enumerate(phases):
+        phase.problem.require_solvable("predict_phases")
         if phase.problem.vocab_size != size:
             raise argument_error(
                 "phases",

@@ -53,7 +53,7 @@ def predict(
             only its size is predicted: there the embeddings are exact at 0 and approximate later.
 
     Raises:
-        ValueError: float64 is off, or an argument does not fit the problem.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or an argument does not fit the problem.
 
     References:
         Docstrings of `riccati_factor` and `error_bound`; arXiv 2502.09863 treats the aligned start.
@@ -69,6 +69,7 @@ def predict(
         [0.0, 0.903, 1.905]
     """
     require_float64("predict")
+    problem.require_solvable("predict")
     weights, times = check_weights(W0, problem.vocab_size), check_times(ts)
     rates = Rates(learning_rate, weight_decay).check()
     basis = basis_for(problem, weights.shape[-1], spectrum)

@@ -62,9 +62,10 @@ def predict_step_times(
         Half-rise times, NaN for modes that start above `lambda_k` or have `lambda_k <= 0`.
 
     Raises:
-        ValueError: float64 is off, or `W0` does not fit the problem.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or `W0` does not fit the problem.
     """
     require_float64("predict_step_times")
+    problem.require_solvable("predict_step_times")
     weights = check_weights(W0, problem.vocab_size)
     dim = weights.shape[-1]
     leading = leading_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
@@ -94,12 +95,13 @@ def step_time_law(
         spectrum: leading eigenpairs, if at hand.
 
     Raises:
-        ValueError: float64 is off, `dim` outside 1..V, or fewer than `dim` positive eigenvalues.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, `dim` outside 1..V, or fewer than `dim` positive eigenvalues.
 
     References:
         Bartlett (1933) decomposition of a Gaussian matrix.
     """
     require_float64("step_time_law")
+    problem.require_solvable("step_time_law")
     check_dimension(dim, problem.vocab_size)
     leading = leading_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
     values = leading.eigenvalues

@@ -1,0 +1,288 @@
+"""A corpus as word numbers in a folder, read by memory map: what training in the order of the text takes.
+
+`tokens.npy` holds the rows of the words, int32, and -1 after every document; `manifest.json` says
+which words those are and how the text was cut. Nothing depends on the time or the machine.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from w2vflow.checks import argument_error
+from w2vflow.corpus.plan import text_bytes
+from w2vflow.corpus.readers import Block, PathLike, read_blocks
+from w2vflow.corpus.rules import CountingRule
+from w2vflow.corpus.shards import number_block, open_tokens, open_words
+from w2vflow.corpus.tasks import Workers, worker_pool
+from w2vflow.corpus.vocabulary import Tokenizer, choose_words
+from w2vflow.storage import write_json
+
+__all__ = ["TokenFile", "tokenize"]
+
+_FORMAT = "w2vflow-tokens"
+_VERSION = 1
+# Tokens that are looked at together: 2^22 are 16 MB.
+_BLOCK = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class TokenFile:
+    """A corpus as word numbers, and the vocabulary they belong to.
+
+    Attributes:
+        words: the `V` words, in row order.
+        unigram: occurrences of each word, int64 `(V,)`.
+        tokens: word numbers in the order of the text, int32, -1 after every document. Words out of
+            the vocabulary are left out. A `numpy.memmap` where the file was loaded.
+        metadata: how the text was cut, what it is, and the SHA-256 of its tokens. JSON values.
+
+    Raises:
+        ValueError: shapes or types that disagree, a word that does not occur, or tokens that are
+            neither -1 nor one of 0..V-1.
+    """
+
+    words: tuple[str, ...]
+    unigram: np.ndarray
+    tokens: np.ndarray
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.tokens.dtype != np.int32 or self.tokens.ndim != 1:
+            raise argument_error(
+                "tokens", "int32 of one axis", f"{self.tokens.dtype} of shape {self.tokens.shape}"
+            )
+        if self.unigram.shape != (len(self.words),) or not (self.unigram > 0).all():
+            raise argument_error(
+                "unigram",
+                f"a positive count for each of the {len(self.words)} words",
+                f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}",
+            )
+        # Compiled loops use them as indices unchecked.
+        for start in range(0, len(self.tokens), _BLOCK):
+            part = self.tokens[start : start + _BLOCK]
+            for number in (int(part.min()), int(part.max())):
+                if not -1 <= number < len(self.words):
+                    raise argument_error(
+                        "tokens",
+                        f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document",
+                        f"{number} at place {start + int(np.argmax(part == number))}",
+                    )
+
+    @classmethod
+    def load(cls, path: PathLike) -> "TokenFile":
+        """Open what `tokenize` wrote; the tokens stay on disk.
+
+        Raises:
+            ValueError: no such folder, a manifest of another format or version, or files that are
+                cut short or damaged.
+        """
+        folder = Path(path)
+        manifest = _read_manifest(folder)
+        try:
+            words, unigram = tuple(manifest["words"]), np.array(manifest["unigram"], np.int64)
+            if _words_sha256(words) != manifest["words_sha256"]:
+                raise ValueError("words that disagree with their checksum")
+            expected, metadata = int(manifest["tokens"]), manifest["metadata"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unusable(folder, f"a damaged manifest ({error})") from error
+        found = _tokens_in(folder / "tokens.npy")
+        if found != expected:
+            raise _unusable(folder, f"a token file cut short or changed: {found} tokens of {expected}")
+        try:
+            tokens = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
+            return cls(words, unigram, tokens, metadata)
+        except ValueError as error:
+            raise _unusable(folder, f"a damaged token file ({error})") from error
+
+
+def tokenize(
+    paths: PathLike | Iterable[PathLike],
+    out: PathLike,
+    *,
+    vocab_size: int | None = None,
+    min_count: int | None = None,
+    vocabulary: Sequence[str] | None = None,
+    tokens: str | Tokenizer = "latin",
+    min_document_words: int = 0,
+    reader: str = "auto",
+    column: str | None = None,
+    bad_utf8: str = "replace",
+    source: str = "",
+    workers: int | None = None,
+    progress: bool = False,
+) -> None:
+    """Write a text as word numbers to a folder, to be opened with `TokenFile.load`.
+
+    Words and their order are those that `count_to_file` gives with the same settings. Memory holds
+    a block of text for each worker and the words of the corpus. The folder appears when it is whole;
+    its bytes do not depend on workers.
+
+    Args:
+        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        out: the folder to make. Its parent holds some 10 bytes a word more while this runs.
+        vocab_size, min_count, vocabulary: how to choose the words, one of the three. Ties are
+            broken by the word.
+        tokens: how text is cut into words: see `tokenizer`.
+        min_document_words: documents with fewer words are left out.
+        source: what the text is and its licence, kept in the metadata.
+        workers: tasks at a time; the number of cores where not given; 1 stays in this process.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: a bad argument, an empty corpus, more words asked for than there are, or a
+            folder that is there already.
+        RuntimeError: a task lost its worker again and again.
+        OSError: something cannot be read or written.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    target = Path(out)
+    if target.exists():
+        raise argument_error(
+            "out", "a folder that is not there yet", target, "Choose another, or delete it first."
+        )
+    rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
+        with worker_pool(workers, None) as pool:
+            blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
+            files, replaced = _number(blocks, Path(work), rule, pool, text_bytes(given, reader), progress)
+        frequency: Counter[str] = Counter()
+        documents = 0
+        for file in files:
+            part = open_words(file)
+            documents += part.documents
+            for word, times in zip(part.words, part.frequency.tolist(), strict=True):
+                if times:
+                    frequency[word] += times
+        if not frequency:
+            raise argument_error(
+                "paths",
+                f"text with words in documents of at least {min_document_words} words",
+                "none",
+                "Check the path, the reader, `tokens` and `min_document_words`.",
+            )
+        words = choose_words(frequency, vocab_size, min_count, vocabulary)
+        described = rule.describe()
+        kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
+        metadata = {
+            "source": source,
+            **{name: described[name] for name in kept},
+            "corpus_documents": documents,
+            "corpus_tokens": frequency.total(),
+            "corpus_distinct_words": len(frequency),
+            "corpus_invalid_utf8_replaced": replaced,
+        }
+        whole = Path(work) / "whole"
+        whole.mkdir()
+        _write(whole, files, words, [frequency[word] for word in words], documents, metadata)
+        whole.rename(target)
+
+
+def _number(
+    blocks: Iterator[Block],
+    folder: Path,
+    rule: CountingRule,
+    pool: Workers,
+    total: int | None,
+    progress: bool,
+) -> tuple[list[Path], int]:
+    """Have every block numbered; return where, in order, and how many runs of bad bytes were replaced."""
+    files: list[Path] = []
+    replaced = 0
+    with tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress) as bar:
+
+        def tasks() -> Iterator[tuple[Any, ...]]:
+            nonlocal replaced
+            for block in blocks:
+                files.append(folder / f"block-{len(files)}")
+                replaced += block.replaced
+                bar.update(len(block.text))
+                yield files[-1], block, rule.tokens, rule.min_document_words
+
+        for _ in pool.run(number_block, tasks()):
+            pass
+    return files, replaced
+
+
+def _write(
+    folder: Path,
+    files: list[Path],
+    words: list[str],
+    unigram: list[int],
+    documents: int,
+    metadata: dict[str, Any],
+) -> None:
+    """Write the tokens, block by block, and the manifest."""
+    row = {word: index for index, word in enumerate(words)}
+    # Every place of a word and one end for every document: known before the first is written.
+    total = sum(unigram) + documents
+    content = hashlib.sha256()
+    with (folder / "tokens.npy").open("wb") as stream:
+        header = {"descr": "<i4", "fortran_order": False, "shape": (total,)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for file in files:
+            # A last entry for the ends of documents, which are numbered -1.
+            rank = np.array([*(row.get(word, -2) for word in open_words(file).words), -1], "<i4")
+            numbers = rank[open_tokens(file)[0]]
+            kept = numbers[numbers > -2]
+            content.update(kept.data)
+            kept.tofile(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    manifest = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "tokens": total,
+        "words_sha256": _words_sha256(words),
+        "metadata": {**metadata, "tokens_sha256": content.hexdigest()},
+        "words": words,
+        "unigram": unigram,
+    }
+    write_json(folder / "manifest.json", manifest)
+
+
+def _words_sha256(words: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, f"no manifest that can be read ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise _unusable(folder, "a manifest of another format")
+    if manifest.get("version") != _VERSION:
+        raise _unusable(
+            folder, f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
+        )
+    return manifest
+
+
+def _tokens_in(path: Path) -> int:
+    """Return how many tokens a file really holds; NumPy would only say that mapping it failed."""
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            return (os.fstat(file.fileno()).st_size - file.tell()) // 4
+    except (OSError, ValueError):
+        return 0
+
+
+def _unusable(folder: Path, found: str) -> ValueError:
+    return argument_error(
+        "path",
+        "a folder written by `tokenize`",
+        f"{folder} with {found}",
+        "Copy it again, or delete it and run `tokenize` again.",
+    )

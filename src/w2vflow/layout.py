@@ -1,0 +1,100 @@
+"""Rows of words dealt to the devices of a mesh in turn, like cards.
+
+Word `i` of `N` devices lies on device `i mod N`. Frequent words hold most of the entries of a matrix;
+dealt out, every device has its share of them. Empty words fill up to a multiple of `N`. On one device
+that layout is the order of the words itself.
+"""
+
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int
+
+from w2vflow.devices import WORDS
+
+__all__ = [
+    "PRECISION",
+    "ROWS",
+    "deal",
+    "dealt",
+    "fingerprint",
+    "gather",
+    "gathered",
+    "place",
+    "summed",
+    "to_host",
+    "to_rows",
+    "to_words",
+]
+
+# TF32 or bfloat16 products would decide step times on an accelerator.
+PRECISION = jax.lax.Precision.HIGHEST
+ROWS = PartitionSpec(WORDS)
+
+
+def gathered(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
+    """Return the rows of all devices, given those of one; within `shard_map` where there are several."""
+    return own if mesh.size == 1 else jax.lax.all_gather(own, WORDS, tiled=True)
+
+
+def summed(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
+    """Return the sum over all devices; within `shard_map` where there are several."""
+    return part if mesh.size == 1 else jax.lax.psum(part, WORDS)
+
+
+def place(array: np.ndarray, mesh: Mesh, spec: PartitionSpec) -> Array:
+    """Return a host array spread over a mesh, which may span several processes that all hold it."""
+    return jax.make_array_from_callback(array.shape, NamedSharding(mesh, spec), lambda at: array[at])
+
+
+def to_host(array: Any) -> np.ndarray:
+    """Return an array spread over a mesh whole on the host of every process."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        sharding: Any = array.sharding
+        whole = NamedSharding(sharding.mesh, PartitionSpec())
+        array = jax.jit(lambda x: x, out_shardings=whole)(array)
+    return np.asarray(array)
+
+
+def to_rows(vectors: Any, mesh: Mesh) -> Float[Array, "*S P b"]:
+    """Return host vectors `(..., V, b)` in the layout of the rows, spread over the mesh."""
+    by_device = deal(np.asarray(vectors), mesh.size, axis=-2)
+    return place(by_device, mesh, PartitionSpec(*(None,) * (by_device.ndim - 2), WORDS))
+
+
+def to_words(rows: Any, size: int, mesh: Mesh) -> Float[np.ndarray, "*S V b"]:
+    """Return vectors in the layout of the rows `(..., P, b)` in the order of `size` words, on the host."""
+    return gather(to_host(rows), size, mesh.size, axis=-2)
+
+
+def dealt(size: int, ranks: int) -> Int[np.ndarray, " P"]:
+    """Return which word lies in each row of the layout; from `size` on they are empty."""
+    rows = -(-size // ranks)
+    return np.arange(rows * ranks).reshape(rows, ranks).T.ravel()
+
+
+def deal(array: np.ndarray, ranks: int, axis: int) -> np.ndarray:
+    """Return an array with its axis of words in the layout of the rows, empty words added as zeros."""
+    # On one device that is the array itself: a copy would cost as much as some products.
+    if ranks == 1:
+        return array
+    order, padding = dealt(array.shape[axis], ranks), [(0, 0)] * array.ndim
+    padding[axis] = (0, len(order) - array.shape[axis])
+    return np.take(np.pad(array, padding), order, axis)
+
+
+def gather(array: np.ndarray, size: int, ranks: int, axis: int) -> np.ndarray:
+    """Return an array of the layout of the rows with that axis in the order of the words."""
+    return array if ranks == 1 else np.take(array, np.argsort(dealt(size, ranks))[:size], axis)
+
+
+def fingerprint(tree: Any, name: str) -> str:
+    """Return the SHA-256 of the entries this process holds: what a checkpoint belongs to."""
+    digest = hashlib.sha256(name.encode())
+    for leaf in jax.tree.leaves(tree):
+        for part in leaf.addressable_shards:
+            digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
