@@ -19,7 +19,8 @@ from w2vflow.corpus.readers import read_blocks
 from w2vflow.corpus.tokenfile import TokenFile, tokenize
 from w2vflow.sgd import stream as stream_module
 from w2vflow.sgd import windows
-from w2vflow.sgd.stream import PairStream, keep_probability
+from w2vflow.sgd.stream import PairStream
+from w2vflow.subsampling import keep_probability
 
 TEXT = ["the cat sat on the mat", "a cat", "xyzzy", "on the mat the dog sat and the cat sat", "the the"]
 STEP, MASK = 0x9E3779B97F4A7C15, 2**64 - 1
@@ -161,7 +162,7 @@ def test_tokens_are_kept_with_word2vecs_probability():
     count = 200_000
     tokens = np.tile(np.array([0, 1, -1, 0, 2, -1, 0, 0, -1]), count)
     corpus = corpus_of(tokens)
-    keep = keep_probability(corpus.unigram, 0.05)
+    keep = keep_probability(corpus.unigram / corpus.unigram.sum(), 0.05)
     np.testing.assert_allclose(keep, [np.sqrt(0.05 * 6 / 4) + 0.05 * 6 / 4, *([0.3 + np.sqrt(0.3)] * 2)])
     with PairStream(corpus, 100, window=1, subsample=0.05, seed=2) as stream:
         pairs = stream.pairs_per_epoch

@@ -15,6 +15,7 @@ from scipy import sparse
 from w2vflow.checks import argument_error
 from w2vflow.pairs import PairWeights, seen_entries
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.subsampling import keep_probability
 
 __all__ = ["Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram", "Weighting"]
 
@@ -138,8 +139,6 @@ class Mikolov(Weighting):
     negatives: float = eqx.field(default=5.0, converter=float)
 
     def __check_init__(self) -> None:
-        if not (np.isfinite(self.subsample) and self.subsample >= 0):
-            raise argument_error("subsample", "nonnegative and finite", self.subsample, "0 keeps all words.")
         if not np.isfinite(self.power):
             raise argument_error("power", "finite", self.power)
         if not (np.isfinite(self.negatives) and self.negatives > 0):
@@ -148,10 +147,7 @@ class Mikolov(Weighting):
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = c_i c_j P` and `B = k u_i q_j`."""
         frequency = stats.unigram / stats.unigram.sum()
-        keep = np.ones(len(frequency))
-        if self.subsample:
-            ratio = self.subsample / frequency
-            keep = np.minimum(1.0, np.sqrt(ratio) + ratio)
+        keep = keep_probability(frequency, self.subsample)
         positive = _seen(stats, lambda pair, _, rows, columns: keep[rows] * keep[columns] * pair)
         share = frequency**self.power
         left = self.negatives * positive.sum(axis=1)

@@ -35,6 +35,7 @@ from w2vflow.corpus.vocabulary import Tokenizer, choose_words
 from w2vflow.countfile import RowBlock, write_count_file
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.storage import atomic_path
+from w2vflow.subsampling import keep_probability
 
 __all__ = ["count", "count_to_file"]
 
@@ -243,8 +244,7 @@ def _vocabulary(
 
 
 def _keep(frequency: np.ndarray, numbered: _Numbered, rule: CountingRule) -> np.ndarray:
-    ratio = rule.subsample_threshold * sum(numbered.tokens) / frequency
-    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+    return keep_probability(frequency / sum(numbered.tokens), rule.subsample_threshold)
 
 
 def _count(

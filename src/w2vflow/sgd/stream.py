@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int32
+from jaxtyping import Int32
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.subsampling import keep_probability
 
-__all__ = ["PairStream", "keep_probability"]
+__all__ = ["PairStream"]
 
 # Pairs in a buffer where they are only counted.
 _COUNTED = 2**18
@@ -37,7 +38,7 @@ class _Walk:
         # One kind of array, whether it can be written or not: the loop is compiled once.
         self._tokens = np.asarray(corpus.tokens).view()
         self._tokens.flags.writeable = False
-        keep = np.ceil(keep_probability(corpus.unigram, subsample) * 2.0**32)
+        keep = np.ceil(keep_probability(corpus.unigram / corpus.unigram.sum(), subsample) * 2.0**32)
         self._keep = np.append(keep, 2.0**32).astype(np.uint64)
         self._window, self._seed, self.state = window, np.uint64(seed), state
 
@@ -210,28 +211,6 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
     ) -> None:
         """End the thread."""
         self.close()
-
-
-def keep_probability(unigram: np.ndarray, subsample: float) -> Float[np.ndarray, " V"]:
-    """Return the probability `min(1, sqrt(t / f) + t / f)` with which word2vec.c keeps a token of each word.
-
-    Args:
-        unigram: occurrences of each word; f is their share in all of them.
-        subsample: t; 0 keeps all tokens.
-
-    Raises:
-        ValueError: a negative or infinite threshold.
-
-    Example:
-        >>> keep_probability(np.array([99, 1]), 0.01).round(3).tolist()
-        [0.111, 1.0]
-    """
-    if not 0 <= subsample < np.inf:
-        raise argument_error("subsample", "finite and not negative", subsample)
-    if subsample == 0:
-        return np.ones(len(unigram))
-    ratio = subsample * unigram.sum() / unigram
-    return np.minimum(1.0, np.sqrt(ratio) + ratio)
 
 
 def _check_pairs(tokens: np.ndarray) -> None:

@@ -1,0 +1,33 @@
+"""Subsampling of frequent words, as word2vec does it."""
+
+import numpy as np
+from jaxtyping import Float
+
+from w2vflow.checks import argument_error
+
+__all__ = ["keep_probability"]
+
+
+def keep_probability(share: Float[np.ndarray, " V"], threshold: float) -> Float[np.ndarray, " V"]:
+    """Return the probability of keeping a token of each word, `min(1, sqrt(t / f) + t / f)`.
+
+    Args:
+        share: `f`, what part of all tokens a word is.
+        threshold: `t`, as word2vec's `-sample`; 0 keeps all.
+
+    Raises:
+        ValueError: a negative or infinite threshold.
+
+    References:
+        word2vec.c; Mikolov et al. (2013), arXiv 1310.4546, section 2.3, has another formula.
+
+    Example:
+        >>> keep_probability(np.array([0.99, 0.01]), 0.01).round(3).tolist()
+        [0.111, 1.0]
+    """
+    if not 0 <= threshold < np.inf:
+        raise argument_error("subsample", "finite and not negative", threshold, "0 keeps all words.")
+    if threshold == 0:
+        return np.ones(len(share))
+    ratio = threshold / share
+    return np.minimum(1.0, np.sqrt(ratio) + ratio)
