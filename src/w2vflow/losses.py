@@ -12,7 +12,7 @@ nowhere else.
 import re
 from abc import abstractmethod
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -24,7 +24,10 @@ from w2vflow.checks import argument_error
 
 __all__ = ["Logistic", "Loss", "Quartic", "Taylor", "as_loss"]
 
-Values = Float[Array | np.ndarray, "*pairs"] | float
+if TYPE_CHECKING:
+    Values = Any
+else:
+    Values = Float[Array | np.ndarray, "*pairs"] | float
 
 
 class Loss(eqx.Module):

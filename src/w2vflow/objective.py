@@ -45,7 +45,7 @@ class Objective(eqx.Module):
         sides: 1 where words and contexts share their vectors, else 2.
     """
 
-    sides: eqx.AbstractVar[int]
+    sides: int = eqx.field(static=True)
 
     @abstractmethod
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
@@ -121,7 +121,6 @@ class FactoredObjective(Objective):
     left: Float[Array, "P q"]
     right: Float[Array, "P q"]
     constant: Float[Array, ""]
-    sides: int = eqx.field(static=True)
     seen_in_G: bool = eqx.field(static=True)
 
     @classmethod
@@ -130,7 +129,7 @@ class FactoredObjective(Objective):
         factors = target.to_rows(np.ones((target.size, 1), target.dtype))
         none = target.to_rows(np.zeros((target.size, 0), target.dtype))
         constant = jnp.asarray(target.norm_squared() / 4, target.dtype)
-        return cls(target, none, none, factors, factors, constant, sides, False)
+        return cls(sides, target, none, none, factors, factors, constant, False)
 
     @classmethod
     def of(cls, weights: PairWeights, sides: int, mesh: Mesh, *, dense: bool) -> "FactoredObjective":
@@ -154,9 +153,11 @@ class FactoredObjective(Objective):
             operator, turn = SparseOperator.of(twice, -2 * L, R, mesh), (none, none)
         else:
             operator, turn = SparseOperator.of(twice, none, none, mesh), (-2 * L, R)
-        rows = (operator.to_rows(np.asarray(factor, operator.dtype)) for factor in (*turn, L, R))
+        out, into, left, right = (
+            operator.to_rows(np.asarray(factor, operator.dtype)) for factor in (*turn, L, R)
+        )
         constant = jnp.asarray(weights.target_norm_squared() / 4, operator.dtype)
-        return cls(operator, *rows, constant, sides, not weights.exclusive)
+        return cls(sides, operator, out, into, left, right, constant, not weights.exclusive)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
         """Return `L`, given this device's rows of the weights."""
@@ -267,7 +268,8 @@ class SparseRows(eqx.Module):
             for number, (first, last) in enumerate(pairwise(starts)):
                 block[number, : last - first] = source[first:last]
             filled.append(place(block, mesh, ROWS))
-        return cls(*filled, (height, len(order)))
+        rows_of, columns_of, values = filled
+        return cls(rows_of, columns_of, values, (height, len(order)))
 
     @property
     def blocks(self) -> int:
@@ -301,7 +303,6 @@ class BlockedObjective(Objective):
     right: Float[Array, "P q"]
     constant: Float[Array, ""]
     mesh: Mesh = eqx.field(static=True)
-    sides: int = eqx.field(static=True)
     exclusive: bool = eqx.field(static=True)
 
     @classmethod
@@ -324,19 +325,20 @@ class BlockedObjective(Objective):
         else:
             positive = SparseRows.of(weights.positive, mesh, dtype)
         negative = weights.dense_negative
-        factors = (
+        left, right = (
             place(deal(np.asarray(factor, dtype), mesh.size, axis=0), mesh, ROWS)
             for factor in (weights.left, weights.right)
         )
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
         return cls(
+            sides,
             loss,
             positive,
             None if negative is None else DenseRows.of(negative, mesh, dtype),
-            *factors,
+            left,
+            right,
             jnp.asarray(constant, dtype),
             mesh,
-            sides,
             weights.exclusive,
         )
 
