@@ -16,7 +16,7 @@ LAYERS = [
     ["storage", "resources"],
     ["checkpoint"],
     ["countfile", "krylov", "csr", "devices"],
-    ["layout"],
+    ["layout", "subsampling"],
     ["statistics", "losses", "pairs", "operators", "initial"],
     ["weighting", "objective"],
     ["corpus"],
@@ -27,7 +27,8 @@ LAYERS = [
     ["comparison", "semantics"],
     ["plotting"],
     ["experiment"],
-    ["run"],
+    ["account"],
+    ["run", "ablation"],
     ["figures"],
     ["cli"],
 ]

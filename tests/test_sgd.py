@@ -1,100 +1,21 @@
-"""Samplers without bias, seeds that are their own, and SGD that follows the prediction."""
+"""Seeds that are their own, optimizers and schedules, and SGD that follows the prediction."""
+
+import functools
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.extend.core import jaxprs_in_params
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.problem import gradient
-from w2vflow.sgd import ensemble
-from w2vflow.sgd.alias import alias_table
-from w2vflow.sgd.ensemble import minibatch_gradient
-from w2vflow.sgd.samplers import SAMPLERS, draw_index
-
-
-@pytest.mark.parametrize("size", [1, 3, 1000, 65_537, 2**31 - 1])
-def test_indices_are_uniform(size):
-    index, fraction = map(np.asarray, draw_index(jax.random.key(size), 200_000, size))
-    assert index.min() >= 0
-    assert index.max() < size
-    for values in ((index + 0.5) / size, fraction):
-        if values.max() == values.min():
-            continue
-        # Mean and second moment of a uniform variable, five standard errors; a discrete one is near.
-        assert abs(values.mean() - 0.5) < 5 * np.sqrt(1 / 12 / len(values))
-        second = 1 / 3 - (1 / (12 * size**2) if values is not fraction else 0)
-        assert abs((values**2).mean() - second) < 5 * np.sqrt(4 / 45 / len(values))
-    assert fraction.max() < 1
-
-
-def test_index_is_the_wide_product():
-    """The 32-bit arithmetic against Python's integers, on the random words themselves."""
-    key, size = jax.random.key(7), 1_234_567_891
-    high, low = np.asarray(jax.random.bits(key, (2, 50), jnp.uint32)).astype(object)
-    index, fraction = draw_index(key, 50, size)
-    for i in range(50):
-        product = ((int(high[i]) << 32) + int(low[i])) * size
-        assert int(index[i]) == product >> 64
-        assert abs(float(fraction[i]) - (product % 2**64) / 2**64) < 2.0**-23
-
-
-def test_alias_table_holds_the_distribution():
-    probability = np.random.default_rng(0).gamma(0.2, size=500)
-    probability[::7] = 0
-    probability /= probability.sum()
-    share, alias = alias_table(probability)
-    drawn = np.bincount(np.arange(500), weights=share, minlength=500)
-    drawn += np.bincount(alias, weights=1 - share, minlength=500)
-    np.testing.assert_allclose(drawn / 500, probability, atol=1e-7)
-
-
-def test_minibatch_gradient_equals_autodiff(problem):
-    W = wf.gaussian_init(jax.random.key(0), 30, 3, 1.0)
-    loss = problem.pair_loss
-    for name in SAMPLERS:
-        batch = SAMPLERS[name].of(problem).draw(jax.random.key(1), 64)
-        weights = [w.astype(jnp.float64) for w in (batch.positive, batch.negative)]
-
-        def minibatch_loss(W, batch=batch, weights=weights):
-            x = jnp.sum(W[batch.rows] * W[batch.columns], axis=1)
-            return jnp.mean(weights[0] * loss.positive(x) + weights[1] * loss.negative(x))
-
-        batch = batch._replace(positive=weights[0], negative=weights[1])
-        np.testing.assert_allclose(
-            minibatch_gradient(loss, W, batch), jax.grad(minibatch_loss)(W), rtol=1e-9, atol=1e-9
-        )
-
-
-@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_expected_gradient_is_the_full_gradient(sampler):
-    problem = wf.Problem.from_statistics(random_statistics(8, seed=1))
-    W = wf.gaussian_init(jax.random.key(0), 8, 2, 1.0)
-    draws = SAMPLERS[sampler].of(problem)
-
-    def one(key):
-        return minibatch_gradient(problem.pair_loss, W, draws.draw(key, 256))
-
-    grads = np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(2), 20_000), batch_size=1000))
-    error = grads.mean(axis=0) - np.asarray(gradient(problem.target(), W))
-    standard = grads.std(axis=0, ddof=1) / np.sqrt(len(grads))
-    # 16 entries: 4.5 standard errors are passed by chance once in 10,000 times.
-    assert (np.abs(error) < 4.5 * standard).all()
-    # And the test could tell: the standard error is small beside the gradient.
-    assert np.median(standard) < 0.05 * np.abs(gradient(problem.target(), W)).max()
-
-
-def test_balanced_has_less_variance_than_corpus(problem):
-    W = wf.gaussian_init(jax.random.key(0), 30, 3, 0.1)
-    spread = {}
-    for name, build in SAMPLERS.items():
-        draws = build.of(problem)
-        one = lambda key, d=draws: minibatch_gradient(problem.pair_loss, W, d.draw(key, 128))  # noqa: E731
-        spread[name] = jax.vmap(one)(jax.random.split(jax.random.key(3), 500)).var(axis=0).sum()
-    assert spread["balanced"] < 0.5 * spread["corpus"]
+from w2vflow.sgd import engine
+from w2vflow.sgd.descent import run_gd
+from w2vflow.sgd.ensemble import Minibatches
+from w2vflow.sgd.samplers import SAMPLERS
 
 
 def settings(problem, **changes):
@@ -107,17 +28,21 @@ def settings(problem, **changes):
     } | changes
 
 
-def test_a_seed_does_not_depend_on_the_others(problem):
+def test_a_seed_does_not_depend_on_the_others(problem, monkeypatch):
+    """Nor on where they run: one after the other on one device, or vmapped in pairs, each pair on its own."""
     keys = jax.random.split(jax.random.key(0), 4)
     run = {**settings(problem), "dim": 3, "scale": 0.1, "save_embeddings": True}
     four = wf.run_sgd_ensemble(problem, keys, **run)
     again = wf.run_sgd_ensemble(problem, keys, **run)
     three = wf.run_sgd_ensemble(problem, keys[1:], **run)
-    # Four devices share four seeds, three devices share three: same numbers.
-    assert (four.metadata["devices"], three.metadata["devices"]) == (4, 3)
     np.testing.assert_array_equal(four.embeddings, again.embeddings)
     np.testing.assert_array_equal(four.embeddings[1:], three.embeddings)
     assert np.abs(four.embeddings[0, -1] - four.embeddings[1, -1]).max() > 1e-3
+    devices = jax.devices()
+    pairs = lambda seeds, wide: [(devices[n], slice(2 * n, 2 * n + 2)) for n in range(2)]  # noqa: E731
+    monkeypatch.setattr(engine, "placement", pairs)
+    spread = wf.run_sgd_ensemble(problem, keys, **run)
+    np.testing.assert_allclose(spread.embeddings, four.embeddings, rtol=1e-4, atol=1e-5)
 
 
 def test_ensemble_starts_where_the_prediction_does(problem):
@@ -146,7 +71,7 @@ def test_batches_too_big_for_a_cache_are_cut_without_a_change_of_law(problem):
         batch_size=65_536, sampler="balanced", save_embeddings=True,
     )  # fmt: skip
     moved = (np.asarray(W0) - run.embeddings[0]) / rate
-    full = np.asarray(gradient(problem.target(), W0))
+    full = np.asarray(problem.gradient(W0))
     # A part weighted wrongly would be off by a factor of 4; noise is 12%.
     assert np.linalg.norm(moved - full) < 0.2 * np.linalg.norm(full)
 
@@ -159,9 +84,9 @@ def test_sgd_follows_the_prediction(sampler):
     scale, dim = 1e-2, 2
     rate = 0.02 / float(spec.eigenvalues[0])
     ts = np.linspace(0, 1.5 * wf.step_time_law(problem, dim, scale)[0].max(), 40)
-    keys = jax.random.split(jax.random.key(0), 4)
+    keys = jax.random.split(jax.random.key(0), 2)
     # Importance weights make the sampler "corpus" noisier by orders of magnitude.
-    batch = {"balanced": 8192, "corpus": 262_144}[sampler]
+    batch = {"balanced": 8192, "blocks": 16_384, "corpus": 262_144}[sampler]
     sgd = wf.run_sgd_ensemble(
         problem, keys, ts, dim=dim, scale=scale, learning_rate=rate, batch_size=batch, sampler=sampler
     )
@@ -194,10 +119,13 @@ def test_progress_bar_is_shown(problem, capfd):
         ({"learning_rate": float("nan")}, "`learning_rate` must be positive and finite"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"batch_size": 7, "sampler": "corpus"}, "`batch_size` must be at least 1, and even"),
-        ({"sampler": "every"}, r"`sampler` must be one of \['balanced', 'corpus'\]"),
+        ({"sampler": "every"}, r"`sampler` must be one of \['balanced', 'blocks', 'corpus'\]"),
         ({"ts": [-1.0, 2.0]}, "`ts` must be positive"),
         ({"ts": [2.0, 1.0]}, "`ts` must be strictly increasing"),
         ({"ts": [1.0, 1.0 + 1e-9]}, "`ts` must be at least one step"),
+        ({"ts": [1e-6]}, "`ts` must be at least half a step"),
+        ({"learning_rate": 1e-12}, r"`learning_rate` must be at least `ts\[-1\] / 2\^31`"),
+        ({"contexts": "zero"}, "`contexts` must be left out where words and contexts are tied"),
         ({"scale": -1.0}, "`scale` must be positive"),
         ({"dim": 0}, "`dim` must be between 1 and"),
         ({"dim": 31}, "`dim` must be between 1 and"),
@@ -211,14 +139,125 @@ def test_bad_arguments(problem, change, match):
         wf.run_sgd_ensemble(problem, jax.random.split(jax.random.key(0), 2), **arguments)
 
 
+def test_a_start_of_another_shape_is_refused(problem, untied):
+    keys = jax.random.split(jax.random.key(0), 2)
+    run = {"key": keys[0], **settings(problem)}
+    with pytest.raises(ValueError, match=r"`W0` must be of one seed, \(V, dim\)"):
+        wf.run_sgd(problem, np.ones((2, 30, 2)), **run)
+    with pytest.raises(ValueError, match=r"`W0` must be of shape \(2, 30, dim\)"):
+        wf.run_sgd(untied, np.ones((30, 2)), **run)
+    with pytest.raises(ValueError, match="`keys` must be an array of keys"):
+        wf.run_sgd_ensemble(problem, keys[0], dim=2, scale=0.1, **settings(problem))
+    with pytest.raises(ValueError, match="`contexts` must be 'random' or 'zero'"):
+        wf.run_sgd_ensemble(untied, keys, dim=2, scale=0.1, contexts="half", **settings(problem))
+
+
 def test_divergence_is_an_error_with_the_remedy(problem):
     """Below the limit of full-batch descent, but with batches of a few pairs."""
     limit = wf.stability_limit(problem)
-    with pytest.raises(RuntimeError, match=r"SGD diverged before time .* Use a smaller `learning_rate`"):
+    message = (
+        rf"SGD diverged by step \d+, time .*: the loss is \S+, from \S+ at the start. .* stable below a "
+        rf"learning rate of {limit:.4g}; here it is .* Use a smaller `learning_rate`"
+    )
+    with pytest.raises(RuntimeError, match=message):
         wf.run_sgd(
             problem, np.full((30, 2), 1.0), limit * np.arange(1, 200), key=jax.random.key(0),
             learning_rate=0.9 * limit, batch_size=4, sampler="corpus",
         )  # fmt: skip
+
+
+def test_divergence_elsewhere_names_the_limit_at_the_last_weights(stats):
+    """Where no limit is known beforehand it is that of the Hessian; and the seed that diverged is named."""
+    problem = wf.Problem.from_statistics(stats, weighting=wf.Plain())
+    run = {"dim": 2, "scale": 0.1, "learning_rate": 3.0, "batch_size": 64, "sampler": "balanced"}
+    with pytest.raises(
+        RuntimeError, match=r"the loss of seed \d is .* stable below a learning rate of 0?\.?\d"
+    ):
+        wf.run_sgd_ensemble(problem, jax.random.split(jax.random.key(0), 2), 3.0 * np.arange(1, 400), **run)
+
+
+@pytest.fixture(scope="module")
+def untied(stats):
+    return wf.Problem.from_statistics(stats, tied=False)
+
+
+@pytest.mark.parametrize("contexts", ["random", "zero"])
+def test_untied_sgd_follows_full_batch_descent(untied, contexts):
+    keys = jax.random.split(jax.random.key(0), 2)
+    W0 = wf.untied_init(keys, 30, 2, 0.3, contexts=contexts)
+    rate = 0.02 * wf.stability_limit(untied)
+    ts = rate * np.array([0, 100, 200, 400])
+    run = {"dim": 2, "scale": 0.3, "batch_size": 16_384, "sampler": "balanced", "contexts": contexts}
+    sgd = wf.run_sgd_ensemble(untied, keys, ts, learning_rate=rate, save_embeddings=True, **run)
+    full = run_gd(untied, W0, ts, learning_rate=rate, save_embeddings=True)
+    np.testing.assert_allclose(sgd.embeddings[:, 0], W0[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(sgd.contexts[:, 0], W0[:, 1], rtol=1e-6)
+    largest = full.singular_values.max()
+    assert np.abs(sgd.singular_values - full.singular_values).max() < 0.03 * largest
+    assert full.singular_values[:, -1].min() > 0.5 * largest
+    np.testing.assert_allclose(sgd.loss[:, -1], full.loss[:, -1], rtol=0.02)
+
+
+def by_hand(problem, W0, key, count, rates, update, **batches):
+    """Weights after some steps, one call of the sampler after the other, with an update of our own."""
+    W = jnp.asarray(W0, jnp.float32)
+    source = Minibatches.of(problem, "balanced", 64, W.shape[1], True)
+    for n in range(count):
+        gradient = source.gradient(jnp.int32(n), jax.random.fold_in(key, n), W)
+        W = W + update(gradient, np.float32(rates(n)), n)
+    return np.asarray(W)
+
+
+def adam(gradient, rate, n, memory={"m": 0.0, "v": 0.0}):  # noqa: B006
+    """Kingma and Ba (2015), algorithm 1."""
+    if n == 0:
+        memory.update(m=0.0, v=0.0)
+    memory["m"] = 0.9 * memory["m"] + 0.1 * gradient
+    memory["v"] = 0.999 * memory["v"] + 0.001 * gradient**2
+    return (
+        -rate * (memory["m"] / (1 - 0.9 ** (n + 1))) / (jnp.sqrt(memory["v"] / (1 - 0.999 ** (n + 1))) + 1e-8)
+    )
+
+
+def momentum(gradient, rate, n, memory={"m": 0.0}):  # noqa: B006
+    memory["m"] = gradient + (0.9 * memory["m"] if n else 0.0)
+    return -rate * memory["m"]
+
+
+@pytest.mark.parametrize("schedule", [False, True], ids=["constant", "schedule"])
+@pytest.mark.parametrize(
+    ("optimizer", "update"),
+    [
+        (None, lambda gradient, rate, n: -rate * gradient),
+        (optax.adam, adam),
+        (functools.partial(optax.sgd, momentum=0.9), momentum),
+    ],
+    ids=["plain", "adam", "momentum"],
+)
+def test_steps_are_those_made_by_hand(problem, optimizer, update, schedule):
+    rates = (lambda n: 0.004 / (1 + 0.5 * n)) if schedule else (lambda n: 0.004)
+    W0, key = np.asarray(wf.gaussian_init(jax.random.key(0), 30, 3, 1.0)), jax.random.key(1)
+    ts = np.cumsum([rates(n) for n in range(7)])[[1, 3, 6]]
+    run = wf.run_sgd(
+        problem, W0, ts, key=key, learning_rate=rates if schedule else 0.004, batch_size=64,
+        sampler="balanced", optimizer=optimizer, save_embeddings=True,
+    )  # fmt: skip
+    np.testing.assert_allclose(run.ts, ts, rtol=1e-12)
+    assert run.metadata["steps"] == 7
+    for seen, count in zip(run.embeddings, (2, 4, 7), strict=True):
+        expected = by_hand(problem, W0, key, count, rates, update)
+        np.testing.assert_allclose(seen, expected, rtol=2e-5, atol=2e-6)
+
+
+def test_only_rows_that_were_drawn_are_touched(problem):
+    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), 30, 3, 1.0), np.float32)
+    run = {"key": jax.random.key(1), "learning_rate": 0.01, "batch_size": 4, "sampler": "balanced"}
+    after = wf.run_sgd(problem, W0, [0.01], save_embeddings=True, **run).embeddings[0]
+    moved = (after != W0).any(axis=1)
+    assert 2 <= moved.sum() <= 8
+    source = Minibatches.of(problem, "balanced", 4, 3, True)
+    batch = source.sampler.draw(jax.random.split(jax.random.fold_in(run["key"], 0), 1)[0], 4)
+    assert set(np.flatnonzero(moved)) == {int(i) for i in (*batch.first, *batch.second)}
 
 
 def dtypes_within(jaxpr):
@@ -230,20 +269,22 @@ def dtypes_within(jaxpr):
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-def test_no_float64_on_the_path_of_sgd(problem, monkeypatch, sampler):
+@pytest.mark.parametrize("optimizer", [None, optax.adam])
+def test_no_float64_on_the_path_of_sgd(problem, monkeypatch, sampler, optimizer):
     """A TPU has none. The theory's float64 is switched on here, and must not leak in."""
-    traced = []
-    simulate = ensemble._simulate
+    traced = {}
+    for name in ("_advance", "_observe", "_started"):
+        original = getattr(engine, name)
 
-    def trace(*arguments):
-        jaxpr, _, _ = eqx.filter_make_jaxpr(simulate)(*arguments)
-        traced.append(set(dtypes_within(jaxpr.jaxpr)))
-        return simulate(*arguments)
+        def trace(*arguments, name=name, original=original):
+            jaxpr, _, _ = eqx.filter_make_jaxpr(original)(*arguments)
+            traced[name] = set(dtypes_within(jaxpr.jaxpr))
+            return original(*arguments)
 
-    monkeypatch.setattr(ensemble, "_simulate", trace)
+        monkeypatch.setattr(engine, name, trace)
     wf.run_sgd_ensemble(
-        problem, jax.random.split(jax.random.key(0), 2), [0.01, 0.02],
-        dim=2, scale=0.1, learning_rate=0.01, batch_size=8, sampler=sampler,
+        problem, jax.random.split(jax.random.key(0), 2), [0.01, 0.02], dim=2, scale=0.1, batch_size=8,
+        learning_rate=optax.linear_schedule(0.01, 0.005, 100), sampler=sampler, optimizer=optimizer,
     )  # fmt: skip
-    assert np.dtype("float32") in traced[0]
-    assert np.dtype("float64") not in traced[0]
+    assert np.dtype("float32") in traced["_advance"] & traced["_observe"]
+    assert not {np.dtype("float64"), np.dtype("int64")} & set.union(*traced.values())

@@ -1,4 +1,4 @@
-"""The command line: `w2vflow demo`, `count`, `datasets`."""
+"""The command line: `w2vflow demo`, `run`, `count`, `datasets`."""
 
 import os
 import sys
@@ -6,14 +6,15 @@ import textwrap
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from w2vflow.experiment import Experiment
+from w2vflow.experiment import Ablation, Experiment
 from w2vflow.storage import check_writable_folder
 
 if TYPE_CHECKING:
+    from w2vflow.ablation import AblationRun
     from w2vflow.run import Run
 
 __all__ = ["main"]
@@ -29,6 +30,21 @@ class Demo:
 
     experiment: tyro.conf.OmitArgPrefixes[Experiment] = field(default_factory=Experiment)
     out: Path = Path("runs/demo")
+    """Folder for the results."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Run a study and write its settings, numbers and figures into a folder.
+
+    ablation: what the approximations of the theory cost. Closed form, gradient flow and SGD of the
+    quartic and the logistic loss, at constant G and with word2vec's own weights.
+    """
+
+    study: tyro.conf.Positional[Literal["ablation"]]
+    """Which one."""
+    settings: tyro.conf.OmitArgPrefixes[Ablation] = field(default_factory=Ablation)
+    out: Path = Path("runs/ablation")
     """Folder for the results."""
 
 
@@ -90,6 +106,7 @@ def main() -> None:
     """Run the command line; exit code 2 where an argument or a file is bad."""
     command = tyro.cli(
         Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Study, tyro.conf.subcommand("run")]
         | Annotated[Count, tyro.conf.subcommand("count")]
         | Annotated[Datasets, tyro.conf.subcommand("datasets")],
         prog="w2vflow",
@@ -98,6 +115,8 @@ def main() -> None:
     try:
         if isinstance(command, Demo):
             _demo(command)
+        elif isinstance(command, Study):
+            _study(command)
         elif isinstance(command, Count):
             _count(command)
         else:
@@ -114,26 +133,57 @@ def main() -> None:
 
 
 def _demo(command: Demo) -> None:
-    import jax
-
+    folder, log = _ready(command.out, command.experiment.seeds)
     from w2vflow.run import run_experiment
-
-    folder = check_writable_folder(command.out, "out")
-    jax.config.update("jax_enable_x64", True)
-    # One virtual device per core: the seeds are shared out over devices.
-    jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, command.experiment.seeds))
-    start = time.perf_counter()
-
-    def log(stage: str) -> None:
-        print(f"[{time.perf_counter() - start:5.1f} s] {stage}", flush=True)
 
     run = run_experiment(command.experiment, log=log, progress=sys.stderr.isatty())
     log("figures and files")
     from w2vflow.figures import write_run
 
     paths = write_run(run, folder)
-    print("\n".join(["", *_table(run), "", *_verdict(run), "", "Written:", *(f"  {path}" for path in paths)]))
-    print(f"\nDone in {time.perf_counter() - start:.0f} s.")
+    _report([*_table(run), "", *_verdict(run)], paths, log)
+
+
+def _study(command: Study) -> None:
+    folder, log = _ready(command.out, command.settings.seeds)
+    from w2vflow.ablation import run_ablation
+
+    run = run_ablation(command.settings, log=log, progress=sys.stderr.isatty())
+    log("figures and files")
+    from w2vflow.figures import write_ablation
+
+    paths = write_ablation(run, folder)
+    _report(_cells(run), paths, log)
+
+
+def _ready(out: Path, seeds: int) -> tuple[Path, "_Log"]:
+    """Return the folder for results, after a check that it can be written, and a log; set JAX up."""
+    import jax
+
+    folder = check_writable_folder(out, "out")
+    jax.config.update("jax_enable_x64", True)
+    # One virtual device per core: the seeds are shared out over devices.
+    jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, seeds))
+    return folder, _Log(time.perf_counter())
+
+
+def _report(lines: list[str], paths: list[Path], log: "_Log") -> None:
+    print("\n".join(["", *lines, "", "Written:", *(f"  {path}" for path in paths)]))
+    print(f"\nDone in {log.seconds:.0f} s.")
+
+
+@dataclass(frozen=True)
+class _Log:
+    """Prints the stages of a run with the time since its start."""
+
+    start: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
+
+    def __call__(self, stage: str) -> None:
+        print(f"[{self.seconds:5.1f} s] {stage}", flush=True)
 
 
 def _count(command: Count) -> None:
@@ -244,6 +294,64 @@ def _verdict(run: "Run") -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _cells(run: "AblationRun") -> list[str]:
+    """Return a block of lines for each cell: how far flow and SGD are from its closed form."""
+    cells = run.summary["cells"]
+    first = next(iter(cells.values()))["measured"]
+    lines = [
+        f"Against the closed form for the M* of each cell, first {first} concepts; flow of one seed, SGD of",
+        f"{run.ablation.seeds} seeds on average. The clock is the median of t / t predicted: one for all.",
+    ]
+    for loss_and_weights, cell in cells.items():
+        ipr = cell["eigenvalue_times_ipr"][:first]
+        flow, sgd = (_measures(cell[source], first) for source in ("flow", "sgd"))
+        lines += [
+            "",
+            "{} loss, {} weights".format(*loss_and_weights.split("-")),
+            f"  {'':<44}{'flow':<18}SGD",
+            *(f"  {label:<44}{one:<18}{other}" for (label, one), (_, other) in zip(flow, sgd, strict=True)),
+            *(
+                f"  t / t predicted of each concept, {name}: "
+                + " ".join("-" if r is None else f"{r:.2f}" for r in cell[source]["half_of_lambda"]["ratios"])
+                for source, name in (("flow", "flow"), ("sgd", "SGD"))
+            ),
+            f"  lambda IPR {min(ipr):.2f} .. {max(ipr):.2f}; SGD in {cell['steps']:,} steps of "
+            f"{cell['batch_size']:,} pairs, stability limit {cell['stability_limit']:.3g}",
+        ]
+    return lines
+
+
+def _measures(found: dict[str, Any], first: int) -> list[tuple[str, str]]:
+    """Return what is shown of the flow or of SGD in a cell, with labels."""
+    shown = []
+    for what, key in (("half of lambda", "half_of_lambda"), ("half of its end", "half_of_own_end")):
+        clock, largest = found[key], _percent(found[key]["largest_error_on_own_clock"])
+        of = "" if clock["reached"] == first else f", {clock['reached']} of {first}"
+        shown += [
+            (f"step time, s^2 at {what}: off by", _percent(clock["mean_error"]) + of),
+            ("  clock", _number(clock["clock"])),
+            (
+                "  off on that clock (largest)",
+                f"{_percent(clock['mean_error_on_own_clock'])} ({largest})",
+            ),
+        ]
+    final, halfway = found["final_over_lambda"][:first], max(1, first // 2)
+    shown.append(("final s^2 / lambda", f"{min(final):.3f} .. {max(final):.3f}"))
+    for whose, key in (("its own M*", "overlap_with_own"), ("the M* of Uniform", "overlap_with_Uniform")):
+        overlaps = found[key]
+        shown.append(
+            (
+                f"overlap with {whose}, first {halfway} / {first}",
+                f"{overlaps[halfway - 1]:.3f} / {overlaps[first - 1]:.3f}",
+            )
+        )
+    return shown
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """What decides a run. Apart from running it, because the command line shows it without loading JAX."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from w2vflow.checks import argument_error, check_dimension
 
-__all__ = ["Experiment"]
+__all__ = ["Ablation", "Experiment"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,69 @@ class Experiment:
     flow_scales: tuple[float, ...] = (1e-1, 1e-4, 1e-10)
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "seeds", "observations", "batch_size"):
-            if getattr(self, name) < 1:
-                raise argument_error(name, "at least 1", getattr(self, name))
-        check_dimension(self.dim, self.vocab_size)
-        for name in ("scale", "learning_rate", "horizon"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise argument_error(name, "positive and finite", value)
+        _check(
+            self,
+            counts=("vocab_size", "seeds", "observations", "batch_size"),
+            sizes=("scale", "learning_rate", "horizon"),
+        )
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Everything that decides the study of the approximations: each lifted alone, and both together.
+
+    Attributes:
+        statistics: name of bundled statistics, or a path.
+        vocab_size: how many of their words to use, the most frequent.
+        dim: embedding dimension; the first 8 concepts are measured.
+        scale: size of the initial weights (see `gaussian_init`), the same in every cell.
+        seeds: how many runs of SGD; the flow is that of the first.
+        seed: of the random numbers of all of them.
+        subsample: threshold of word2vec's subsampling, in the cells with its weights (`Mikolov`).
+        power: exponent of its distribution of negative contexts.
+        negatives: negative pairs for each positive one.
+        learning_rate: of SGD, in units of the stability limit of each cell, at the end of its flow.
+        pairs: how many pairs a run of SGD draws, in every cell; its steps share them out.
+        sampler: of the minibatches.
+        observations: how many times are observed after the start.
+        horizon: end of the time axis, in units of the predicted time of the last step measured.
+        mikolov_horizon: the same in the cells with word2vec's weights, where rare words take longer.
+        rtol: relative tolerance of the flow.
+    """
+
+    statistics: str = "enwiki15k-v3000"
+    vocab_size: int = 2000
+    dim: int = 10
+    scale: float = 1e-2
+    seeds: int = 3
+    seed: int = 0
+    subsample: float = 1e-4
+    power: float = 0.75
+    negatives: float = 5.0
+    learning_rate: float = 0.1
+    pairs: int = 400_000_000
+    sampler: Literal["balanced", "blocks", "corpus"] = "blocks"
+    observations: int = 80
+    horizon: float = 2.0
+    mikolov_horizon: float = 3.0
+    rtol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            counts=("vocab_size", "seeds", "observations", "pairs"),
+            sizes=("scale", "horizon", "mikolov_horizon"),
+        )
+        if not 0 < self.learning_rate < 1:
+            raise argument_error("learning_rate", "between 0 and 1, the stability limit", self.learning_rate)
+
+
+def _check(settings: Experiment | Ablation, *, counts: tuple[str, ...], sizes: tuple[str, ...]) -> None:
+    for name in counts:
+        if getattr(settings, name) < 1:
+            raise argument_error(name, "at least 1", getattr(settings, name))
+    check_dimension(settings.dim, settings.vocab_size)
+    for name in sizes:
+        value = getattr(settings, name)
+        if not (np.isfinite(value) and value > 0):
+            raise argument_error(name, "positive and finite", value)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from w2vflow.ablation import LOSSES, WEIGHTINGS, AblationRun
 from w2vflow.comparison import direction_overlaps, left_directions
 from w2vflow.plotting import (
     Figure,
+    label_concepts,
     new_figure,
+    plot_concepts,
     plot_embedding_slice,
     plot_loss,
     plot_overlap_matrix,
@@ -22,7 +25,7 @@ from w2vflow.plotting import (
 from w2vflow.run import Run
 from w2vflow.storage import write_json, write_text
 
-__all__ = ["write_run"]
+__all__ = ["write_ablation", "write_run"]
 
 
 def write_run(run: Run, folder: Path) -> list[Path]:
@@ -48,6 +51,48 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     ):
         paths += save_figure(draw(run, unit), folder / "figures" / name)
     return paths
+
+
+def write_ablation(run: AblationRun, folder: Path) -> list[Path]:
+    """Write settings, numbers, comparisons and the figure of a study into a folder; return their paths.
+
+    Every file appears whole or not at all.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    write_json(folder / "config.json", asdict(run.ablation))
+    write_json(folder / "summary.json", run.summary)
+    paths = [folder / "config.json", folder / "summary.json"]
+    for cell, comparison in run.comparisons.items():
+        paths.append(folder / f"comparison-{cell}.nc")
+        comparison.save(paths[-1])
+    return paths + save_figure(_ablation(run), folder / "figures" / "ablation")
+
+
+def _ablation(run: AblationRun) -> Figure:
+    """Singular values over time, a row of panels for each weighting, a column for each loss."""
+    figure, panels = new_figure(len(LOSSES), 5.6, 3.9, rows=len(WEIGHTINGS))
+    cells = [f"{loss}-{weighting}" for weighting in WEIGHTINGS for loss in LOSSES]
+    concepts = run.summary["cells"][cells[0]]["measured"]
+    for cell, ax in zip(cells, panels, strict=True):
+        comparison, clock = run.comparisons[cell], run.summary["cells"][cell]["flow"]["half_of_lambda"]
+        theory, flow, sgd = (comparison.trajectories[name] for name in ("theory", "flow", "sgd"))
+        first = float(comparison.step_times["theory"][0, 0])
+        unit = first if np.isfinite(first) else 1.0  # a short horizon may end before it
+        loss, weighting = cell.split("-")
+        pace = "" if clock["clock"] is None else rf": steps at {clock['clock']:.2f} $\times$ predicted"
+        plot_concepts(
+            theory.of_seed(0),
+            flow,
+            sgd,
+            concepts=concepts,
+            time_unit=unit,
+            title=f"{loss} loss, {weighting} weights{pace}",
+            ax=ax,
+        )
+    label_concepts(figure, concepts)
+    return figure
 
 
 def _features_csv(run: Run) -> str:

@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from w2vflow.spectrum import Spectrum
@@ -17,7 +19,9 @@ from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "Figure",
+    "label_concepts",
     "new_figure",
+    "plot_concepts",
     "plot_embedding_slice",
     "plot_loss",
     "plot_overlap_matrix",
@@ -41,21 +45,30 @@ STYLES: dict[str, dict[str, Any]] = {
     "flow": {"color": ORANGE, "linewidth": 3.5, "zorder": 2, "label": "gradient flow"},
     "sgd": {"color": SKY, "linewidth": 1.0, "alpha": 0.8, "zorder": 3, "label": "SGD, every seed"},
 }
+# Edged in white, to be seen on a line of the same colour.
+PREDICTED: dict[str, Any] = {
+    "linewidth": 1.2,
+    "linestyle": (0, (4, 2)),
+    "path_effects": [withStroke(linewidth=2.4, foreground="white")],
+}
 MARKERS: dict[str, dict[str, Any]] = {
     "flow": {"marker": "o", "markerfacecolor": "none", "color": RED, "label": "gradient flow"},
     "sgd": {"marker": "s", "color": BLUE, "label": "SGD"},
 }
 
 
-def new_figure(columns: int, width: float = 5.0, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    columns: int, width: float = 5.0, height: float = 4.0, rows: int = 1
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels side by side, outside pyplot, so that nobody need close it.
 
     Args:
-        columns: how many panels.
+        columns: how many panels in a row.
         width, height: of one panel, in inches.
+        rows: how many rows; panels are listed row by row.
     """
-    figure = Figure(figsize=(columns * width, height), layout="constrained")
-    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
@@ -112,6 +125,61 @@ def plot_singular_values(
     if legend:
         _legend(ax)
     return ax
+
+
+def plot_concepts(
+    theory: Trajectory,
+    flow: Trajectory,
+    sgd: Trajectory,
+    *,
+    concepts: int,
+    time_unit: float = 1.0,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the squared singular values of one problem over time, each concept in its own colour.
+
+    Dashed: the closed form; lines: the gradient flow; faint: SGD, every seed.
+
+    Args:
+        theory, flow: of one seed.
+        sgd: of all seeds.
+        concepts: how many to draw.
+        title: over the panel.
+        time_unit, ax: as in `plot_loss`.
+    """
+    ax = _axes(ax)
+    for mode, shade in enumerate(_shades(concepts)):
+        for seed in sgd.singular_values[..., mode]:
+            ax.plot(sgd.ts / time_unit, seed**2, color=shade, linewidth=0.9, alpha=0.35, zorder=2)
+        ax.plot(flow.ts / time_unit, flow.singular_values[:, mode] ** 2, color=shade, linewidth=3, zorder=3)
+        predicted = theory.singular_values[:, mode] ** 2
+        ax.plot(theory.ts / time_unit, predicted, color=shade, zorder=4, **PREDICTED)
+    ax.set(xlabel=_time_label(time_unit), ylabel=r"squared singular values $s_k^2$", title=title)
+    ax.set_xlim(0, theory.ts[-1] / time_unit)
+    ax.set_ylim(0)
+    return ax
+
+
+def label_concepts(figure: Figure, concepts: int) -> None:
+    """Write below a figure of `plot_concepts` panels what its lines and colours are."""
+    lines = [
+        Line2D([], [], color=BLACK, label="closed form", **PREDICTED),
+        Line2D([], [], color=BLACK, linewidth=3, label="gradient flow"),
+        Line2D([], [], color=BLACK, linewidth=0.9, alpha=0.35, label="SGD, every seed"),
+    ]
+    colours = [
+        Line2D([], [], color=shade, linewidth=4, label=f"concept {mode}" if mode == 1 else str(mode))
+        for mode, shade in enumerate(_shades(concepts), 1)
+    ]
+    figure.legend(
+        handles=lines + colours,
+        loc="outside lower center",
+        ncols=len(lines + colours),
+        frameon=False,
+        columnspacing=1.2,
+        handlelength=2.2,
+    )
 
 
 def plot_embedding_slice(
@@ -211,14 +279,18 @@ def plot_persistence(
         title: over the panel.
     """
     ax = _axes(ax)
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, persistence.shape[1]))
-    for mode, (curve, shade) in enumerate(zip(persistence.T, shades, strict=True)):
+    for mode, (curve, shade) in enumerate(zip(persistence.T, _shades(persistence.shape[1]), strict=True)):
         ends = (0, persistence.shape[1] - 1)
         ax.plot(ts / time_unit, curve, color=shade, label=f"concept {mode + 1}" if mode in ends else None)
     ax.set(xlabel=_time_label(time_unit), ylabel="squared cosine with itself when learned", title=title)
     ax.set_ylim(0, 1.02)
     _legend(ax)
     return ax
+
+
+def _shades(concepts: int) -> np.ndarray:
+    """Return a colour for each concept, in their order: dark to light, so told apart without hue too."""
+    return plt.get_cmap("viridis")(np.linspace(0, 0.9, concepts))
 
 
 def _axes(ax: Axes | None) -> Axes:

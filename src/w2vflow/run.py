@@ -1,16 +1,12 @@
 """One run of an experiment: statistics to problem to theory, flow and SGD, compared."""
 
-import platform
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
 
+from w2vflow.account import Log, plain, provenance, stages
 from w2vflow.comparison import (
     Comparison,
     compare,
@@ -29,14 +25,11 @@ from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.stability import check_learning_rate
-from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
 from w2vflow.trajectory import Trajectory
 
 __all__ = ["Run", "run_experiment"]
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +69,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     """
     require_float64("run_experiment")
     seconds: dict[str, float] = {}
-    stage = _stages(log, seconds)
+    stage = stages(log, seconds)
     with stage("statistics and problem"):
         stats = load_statistics(experiment.statistics).most_frequent(experiment.vocab_size)
         problem = Problem.from_statistics(stats)
@@ -122,7 +115,8 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
         features = label_features(leading, stats.words)
         law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
         summary = {
-            **_provenance(experiment, stats, rate),
+            **provenance(experiment, stats),
+            "learning_rate": rate,
             "flow_against_exact": {
                 "every seed, eigenbasis flow": comparison.singular_value_error("flow", "theory"),
                 "first seed, dense flow": _error(dense, exact.of_seed(0)),
@@ -130,19 +124,8 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             },
             **_summary(comparison, persistence, features, law),
         }
-    summary["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
+    summary["seconds"] = seconds
     return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary)
-
-
-def _stages(log: Log, seconds: dict[str, float]) -> Callable[[str], Any]:
-    @contextmanager
-    def stage(name: str) -> Iterator[None]:
-        log(name)
-        start = time.perf_counter()
-        yield
-        seconds[name] = time.perf_counter() - start
-
-    return stage
 
 
 def _times(experiment: Experiment, problem: Problem, basis: Spectrum, rate: float) -> np.ndarray:
@@ -165,22 +148,6 @@ def _flow_error(
 
 def _error(flow: Trajectory, exact: Trajectory) -> float:
     return compare(flow, exact).singular_value_error("flow", "theory")
-
-
-def _provenance(experiment: Experiment, stats: CooccurrenceStatistics, rate: float) -> dict[str, Any]:
-    return {
-        "experiment": asdict(experiment),
-        "statistics": {**stats.metadata, "sha256": stats.sha256, "vocab_size": stats.vocab_size},
-        "learning_rate": rate,
-        "device": jax.devices()[0].device_kind,
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: version(name)
-                for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
-            },
-        },
-    }
 
 
 def _summary(
@@ -218,7 +185,7 @@ def _summary(
         }
         for k in range(modes)
     ]
-    return _plain(
+    return plain(
         {
             "concepts_learned": learned,
             "first_modes": first,
@@ -248,14 +215,3 @@ def _mean_sd(times: np.ndarray) -> tuple[float, float]:
 
 def _moments(mean: float, deviation: float) -> dict[str, float]:
     return {"mean": mean, "standard_deviation": deviation}
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with NumPy scalars as Python's and NaN as None, as JSON has it."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,40 +1,126 @@
-"""Stochastic gradient descent over many seeds at once, through optax."""
+"""Stochastic gradient descent on minibatches of pairs, one seed or many side by side."""
 
-from collections.abc import Callable
+import os
+from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
-from tqdm import tqdm
 
-from w2vflow.checks import argument_error, check_times, check_weights
-from w2vflow.losses import Quartic
-from w2vflow.problem import Problem, gaussian_init, objective
-from w2vflow.resources import check_fits
-from w2vflow.sgd.samplers import SAMPLERS, PairBatch, Sampler
-from w2vflow.spectrum import check_learning_rate
-from w2vflow.trajectory import Trajectory, singular_values
+from w2vflow.checks import argument_error, check_weights
+from w2vflow.initial import gaussian_init, untied_init
+from w2vflow.losses import Loss
+from w2vflow.problem import Problem
+from w2vflow.sgd.engine import GradientSource, Optimizer
+from w2vflow.sgd.kernels import RowGradient, added_rows
+from w2vflow.sgd.samplers import SAMPLERS, PairSampler, Sampler
+from w2vflow.sgd.schedule import LearningRate
+from w2vflow.sgd.solve import check_rate, solve_by_steps
+from w2vflow.trajectory import Trajectory
 
-__all__ = ["minibatch_gradient", "run_sgd", "run_sgd_ensemble"]
+__all__ = ["InParts", "Minibatches", "parts_of", "run_sgd", "run_sgd_ensemble"]
 
 
-def minibatch_gradient(pair_loss: Quartic, W: Float[Array, "V d"], batch: PairBatch) -> Float[Array, "V d"]:
-    """Return the gradient of `mean over pairs of [positive l+(x) + negative l-(x)]`, `x = w_i . w_j`.
+class InParts(GradientSource):
+    """The gradient of minibatches, each cut into parts whose vectors fit into a cache.
 
-    One scatter-add of both sides of every pair: nothing of size `V x V`, and on a CPU half the time
-    of a dense accumulation at V = 2,000 (`benchmarks/sgd_step.py`).
+    All parts are taken at the same weights, those before the step.
+
+    Attributes:
+        parts: how many there are.
+        deterministic: see `added_rows`.
     """
-    left, right = W[batch.rows], W[batch.columns]
-    x = jnp.sum(left * right, axis=1)
-    slope = batch.positive * pair_loss.positive_slope(x) + batch.negative * pair_loss.negative_slope(x)
-    slope = (slope / len(x))[:, None]
-    touched = jnp.concatenate([batch.rows, batch.columns])
-    return jnp.zeros_like(W).at[touched].add(jnp.concatenate([slope * right, slope * left]))
+
+    parts: int = eqx.field(static=True)
+    deterministic: bool = eqx.field(static=True)
+
+    @abstractmethod
+    def part(
+        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
+    ) -> RowGradient:
+        """Return the gradient of one part of the batch of a step; their mean is that of the batch."""
+
+    def gradient(
+        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
+    ) -> Float[Array, "n d"]:
+        """Return the gradient of one batch, as an array like `Z`."""
+        return self._added(jnp.zeros_like(Z), number, key, Z, jnp.ones((), Z.dtype))
+
+    def moved(
+        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
+    ) -> Float[Array, "n d"]:
+        """Return `Z + factor * gradient` of one batch. Of a single part, only its rows are touched."""
+        return self._added(Z, number, key, Z, factor)
+
+    def _added(
+        self,
+        total: Float[Array, "n d"],
+        number: Int[Array, ""],
+        key: Key[Array, ""],
+        Z: Float[Array, "n d"],
+        factor: Float[Array, ""],
+    ) -> Float[Array, "n d"]:
+        """Return `total + factor * gradient` at the weights `Z`."""
+
+        def add(total: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
+            part = self.part(number, *drawn, Z)
+            return added_rows(total, part, factor / self.parts, self.deterministic), None
+
+        keys = jax.random.split(key, self.parts)
+        if self.parts == 1:
+            # Not a loop of one turn: its sum would be a second array beside the weights, copied each step.
+            return add(total, (jnp.zeros((), jnp.int32), keys[0]))[0]
+        return jax.lax.scan(add, total, (jnp.arange(self.parts, dtype=jnp.int32), keys))[0]
+
+
+class Minibatches(InParts):
+    """The gradient of minibatches of pairs that a sampler draws.
+
+    Attributes:
+        sampler: draws the pairs.
+        pair_loss: loss of one pair.
+        batch_size: pairs of a batch, all parts together.
+    """
+
+    sampler: Sampler
+    pair_loss: Loss
+    batch_size: int = eqx.field(static=True)
+
+    @classmethod
+    def of(
+        cls, problem: Problem, sampler: str, batch_size: int, dim: int, deterministic: bool
+    ) -> "Minibatches":
+        """Return the minibatches of a problem.
+
+        Raises:
+            ValueError: another sampler, a bad batch size, or a problem made from a matrix.
+        """
+        if sampler not in SAMPLERS:
+            raise argument_error("sampler", f"one of {sorted(SAMPLERS)}", repr(sampler))
+        if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
+            raise argument_error(
+                "batch_size",
+                "at least 1, and even for the sampler 'corpus' (half positive, half negative)",
+                batch_size,
+            )
+        draws = SAMPLERS[sampler].of(problem)
+        # A block has few vectors for its pairs.
+        parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
+        return cls(parts, deterministic, draws, problem.pair_loss, batch_size)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of one step."""
+        return self.parts * self.sampler.pairs(self.batch_size // self.parts)
+
+    def part(
+        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
+    ) -> RowGradient:
+        """Return the gradient of one part of a batch."""
+        return self.sampler.gradient(key, Z, self.pair_loss, self.batch_size // self.parts)
 
 
 def run_sgd(
@@ -43,40 +129,70 @@ def run_sgd(
     ts: Any,
     *,
     key: Key[Array, ""],
-    learning_rate: float,
+    learning_rate: LearningRate,
     batch_size: int,
     sampler: str = "corpus",
+    optimizer: Optimizer | None = None,
+    deterministic: bool = True,
     save_embeddings: bool = False,
     progress: bool = False,
+    metrics: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
 ) -> Trajectory:
     """Return the trajectory of SGD on minibatches of pairs, in float32.
 
         W <- W - eta * (gradient of the minibatch loss);   time advances by eta a step
 
     Args:
-        problem: the problem.
-        W0: initial weights `(V, dim)`.
+        problem: the problem: any loss, any weights, tied or untied.
+        W0: initial weights `(V, dim)`; of untied problems `(2, V, dim)`, words before contexts.
         ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
         key: JAX key of the minibatches.
-        learning_rate: `eta`, below `stability_limit(problem)`.
+        learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
+            schedule, a function of the step, whose sum is then the time.
         batch_size: pairs in a minibatch.
-        sampler: `"corpus"` or `"balanced"`; see `w2vflow.sgd.samplers`.
-        save_embeddings: keep `W` at all times.
-        progress: show a progress bar.
+        sampler: `"corpus"`, `"balanced"` or `"blocks"`; see `w2vflow.sgd.samplers`.
+        optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
+            `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
+            touches only the rows of the words that were drawn; an optimizer moves all rows.
+        deterministic: the same result each time on an accelerator too, where that costs time.
+        save_embeddings: keep the weights at all times.
+        progress: show a progress bar with loss, pairs per second and time left.
+        metrics: file for a line of JSON at every observation, and every ten seconds in between:
+            `step`, `time`, `loss`, `pairs_per_second`, `seconds`, `left`.
+        checkpoint: folder in which to keep the state, so that the same call after a kill goes on
+            from there, metrics too; the result is that of the undisturbed call, to the bit. Where
+            the disk is full the last state stays, with a warning, and the run goes on. The folder
+            is removed at the end.
+        checkpoint_every: seconds between states.
 
     Raises:
-        ValueError: a bad argument, a learning rate above the stability limit among them.
+        ValueError: a bad argument, a learning rate above the stability limit among them, or a
+            checkpoint of another run (the message says in what it differs).
         RuntimeError: the weights diverged (minibatch noise can do that below the limit).
     """
-    weights = check_weights(W0, problem.vocab_size)
+    weights = check_weights(W0, problem.vocab_size, problem.sides)
     if weights.ndim != 2:
-        raise argument_error(
-            "W0", "of one seed, (V, dim)", f"shape {weights.shape}", "Use `run_sgd_ensemble`."
-        )
-    ensemble = _run(
-        problem, weights[None], key[None], ts, learning_rate, batch_size, sampler, save_embeddings, progress
+        own = "(V, dim)" if problem.tied else "(2, V, dim)"
+        raise argument_error("W0", f"of one seed, {own}", f"shape {np.shape(W0)}", "Use `run_sgd_ensemble`.")
+    return _run(
+        problem,
+        weights[None],
+        key[None],
+        ts,
+        False,
+        learning_rate,
+        batch_size,
+        sampler,
+        optimizer,
+        deterministic,
+        save_embeddings=save_embeddings,
+        progress=progress,
+        metrics=metrics,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
     )
-    return ensemble.of_seed(0)
 
 
 def run_sgd_ensemble(
@@ -86,18 +202,24 @@ def run_sgd_ensemble(
     *,
     dim: int,
     scale: float,
-    learning_rate: float,
+    learning_rate: LearningRate,
     batch_size: int,
     sampler: str = "corpus",
+    contexts: str = "random",
+    optimizer: Optimizer | None = None,
+    deterministic: bool = True,
     save_embeddings: bool = False,
     progress: bool = False,
+    metrics: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
 ) -> Trajectory:
-    """Return the trajectories of an SGD ensemble, all seeds side by side in one compiled scan.
+    """Return the trajectories of an SGD ensemble, all seeds side by side.
 
     Seed `s` starts from `gaussian_init(keys[s], V, dim, scale)`, so that
     `predict(problem, gaussian_init(keys, V, dim, scale), ts)` predicts the very same runs, and
     draws its minibatches from a key folded out of `keys[s]`. Its result does not depend on the
-    other seeds.
+    other seeds. Seeds of untied problems start from `untied_init`.
 
     Args:
         problem: the problem.
@@ -105,18 +227,41 @@ def run_sgd_ensemble(
         ts: as in `run_sgd`.
         dim: embedding dimension.
         scale: size of the initial weights.
-        learning_rate, batch_size, sampler, save_embeddings, progress: as in `run_sgd`.
+        learning_rate, batch_size, sampler: as in `run_sgd`.
+        contexts: of untied problems, `"random"` or `"zero"`, as `untied_init` has it.
+        optimizer, deterministic, save_embeddings, progress: as in `run_sgd`.
+        metrics, checkpoint, checkpoint_every: as in `run_sgd`; the `loss` of a line is a list.
 
     Raises:
         ValueError, RuntimeError: as `run_sgd`.
     """
-    weights = np.asarray(gaussian_init(keys, problem.vocab_size, dim, scale), np.float64)
-    if weights.ndim != 3:
+    if keys.ndim != 1:
         raise argument_error(
             "keys", "an array of keys", f"shape {keys.shape}", "Use `jax.random.split(key, S)`."
         )
-    draws = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
-    return _run(problem, weights, draws, ts, learning_rate, batch_size, sampler, save_embeddings, progress)
+    if problem.tied:
+        if contexts != "random":
+            raise argument_error("contexts", "left out where words and contexts are tied", repr(contexts))
+        drawn = gaussian_init(keys, problem.vocab_size, dim, scale)
+    else:
+        drawn = untied_init(keys, problem.vocab_size, dim, scale, contexts=contexts)
+    return _run(
+        problem,
+        check_weights(drawn, problem.vocab_size, problem.sides),
+        jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys),
+        ts,
+        True,
+        learning_rate,
+        batch_size,
+        sampler,
+        optimizer,
+        deterministic,
+        save_embeddings=save_embeddings,
+        progress=progress,
+        metrics=metrics,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+    )
 
 
 def _run(
@@ -124,175 +269,38 @@ def _run(
     starts: np.ndarray,
     keys: Key[Array, " S"],
     ts: Any,
-    learning_rate: float,
+    ensemble: bool,
+    learning_rate: LearningRate,
     batch_size: int,
     sampler: str,
-    save_embeddings: bool,
-    progress: bool,
+    optimizer: Optimizer | None,
+    deterministic: bool,
+    **recording: Any,
 ) -> Trajectory:
-    """Check, run and collect; the common part of the two public functions."""
-    limit = check_learning_rate(problem, learning_rate)
-    steps = _whole_steps(check_times(ts), learning_rate)
-    _check_batch(batch_size, sampler)
-    check_fits(
-        "problem",
-        f"SGD's table of all pairs of {problem.vocab_size} words",
-        6 * 8 * problem.vocab_size**2,
-        "Use `stats.most_frequent(n)` with a smaller n.",
-    )
-    mesh = _seed_mesh(len(starts))
-    on_seeds = NamedSharding(mesh, PartitionSpec("seed"))
-    with tqdm(total=len(steps), desc="SGD", unit="save", disable=not progress) as bar:
-        values, loss, kept = _simulate(
-            SAMPLERS[sampler].of(problem),
-            problem.pair_loss,
-            # By way of the host: the problem may lie on a CPU beside an accelerator without float64.
-            jax.device_put(np.asarray(problem.target(), np.float32), NamedSharding(mesh, PartitionSpec())),
-            jax.device_put(jnp.asarray(starts, jnp.float32), on_seeds),
-            jax.device_put(keys, on_seeds),
-            jnp.asarray(np.diff(steps, prepend=0), jnp.int32),
-            jnp.asarray(learning_rate, jnp.float32),
-            batch_size,
-            save_embeddings,
-            mesh,
-            _advance(bar, 1 / mesh.size) if progress else None,
-        )
-        jax.block_until_ready(loss)
-        jax.effects_barrier()
-    times = steps * learning_rate
-    _check_finite(np.asarray(loss), times, learning_rate, limit)
-    return Trajectory(
-        "sgd",
-        times,
-        np.asarray(values),
-        np.asarray(loss),
-        None if kept is None else np.asarray(kept),
-        {
-            "method": "SGD",
-            "sampler": sampler,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "steps": int(steps[-1]),
-            "devices": mesh.size,
-            "precision": "float32",
-        },
+    """Check and run; the common part of the two public functions."""
+    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
+    source = Minibatches.of(problem, sampler, batch_size, starts.shape[2], deterministic)
+    return solve_by_steps(
+        problem,
+        source,
+        starts.astype(np.float32),
+        keys,
+        timeline,
+        limit,
+        name="SGD",
+        optimizer=optimizer,
+        settings={"sampler": sampler, "batch_size": batch_size, "deterministic": deterministic},
+        pairs_per_step=source.pairs,
+        remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, a larger "
+        "`batch_size`, or the sampler 'balanced' or 'blocks'.",
+        ensemble=ensemble,
+        **recording,
     )
 
 
-def _whole_steps(times: np.ndarray, learning_rate: float) -> np.ndarray:
-    steps = np.rint(times / learning_rate).astype(np.int64)
-    if (np.diff(steps) == 0).any():
-        raise argument_error(
-            "ts",
-            f"at least one step of {learning_rate:.3g} apart",
-            f"times as close as {np.diff(times).min():.3g}",
-            "Ask for fewer times or use a smaller `learning_rate`.",
-        )
-    if steps[-1] > np.iinfo(np.int32).max:
-        raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)
-    return steps
-
-
-def _check_batch(batch_size: int, sampler: str) -> None:
-    if sampler not in SAMPLERS:
-        raise argument_error("sampler", f"one of {sorted(SAMPLERS)}", repr(sampler))
-    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
-        raise argument_error(
-            "batch_size",
-            "at least 1, and even for the sampler 'corpus' (half positive, half negative)",
-            batch_size,
-        )
-
-
-def _check_finite(loss: np.ndarray, times: np.ndarray, learning_rate: float, limit: float) -> None:
-    finite = np.isfinite(loss).all(axis=1)
-    if not finite.all():
-        raise RuntimeError(
-            f"SGD diverged before time {times[np.argmin(finite)]:.4g} at learning rate {learning_rate:.4g}. "
-            f"Full-batch descent is stable below {limit:.4g}; minibatch noise lowers that. "
-            "Use a smaller `learning_rate`, a larger `batch_size`, or the sampler 'balanced'."
-        )
-
-
-def _advance(bar: tqdm, share: float) -> Callable[[], None]:
-    """Return what each device calls at each observation: its share of one tick of the bar."""
-
-    def advance() -> None:
-        bar.update(share)
-
-    return advance
-
-
-def _seed_mesh(seeds: int) -> Mesh:
-    """Return a mesh over as many devices as share the seeds evenly."""
-    devices = jax.devices()
-    count = max(n for n in range(1, min(seeds, len(devices)) + 1) if seeds % n == 0)
-    return Mesh(np.asarray(devices[:count]), ("seed",))
-
-
-def _parts(batch_size: int, dim: int) -> int:
+def parts_of(batch_size: int, dim: int) -> int:
     """Return into how many equal parts, a power of 2, to cut a batch so that its vectors fit a cache."""
     parts = 1
     while batch_size // parts * dim > 2**18 and batch_size % (4 * parts) == 0:
         parts *= 2
     return parts
-
-
-@eqx.filter_jit
-def _simulate(
-    sampler: Sampler,
-    pair_loss: Quartic,
-    target: Float[Array, "V V"],
-    starts: Float[Array, "S V d"],
-    keys: Key[Array, " S"],
-    steps_between: Int[Array, " T"],
-    learning_rate: Float[Array, ""],
-    batch_size: int,
-    keep_weights: bool,
-    mesh: Mesh,
-    on_save: Callable[[], None] | None,
-) -> tuple[Float[Array, "S T d"], Float[Array, "S T"], Float[Array, "S T V d"] | None]:
-    """Scan over observation times, a loop of steps before each, a vmapped step for the seeds.
-
-    Seeds are split over the devices of the mesh, which have nothing to say to each other.
-    """
-    optimizer = optax.sgd(learning_rate)
-
-    parts = _parts(batch_size, starts.shape[2])
-    # An accelerator wants all seeds in one vmapped step; a CPU core is faster seed after seed, with
-    # one seed's part of a batch in its cache (1.3 times, benchmarks/sgd_step.py).
-    together = None if mesh.devices.flat[0].platform == "cpu" else len(starts) // mesh.size
-
-    def step(number: Array, key: Array, W: Array, state: Any) -> tuple[Array, Any]:
-        def add_part(total: Array, part_key: Array) -> tuple[Array, None]:
-            batch = sampler.draw(part_key, batch_size // parts)
-            return total + minibatch_gradient(pair_loss, W, batch) / parts, None
-
-        part_keys = jax.random.split(jax.random.fold_in(key, number), parts)
-        mean, _ = jax.lax.scan(add_part, jnp.zeros_like(W), part_keys)
-        updates, state = optimizer.update(mean, state, W)
-        return optax.apply_updates(W, updates), state
-
-    def run(W: Array, keys: Array) -> tuple[Array, Array, Array | None]:
-        def until_save(carry: tuple[Array, Array, Any], count: Array) -> tuple[Any, Any]:
-            number, W, state = carry
-            W, state = jax.lax.fori_loop(
-                number,
-                number + count,
-                lambda n, now: jax.lax.map(lambda seed: step(n, *seed), (keys, *now), batch_size=together),
-                (W, state),
-            )
-            if on_save is not None:
-                jax.debug.callback(on_save)
-            # Seed by seed: a product with a batch of thin matrices would be split up anyway.
-            values, loss = jax.lax.map(lambda w: (singular_values(w), objective(target, w)), W)
-            return (number + count, W, state), (values, loss, W if keep_weights else None)
-
-        start = (jnp.zeros((), jnp.int32), W, jax.vmap(optimizer.init)(W))
-        seen = jax.lax.scan(until_save, start, steps_between)[1]
-        return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), seen)
-
-    of_seed = PartitionSpec("seed")
-    return jax.shard_map(run, mesh=mesh, in_specs=(of_seed, of_seed), out_specs=of_seed, check_vma=False)(
-        starts, keys
-    )

@@ -1,0 +1,59 @@
+"""What a run says about itself: its stages, where its numbers come from, and the numbers as JSON."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from w2vflow.statistics import CooccurrenceStatistics
+
+__all__ = ["Log", "Stage", "plain", "provenance", "stages"]
+
+Log = Callable[[str], None]
+Stage = Callable[[str], AbstractContextManager[None]]
+
+
+def stages(log: Log, seconds: dict[str, float]) -> Stage:
+    """Return a context for each stage: names it to `log` at its start, and notes its `seconds` at its end."""
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        log(name)
+        start = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - start, 2)
+
+    return stage
+
+
+def provenance(settings: Any, stats: CooccurrenceStatistics) -> dict[str, Any]:
+    """Return the settings (a dataclass), the statistics, the device and the versions behind a result."""
+    return {
+        "experiment": asdict(settings),
+        "statistics": {**stats.metadata, "sha256": stats.sha256, "vocab_size": stats.vocab_size},
+        "device": jax.devices()[0].device_kind,
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: version(name)
+                for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
+            },
+        },
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return the value with NumPy arrays and scalars as Python's, and NaN as None, as JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,105 @@
+"""Full-batch gradient descent: the flow by Euler steps, or any optimizer on the exact gradient."""
+
+import os
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from w2vflow.checks import check_weights
+from w2vflow.objective import Objective
+from w2vflow.problem import Problem
+from w2vflow.sgd.engine import GradientSource, Optimizer
+from w2vflow.sgd.schedule import LearningRate
+from w2vflow.sgd.solve import check_rate, solve_by_steps
+from w2vflow.trajectory import Trajectory
+
+__all__ = ["FullBatch", "run_gd"]
+
+
+class FullBatch(GradientSource):
+    """The gradient of the objective itself."""
+
+    objective: Objective
+
+    def gradient(
+        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
+    ) -> Float[Array, "n d"]:
+        """Return `dL/dZ`; nothing about it is random."""
+        return self.objective.gradient(Z)
+
+    def moved(
+        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
+    ) -> Float[Array, "n d"]:
+        """Return `Z + factor * dL/dZ`."""
+        return Z + factor * self.objective.gradient(Z)
+
+
+def run_gd(
+    problem: Problem,
+    W0: Any,
+    ts: Any,
+    *,
+    learning_rate: LearningRate,
+    optimizer: Optimizer | None = None,
+    save_embeddings: bool = False,
+    progress: bool = False,
+    metrics: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+) -> Trajectory:
+    """Return the trajectory of full-batch gradient descent, in the precision of JAX's default.
+
+        W <- W - eta dL/dW;   time advances by eta a step
+
+    As `eta` goes to 0 it becomes the gradient flow, with an error of first order in `eta`.
+
+    Args:
+        problem: the problem: any loss, any weights, tied or untied.
+        W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; of untied problems
+            `([S,] 2, V, dim)`, words before contexts.
+        ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
+        learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
+            schedule, a function of the step.
+        optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
+            `functools.partial(optax.sgd, momentum=0.9)`; plain descent where not given.
+        save_embeddings: keep the weights at all times.
+        progress: show a progress bar.
+        metrics: file for a line of JSON at every look at the loss; see `run_sgd`.
+        checkpoint: folder in which to keep the state; see `run_sgd`.
+        checkpoint_every: seconds between states.
+
+    Raises:
+        ValueError: a bad argument, a learning rate above the stability limit among them.
+        RuntimeError: the weights diverged.
+
+    Example:
+        >>> import numpy as np
+        >>> run = run_gd(Problem.from_target(np.diag([4.0, 1.0])), [[0.1], [0.2]], [5.0], learning_rate=0.01)
+        >>> (run.singular_values**2).round(3).tolist()
+        [[4.0]]
+    """
+    weights = check_weights(W0, problem.vocab_size, problem.sides)
+    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
+    starts = (weights if weights.ndim == 3 else weights[None]).astype(jnp.zeros(()).dtype)
+    return solve_by_steps(
+        problem,
+        FullBatch(problem.objective(starts.dtype)),
+        starts,
+        # Nothing is drawn.
+        jax.random.split(jax.random.key(0), len(starts)),
+        timeline,
+        limit,
+        name="GD",
+        optimizer=optimizer,
+        settings={},
+        pairs_per_step=problem.vocab_size**2,
+        remedy="Use a smaller `learning_rate`.",
+        ensemble=weights.ndim == 3,
+        save_embeddings=save_embeddings,
+        progress=progress,
+        metrics=metrics,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+    )

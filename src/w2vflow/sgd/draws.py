@@ -1,0 +1,178 @@
+"""Random indices, words and pairs of words on the device, in 32-bit arithmetic."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, UInt32
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+
+__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "PairDraws", "SeenPairs", "draw_index"]
+
+
+def draw_index(
+    key: Key[Array, ""], count: int, size: int, words: int = 2
+) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
+    """Return `count` uniform indices below `size`, and for each a uniform fraction in [0, 1).
+
+    The index is the integer part of `size` times a fixed-point fraction of one or two random words
+    of 32 bits, the second result its fractional part; so one draw serves an alias table or a label.
+    No index is likelier than another by more than `size / 2^64`, or `size / 2^32` of one word.
+
+    Raises:
+        ValueError: a size beyond 32 bits.
+    """
+    if size > np.iinfo(np.int32).max:
+        raise argument_error("size", "below 2^31", size, "Use a smaller vocabulary.")
+    high, *rest = jax.random.bits(key, (words, count), jnp.uint32)
+    index, remainder = _wide_product(high, size)
+    for low in rest:
+        carry, _ = _wide_product(low, size)
+        remainder = remainder + carry
+        index = index + (remainder < carry)
+    # 24 bits: all of a float32's, and never rounded up to 1.
+    fraction = (remainder >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+    return index.astype(jnp.int32), fraction
+
+
+def _wide_product(a: UInt32[Array, " b"], b: int) -> tuple[UInt32[Array, " b"], UInt32[Array, " b"]]:
+    """Return the high and low words of the 64-bit product, in 32-bit arithmetic."""
+    a_high, a_low = a >> 16, a & 0xFFFF
+    b_high, b_low = jnp.uint32(b >> 16), jnp.uint32(b & 0xFFFF)
+    low = a_low * b_low
+    middle = a_high * b_low + (low >> 16)
+    cross = a_low * b_high + (middle & 0xFFFF)
+    return a_high * b_high + (middle >> 16) + (cross >> 16), (cross << 16) | (low & 0xFFFF)
+
+
+class AliasTable(eqx.Module):
+    """Draws an index with given probabilities: one uniform index and one comparison.
+
+    Index `k` is kept with probability `share[k]`, and is `alias[k]` else.
+
+    Attributes:
+        slots: bits of `share`, and `alias`, side by side: the table of all seen pairs lies outside
+            every cache, and is asked once.
+        words: random words of 32 bits in a draw.
+    """
+
+    slots: Int[Array, "n 2"]
+    words: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weights: Float[np.ndarray, " n"]) -> "AliasTable":
+        """Return the table of probabilities in proportion to `weights`, some of them positive."""
+        from w2vflow.sgd.alias import alias_table
+
+        share, alias = alias_table(weights)
+        return cls(jnp.asarray(np.column_stack([share.view(np.int32), alias])), _words(weights))
+
+    def draw(self, key: Key[Array, ""], count: int) -> Int[Array, " b"]:
+        """Return `count` independent indices."""
+        return self.pick(*draw_index(key, count, len(self.slots), self.words))
+
+    def pick(self, index: Int[Array, " b"], fraction: Float[Array, " b"]) -> Int[Array, " b"]:
+        """Return what the table makes of uniform indices and fractions."""
+        slot = self.slots[index]
+        share = jax.lax.bitcast_convert_type(slot[:, 0], jnp.float32)
+        return jnp.where(fraction < share, index, slot[:, 1])
+
+
+def _words(weights: np.ndarray) -> int:
+    """Return how many random words a draw needs so that rare indices are drawn as often as they should.
+
+    One word puts the border of a share off by up to 2^-32 of all, which must be little of every
+    probability: at most 2^-15.
+    """
+    return 1 if np.min(weights[weights > 0]) > 2.0**-17 * np.sum(weights) else 2
+
+
+class PairDraws(eqx.Module):
+    """Draws pairs of words."""
+
+    @abstractmethod
+    def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
+        """Return rows and columns of `count` independent pairs."""
+
+
+class SeenPairs(PairDraws):
+    """Pairs among the entries of a sparse matrix, in proportion to weights of its entries.
+
+    Attributes:
+        table: draws an entry.
+        pairs: row and column of each entry.
+    """
+
+    table: AliasTable
+    pairs: Int[Array, "n 2"]
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, weights: Float[np.ndarray, " n"]) -> "SeenPairs":
+        """Return the draws from the entries of `matrix`."""
+        pairs = np.empty((matrix.nnz, 2), np.int32)
+        pairs[:, 0] = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+        pairs[:, 1] = matrix.indices
+        return cls(AliasTable.of(weights), jnp.asarray(pairs))
+
+    def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
+        """Return rows and columns of `count` independent pairs."""
+        return self.of_entries(self.table.draw(key, count))
+
+    def of_entries(self, entries: Int[Array, " b"]) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
+        """Return rows and columns of given entries."""
+        pairs = self.pairs[entries]
+        return pairs[:, 0], pairs[:, 1]
+
+
+class FactoredPairs(PairDraws):
+    """Pairs in proportion to `L R^T`: a column of both factors, then a word from each.
+
+    Attributes:
+        rows: draws column `k` and word `i` together, as `k V + i`.
+        columns: for each `k` a table of words, one after the other.
+    """
+
+    rows: AliasTable
+    columns: AliasTable
+    vocab_size: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, left: Float[np.ndarray, "V q"], right: Float[np.ndarray, "V q"]) -> "FactoredPairs":
+        """Return the draws from nonnegative factors, of which every column has a sum above 0."""
+        size = len(left)
+        tables = [AliasTable.of(column) for column in right.T]
+        slots = [table.slots.at[:, 1].add(k * size) for k, table in enumerate(tables)]
+        return cls(
+            AliasTable.of((left * right.sum(axis=0)).T.ravel()),
+            AliasTable(jnp.concatenate(slots), max(table.words for table in tables)),
+            size,
+        )
+
+    def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
+        """Return rows and columns of `count` independent pairs."""
+        for_row, for_column = jax.random.split(key)
+        row = self.rows.draw(for_row, count)
+        word, fraction = draw_index(for_column, count, self.vocab_size, self.columns.words)
+        column = self.columns.pick(row // self.vocab_size * self.vocab_size + word, fraction)
+        return row % self.vocab_size, column % self.vocab_size
+
+
+class DensePairs(PairDraws):
+    """Pairs in proportion to the entries of a matrix."""
+
+    table: AliasTable
+    vocab_size: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weights: Float[np.ndarray, "V V"]) -> "DensePairs":
+        """Return the draws from a nonnegative matrix."""
+        return cls(AliasTable.of(weights.ravel()), len(weights))
+
+    def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
+        """Return rows and columns of `count` independent pairs."""
+        pair = self.table.draw(key, count)
+        return pair // self.vocab_size, pair % self.vocab_size

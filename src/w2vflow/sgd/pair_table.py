@@ -1,0 +1,146 @@
+"""Weights of given pairs, looked up on the device: in a matrix, or by binary search among seen pairs."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+from w2vflow.pairs import PairWeights
+from w2vflow.resources import check_fits
+
+__all__ = ["DenseTable", "PairTable", "SearchedTable", "WeightTable"]
+
+# Up to here a matrix takes a gigabyte, and is two to four times as fast (benchmarks/sgd_step.py).
+_DENSE_UP_TO = 2**14
+
+
+class PairTable(eqx.Module):
+    """The entries of a matrix of pairs, float32."""
+
+    @abstractmethod
+    def at(self, rows: Int[Array, "..."], columns: Int[Array, "..."]) -> Float[Array, "..."]:
+        """Return the entries of pairs whose rows and columns are of one shape, or broadcast to one."""
+
+
+class DenseTable(PairTable):
+    """All entries, in memory."""
+
+    values: Float[Array, "V V"]
+
+    @classmethod
+    def of(cls, matrix: Float[np.ndarray, "V V"]) -> "DenseTable":
+        """Return the table of a matrix."""
+        return cls(jnp.asarray(matrix, jnp.float32))
+
+    def at(self, rows: Int[Array, "..."], columns: Int[Array, "..."]) -> Float[Array, "..."]:
+        """Return the entries of pairs."""
+        return self.values[rows, columns]
+
+
+class SearchedTable(PairTable):
+    """The entries that are not zero, row by row, found by binary search in their row.
+
+    Attributes:
+        starts: where each row begins, and where the last one ends.
+        columns: columns of the entries, rising within a row.
+        values: the entries.
+        halvings: of the longest row, until one place is left.
+    """
+
+    starts: Int[Array, " rows"]
+    columns: Int[Array, " n"]
+    values: Float[Array, " n"]
+    halvings: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array) -> "SearchedTable":
+        """Return the table of a sparse matrix.
+
+        Raises:
+            ValueError: 2^31 entries or more.
+        """
+        if matrix.nnz > np.iinfo(np.int32).max:
+            raise argument_error(
+                "problem", "of fewer than 2^31 seen pairs", matrix.nnz, "Use a smaller vocabulary."
+            )
+        if not matrix.has_sorted_indices:
+            matrix = matrix.sorted_indices()
+        longest = int(np.diff(matrix.indptr).max(initial=1))
+        return cls(
+            jnp.asarray(matrix.indptr, jnp.int32),
+            jnp.asarray(matrix.indices, jnp.int32),
+            jnp.asarray(matrix.data, jnp.float32),
+            longest.bit_length(),
+        )
+
+    def at(self, rows: Int[Array, "..."], columns: Int[Array, "..."]) -> Float[Array, "..."]:
+        """Return the entries of pairs, 0 where there is none."""
+        rows, columns = jnp.broadcast_arrays(rows, columns)
+        end = self.starts[rows + 1]
+
+        def halve(_: Array, between: tuple[Array, Array]) -> tuple[Array, Array]:
+            low, high = between
+            middle = low + (high - low) // 2
+            below = (low < high) & (self.columns[middle] < columns)
+            return jnp.where(below, middle + 1, low), jnp.where(below, high, middle)
+
+        place, _ = jax.lax.fori_loop(0, self.halvings, halve, (self.starts[rows], end))
+        found = (place < end) & (self.columns[place] == columns)
+        return jnp.where(found, self.values[place], 0)
+
+
+class WeightTable(eqx.Module):
+    """`A_ij` and `B_ij` of given pairs, in the form in which the problem has them.
+
+    Attributes:
+        positive: `A`.
+        left, right: `B = L R^T`, or `B = L R^T - A` where `exclusive`.
+        negative: `B` itself where it is of no such form.
+    """
+
+    positive: PairTable
+    left: Float[Array, "V q"]
+    right: Float[Array, "V q"]
+    negative: DenseTable | None
+    exclusive: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weights: PairWeights) -> "WeightTable":
+        """Return the tables, of the form that is faster for so many words.
+
+        Raises:
+            ValueError: they do not fit into memory.
+        """
+        size = weights.vocab_size
+        dense = size <= _DENSE_UP_TO
+        check_fits(
+            "problem",
+            f"the table of pairs of {size} words",
+            12 * size**2 if dense else 12 * weights.positive.nnz,
+            "Use `stats.most_frequent(n)` with a smaller n.",
+        )
+        return cls(
+            DenseTable.of(weights.positive.astype(np.float32).toarray())
+            if dense
+            else SearchedTable.of(weights.positive),
+            jnp.asarray(weights.left, jnp.float32),
+            jnp.asarray(weights.right, jnp.float32),
+            None if weights.dense_negative is None else DenseTable.of(weights.dense_negative),
+            weights.exclusive,
+        )
+
+    def at(
+        self, rows: Int[Array, "..."], columns: Int[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """Return `A` and `B` of pairs whose rows and columns are of one shape, or broadcast to one."""
+        positive = self.positive.at(rows, columns)
+        if self.negative is not None:
+            return positive, self.negative.at(rows, columns)
+        low_rank = jnp.sum(self.left[rows] * self.right[columns], axis=-1)
+        # Rounding may leave less than nothing of B where A is nearly all of G.
+        return positive, jnp.maximum(low_rank - positive, 0) if self.exclusive else low_rank

@@ -1,0 +1,284 @@
+"""The journal of a long run: what was seen, lines of metrics, progress, checkpoints, divergence."""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from w2vflow.checkpoint import Checkpoint
+from w2vflow.checks import argument_error
+from w2vflow.sgd.schedule import Timeline
+from w2vflow.storage import write_text
+
+__all__ = ["Journal"]
+
+# Between two looks at the loss when no observation is due, seconds; and what a look may cost of the time.
+_LOOK_EVERY = 10.0
+_LOOK_SHARE = 0.05
+# A chunk of steps lasts so long at most, seconds: signals and the progress bar wait for its end.
+_CHUNK = 2.0
+# How many times the scale of losses a loss may be from its initial value.
+_FAR = 10.0
+
+
+class Journal:
+    """What the host does between chunks of steps.
+
+    One line of JSON for every look at the loss: `step`, `time`, `loss` (a list for an ensemble),
+    `pairs_per_second` since the line before (of all seeds; compilation and looks are in it),
+    `seconds` since the run began and those `left`. Lines are flushed as they are written.
+
+    Args:
+        name: of the algorithm, for the progress bar.
+        timeline: steps and times of the observations.
+        pairs_per_step: of all seeds.
+        loss_scale: how much the loss changes on the way from small weights to a solution, at most.
+        remedy: what to do where a run diverges.
+        ensemble: whether the loss has a seed axis for the user.
+        metrics: file for the lines; None for none.
+        checkpoint: for the state; None for none.
+        progress: show a progress bar.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        timeline: Timeline,
+        *,
+        pairs_per_step: int,
+        loss_scale: float,
+        remedy: str,
+        ensemble: bool,
+        metrics: str | os.PathLike[str] | None,
+        checkpoint: Checkpoint | None,
+        progress: bool,
+    ) -> None:
+        self.name, self.timeline, self.pairs_per_step = name, timeline, pairs_per_step
+        self.loss_scale, self.remedy, self.ensemble = loss_scale, remedy, ensemble
+        self.checkpoint = checkpoint
+        self.path = None if metrics is None else Path(metrics)
+        self.bar = tqdm(total=int(timeline.steps[-1]), desc=name, unit="step", disable=not progress)
+        self.file: IO[str] | None = None
+        self.initial: list[float] | None = None
+        self.parts: list[dict[str, np.ndarray]] = []
+        self.fresh: list[Mapping[str, np.ndarray]] = []
+        self.warned = False
+        self.count, self.pace = 0, 0.0
+        self.began = self.last_look = time.monotonic()
+        self.last_step, self.look_seconds = 0, 0.0
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+        if self.file is not None:
+            self.file.close()
+
+    @property
+    def observed(self) -> int:
+        """How many observations there are."""
+        return sum(part["loss"].shape[1] for part in self.parts) + len(self.fresh)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all observations are there."""
+        return self.observed == len(self.timeline.steps)
+
+    @property
+    def next_observation(self) -> int:
+        """The step after which the next observation is due."""
+        return int(self.timeline.steps[self.observed])
+
+    def start(self) -> tuple[int, dict[str, np.ndarray]]:
+        """Return the step and the arrays of the last checkpoint; 0 and nothing where there is none.
+
+        The file of metrics goes on behind the line of that step.
+
+        Raises:
+            ValueError: the checkpoint is of another run, or the metrics cannot be written.
+        """
+        step, arrays = 0, {}
+        found = None if self.checkpoint is None else self.checkpoint.load()
+        if found is not None:
+            # Copies: the files behind the mapped arrays are deleted when a newer state is there.
+            every = {name: np.array(array) for name, array in found[0].items()}
+            state = found[1]
+            step, self.initial = state["step"], state["initial"]
+            self.began -= state["seconds"]
+            for number in range(state["parts"]):
+                mark = f"{number}-"
+                mine = {n.removeprefix(mark): a for n, a in every.items() if n.startswith(mark)}
+                self.parts.append(mine)
+            arrays = {name: array for name, array in every.items() if not name[0].isdigit()}
+        self.last_step = step
+        self.bar.update(step)
+        if self.path is not None:
+            self.file = _reopened(self.path, step if found else None)
+        return step, arrays
+
+    def chunk(self, ahead: int) -> int:
+        """Return how many of the `ahead` steps to the next observation to make in one piece."""
+        if self.count == 0:
+            # One step, with the compilation: its time says nothing about the others'.
+            return 1
+        seconds = min(_CHUNK, self.checkpoint.every if self.checkpoint is not None else _CHUNK)
+        return int(min(ahead, 8 * self.count, max(1, seconds * self.pace) if self.pace else ahead))
+
+    def advanced(self, count: int, seconds: float) -> None:
+        """Note that `count` steps took so many seconds."""
+        if self.count:
+            self.pace = count / max(seconds, 1e-9)
+        self.count = count
+        self.bar.update(count)
+
+    def due(self, step: int) -> bool:
+        """Return whether it is time for a look at the loss though no observation asks for one."""
+        if self.initial is None:
+            return True
+        if step == self.last_step:
+            # The state that was taken up has been looked at.
+            return False
+        if self.save_due():
+            return True
+        return time.monotonic() - self.last_look > max(_LOOK_EVERY, self.look_seconds / _LOOK_SHARE)
+
+    def save_due(self) -> bool:
+        """Return whether it is time for a checkpoint."""
+        return self.checkpoint is not None and self.checkpoint.due()
+
+    def diverged(self, loss: Float[np.ndarray, " S"]) -> int | None:
+        """Return the first seed whose loss is not finite or has left the range of sane losses, or None.
+
+        That is `|L - L_0| > 10 (|L_0| + scale)`, with the initial loss `L_0`. On the way to a solution
+        the loss changes by less than a tenth of that, with all noise and transients of a run that
+        settles; one that diverges passes any bound within a few steps. A loss that falls without
+        bound is caught like one that rises.
+        """
+        initial = loss if self.initial is None else np.asarray(self.initial)
+        # NaN compares false.
+        far = ~(np.abs(loss - initial) <= _FAR * (np.abs(initial) + self.loss_scale))
+        return int(np.argmax(far)) if far.any() else None
+
+    def describe_divergence(self, step: int, seed: int, loss: Float[np.ndarray, " S"], limit: float) -> str:
+        """Return what the error of a run that diverged says."""
+        initial = loss if self.initial is None else self.initial
+        rate = self.timeline.described_rate()
+        return (
+            f"{self.name} diverged by step {step}, time {self.timeline.time(step):.4g}: the loss"
+            + (f" of seed {seed}" if self.ensemble else "")
+            + f" is {loss[seed]:.4g}, from {initial[seed]:.4g} at the start. Plain full-batch descent "
+            f"is stable below a learning rate of {limit:.4g}; here it is "
+            f"{rate if isinstance(rate, str) else format(rate, '.4g')}. {self.remedy}"
+        )
+
+    def look(self, step: int, loss: Float[np.ndarray, " S"], seconds: float) -> None:
+        """Write a line of metrics; `seconds` is what the look has taken."""
+        now = time.monotonic()
+        if self.initial is None:
+            self.initial = loss.tolist()
+        pairs = (step - self.last_step) * self.pairs_per_step / max(now - self.last_look, 1e-9)
+        left = None if not self.pace else (int(self.timeline.steps[-1]) - step) / self.pace
+        self.last_look, self.last_step, self.look_seconds = now, step, seconds
+        self.bar.set_postfix_str(f"loss {loss.mean():.6g}, {pairs / 1e6:.3g} M pairs/s", refresh=False)
+        if self.file is None:
+            return
+        line = {
+            "step": step,
+            "time": self.timeline.time(step),
+            "loss": loss.tolist() if self.ensemble else float(loss[0]),
+            "pairs_per_second": round(pairs),
+            "seconds": round(now - self.began, 3),
+            "left": None if left is None else round(left, 3),
+        }
+        try:
+            self.file.write(json.dumps(line, allow_nan=False) + "\n")
+            self.file.flush()
+        except OSError as error:
+            warnings.warn(
+                f"{self.path} cannot be written ({error.strerror}); the run goes on without more lines.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            with suppress(OSError):
+                self.file.close()
+            self.file = None
+
+    def add(self, seen: Mapping[str, Float[np.ndarray, "S ..."]]) -> None:
+        """Keep an observation of all seeds."""
+        self.fresh.append(seen)
+
+    def save(self, step: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Replace the checkpoint. Where the disk is full the last one stays, and the run goes on."""
+        assert self.checkpoint is not None
+        new = self._gathered()
+        parts = len(self.parts) + bool(new)
+        try:
+            self.checkpoint.save(
+                {**arrays, **{f"{parts - 1}-{name}": array for name, array in new.items()}},
+                {
+                    "step": step,
+                    "initial": self.initial,
+                    "parts": parts,
+                    "seconds": time.monotonic() - self.began,
+                },
+                unchanged=[f"{i}-{name}" for i, part in enumerate(self.parts) for name in part],
+            )
+        except OSError as error:
+            # Not again at the next chunk: a failing write may take as long as one that succeeds.
+            self.checkpoint.last = time.monotonic()
+            if not self.warned:
+                self.warned = True
+                warnings.warn(
+                    f"The state after step {step} could not be saved in {self.checkpoint.folder} "
+                    f"({error.strerror}). The run goes on; a kill would lose what came after the last "
+                    "state that was saved. Make room on the disk.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return
+        if new:
+            self.parts.append(new)
+            self.fresh = []
+
+    def finish(self) -> dict[str, np.ndarray]:
+        """Return all observations, `(S, T, ...)` by name; the checkpoint is no longer needed."""
+        if new := self._gathered():
+            self.parts.append(new)
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+        return {name: np.concatenate([part[name] for part in self.parts], axis=1) for name in self.parts[0]}
+
+    def _gathered(self) -> dict[str, np.ndarray]:
+        if not self.fresh:
+            return {}
+        return {name: np.stack([seen[name] for seen in self.fresh], axis=1) for name in self.fresh[0]}
+
+
+def _reopened(path: Path, until: int | None) -> IO[str]:
+    """Return the file of metrics, open at its end, with the lines up to step `until` alone."""
+    kept = []
+    if until is not None and path.exists():
+        for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            # A kill in the middle of a line leaves a piece of it, which is the last.
+            if not text.endswith("\n") or json.loads(text)["step"] > until:
+                break
+            kept.append(text)
+    try:
+        write_text(path, "".join(kept))
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise argument_error(
+            "metrics", "a file that can be written", f"{path} ({error.strerror})", "Choose another path."
+        ) from error

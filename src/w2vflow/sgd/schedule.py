@@ -1,0 +1,154 @@
+"""Steps on the time axis: a step of learning rate eta advances time by eta, a schedule by its sum."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from w2vflow.checks import argument_error, check_times
+from w2vflow.devices import float64_device
+
+__all__ = ["LearningRate", "Timeline", "lay_out"]
+
+# A constant rate, or an optax schedule: the rate as a function of the number of steps made.
+LearningRate = float | Callable[[Any], Any]
+
+_MOST_STEPS = np.iinfo(np.int32).max
+# Rates of a schedule are evaluated so many at a time: all steps of a long run need not fit into memory.
+_BLOCK = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Where the observations lie, in steps and in time.
+
+    Attributes:
+        steps: steps made before each observation, `(T,)`.
+        times: their times, `(T,)`.
+        rate: the learning rate, a number or a schedule.
+        largest_rate: largest rate of all steps.
+        block_times: times at the starts of the blocks of a schedule, with which any step has its time.
+    """
+
+    steps: Int[np.ndarray, " T"]
+    times: Float[np.ndarray, " T"]
+    rate: LearningRate
+    largest_rate: float
+    block_times: Float[np.ndarray, " n"]
+
+    def time(self, step: int) -> float:
+        """Return the time after `step` steps: the sum of their learning rates."""
+        if not callable(self.rate):
+            return step * self.rate
+        block, within = divmod(step, _BLOCK)
+        return float(self.block_times[block] + _rates(self.rate, block * _BLOCK, within).sum())
+
+    def described_rate(self) -> float | str:
+        """Return the rate for a result's metadata: the number, or what is known of a schedule."""
+        if not callable(self.rate):
+            return self.rate
+        return f"schedule, {self.times[-1]:.6g} over {self.steps[-1]} steps, at most {self.largest_rate:.6g}"
+
+
+def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
+    """Return the whole steps nearest to the times `ts`, and the times of those.
+
+        time after n steps = eta_0 + eta_1 + ... + eta_(n-1)
+
+    A schedule is evaluated in float64, on a CPU.
+
+    Raises:
+        ValueError: bad times; a rate that is negative, NaN or infinite; times less than a step apart;
+            a schedule whose sum never reaches the last time; 2^31 steps or more.
+
+    Example:
+        >>> lay_out([0.0, 1.0, 2.02], 0.1).steps.tolist()
+        [0, 10, 20]
+        >>> halving = lay_out([1.5, 1.9], lambda step: 0.5**step)
+        >>> halving.steps.tolist(), halving.times.tolist()
+        ([2, 4], [1.5, 1.875])
+    """
+    times = check_times(ts)
+    if callable(learning_rate):
+        steps, reached, largest, block_times = _scheduled(times, learning_rate)
+    else:
+        if not (np.isfinite(learning_rate) and learning_rate > 0):
+            raise argument_error("learning_rate", "positive and finite", learning_rate)
+        if times[-1] / learning_rate > _MOST_STEPS:
+            raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)
+        steps = np.rint(times / learning_rate).astype(np.int64)
+        reached, largest, block_times = steps * learning_rate, float(learning_rate), np.zeros(1)
+    if (np.diff(steps) == 0).any():
+        raise argument_error(
+            "ts",
+            f"at least one step of {largest:.3g} apart",
+            f"times as close as {np.diff(times).min():.3g}",
+            "Ask for fewer times or use a smaller `learning_rate`.",
+        )
+    if steps[-1] == 0:
+        raise argument_error(
+            "ts", f"at least half a step of {largest:.3g}", times[-1], "Use a smaller `learning_rate`."
+        )
+    return Timeline(steps, reached, learning_rate, largest, block_times)
+
+
+def _scheduled(times: np.ndarray, schedule: Callable) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Return steps and times nearest to `times`, the largest rate and the times of the blocks."""
+    steps, reached = np.zeros(len(times), np.int64), np.zeros(len(times))
+    block_times, largest, last_rate, found = [0.0], 0.0, 0.0, 0
+    for first, rates in _blocks(schedule):
+        after = block_times[-1] + np.concatenate([[0.0], np.cumsum(rates)])
+        moving = np.flatnonzero(rates)
+        last_rate = rates[moving[-1]] if moving.size else last_rate
+        largest = max(largest, float(rates.max()))
+        # Beyond this block for certain: more than half a step behind its end.
+        here = found + int(np.sum(times[found:] <= after[-1]))
+        if not moving.size:
+            # A schedule that has ended; its sum and the last time may differ by rounding.
+            here = found + int(np.sum(times[found:] <= after[-1] + last_rate / 2))
+            if here < len(times):
+                raise argument_error(
+                    "learning_rate",
+                    f"a schedule whose sum reaches `ts[-1]` = {times[-1]:.6g}",
+                    f"one that stays at {after[-1]:.6g} from step {first} on",
+                    "End `ts` earlier.",
+                )
+        above = np.minimum(np.searchsorted(after, times[found:here]), len(rates))
+        below = np.maximum(above - 1, 0)
+        nearer = np.where(times[found:here] - after[below] <= after[above] - times[found:here], below, above)
+        # Steps of rate 0 do not move: the first that has reached the time is meant.
+        nearer = np.searchsorted(after, after[nearer])
+        steps[found:here], reached[found:here] = first + nearer, after[nearer]
+        found = here
+        block_times.append(float(after[-1]))
+        if found == len(times):
+            break
+    return steps, reached, largest, np.asarray(block_times)
+
+
+def _blocks(schedule: Callable) -> Iterator[tuple[int, np.ndarray]]:
+    for first in range(0, _MOST_STEPS - _BLOCK, _BLOCK):
+        yield first, _rates(schedule, first, _BLOCK)
+    raise argument_error(
+        "learning_rate", "a schedule that reaches `ts[-1]` within 2^31 steps", "one that does not"
+    )
+
+
+def _rates(schedule: Callable, first: int, count: int) -> Float[np.ndarray, " n"]:
+    """Return the rates of `count` steps from `first` on, checked."""
+    with jax.enable_x64(True), jax.default_device(float64_device()):
+        rates = np.asarray(jax.vmap(schedule)(first + jnp.arange(_BLOCK, dtype=jnp.int32)), np.float64)
+    rates = rates[:count]
+    bad = ~(np.isfinite(rates) & (rates >= 0))
+    if bad.any():
+        step = int(np.argmax(bad))
+        raise argument_error(
+            "learning_rate",
+            "a schedule of finite rates that are not negative",
+            f"{rates[step]} at step {first + step}",
+        )
+    return rates

@@ -1,0 +1,188 @@
+"""What SGD and full-batch descent have in common: checks, what decides a run, the result."""
+
+import functools
+import hashlib
+import os
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from w2vflow.checkpoint import Checkpoint
+from w2vflow.objective import Objective
+from w2vflow.problem import Problem
+from w2vflow.resources import check_embeddings_fit
+from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
+from w2vflow.sgd.record import Journal
+from w2vflow.sgd.schedule import LearningRate, Timeline, lay_out
+from w2vflow.stability import check_learning_rate, stability_limit_at
+from w2vflow.trajectory import Trajectory
+
+__all__ = ["check_rate", "digest", "solve_by_steps"]
+
+
+def check_rate(
+    problem: Problem, ts: Any, learning_rate: LearningRate, optimizer: Optimizer | None
+) -> tuple[Timeline, float]:
+    """Return the steps that reach the times, and the stability limit, infinite where it is not known.
+
+    The limit is that of plain descent: an optimizer's rate is not held against it. Of a schedule,
+    the largest rate is.
+
+    Raises:
+        ValueError: bad times or rates, or a rate at or above the limit.
+    """
+    timeline = lay_out(ts, learning_rate)
+    plain = optimizer is None
+    return timeline, check_learning_rate(problem, timeline.largest_rate) if plain else float("inf")
+
+
+def digest(array: Any) -> str:
+    """Return the SHA-256 of the entries of an array."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def solve_by_steps(
+    problem: Problem,
+    source: GradientSource,
+    starts: Float[np.ndarray, "S n d"],
+    keys: Key[Array, " S"],
+    timeline: Timeline,
+    limit: float,
+    *,
+    name: str,
+    optimizer: Optimizer | None,
+    settings: dict[str, Any],
+    pairs_per_step: int,
+    remedy: str,
+    ensemble: bool,
+    save_embeddings: bool,
+    progress: bool,
+    metrics: str | os.PathLike[str] | None,
+    checkpoint: str | os.PathLike[str] | None,
+    checkpoint_every: float,
+    feed: Feed | None = None,
+) -> Trajectory:
+    """Return the trajectory of descent with the gradients of `source`; see `run_sgd` and `run_gd`.
+
+    Args:
+        problem: the problem.
+        source: of the gradient.
+        starts: initial weights, in the precision of the run.
+        keys: of the seeds' steps.
+        timeline: steps and times.
+        limit: the stability limit, where it is known beforehand.
+        name: `"SGD"` or `"GD"`.
+        optimizer: see `run_sgd`.
+        settings: of the source, for the metadata.
+        pairs_per_step: of one seed.
+        remedy: what to do where a run diverges.
+        ensemble: whether the result has a seed axis.
+        save_embeddings, progress, metrics, checkpoint, checkpoint_every: see `run_sgd`.
+        feed: of the source, where its data come from the host.
+    """
+    S, rows, dim = starts.shape
+    if save_embeddings:
+        check_embeddings_fit(S, len(timeline.steps), rows, dim)
+    objective = problem.objective(starts.dtype)
+    rate = timeline.rate if callable(timeline.rate) else jnp.asarray(timeline.rate, starts.dtype)
+    about = {**settings, "learning_rate": timeline.described_rate(), "optimizer": _name_of(optimizer)}
+    kept = None
+    if checkpoint is not None:
+        identity = {
+            "method": name,
+            **about,
+            **_identity(problem, objective, starts, keys, timeline, optimizer),
+        }
+        kept = Checkpoint(checkpoint, {**identity, "save_embeddings": save_embeddings}, checkpoint_every)
+    journal = Journal(
+        name,
+        timeline,
+        pairs_per_step=S * pairs_per_step,
+        loss_scale=_loss_scale(problem),
+        remedy=remedy,
+        ensemble=ensemble,
+        metrics=metrics,
+        checkpoint=kept,
+        progress=progress,
+    )
+    shape = (problem.vocab_size, dim) if problem.tied else (2, problem.vocab_size, dim)
+    seen = descend(
+        Descent(source, rate, optimizer),
+        objective,
+        starts,
+        keys,
+        journal,
+        save_weights=save_embeddings,
+        limit_at=lambda Z: limit if np.isfinite(limit) else stability_limit_at(problem, Z.reshape(shape)),
+        feed=feed,
+    )
+    about |= {
+        "method": name,
+        "steps": int(timeline.steps[-1]),
+        "devices": len({device for device, _ in placement(S, starts.dtype == np.float64)}),
+        "precision": starts.dtype.name,
+    }
+    found = Trajectory(name.lower(), timeline.times, seen["singular_values"], seen["loss"], metadata=about)
+    if save_embeddings:
+        words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
+        found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
+    return found if ensemble else found.of_seed(0)
+
+
+def _loss_scale(problem: Problem) -> float:
+    """Return the sum of all weights of pairs, of which every loss is some part; with `M*` given, its own."""
+    pairs = float(problem.vocab_size) ** 2
+    return pairs if problem.statistics is not None else pairs + problem.target_norm_squared() / 4
+
+
+def _identity(
+    problem: Problem,
+    objective: Objective,
+    starts: Float[np.ndarray, "S n d"],
+    keys: Key[Array, " S"],
+    timeline: Timeline,
+    optimizer: Optimizer | None,
+) -> dict[str, Any]:
+    """Return what decides a run, by names that a message can use where a checkpoint is of another one."""
+    stats = problem.statistics
+    return {
+        "optimizer_updates": _probed(optimizer, timeline.rate),
+        "statistics": None if stats is None else stats.sha256,
+        "loss": repr(problem.pair_loss),
+        "weighting": repr(problem.weighting),
+        "tied": problem.tied,
+        "objective": objective.fingerprint(),
+        "seeds": starts.shape[0],
+        "dim": starts.shape[2],
+        "starts": digest(starts),
+        "keys": digest(jax.random.key_data(keys)),
+        "times": digest(timeline.times),
+        "steps": digest(timeline.steps),
+        "precision": starts.dtype.name,
+    }
+
+
+def _name_of(optimizer: Optimizer | None) -> str:
+    if optimizer is None:
+        return "none"
+    if isinstance(optimizer, functools.partial):
+        given = [repr(value) for value in optimizer.args]
+        given += [f"{name}={value!r}" for name, value in optimizer.keywords.items()]
+        return f"{_name_of(optimizer.func)}({', '.join(given)})"
+    return getattr(optimizer, "__qualname__", type(optimizer).__name__)
+
+
+def _probed(optimizer: Optimizer | None, rate: LearningRate) -> list[float] | None:
+    """Return what an optimizer makes of three gradients: functions do not tell their settings."""
+    if optimizer is None:
+        return None
+    transformation, place = optimizer(rate), jnp.ones((2, 1), jnp.float32)
+    state, updates = transformation.init(place), []
+    for gradient in (1.0, -0.5, 2.0):
+        update, state = transformation.update(gradient * place, state, place)
+        updates.append(float(f"{float(update[0, 0]):.5g}"))
+    return updates

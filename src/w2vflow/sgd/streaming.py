@@ -1,0 +1,246 @@
+"""SGD in the order of a text, as word2vec.c runs: real windows, real subsampling, one seed."""
+
+import os
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from w2vflow.checks import argument_error, check_weights
+from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.losses import Loss
+from w2vflow.problem import Problem
+from w2vflow.sgd.draws import AliasTable
+from w2vflow.sgd.engine import Optimizer
+from w2vflow.sgd.ensemble import InParts, parts_of
+from w2vflow.sgd.kernels import PairBatch, RowGradient, pair_gradient
+from w2vflow.sgd.schedule import LearningRate
+from w2vflow.sgd.solve import check_rate, digest, solve_by_steps
+from w2vflow.sgd.stream import PairStream
+from w2vflow.trajectory import Trajectory
+from w2vflow.weighting import Mikolov, Symmetrized
+
+__all__ = ["StreamedPairs", "run_stream"]
+
+# Pairs that are brought to the device at a time.
+_BLOCK_PAIRS = 2**20
+# Where a stream stands, in the order of its checkpoint.
+_STATE = ("epoch", "place", "given", "pairs")
+
+
+class StreamedPairs(InParts):
+    """The gradient of positive pairs brought from the host, each with negative contexts drawn here.
+
+        loss of a batch = V^2 / (1 + k) * mean over its pairs of [l+(x_ij) + sum of l-(x_ic) over k draws c]
+
+    Where `P` of the pairs is that of the stream, its mean is the objective of `Mikolov` weights.
+
+    Attributes:
+        rows, columns: words and contexts of the pairs, a batch of each step of the block.
+        contexts: draws of negative contexts.
+        pair_loss: loss of one pair.
+        negatives: `k`.
+        offset: rows of the weights before the vectors of contexts.
+        total: sum of the weights of all pairs, `V^2`.
+    """
+
+    rows: Int[Array, "steps b"]
+    columns: Int[Array, "steps b"]
+    contexts: AliasTable
+    pair_loss: Loss
+    negatives: int = eqx.field(static=True)
+    offset: int = eqx.field(static=True)
+    total: float = eqx.field(static=True)
+
+    def part(
+        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
+    ) -> RowGradient:
+        """Return the gradient of one part of the batch of a step."""
+        steps, batch = self.rows.shape
+        size = batch // self.parts
+        at = (number % steps, part * size)
+        row, column = (jax.lax.dynamic_slice(of, at, (1, size))[0] for of in (self.rows, self.columns))
+        drawn = self.contexts.draw(key, size * self.negatives)
+        weight = jnp.full(size * (1 + self.negatives), self.total / (1 + self.negatives) / size, Z.dtype)
+        is_positive = jnp.arange(len(weight)) < size
+        return pair_gradient(
+            Z,
+            self.pair_loss,
+            PairBatch(
+                jnp.concatenate([row, jnp.repeat(row, self.negatives)]),
+                jnp.concatenate([column, drawn]) + self.offset,
+                jnp.where(is_positive, weight, 0),
+                jnp.where(is_positive, 0, weight),
+            ),
+        )
+
+
+class _TextFeed:
+    """Pairs of a text, block by block; see `engine.Feed`."""
+
+    def __init__(self, template: StreamedPairs, corpus: TokenFile, window: int, subsample: float, seed: int):
+        self.steps, self.batch = template.rows.shape
+        self.template, self.corpus = template, corpus
+        self.settings: dict[str, Any] = {"window": window, "subsample": subsample, "seed": seed}
+        self.began = dict.fromkeys(_STATE, 0)
+        self.stream = PairStream(corpus, self.steps * self.batch, **self.settings)
+
+    def __enter__(self) -> "_TextFeed":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stream.close()
+
+    def next(self) -> StreamedPairs:
+        """Return the source with the pairs of the next steps."""
+        self.began = self.stream.state
+        rows, columns = (jnp.asarray(of.reshape(self.steps, self.batch)) for of in next(self.stream))
+        return replace(self.template, rows=rows, columns=columns)
+
+    def state(self, step: int) -> np.ndarray:
+        """Return where the block begins that has the step after this one."""
+        state = self.stream.state if step % self.steps == 0 else self.began
+        return np.array([state[name] for name in _STATE], np.int64)
+
+    def restore(self, state: np.ndarray) -> None:
+        """Begin at the block that begins there."""
+        self.stream.close()
+        there = dict(zip(_STATE, state.tolist(), strict=True))
+        self.stream = PairStream(self.corpus, self.steps * self.batch, state=there, **self.settings)
+
+
+def run_stream(
+    problem: Problem,
+    W0: Any,
+    ts: Any,
+    *,
+    corpus: TokenFile,
+    key: Key[Array, ""],
+    learning_rate: LearningRate,
+    batch_size: int,
+    window: int = 5,
+    optimizer: Optimizer | None = None,
+    deterministic: bool = True,
+    save_embeddings: bool = False,
+    progress: bool = False,
+    metrics: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+) -> Trajectory:
+    """Return the trajectory of SGD on the pairs of a text in their order, in float32.
+
+    Positive pairs are those of `PairStream`, with the subsampling of the problem's weighting; each
+    comes with `k` negative contexts. The time axis is that of `Mikolov` problems: a step advances it
+    by `eta`. word2vec.c's learning rate alpha, of single pairs, is
+
+        alpha = 2 V^2 eta / ((1 + k) batch_size)
+
+    for the logistic loss; `n` epochs are `n * PairStream.pairs_per_epoch / batch_size` steps. The loss
+    observed is the objective of the problem, which differs a little from what is descended: a stream
+    lays windows after words were dropped.
+
+    Args:
+        problem: with `Mikolov` weights and a whole number of negatives, or `Symmetrized` ones.
+        W0: initial weights `(V, dim)`; of untied problems `(2, V, dim)`, words before contexts.
+        ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
+        corpus: the text, with the words of the problem's statistics.
+        key: JAX key of windows, subsampling and negative contexts.
+        learning_rate: `eta`, or an optax schedule, a function of the step.
+        batch_size: positive pairs in a step.
+        window: largest distance of a pair; each centre's own is drawn from 1..window.
+        optimizer, deterministic, save_embeddings, progress: as in `run_sgd`.
+        metrics, checkpoint, checkpoint_every: as in `run_sgd`; negative pairs count as pairs.
+
+    Raises:
+        ValueError: a bad argument: another weighting, or other words, among them.
+        RuntimeError: the weights diverged.
+    """
+    weights = check_weights(W0, problem.vocab_size, problem.sides)
+    if weights.ndim != 2:
+        own = "(V, dim)" if problem.tied else "(2, V, dim)"
+        raise argument_error("W0", f"of one seed, {own}", f"shape {np.shape(W0)}")
+    if batch_size < 1:
+        raise argument_error("batch_size", "at least 1", batch_size)
+    weighting = _mikolov(problem, corpus)
+    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
+    template = _template(problem, weighting, batch_size, weights.shape[1], deterministic)
+    high, low = (int(word) for word in jax.random.bits(key, (2,), jnp.uint32))
+    with _TextFeed(template, corpus, window, weighting.subsample, (high << 32) + low) as feed:
+        return solve_by_steps(
+            problem,
+            template,
+            weights[None].astype(np.float32),
+            key[None],
+            timeline,
+            limit,
+            name="SGD",
+            optimizer=optimizer,
+            settings={
+                "sampler": "stream",
+                "batch_size": batch_size,
+                "window": window,
+                "tokens": corpus.metadata.get("tokens_sha256") or digest(corpus.tokens),
+                "deterministic": deterministic,
+            },
+            pairs_per_step=batch_size * (1 + template.negatives),
+            remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, or a larger "
+            "`batch_size`.",
+            ensemble=False,
+            save_embeddings=save_embeddings,
+            progress=progress,
+            metrics=metrics,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            feed=feed,
+        )
+
+
+def _mikolov(problem: Problem, corpus: TokenFile) -> Mikolov:
+    """Return the problem's weighting, checked against what a stream gives."""
+    stats = problem.require_statistics("words are numbered")
+    weighting = problem.weighting
+    weighting = weighting.weighting if isinstance(weighting, Symmetrized) else weighting
+    if not (isinstance(weighting, Mikolov) and weighting.negatives == int(weighting.negatives)):
+        raise argument_error(
+            "problem",
+            "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them",
+            repr(problem.weighting),
+            "Use `run_sgd`, whose samplers know all weightings.",
+        )
+    if corpus.words != stats.words:
+        raise argument_error(
+            "corpus",
+            "of the words of the problem's statistics, in their order",
+            f"{len(corpus.words)} other words",
+            "Make it with `tokenize(..., vocabulary=stats.words)`.",
+        )
+    return weighting
+
+
+def _template(
+    problem: Problem, weighting: Mikolov, batch_size: int, dim: int, deterministic: bool
+) -> StreamedPairs:
+    """Return the source without its pairs."""
+    V, negatives = problem.vocab_size, int(weighting.negatives)
+    weights = weighting.pair_weights(problem.require_statistics("pairs are weighted"))
+    # All parts have as many positive pairs.
+    parts = min(parts_of(batch_size * (1 + negatives), dim), batch_size & -batch_size)
+    none = jnp.zeros((max(1, _BLOCK_PAIRS // batch_size), batch_size), jnp.int32)
+    return StreamedPairs(
+        parts,
+        deterministic,
+        none,
+        none,
+        AliasTable.of(weights.right[:, 0]),
+        problem.pair_loss,
+        negatives,
+        0 if problem.tied else V,
+        float(V) ** 2,
+    )
