@@ -232,7 +232,8 @@ def main():
     a = parser.parse_args()
     stats = wf.load_statistics(a.stats).most_frequent(a.vocab_size)
     print(
-        f"V = {a.vocab_size}, d = {a.dim}, {a.batch_size} pairs x {a.seeds} seeds, {jax.devices()[0].device_kind}"
+        f"V = {a.vocab_size}, d = {a.dim}, {a.batch_size} pairs x {a.seeds} seeds, "
+        f"{jax.devices()[0].device_kind}"
     )
     print(f"{a.what:<32}{'ms':>9}{'cpu ms':>9}{'Mpairs/s':>10}")
     compare[a.what](a, stats)

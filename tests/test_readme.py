@@ -43,3 +43,14 @@ def test_large_vocabularies_on_small_ones(tmp_path, monkeypatch):
     assert np.isfinite(names["exact"].error_bound).all()
     assert len(names["through"].ts) == 10 + 19
     assert names["flow"].metadata["device"].startswith("8 x ")
+
+
+def test_the_real_word2vec(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks("docs/word2vec.md"):
+        exec(compile(code, "word2vec.md", "exec"), names)
+    flow, sgd = names["flow"], names["sgd"]
+    assert np.abs(sgd.loss[-1] / flow.loss[-1] - 1) < 0.02
+    assert np.abs(names["descent"].loss[-1] / flow.loss[-1] - 1) < 0.01
+    assert names["run"].loss[-1] < names["run"].loss[0]

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
+    from w2vflow.corpus.tokenfile import TokenFile, tokenize
     from w2vflow.flow import solve_flow
     from w2vflow.initial import gaussian_init, untied_init
     from w2vflow.losses import Logistic, Quartic, Taylor
     from w2vflow.problem import Problem
+    from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.features import label_features
+    from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
+    from w2vflow.sgd.streaming import run_stream
     from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
     from w2vflow.stability import stability_limit, stability_limit_at
     from w2vflow.statistics import CooccurrenceStatistics
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from w2vflow.weighting import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
 
 __all__ = [
+    "AnalogyScore",
     "Comparison",
     "CooccurrenceStatistics",
     "Custom",
@@ -40,11 +45,13 @@ __all__ = [
     "Spectrum",
     "Symmetrized",
     "Taylor",
+    "TokenFile",
     "Trajectory",
     "Uniform",
     "Unigram",
     "compare",
     "count",
+    "evaluate_analogies",
     "extreme_eigenpairs",
     "gaussian_init",
     "label_features",
@@ -54,13 +61,16 @@ __all__ = [
     "predict",
     "predict_phases",
     "predict_step_times",
+    "run_gd",
     "run_sgd",
     "run_sgd_ensemble",
+    "run_stream",
     "solve_flow",
     "stability_limit",
     "stability_limit_at",
     "step_time_law",
     "subspace_overlap",
+    "tokenize",
     "untied_init",
 ]
 
@@ -71,12 +81,16 @@ _HOMES = {
     "comparison": ("Comparison", "compare", "measure_step_times", "subspace_overlap"),
     "corpus.catalog": ("load_statistics",),
     "corpus.cooccurrence": ("count",),
+    "corpus.tokenfile": ("TokenFile", "tokenize"),
     "flow": ("solve_flow",),
     "initial": ("gaussian_init", "untied_init"),
     "losses": ("Logistic", "Quartic", "Taylor"),
     "problem": ("Problem",),
+    "semantics.analogies": ("AnalogyScore", "evaluate_analogies"),
     "semantics.features": ("label_features",),
+    "sgd.descent": ("run_gd",),
     "sgd.ensemble": ("run_sgd", "run_sgd_ensemble"),
+    "sgd.streaming": ("run_stream",),
     "spectrum": ("Spectrum", "extreme_eigenpairs", "leading_eigenpairs"),
     "stability": ("stability_limit", "stability_limit_at"),
     "statistics": ("CooccurrenceStatistics",),

@@ -16,7 +16,8 @@ from w2vflow.losses import Loss
 from w2vflow.problem import Problem
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.kernels import RowGradient, added_rows
-from w2vflow.sgd.samplers import SAMPLERS, PairSampler, Sampler
+from w2vflow.sgd.sampler import PairSampler, Sampler
+from w2vflow.sgd.samplers import SAMPLERS
 from w2vflow.sgd.schedule import LearningRate
 from w2vflow.sgd.solve import check_rate, solve_by_steps
 from w2vflow.trajectory import Trajectory
@@ -152,7 +153,7 @@ def run_sgd(
         learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
             schedule, a function of the step, whose sum is then the time.
         batch_size: pairs in a minibatch.
-        sampler: `"corpus"`, `"balanced"` or `"blocks"`; see `w2vflow.sgd.samplers`.
+        sampler: `"corpus"`, `"balanced"`, `"blocks"` or `"shared"`; see `w2vflow.sgd.samplers`.
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
             `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
             touches only the rows of the words that were drawn; an optimizer moves all rows.

@@ -53,7 +53,8 @@ def predict(
             only its size is predicted: there the embeddings are exact at 0 and approximate later.
 
     Raises:
-        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or an argument does not fit the problem.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or an argument
+            does not fit the problem.
 
     References:
         Docstrings of `riccati_factor` and `error_bound`; arXiv 2502.09863 treats the aligned start.

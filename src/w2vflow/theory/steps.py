@@ -62,7 +62,8 @@ def predict_step_times(
         Half-rise times, NaN for modes that start above `lambda_k` or have `lambda_k <= 0`.
 
     Raises:
-        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or `W0` does not fit the problem.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, or `W0` does
+            not fit the problem.
     """
     require_float64("predict_step_times")
     problem.require_solvable("predict_step_times")
@@ -95,7 +96,8 @@ def step_time_law(
         spectrum: leading eigenpairs, if at hand.
 
     Raises:
-        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, `dim` outside 1..V, or fewer than `dim` positive eigenvalues.
+        ValueError: the problem is not quartic, tied and at constant `G`, float64 is off, `dim` is
+            outside 1..V, or there are fewer than `dim` positive eigenvalues.
 
     References:
         Bartlett (1933) decomposition of a Gaussian matrix.

@@ -1,0 +1,216 @@
+"""Minibatches of which all pairs, or all negative ones, are those of some words with some contexts."""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from w2vflow.checks import argument_error
+from w2vflow.layout import PRECISION
+from w2vflow.losses import Loss
+from w2vflow.pairs import PairWeights
+from w2vflow.problem import Problem
+from w2vflow.sgd.draws import AliasTable, SeenPairs
+from w2vflow.sgd.kernels import PairBatch, RowGradient, block_gradient, pair_gradient
+from w2vflow.sgd.pair_table import WeightTable
+from w2vflow.sgd.sampler import Sampler, context_offset
+
+__all__ = ["Blocks", "Shared"]
+
+# Of a block: larger ones are hardly faster, smaller ones hardly less noisy (benchmarks/sgd_step.py).
+_SIDE = 64
+# Pairs of a batch for each seen one: half of the time goes to either (benchmarks/sgd_step.py).
+_NEGATIVES = 27
+
+
+class Blocks(Sampler):
+    """All pairs of 64 random rows with 64 random columns, and that several times over.
+
+        weight of a pair in its block = A_ij / (64^2 r_i c_j),   r, c = the marginals of G,
+
+    from which rows and columns are drawn. Work is matrix products, and a row of `Z` is fetched and
+    written once for 64 pairs. Every pair counts with both its weights, not with a label drawn for
+    it. Pairs of a block are not independent of each other; of larger blocks that is felt, where the
+    gradient of a word is large beside what single pairs scatter about it (`benchmarks/sgd_step.py`).
+
+    Attributes:
+        rows, columns: words, drawn from the marginals.
+        row_weight, column_weight: inverse probabilities of being drawn.
+        table: `A` and `B` of any pair.
+    """
+
+    rows: AliasTable
+    columns: AliasTable
+    row_weight: Float[Array, " V"]
+    column_weight: Float[Array, " V"]
+    table: WeightTable
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Blocks":
+        """Build the tables for a problem."""
+        problem.require_statistics("pairs are drawn")
+        weights = problem.pair_weights()
+        rows, columns = _marginals(weights)
+        return cls(
+            context_offset(problem),
+            AliasTable.of(rows),
+            AliasTable.of(columns),
+            _inverse(rows),
+            _inverse(columns),
+            WeightTable.of(weights),
+        )
+
+    def pairs(self, batch_size: int) -> int:
+        """Return the pairs of as many whole blocks as come nearest, or of a smaller one."""
+        return math.prod(_blocks(batch_size))
+
+    def gradient(
+        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
+    ) -> RowGradient:
+        """Return the gradient of the loss of the blocks."""
+        count, rows, columns = _blocks(batch_size)
+        for_rows, for_columns = jax.random.split(key)
+        row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
+        column = self.columns.draw(for_columns, count * columns).reshape(count, columns)
+
+        def one(words: tuple[Array, Array]) -> RowGradient:
+            row, column = words[0][:, None], words[1][None, :]
+            weight = self.row_weight[row] * (self.column_weight[column] / (count * rows * columns))
+            positive, negative = (weight * part for part in self.table.at(row, column))
+            return block_gradient(Z, pair_loss, words[0], words[1] + self.offset, positive, negative)
+
+        return _each(one, row, column)
+
+
+class Shared(Sampler):
+    """Seen pairs one by one, negative ones in blocks of words and the contexts that they share.
+
+        L = sum_ij A_ij [l+(x_ij) - kappa l-(x_ij)] + (L R^T)_ij l-(x_ij)
+
+    with `kappa = 1` where `B = L R^T - A`, else 0. Pairs of the first sum are drawn from `A`, words
+    and contexts of the blocks of the second from the marginals of `L R^T`. No weight is looked up, and
+    a negative pair costs a matrix product alone, a fiftieth of one on its own. For word2vec's
+    weights, whose positive pairs are few and heavy and whose negative ones are many and light.
+
+    Attributes:
+        seen: seen pairs, drawn from `A`.
+        rows, columns: words and contexts of the block.
+        left, right: `L` and `R`, each row over its probability of being drawn.
+        sum_of_seen: sum of `A`.
+        exclusive: whether `kappa` is 1.
+    """
+
+    seen: SeenPairs
+    rows: AliasTable
+    columns: AliasTable
+    left: Float[Array, "V q"]
+    right: Float[Array, "V q"]
+    sum_of_seen: float = eqx.field(static=True)
+    exclusive: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Shared":
+        """Build the tables for a problem.
+
+        Raises:
+            ValueError: as `Sampler.of`, or negative weights that are an array of their own.
+        """
+        problem.require_statistics("pairs are drawn")
+        weights = problem.pair_weights()
+        if weights.dense_negative is not None:
+            raise argument_error(
+                "sampler", "another than 'shared' for weights of your own", "'shared'", "Use 'blocks'."
+            )
+        L, R = weights.left, weights.right
+        row, column = L @ R.sum(axis=0), R @ L.sum(axis=0)
+        row, column = row / row.sum(), column / column.sum()
+        return cls(
+            context_offset(problem),
+            SeenPairs.of(weights.positive, weights.positive.data),
+            AliasTable.of(row),
+            AliasTable.of(column),
+            jnp.asarray(L, jnp.float32) * _inverse(row)[:, None],
+            jnp.asarray(R, jnp.float32) * _inverse(column)[:, None],
+            float(weights.positive.sum()),
+            weights.exclusive,
+        )
+
+    def pairs(self, batch_size: int) -> int:
+        """Return the pairs of a batch: a share of them seen ones, the rest blocks."""
+        seen, block = _shares(batch_size)
+        return seen + math.prod(block)
+
+    def gradient(
+        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
+    ) -> RowGradient:
+        """Return the gradient of the loss of a minibatch."""
+        drawn, (count, rows, columns) = _shares(batch_size)
+        for_seen, for_rows, for_columns = jax.random.split(key, 3)
+        first, second = self.seen.draw(for_seen, drawn)
+        weight = jnp.full(drawn, self.sum_of_seen / drawn, jnp.float32)
+        batch = PairBatch(first, second + self.offset, weight, -weight if self.exclusive else 0 * weight)
+        seen = pair_gradient(Z, pair_loss, batch)
+        row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
+        column = self.columns.draw(for_columns, count * columns).reshape(count, columns)
+
+        def one(words: tuple[Array, Array]) -> RowGradient:
+            low_rank = jnp.matmul(self.left[words[0]], self.right[words[1]].T, precision=PRECISION)
+            negative = low_rank / (count * rows * columns)
+            return block_gradient(Z, pair_loss, words[0], words[1] + self.offset, 0 * negative, negative)
+
+        block = _each(one, row, column)
+        return RowGradient(
+            jnp.concatenate([seen.rows, block.rows]), jnp.concatenate([seen.values, block.values])
+        )
+
+
+def _blocks(batch_size: int) -> tuple[int, int, int]:
+    """Return how many blocks make up a batch, and their rows and columns."""
+    if batch_size >= _SIDE**2:
+        return round(batch_size / _SIDE**2), _SIDE, _SIDE
+    rows = math.isqrt(batch_size)
+    return 1, rows, batch_size // rows
+
+
+def _shares(batch_size: int) -> tuple[int, tuple[int, int, int]]:
+    """Return how many pairs are seen ones, and the blocks of the others."""
+    seen = max(1, batch_size // _NEGATIVES)
+    return seen, _blocks(max(1, batch_size - seen))
+
+
+def _each(
+    gradient: Callable[[tuple[Array, Array]], RowGradient],
+    rows: Int[Array, "blocks a"],
+    columns: Int[Array, "blocks b"],
+) -> RowGradient:
+    """Return the gradients of all blocks, end to end."""
+    # One after the other a CPU is twice as fast: a block stays in its cache.
+    places, values = jax.lax.platform_dependent(
+        rows,
+        columns,
+        cpu=lambda *words: jax.lax.map(gradient, words),
+        default=lambda *words: jax.vmap(gradient)(words),
+    )
+    return RowGradient(places.reshape(-1), values.reshape(-1, values.shape[-1]))
+
+
+def _inverse(probability: np.ndarray) -> Float[Array, " V"]:
+    """Return `1 / p`, and 0 where that is never asked for."""
+    return jnp.asarray(
+        np.divide(1, probability, out=np.zeros(len(probability)), where=probability > 0), jnp.float32
+    )
+
+
+def _marginals(weights: PairWeights) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of rows and of columns in the sum of `G`."""
+    if weights.dense_negative is None:
+        row, column = weights.left @ weights.right.sum(axis=0), weights.right @ weights.left.sum(axis=0)
+    else:
+        row, column = weights.dense_negative.sum(axis=1), weights.dense_negative.sum(axis=0)
+    if not weights.exclusive:
+        row, column = row + weights.positive.sum(axis=1), column + weights.positive.sum(axis=0)
+    return row / row.sum(), column / column.sum()
