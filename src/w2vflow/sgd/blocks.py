@@ -21,9 +21,9 @@ from w2vflow.sgd.sampler import Sampler, context_offset
 
 __all__ = ["Blocks", "Shared"]
 
-# Of a block: larger ones are hardly faster, smaller ones hardly less noisy (benchmarks/sgd_step.py).
+# Of a block: one larger block of as many pairs is noisier, smaller ones are hardly less so.
 _SIDE = 64
-# Pairs of a batch for each seen one: half of the time goes to either (benchmarks/sgd_step.py).
+# Pairs of a batch for each seen one: about half of the time goes to either.
 _NEGATIVES = 27
 
 

@@ -45,11 +45,11 @@ class RowGradient(NamedTuple):
 def pair_gradient(Z: Float[Array, "n d"], pair_loss: Loss, batch: PairBatch) -> RowGradient:
     """Return the gradient of the loss of a batch of pairs: `slope z_second` at `first`, and vice versa.
 
-    Only indices and slopes are put end to end, never vectors: XLA's CPU code for the latter is five
-    times slower than all the rest of a step (`benchmarks/sgd_step.py`).
+    Only indices and slopes are put end to end, never vectors: on a CPU that takes two to three times
+    as long (`benchmarks/sgd_step.py`).
     """
     x = jnp.sum(Z[batch.first] * Z[batch.second], axis=1)
-    # Without the barrier every one of d entries would compute its pair's slope anew.
+    # Without the barrier an accelerator would compute its pair's slope anew for each of d entries.
     slope = jax.lax.optimization_barrier(pair_loss.slope(batch.positive, batch.negative, x))
     other = jnp.concatenate([batch.second, batch.first])
     values = jnp.concatenate([slope, slope])[:, None] * Z[other]
