@@ -4,10 +4,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,14 @@ from scipy import sparse
 from tqdm import tqdm
 
 from w2vflow.checks import argument_error
+from w2vflow.corpus.numbering import Numbered, number_corpus
 from w2vflow.corpus.plan import memory_bytes, text_bytes
-from w2vflow.corpus.readers import BLOCK_BYTES, Block, PathLike, read_blocks
+from w2vflow.corpus.readers import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.corpus.rules import CountingRule, pair_weights
 from w2vflow.corpus.shards import (
     RowRange,
     Thinning,
     count_row_range,
-    number_block,
     open_run,
     open_words,
     pieces,
@@ -137,7 +135,7 @@ def count_to_file(
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
-        numbered = _number(blocks, folder, rule, pool, text_bytes(given, reader), progress)
+        numbered = number_corpus(blocks, folder, rule, pool, text_bytes(given, reader), progress)
         words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary)
         if len(words) * 40 > share:
             raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)
@@ -161,68 +159,8 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(done, ignore_errors=True)
 
 
-@dataclass
-class _Numbered:
-    """What is known of the corpus after its words are numbered."""
-
-    files: list[Path]
-    documents: list[int]
-    tokens: list[int]
-    frequency: Counter[str]
-    replaced: int
-
-    def facts(self) -> dict[str, int]:
-        return {
-            "corpus_documents": sum(self.documents),
-            "corpus_tokens": sum(self.tokens),
-            "corpus_distinct_words": len(self.frequency),
-            "corpus_invalid_utf8_replaced": self.replaced,
-        }
-
-
-def _number(
-    blocks: Iterator[Block],
-    folder: Path,
-    rule: CountingRule,
-    pool: Workers,
-    total: int | None,
-    progress: bool,
-) -> _Numbered:
-    """Have every block numbered; return where, and the words of all."""
-    files: list[Path] = []
-    bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
-    found = _Numbered(files, [], [], Counter(), 0)
-
-    def tasks() -> Iterator[tuple[Any, ...]]:
-        for block in blocks:
-            name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
-            files.append(folder / f"tokens-{name}")
-            found.replaced += block.replaced
-            bar.update(len(block.text))
-            yield files[-1], block, rule.tokens, rule.min_document_words
-
-    for _ in pool.run(number_block, tasks()):
-        pass
-    bar.close()
-    for file in files:
-        part = open_words(file)
-        found.documents.append(part.documents)
-        found.tokens.append(int(part.frequency.sum()))
-        for word, times in zip(part.words, part.frequency.tolist(), strict=True):
-            if times:
-                found.frequency[word] += times
-    if not found.frequency:
-        raise argument_error(
-            "paths",
-            f"text with words in documents of at least {rule.min_document_words} words",
-            "none",
-            "Check the path, the reader, `tokens` and `min_document_words`.",
-        )
-    return found
-
-
 def _vocabulary(
-    numbered: _Numbered,
+    numbered: Numbered,
     folder: Path,
     vocab_size: int | None,
     min_count: int | None,
@@ -243,12 +181,12 @@ def _vocabulary(
     return words, ranks
 
 
-def _keep(frequency: np.ndarray, numbered: _Numbered, rule: CountingRule) -> np.ndarray:
+def _keep(frequency: np.ndarray, numbered: Numbered, rule: CountingRule) -> np.ndarray:
     return keep_probability(frequency / sum(numbered.tokens), rule.subsample_threshold)
 
 
 def _count(
-    numbered: _Numbered,
+    numbered: Numbered,
     ranks: list[Path],
     frequency: np.ndarray,
     folder: Path,

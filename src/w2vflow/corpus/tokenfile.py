@@ -8,21 +8,20 @@ import hashlib
 import json
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from w2vflow.checks import argument_error
+from w2vflow.corpus.numbering import Numbered, number_corpus
 from w2vflow.corpus.plan import text_bytes
-from w2vflow.corpus.readers import Block, PathLike, read_blocks
+from w2vflow.corpus.readers import PathLike, read_blocks
 from w2vflow.corpus.rules import CountingRule
-from w2vflow.corpus.shards import number_block, open_tokens, open_words
-from w2vflow.corpus.tasks import Workers, worker_pool
+from w2vflow.corpus.shards import open_tokens, open_words
+from w2vflow.corpus.tasks import worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
 from w2vflow.storage import write_json
 
@@ -154,82 +153,32 @@ def tokenize(
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
         with worker_pool(workers, None) as pool:
             blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
-            files, replaced = _number(blocks, Path(work), rule, pool, text_bytes(given, reader), progress)
-        frequency: Counter[str] = Counter()
-        documents = 0
-        for file in files:
-            part = open_words(file)
-            documents += part.documents
-            for word, times in zip(part.words, part.frequency.tolist(), strict=True):
-                if times:
-                    frequency[word] += times
-        if not frequency:
-            raise argument_error(
-                "paths",
-                f"text with words in documents of at least {min_document_words} words",
-                "none",
-                "Check the path, the reader, `tokens` and `min_document_words`.",
-            )
-        words = choose_words(frequency, vocab_size, min_count, vocabulary)
+            found = number_corpus(blocks, Path(work), rule, pool, text_bytes(given, reader), progress)
+        words = choose_words(found.frequency, vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
         metadata = {
             "source": source,
             **{name: described[name] for name in kept},
-            "corpus_documents": documents,
-            "corpus_tokens": frequency.total(),
-            "corpus_distinct_words": len(frequency),
-            "corpus_invalid_utf8_replaced": replaced,
+            **found.facts(),
         }
         whole = Path(work) / "whole"
         whole.mkdir()
-        _write(whole, files, words, [frequency[word] for word in words], documents, metadata)
+        _write(whole, found, words, metadata)
         whole.rename(target)
 
 
-def _number(
-    blocks: Iterator[Block],
-    folder: Path,
-    rule: CountingRule,
-    pool: Workers,
-    total: int | None,
-    progress: bool,
-) -> tuple[list[Path], int]:
-    """Have every block numbered; return where, in order, and how many runs of bad bytes were replaced."""
-    files: list[Path] = []
-    replaced = 0
-    with tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress) as bar:
-
-        def tasks() -> Iterator[tuple[Any, ...]]:
-            nonlocal replaced
-            for block in blocks:
-                files.append(folder / f"block-{len(files)}")
-                replaced += block.replaced
-                bar.update(len(block.text))
-                yield files[-1], block, rule.tokens, rule.min_document_words
-
-        for _ in pool.run(number_block, tasks()):
-            pass
-    return files, replaced
-
-
-def _write(
-    folder: Path,
-    files: list[Path],
-    words: list[str],
-    unigram: list[int],
-    documents: int,
-    metadata: dict[str, Any],
-) -> None:
+def _write(folder: Path, found: Numbered, words: list[str], metadata: dict[str, Any]) -> None:
     """Write the tokens, block by block, and the manifest."""
     row = {word: index for index, word in enumerate(words)}
+    unigram = [found.frequency[word] for word in words]
     # Every place of a word and one end for every document: known before the first is written.
-    total = sum(unigram) + documents
+    total = sum(unigram) + sum(found.documents)
     content = hashlib.sha256()
     with (folder / "tokens.npy").open("wb") as stream:
         header = {"descr": "<i4", "fortran_order": False, "shape": (total,)}
         np.lib.format.write_array_header_1_0(stream, header)
-        for file in files:
+        for file in found.files:
             # A last entry for the ends of documents, which are numbered -1.
             rank = np.array([*(row.get(word, -2) for word in open_words(file).words), -1], "<i4")
             numbers = rank[open_tokens(file)[0]]

@@ -1,0 +1,89 @@
+"""The first stage of everything made of a text: its words as numbers, block by block."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from w2vflow.checks import argument_error
+from w2vflow.corpus.readers import Block
+from w2vflow.corpus.rules import CountingRule
+from w2vflow.corpus.shards import number_block, open_words, task_name
+from w2vflow.corpus.tasks import Workers
+
+__all__ = ["Numbered", "number_corpus"]
+
+
+@dataclass
+class Numbered:
+    """What is known of a corpus after its words are numbered.
+
+    Attributes:
+        files: a token file for every block of text, in order; see `open_tokens`.
+        documents, tokens: how many each of them has.
+        frequency: of every word.
+        replaced: runs of bytes that were not UTF-8.
+    """
+
+    files: list[Path]
+    documents: list[int]
+    tokens: list[int]
+    frequency: Counter[str]
+    replaced: int
+
+    def facts(self) -> dict[str, int]:
+        """Return what the metadata tells of the corpus."""
+        return {
+            "corpus_documents": sum(self.documents),
+            "corpus_tokens": sum(self.tokens),
+            "corpus_distinct_words": len(self.frequency),
+            "corpus_invalid_utf8_replaced": self.replaced,
+        }
+
+
+def number_corpus(
+    blocks: Iterator[Block],
+    folder: Path,
+    rule: CountingRule,
+    pool: Workers,
+    total: int | None,
+    progress: bool,
+) -> Numbered:
+    """Have every block numbered, each left in a file named by its content; return where, and all words.
+
+    Raises:
+        ValueError: there are no words.
+    """
+    files: list[Path] = []
+    bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
+    found = Numbered(files, [], [], Counter(), 0)
+
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        for block in blocks:
+            name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
+            files.append(folder / f"tokens-{name}")
+            found.replaced += block.replaced
+            bar.update(len(block.text))
+            yield files[-1], block, rule.tokens, rule.min_document_words
+
+    for _ in pool.run(number_block, tasks()):
+        pass
+    bar.close()
+    for file in files:
+        part = open_words(file)
+        found.documents.append(part.documents)
+        found.tokens.append(int(part.frequency.sum()))
+        for word, times in zip(part.words, part.frequency.tolist(), strict=True):
+            if times:
+                found.frequency[word] += times
+    if not found.frequency:
+        raise argument_error(
+            "paths",
+            f"text with words in documents of at least {rule.min_document_words} words",
+            "none",
+            "Check the path, the reader, `tokens` and `min_document_words`.",
+        )
+    return found
