@@ -158,7 +158,7 @@ def test_embeddings_that_do_not_fit_are_refused_before_they_are_made(monkeypatch
     ):
         with pytest.raises(ValueError, match=r"`save_embeddings` must be .*30 words at 2 times of 1 seeds"):
             solve()
-    with pytest.raises(ValueError, match=r"SGD's table of all pairs of 30 words fits.*most_frequent"):
+    with pytest.raises(ValueError, match=r"the table of pairs of 30 words fits.*most_frequent"):
         wf.run_sgd(one, W0, [0.1], key=jax.random.key(0), learning_rate=0.01, batch_size=2)
 
 
@@ -220,5 +220,7 @@ def test_without_float64_hardware_everything_goes_to_a_device_that_has_it(monkey
         assert "no float64 on" in solve(one, W0, [0.1]).metadata["device"]
     with pytest.raises(ValueError, match="`devices` must be devices that have float64"):
         one.shard(jax.devices())
-    sgd = wf.run_sgd(one, W0, [0.1], key=jax.random.key(0), learning_rate=0.01, batch_size=8)
+    sgd = wf.run_sgd(
+        one, W0, [0.1], key=jax.random.key(0), learning_rate=0.01, batch_size=256, sampler="balanced"
+    )
     assert sgd.singular_values.dtype == np.float32

@@ -86,7 +86,7 @@ def test_sgd_follows_the_prediction(sampler):
     ts = np.linspace(0, 1.5 * wf.step_time_law(problem, dim, scale)[0].max(), 40)
     keys = jax.random.split(jax.random.key(0), 2)
     # Importance weights make the sampler "corpus" noisier by orders of magnitude.
-    batch = {"balanced": 8192, "blocks": 16_384, "corpus": 262_144}[sampler]
+    batch = {"balanced": 8192, "blocks": 16_384, "corpus": 262_144, "shared": 131_072}[sampler]
     sgd = wf.run_sgd_ensemble(
         problem, keys, ts, dim=dim, scale=scale, learning_rate=rate, batch_size=batch, sampler=sampler
     )
@@ -119,7 +119,7 @@ def test_progress_bar_is_shown(problem, capfd):
         ({"learning_rate": float("nan")}, "`learning_rate` must be positive and finite"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"batch_size": 7, "sampler": "corpus"}, "`batch_size` must be at least 1, and even"),
-        ({"sampler": "every"}, r"`sampler` must be one of \['balanced', 'blocks', 'corpus'\]"),
+        ({"sampler": "every"}, r"`sampler` must be one of \['balanced', 'blocks', 'corpus', 'shared'\]"),
         ({"ts": [-1.0, 2.0]}, "`ts` must be positive"),
         ({"ts": [2.0, 1.0]}, "`ts` must be strictly increasing"),
         ({"ts": [1.0, 1.0 + 1e-9]}, "`ts` must be at least one step"),
