@@ -3,15 +3,14 @@
     w2vflow count TEXT --vocab-size 10000 --min-document-words 50 --out counts.npz
     python benchmarks/gradients.py counts.npz [--dim 200] [--block-pairs N ...]
 
-Each problem runs in a process of its own, in float32. `peak above` is the most memory while gradients
-were formed, less what was held before, in dense V x V matrices; `when built`, the most before that.
+Each problem runs in a process of its own, in float32. `temporary` is what the compiled gradient takes
+beside weights and problem, in dense V x V matrices.
 """
 
 import argparse
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 PROBLEMS = [
     ("Uniform()", "quartic", True, "dense"),
@@ -21,12 +20,6 @@ PROBLEMS = [
     ("Mikolov(1e-4)", "logistic", False, "sparse"),
     ("Mikolov(1e-4)", "quartic", False, "sparse"),
 ]
-
-
-def memory(line):
-    """Return a line of this process's memory, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(x for x in lines if x.startswith(line)).split()[1]) * 1024
 
 
 def measure(path, dim, weighting, loss, tied, form, block_pairs):
@@ -45,19 +38,16 @@ def measure(path, dim, weighting, loss, tied, form, block_pairs):
     objective = problem.objective(np.float32)
     size = problem.sides * problem.vocab_size
     Z = jnp.asarray(np.random.default_rng(0).normal(size=(size, dim)) * 0.1, jnp.float32)
-    held, building = memory("VmRSS"), memory("VmHWM")
-    # What building took is forgotten: the peak is counted from here.
-    Path("/proc/self/clear_refs").write_text("5")
-    gradient = jax.jit(lambda objective, Z: objective.gradient(Z))
+    gradient = jax.jit(lambda objective, Z: objective.gradient(Z)).lower(objective, Z).compile()
+    temporary = gradient.memory_analysis().temp_size_in_bytes / (4 * problem.vocab_size**2)
     times = []
     for _ in range(4):
         start = time.perf_counter()
         jax.block_until_ready(gradient(objective, Z))
         times.append(time.perf_counter() - start)
-    share = (memory("VmHWM") - held) / (4 * problem.vocab_size**2)
     name = f"{weighting:<14}{loss:<10}{'tied' if tied else 'untied':<8}{form:<8}"
     print(
-        f"{name}{block_pairs:>10}{min(times[1:]):>10.2f} s{share:>8.2f} matrices{building / 1e9:>10.1f} GB",
+        f"{name}{block_pairs:>10}{min(times[1:]):>10.2f} s{temporary:>8.2f} matrices",
         flush=True,
     )
 
@@ -72,7 +62,7 @@ def main():
     if a.only is not None:
         measure(a.statistics, a.dim, *PROBLEMS[a.only], a.block_pairs[0])
         return
-    print("weighting     loss      weights form    block pairs     gradient    peak above   when built")
+    print("weighting     loss      weights form    block pairs     gradient     temporary")
     for pairs in a.block_pairs:
         for index in range(len(PROBLEMS)):
             own = ["--dim", str(a.dim), "--block-pairs", str(pairs), "--only", str(index)]

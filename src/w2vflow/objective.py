@@ -199,12 +199,10 @@ class DenseRows(eqx.Module):
     """A dense matrix in blocks of rows: row `r` of a device is row `r // N` of block `r mod N`.
 
     Attributes:
-        matrix: `(N b, P)`, the rows of a device padded with zeros to a multiple of the block.
-        blocks: `N`.
+        matrix: `(N, b, P)`, block after block, so that taking one copies no other; empty rows are zero.
     """
 
-    matrix: Float[Array, "r P"]
-    blocks: int = eqx.field(static=True)
+    matrix: Float[Array, "N b P"]
 
     @classmethod
     def of(cls, matrix: Float[np.ndarray, "V V"], mesh: Mesh, dtype: Any) -> "DenseRows":
@@ -213,17 +211,21 @@ class DenseRows(eqx.Module):
         by_device = deal(deal(np.asarray(matrix, dtype), ranks, axis=0), ranks, axis=1)
         rows, width = len(by_device) // ranks, by_device.shape[1]
         blocks = _block_count(rows, width)
-        if missing := -rows % blocks:
-            by_device = by_device.reshape(ranks, rows, width)
-            by_device = np.pad(by_device, ((0, 0), (0, missing), (0, 0))).reshape(-1, width)
-        return cls(place(by_device, mesh, ROWS), blocks)
+        height = -(-rows // blocks)
+        cut = np.zeros((ranks, blocks, height, width), dtype)
+        for number in range(blocks):
+            own = by_device.reshape(ranks, rows, width)[:, number::blocks]
+            cut[:, number, : own.shape[1]] = own
+        return cls(place(cut.reshape(-1, height, width), mesh, ROWS))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of one device."""
+        return len(self.matrix)
 
     def block(self, number: Int[Array, ""]) -> Float[Array, "b P"]:
         """Return one block of rows."""
-        rows, width = self.matrix.shape
-        return jax.lax.dynamic_index_in_dim(
-            self.matrix.reshape(rows // self.blocks, self.blocks, width), number, axis=1, keepdims=False
-        )
+        return self.matrix[number]
 
 
 class SparseRows(eqx.Module):
