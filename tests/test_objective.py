@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from systems import random_statistics
 
 import w2vflow as wf
+from w2vflow import problem as problem_module
 from w2vflow.layout import PRECISION
 from w2vflow.losses import as_loss
 from w2vflow.objective import BlockedObjective, FactoredObjective
@@ -79,7 +80,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("weighting", "loss", "tied", "form"), CASES)
-def test_value_and_gradient(stats, weighting, loss, tied, form):
+def test_value_and_gradient(stats, weighting, loss, tied, form, monkeypatch):
+    # Of few words all seen pairs are many: as if they were few.
+    monkeypatch.setattr(problem_module, "_SAMPLED_BELOW", 2)
     problem = wf.Problem.from_statistics(
         stats, weighting=WEIGHTINGS[weighting], loss=loss, tied=tied, matrix=form
     )
@@ -148,9 +151,13 @@ def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
     ("weighting", "form"),
     [("uniform", "dense"), ("rank one", "dense"), ("plain", "sparse"), ("mikolov", "sparse")],
 )
-def test_quartic_of_low_rank_forms_no_matrix_of_pairs(stats, weighting, form):
+def test_quartic_of_low_rank_forms_no_matrix_of_pairs(stats, weighting, form, monkeypatch):
+    monkeypatch.setattr(problem_module, "_SAMPLED_BELOW", 2)
     problem = wf.Problem.from_statistics(stats, weighting=WEIGHTINGS[weighting], tied=False, matrix=form)
     assert isinstance(problem.objective(), FactoredObjective)
+    monkeypatch.setattr(problem_module, "_SAMPLED_BELOW", 0)
+    few = weighting in ("plain", "mikolov")
+    assert isinstance(problem.objective(), BlockedObjective if few else FactoredObjective)
 
 
 def test_single_precision(stats):

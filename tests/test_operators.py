@@ -64,8 +64,10 @@ def test_objective_and_gradient_are_those_of_the_matrix(form):
 
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 @pytest.mark.parametrize("loss", ["quartic", "logistic"])
-def test_any_problem_on_eight_devices(form, loss):
+def test_any_problem_on_eight_devices(form, loss, monkeypatch):
     """37 words on 8 devices, so that some rows are empty; untied and asymmetric."""
+    # As if the seen pairs were few: then products are taken over them alone.
+    monkeypatch.setattr(problem, "_SAMPLED_BELOW", 2)
     one = wf.Problem.from_statistics(
         random_statistics(37), weighting=wf.Mikolov(), loss=loss, tied=False, matrix=form
     )

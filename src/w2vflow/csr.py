@@ -10,8 +10,9 @@ from jaxtyping import Array, Float, Int
 
 __all__ = ["csr_matmul", "csr_matmul_in_chunks", "csr_sampled_product"]
 
-# Entries times vectors that are gathered at a time.
+# Entries times vectors that are gathered at a time; where both vectors of a pair are, to stay in a cache.
 _CHUNK = 2**26
+_SAMPLED_CHUNK = 2**21
 
 
 def csr_matmul(
@@ -44,7 +45,7 @@ def csr_matmul_in_chunks(
     block: Float[Array, "V b"],
 ) -> Float[Array, "R b"]:
     """Return the same product by gathering and adding a bounded number of entries at a time."""
-    return _summed_entries(indptr, indices, values, block, lambda row, right: 1.0)
+    return _summed_entries(indptr, indices, values, block, lambda row, right: 1.0, _CHUNK)
 
 
 def csr_sampled_product(
@@ -56,19 +57,29 @@ def csr_sampled_product(
 ) -> Float[Array, "R b"]:
     """Return `(S o (left right^T)) right`: inner products are taken where `S` has entries, only there."""
     return _summed_entries(
-        indptr, indices, values, right, lambda row, found: jnp.sum(left[row] * found, axis=1)
+        indptr,
+        indices,
+        values,
+        right,
+        lambda row, found: jnp.sum(left[row] * found, axis=1),
+        _SAMPLED_CHUNK,
     )
 
 
 def _summed_entries(
-    indptr: Array, indices: Array, values: Array, block: Array, factor: Callable[[Array, Array], Any]
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    block: Array,
+    factor: Callable[[Array, Array], Any],
+    most: int,
 ) -> Array:
     """Return `sum over entries e of row r of values_e factor(r, block[c_e]) block[c_e]`, in chunks."""
     rows, entries = len(indptr) - 1, len(values)
     zeros = jnp.zeros((rows, block.shape[1]), block.dtype)
     if not entries:
         return zeros
-    chunk = min(entries, max(1, _CHUNK // block.shape[1]))
+    chunk = min(entries, max(1, most // block.shape[1]))
 
     def add_chunk(number: Array, total: Array) -> Array:
         # The last chunk starts earlier than its turn; what was counted before is masked.

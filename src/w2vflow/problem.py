@@ -29,6 +29,9 @@ AnyArray = Array | np.ndarray
 
 # Below this share of seen pairs a sparse product costs less than a dense one (benchmarks/operators.py).
 _SPARSE_BELOW = 0.2
+# Below this share a product over seen pairs alone costs less than one over all pairs in blocks, of
+# which a pair takes a sixtieth of the time (benchmarks/gradients.py).
+_SAMPLED_BELOW = 1 / 60
 # Small matrices are dense: everything about them is fast, and LAPACK finds their whole eigenbasis.
 _DENSE_UP_TO = 3000
 
@@ -206,7 +209,8 @@ class Problem:
             found: Objective = FactoredObjective.of_target(target, self.sides)
         else:
             weights, dense = self.pair_weights(), self.form == "dense"
-            low_rank = weights.dense_negative is None and (weights.exclusive or not dense)
+            few = not dense and weights.positive.nnz < _SAMPLED_BELOW * self.vocab_size**2
+            low_rank = weights.dense_negative is None and (weights.exclusive or few)
             if isinstance(self.pair_loss, Quartic) and low_rank:
                 found = FactoredObjective.of(weights, self.sides, mesh, dense=dense)
             else:
