@@ -1,6 +1,5 @@
 """The command line: `w2vflow demo`, `run`, `count`, `datasets`."""
 
-import os
 import sys
 import textwrap
 import time
@@ -133,7 +132,7 @@ def main() -> None:
 
 
 def _demo(command: Demo) -> None:
-    folder, log = _ready(command.out, command.experiment.seeds)
+    folder, log = _ready(command.out)
     from w2vflow.run import run_experiment
 
     run = run_experiment(command.experiment, log=log, progress=sys.stderr.isatty())
@@ -145,7 +144,7 @@ def _demo(command: Demo) -> None:
 
 
 def _study(command: Study) -> None:
-    folder, log = _ready(command.out, command.settings.seeds)
+    folder, log = _ready(command.out)
     from w2vflow.ablation import run_ablation
 
     run = run_ablation(command.settings, log=log, progress=sys.stderr.isatty())
@@ -156,14 +155,12 @@ def _study(command: Study) -> None:
     _report(_cells(run), paths, log)
 
 
-def _ready(out: Path, seeds: int) -> tuple[Path, "_Log"]:
+def _ready(out: Path) -> tuple[Path, "_Log"]:
     """Return the folder for results, after a check that it can be written, and a log; set JAX up."""
     import jax
 
     folder = check_writable_folder(out, "out")
     jax.config.update("jax_enable_x64", True)
-    # One virtual device per core: the seeds are shared out over devices.
-    jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, seeds))
     return folder, _Log(time.perf_counter())
 
 

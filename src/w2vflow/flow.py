@@ -17,7 +17,6 @@ from w2vflow.checkpoint import Checkpoint
 from w2vflow.checks import argument_error, check_times, check_weights
 from w2vflow.devices import WORDS, describe_mesh, require_float64
 from w2vflow.layout import gathered, to_host, to_rows, to_words
-from w2vflow.losses import Quartic
 from w2vflow.objective import FactoredObjective, Objective
 from w2vflow.operators import DiagonalOperator
 from w2vflow.problem import Problem
@@ -163,7 +162,7 @@ def solve_flow(
 
 def _method(problem: Problem) -> str:
     dense = problem.form == "dense"
-    if problem.constant_G and isinstance(problem.pair_loss, Quartic):
+    if problem.quartic_at_constant_G:
         return "dense flow" if dense else "matrix-free flow"
     return f"flow of {problem.pair_loss!r}, {problem.weighting!r}, {problem.form}"
 
@@ -174,7 +173,7 @@ def _eigenbasis(
     """Return the complete eigenbasis where the flow is to be integrated in it."""
     if basis not in ("auto", "words", "eigenvectors"):
         raise argument_error("basis", "'auto', 'words' or 'eigenvectors'", repr(basis))
-    solvable = problem.tied and problem.constant_G and isinstance(problem.pair_loss, Quartic)
+    solvable = problem.tied and problem.quartic_at_constant_G
     if not solvable and (basis == "eigenvectors" or spectrum is not None):
         problem.require_solvable("solve_flow in the eigenbasis")
     if basis == "words" or not solvable:

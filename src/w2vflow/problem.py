@@ -153,6 +153,11 @@ class Problem:
         """Whether all pairs weigh the same, as the theory supposes."""
         return self.weighting is None or isinstance(self.weighting, Uniform)
 
+    @property
+    def quartic_at_constant_G(self) -> bool:
+        """Whether the loss is quartic and all pairs weigh the same: `L = 1/4 ||M* - x||^2`."""
+        return isinstance(self.pair_loss, Quartic) and self.constant_G
+
     @cached_property
     def operator(self) -> Operator:
         """`M*` as an operator."""
@@ -204,7 +209,7 @@ class Problem:
         """
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh
-        if isinstance(self.pair_loss, Quartic) and self.constant_G:
+        if self.quartic_at_constant_G:
             target = self.operator if mesh == self.mesh else self.operator.shard(mesh)
             found: Objective = FactoredObjective.of_target(target, self.sides)
         else:

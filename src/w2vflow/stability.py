@@ -10,7 +10,6 @@ import scipy.sparse.linalg
 from jaxtyping import Array, Float
 
 from w2vflow.checks import argument_error, check_weights
-from w2vflow.losses import Quartic
 from w2vflow.objective import Objective
 from w2vflow.problem import Problem
 from w2vflow.spectrum import spectrum_ends
@@ -34,7 +33,7 @@ def stability_limit(problem: Problem) -> float:
     Raises:
         ValueError: the loss is not quartic or `G` not constant; then use `stability_limit_at`.
     """
-    if not _known(problem):
+    if not problem.quartic_at_constant_G:
         raise argument_error(
             "problem",
             "quartic and at constant G, where the end point is known",
@@ -82,7 +81,7 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     """
     if not (np.isfinite(learning_rate) and learning_rate > 0):
         raise argument_error("learning_rate", "positive and finite", learning_rate)
-    if not _known(problem):
+    if not problem.quartic_at_constant_G:
         return float("inf")
     limit = stability_limit(problem)
     if learning_rate >= limit:
@@ -94,10 +93,6 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
             "A twentieth of it is a safe start.",
         )
     return limit
-
-
-def _known(problem: Problem) -> bool:
-    return isinstance(problem.pair_loss, Quartic) and problem.constant_G
 
 
 @eqx.filter_jit
