@@ -12,6 +12,7 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.corpus.catalog import bundled_names
+from w2vflow.statistics import merge
 
 WORDS = ("a", "b", "c")
 COUNTS = np.array([[2, 1, 0], [1, 4, 3], [0, 3, 6]])
@@ -191,3 +192,19 @@ def test_blocks_are_cut_by_their_rows_alone(monkeypatch):
     for cuts in ([0, 10], list(range(11)), [0, 2, 3, 7, 10], [0, 0, 9, 10]):
         found = [[list(part) for part in block] for block in countfile.cut_blocks(pieces(cuts))]
         assert found == expected
+
+
+def test_real_valued_counts_are_merged_without_rounding():
+    counts = np.array([[1.4, 2.3], [2.3, 0.7]])
+    one = wf.CooccurrenceStatistics(("a", "b"), counts, np.array([3, 4]))
+    np.testing.assert_allclose(merge(one, one).counts.toarray(), 2 * counts, rtol=1e-15)
+
+
+def test_whole_counts_in_a_fractional_unit_are_read_back(tmp_path):
+    """Harmonic weights may add up to whole numbers everywhere; the unit is a twelfth all the same."""
+    counts = np.array([[2.0, 3.0], [3.0, 4.0]])
+    stats = wf.CooccurrenceStatistics(("a", "b"), counts, np.array([3, 4]), denominator=12)
+    stats.save(tmp_path / "counts.npz")
+    back = wf.CooccurrenceStatistics.load(tmp_path / "counts.npz")
+    np.testing.assert_array_equal(back.counts.toarray(), counts)
+    assert back.sha256 == stats.sha256

@@ -162,14 +162,20 @@ class CooccurrenceStatistics:
         """Return the denominator, 0 for float64 bit patterns, and the upper triangle in its units."""
         upper = sparse.csr_array(sparse.triu(self.counts))
         upper.sort_indices()
-        denominator, counts = self.denominator, upper.data
-        if counts.dtype == np.float64:
-            units = np.rint(counts * denominator)
-            exact = (units < 2**53).all() and (units / denominator == counts).all()
-            denominator, counts = (
-                (denominator, units.astype(np.int64)) if exact else (0, counts.view(np.int64))
-            )
+        counts = _whole_units(upper, self.denominator)
+        denominator = 0 if counts is None else self.denominator
+        if counts is None:
+            counts = upper.data.view(np.int64)
         return denominator, [RowBlock(np.diff(upper.indptr), upper.indices, counts)]
+
+
+def _whole_units(counts: sparse.csr_array, denominator: int) -> np.ndarray | None:
+    """Return counts in units of `1 / denominator` as int64, None where they are no multiples of it."""
+    if counts.dtype == np.int64:
+        return counts.data * denominator
+    units = np.rint(counts.data * denominator)
+    exact = (units < 2**53).all() and (units / denominator == counts.data).all()
+    return units.astype(np.int64) if exact else None
 
 
 def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> CooccurrenceStatistics:
@@ -203,20 +209,20 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
             "one", "counted without subsampling", one.metadata["subsampling"], "Subsample after merging."
         )
     # Whole units: a sum of the float64 quotients would round twice.
-    units = [
-        np.rint(s.counts.data * s.denominator).astype(np.int64)
-        if s.counts.dtype.kind == "f"
-        else s.counts.data * s.denominator
-        for s in (one, other)
-    ]
-    parts = [
-        sparse.csr_array((u, s.counts.indices, s.counts.indptr), shape=s.counts.shape)
-        for u, s in zip(units, (one, other), strict=True)
-    ]
-    counts = parts[0] + parts[1]
-    if one.denominator > 1:
-        # Not the matrix by the number: SciPy multiplies by the reciprocal, which rounds otherwise.
-        counts.data = counts.data / one.denominator
+    denominator = one.denominator
+    units = [_whole_units(s.counts, s.denominator) for s in (one, other)]
+    if one.denominator != other.denominator or any(u is None for u in units):
+        # Multiples of nothing in common, as where words were reweighed.
+        denominator, counts = 1, one.counts + other.counts
+    else:
+        parts = [
+            sparse.csr_array((u, s.counts.indices, s.counts.indptr), shape=s.counts.shape)
+            for u, s in zip(units, (one, other), strict=True)
+        ]
+        counts = parts[0] + parts[1]
+        if denominator > 1:
+            # Not the matrix by the number: SciPy multiplies by the reciprocal, which rounds otherwise.
+            counts.data = counts.data / denominator
     summed = ("corpus_documents", "corpus_tokens", "corpus_invalid_utf8_replaced")
     facts = {
         n: one.metadata[n] + other.metadata[n] for n in summed if n in one.metadata and n in other.metadata
@@ -229,7 +235,7 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
         counts,
         one.unigram + other.unigram,
         metadata,
-        one.denominator,
+        denominator,
     )
 
 
