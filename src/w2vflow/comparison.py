@@ -71,24 +71,30 @@ def direction_overlaps(U: Any, V: Any) -> np.ndarray:
 
 
 def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
-    """Return when each `s_k^2` first passes half of `lambda_k`, `([S,] k)`; NaN where it never does.
+    """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
     Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
     the sigmoid of an undisturbed step; so the grid may be coarse against the step. A mode that
     starts above half has no step: NaN.
 
+    A negative eigenvalue is learned only if its `s_k^2` is above half at the end too. Of untied
+    weights it then is; singular values of tied weights pass by there at most on their way to 0.
+
     Args:
         traj: a trajectory.
-        spec: leading eigenpairs; modes beyond the smaller of their number and `dim` are left out.
+        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
+            the smaller of their number and `dim` are left out.
     """
     modes = min(traj.dim, len(spec.eigenvalues))
-    fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / spec.eigenvalues[:modes]
+    values = spec.eigenvalues[:modes]
+    sizes = np.maximum(np.abs(values), np.finfo(float).tiny)
+    fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / sizes
     # SGD may overshoot lambda between two observed times.
     fraction = np.clip(fraction, 1e-300, 1 - 1e-6)
     logit = np.moveaxis(np.log(fraction) - np.log1p(-fraction), -2, -1)
     above = logit >= 0
     after = above.argmax(axis=-1)
-    crossed = above.any(axis=-1) & (after > 0)
+    crossed = above.any(axis=-1) & (after > 0) & (above[..., -1] | (values > 0))
     after = np.maximum(after, 1)
     low = np.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
     high = np.take_along_axis(logit, after[..., None], -1)[..., 0]
@@ -101,7 +107,7 @@ def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9
     """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
 
     The squared cosine between the direction of concept k when it has risen to a fraction `learned`
-    of `lambda_k` and at each later time; NaN before, and for concepts never learned. Concepts that
+    of `|lambda_k|` and at each later time; NaN before, and for concepts never learned. Concepts that
     do not rotate stay at 1. Concepts closer together than their rise is wide are learned jointly
     and turn within their common plane until both have risen: a smaller fraction shows it.
 
@@ -110,7 +116,7 @@ def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9
 
     Args:
         traj: a trajectory with embeddings.
-        spec: leading eigenpairs.
+        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
         learned: between 0 and 1.
 
     Raises:
@@ -124,7 +130,7 @@ def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9
     order = np.stack([_matching(direction_overlaps(U, directions[-1])) for U in directions])
     directions = np.take_along_axis(directions, order[:, None, :], axis=2)
     squares = np.take_along_axis(traj.singular_values[:, :modes] ** 2, order, axis=1)
-    reached = squares >= learned * spec.eigenvalues[:modes]
+    reached = squares >= learned * np.abs(spec.eigenvalues[:modes])
     when_learned = directions[reached.argmax(axis=0), :, np.arange(modes)].T
     cosines = np.sum(when_learned * directions, axis=1)
     return np.where(np.logical_or.accumulate(reached, axis=0), cosines**2, np.nan)

@@ -176,6 +176,7 @@ def _eigenbasis(
     solvable = problem.tied and problem.quartic_at_constant_G
     if not solvable and (basis == "eigenvectors" or spectrum is not None):
         problem.require_solvable("solve_flow in the eigenbasis")
+        problem.require_tied("solve_flow in the eigenbasis")
     if basis == "words" or not solvable:
         return None
     if spectrum is not None:

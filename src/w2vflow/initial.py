@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key
 
 from w2vflow.checks import argument_error, check_dimension
 
-__all__ = ["gaussian_init", "untied_init"]
+__all__ = ["balanced_init", "gaussian_init", "untied_init"]
 
 
 def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float) -> Float[Array, "*S V d"]:
@@ -69,3 +69,41 @@ def untied_init(
         return jnp.stack([words, jnp.zeros_like(words)], axis=-3)
     other = jnp.vectorize(lambda one: jax.random.fold_in(one, 2), signature="()->()")(key)
     return jnp.stack([words, gaussian_init(other, vocab_size, dim, scale)], axis=-3)
+
+
+def balanced_init(
+    key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float, *, imbalance: float = 0.0
+) -> Float[Array, "*S 2 V d"]:
+    """Return initial weights of words and of contexts with `W^T W - C^T C = imbalance I`, to rounding.
+
+    From such weights the untied gradient flow has a closed form, whatever their size. The smaller of
+    the two, words where `imbalance <= 0`, is drawn as `gaussian_init` does. The other is
+    `Q (S^T S + |imbalance| I)^(1/2)`, with `S` the smaller and `Q` a frame of `d` directions uniformly
+    at random: at `imbalance = 0` it is of the law of `gaussian_init` itself, and only its Gram matrix
+    is that of the words.
+
+    Args:
+        key: one JAX key, or an array of keys for an ensemble `(S, 2, V, dim)`.
+        vocab_size: `V`.
+        dim: embedding dimension `d`.
+        scale: size of the smaller side, above 0.
+        imbalance: `lam`, which the flow conserves, of either sign.
+
+    Raises:
+        ValueError: as `gaussian_init`, or an imbalance that is not finite.
+
+    Example:
+        >>> import jax
+        >>> W, C = balanced_init(jax.random.key(0), 5, 2, 0.1, imbalance=0.3)
+        >>> bool(abs(W.T @ W - C.T @ C - 0.3 * jnp.eye(2)).max() < 1e-6)
+        True
+    """
+    if not np.isfinite(imbalance):
+        raise argument_error("imbalance", "finite", imbalance)
+    drawn = untied_init(key, vocab_size, dim, scale)
+    smaller, other = drawn[..., 0, :, :], drawn[..., 1, :, :]
+    sizes, axes = jnp.linalg.eigh(jnp.swapaxes(smaller, -1, -2) @ smaller)
+    roots = jnp.sqrt(jnp.maximum(sizes, 0.0) + abs(imbalance))[..., None, :]
+    left, _, right = jnp.linalg.svd(other, full_matrices=False)
+    larger = left @ right @ (axes * roots) @ jnp.swapaxes(axes, -1, -2)
+    return jnp.stack([smaller, larger] if imbalance <= 0 else [larger, smaller], axis=-3)

@@ -240,7 +240,7 @@ class Problem:
         return self.statistics
 
     def require_solvable(self, purpose: str) -> None:
-        """Raise unless the theory's closed forms hold: quartic loss, constant `G`, tied weights.
+        """Raise unless the theory's closed forms hold: quartic loss, constant `G`.
 
         Raises:
             ValueError: they do not; the message says why, and what does hold.
@@ -248,16 +248,26 @@ class Problem:
         why = {
             f"the loss {self.pair_loss!r}": not isinstance(self.pair_loss, Quartic),
             f"the weighting {self.weighting!r}": not self.constant_G,
-            "untied weights": not self.tied,
         }
         found = [name for name, holds in why.items() if holds]
         if found:
             raise argument_error(
                 "problem",
-                f"quartic, at constant G and with tied weights for `{purpose}`, which is exact for those",
+                f"quartic and at constant G for `{purpose}`, which is exact for those",
                 f"one with {' and '.join(found)}",
                 "Use `solve_flow`; or `Problem.from_target(problem.target_operator())`, by which the "
                 "theory approximates it.",
+            )
+
+    def require_tied(self, purpose: str) -> None:
+        """Raise unless words and contexts share their vectors.
+
+        Raises:
+            ValueError: they do not.
+        """
+        if not self.tied:
+            raise argument_error(
+                "problem", f"one of tied weights for `{purpose}`", "one of untied weights", "Use `solve_flow`."
             )
 
     def shard(self, devices: Sequence[jax.Device]) -> "Problem":

@@ -1,7 +1,7 @@
 """Weights in an eigenbasis, complete or not, and their exact evolution over many times and seeds."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,11 +17,12 @@ from w2vflow.devices import float64_device
 from w2vflow.objective import factored_loss
 from w2vflow.problem import Problem
 from w2vflow.resources import available_cores
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.theory.bath import Bath, bath_averages, error_bound
 from w2vflow.theory.discrete import growth_rates
 from w2vflow.theory.factor import log_f_and_g, riccati_factor
 from w2vflow.theory.steps import strengths_of_overlaps
+from w2vflow.theory.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
 from w2vflow.trajectory import singular_values
 
 __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
@@ -58,19 +59,25 @@ class State:
     Attributes:
         basis: eigenpairs and the density of the rest.
         overlaps: `(S, K + r, d)`: `V^T W`, and below it `r = d` rows `L` of the rest, with
-            `L^T L = C = W_rest^T W_rest`; `r = 0` where the basis is complete.
+            `L^T L = C = W_rest^T W_rest`; `r = 0` where the basis is complete. Of untied weights
+            `(S, 2 V, d)`: `V^T W` above `V^T C`, in a complete basis.
         frame: `(S, V, r)`, orthonormal, with `W_rest = frame L` at the start; None if not wanted.
         log_weights: `ln w_j` of the nodes of the rest, `(m,)`: as the rest grows, its larger
             eigenvalues come to hold more of it.
+        sides: 1 where words and contexts share their vectors, else 2.
     """
 
     basis: Spectrum
     overlaps: np.ndarray
     frame: np.ndarray | None
     log_weights: np.ndarray
+    sides: int
 
     def to_words(self, factors: np.ndarray) -> np.ndarray:
-        """Return weights `(S, T, V, d)` from factors `(S, T, K + r, d)`."""
+        """Return weights `(S, T, V, d)` from factors `(S, T, K + r, d)`; untied ones are `(S, T, 2 V, d)`."""
+        if self.sides == 2:
+            coordinates = factors.reshape(*factors.shape[:2], 2, -1, factors.shape[-1])
+            return self.basis.to_words(coordinates).reshape(factors.shape)
         pairs = self.basis.eigenvectors.shape[1]
         words = self.basis.to_words(factors[..., :pairs, :])
         if self.frame is not None:
@@ -83,21 +90,28 @@ class State:
         grown = self.log_weights + 2 * growth_rates(nodes, rates.learning_rate) * t
         if grown.size:
             grown = grown - logsumexp(grown)
-        return State(self.basis, factors, self.frame, grown)
+        return replace(self, overlaps=factors, log_weights=grown)
 
 
 def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
     """Return the given eigenpairs if they suffice, or else as many as a prediction wants.
 
+    Untied weights want all: what is left out has no bound there.
+
     Raises:
-        ValueError: they are of another vocabulary, fewer than `dim`, or do not say what is left out.
+        ValueError: they are of another vocabulary, fewer than `dim`, do not say what is left out, or
+            are incomplete while weights are untied.
     """
     size = problem.vocab_size
+    if spectrum is None and not problem.tied:
+        return extreme_eigenpairs(problem, size)
     if spectrum is None:
         return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 4 * dim + 100))
     words, pairs = spectrum.eigenvectors.shape
     if words != size:
         raise argument_error("spectrum", f"of the problem's {size} words", f"eigenvectors of {words}")
+    if not problem.tied:
+        return spectrum.require_complete()
     if pairs < dim:
         raise argument_error(
             "spectrum",
@@ -113,64 +127,127 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
 
 
 def state_of(basis: Spectrum, weights: np.ndarray, keep_frame: bool) -> State:
-    """Return the state of weights `(S, V, d)`; `keep_frame` if `to_words` will be called."""
-    overlaps = basis.eigenvectors.T @ weights
+    """Return the state of weights, as `check_weights` returns them, `(S, V, d)` or `(S, 2 V, d)`.
+
+    `keep_frame` if `to_words` will be called.
+    """
     size, pairs = basis.eigenvectors.shape
+    sides = weights.shape[1] // size
+    if sides == 2:
+        each = weights.reshape(len(weights), 2, size, -1)
+        return State(basis, (basis.eigenvectors.T @ each).reshape(weights.shape), None, np.empty(0), 2)
+    overlaps = basis.eigenvectors.T @ weights
     if pairs == size:
-        return State(basis, overlaps, None, np.empty(0))
+        return State(basis, overlaps, None, np.empty(0), 1)
     rest = weights - basis.eigenvectors @ overlaps
     frame, rows = np.linalg.qr(rest) if keep_frame else (None, np.linalg.qr(rest, mode="r"))
     with np.errstate(divide="ignore"):  # a weight of 0 is allowed
         log_weights = np.log(basis.bath_weights / np.sum(basis.bath_weights))
-    return State(basis, np.concatenate([overlaps, rows], axis=1), frame, log_weights)
+    return State(basis, np.concatenate([overlaps, rows], axis=1), frame, log_weights, 1)
 
 
 class Observed(NamedTuple):
-    """What `evolve` returns, on the host: seeds first, then times."""
+    """What `evolve` returns, on the host: seeds first, then times.
+
+    Attributes:
+        factors: coordinates of the weights, in the form of `State.overlaps`, `(S, T, ., d)`.
+        imbalance: of untied weights, `||D - lam I||` over the largest `|lambda|`, the largest of all
+            seeds; see `doubled`.
+    """
 
     values: np.ndarray
     loss: np.ndarray
     factors: np.ndarray | None
     bound: np.ndarray | None
+    imbalance: float | None
 
 
 def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep_factors: bool) -> Observed:
     """Return the observables of a state at times from now, and its factors if they are to be kept.
 
     Weight decay `kappa` is a shift of all eigenvalues: `dW/dt = (M* - kappa I - W W^T) W`. The loss
-    remains that of `M*` itself.
+    remains that of `M*` itself. Untied weights follow the same equation, doubled, at half the speed.
+
+    Warns:
+        RuntimeWarning: untied weights are unbalanced by more than 1% of the largest `|lambda|`.
     """
-    basis, decay = state.basis, rates.weight_decay
-    eigenvalues = basis.eigenvalues - decay
-    dim, pairs = state.overlaps.shape[2], len(eigenvalues)
-    strengths = np.zeros((len(state.overlaps), pairs))
-    strengths[:, :dim] = strengths_of_overlaps(state.overlaps[:, :dim])
+    basis = state.basis
     norm_squared, rest_squared = float(np.sum(basis.eigenvalues**2)), None
     if state.log_weights.size:
         whole = float(problem.target_norm_squared())
         # Rounding of the difference is allowed for: it limits the eigenvalues left out.
         rest_squared = max(whole - norm_squared, 0.0) + 1e-12 * whole
         norm_squared = whole
-    modes = _Modes(
-        jnp.asarray(eigenvalues),
-        jnp.asarray(growth_rates(eigenvalues, rates.learning_rate)),
+    imbalance = None
+    if state.sides == 1:
+        modes = _modes(np.tile(basis.eigenvalues, (len(state.overlaps), 1)), state.overlaps, rates)
+        modes = modes._replace(log_left_out=_log_left_out(state))
+    else:
+        # The doubled flow runs at half the speed: a step eta in a time t is eta / 2 in t / 2.
+        times, rates = times / 2, Rates(rates.learning_rate / 2, 2 * rates.weight_decay)
+        pairs, excess = doubled(basis.eigenvalues, state.overlaps, rates.weight_decay)
+        imbalance = float(excess.max() / np.abs(basis.eigenvalues).max())
+        warn_if_unbalanced(imbalance)
+        modes = _modes(pairs.eigenvalues, pairs.overlaps, rates)
+        modes = modes._replace(drift=pairs.drift, angles=pairs.angles)
+    shared = _Shared(
+        jnp.asarray(basis.eigenvalues),
         None if rest_squared is None else _bath(state, rest_squared, rates),
         jnp.asarray(rates.learning_rate, jnp.float64),
-        jnp.asarray(decay, jnp.float64),
+        jnp.asarray(rates.weight_decay, jnp.float64),
         jnp.asarray(norm_squared),
     )
-    starts = (state.overlaps, strengths, _log_left_out(state))
-    return Observed(*_over_cores((modes, starts), times, keep_factors))
+    values, loss, factors, bound = _over_cores((shared, modes), times, keep_factors)
+    return Observed(values, loss, factors, bound, imbalance)
 
 
-def _over_cores(operands: tuple[Any, Any], times: np.ndarray, keep_factors: bool) -> Any:
+class _Modes(NamedTuple):
+    """Modes of every seed: eigenvalues less weight decay, growth rates, and how they start.
+
+    Attributes:
+        eigenvalues, rates: `(S, K)`.
+        overlaps: `(S, K + r, d)`.
+        strengths: `R_kk^2` of the modes that are learned, else 0; `(S, K)`.
+        log_left_out: see `_log_left_out`.
+        drift, angles: see `Doubled`; None where weights are tied.
+    """
+
+    eigenvalues: Any
+    rates: Any
+    overlaps: Any
+    strengths: Any
+    log_left_out: Any = None
+    drift: Any = None
+    angles: Any = None
+
+
+class _Shared(eqx.Module):
+    """What all seeds have in common: eigenvalues of `M*`, the rest, and what the loss needs."""
+
+    target: Float[Array, " K"]
+    bath: Bath | None
+    learning_rate: Float[Array, ""]
+    weight_decay: Float[Array, ""]
+    norm_squared: Float[Array, ""]
+
+
+def _modes(eigenvalues: np.ndarray, overlaps: np.ndarray, rates: Rates) -> _Modes:
+    # All seeds have their eigenvalues, however many, in one order.
+    learned = np.argsort(-eigenvalues[0], kind="stable")[: overlaps.shape[2]]
+    strengths = np.zeros(eigenvalues.shape)
+    strengths[:, learned] = strengths_of_overlaps(overlaps[:, learned])
+    shifted = eigenvalues - rates.weight_decay
+    return _Modes(shifted, growth_rates(shifted, rates.learning_rate), overlaps, strengths)
+
+
+def _over_cores(operands: tuple["_Shared", "_Modes"], times: np.ndarray, keep_factors: bool) -> Any:
     """Return what `_observe` gives, its times shared out over the cores if there is enough to do.
 
     Times do not depend on each other. LAPACK's own threads get in each other's way on matrices of
     this size: one thread for each core's times is five times as fast (benchmarks/exact_trajectory.py).
     """
     operands = jax.device_put(operands, float64_device())
-    rows = operands[1][0]
+    rows = operands[1].overlaps
 
     def observe(part: np.ndarray) -> Any:
         return jax.tree.map(
@@ -224,38 +301,31 @@ def _log_left_out(state: State) -> np.ndarray:
     return 2 * (np.log(np.maximum(rest, tiny)) - np.log(np.maximum(least, tiny)))
 
 
-class _Modes(eqx.Module):
-    """Eigenvalues less weight decay, their growth rates, the rest, and what the loss needs."""
-
-    eigenvalues: Float[Array, " K"]
-    rates: Float[Array, " K"]
-    bath: Bath | None
-    learning_rate: Float[Array, ""]
-    weight_decay: Float[Array, ""]
-    norm_squared: Float[Array, ""]
-
-
 @eqx.filter_jit
 def _observe(
-    modes: _Modes, starts: tuple[Array, ...], ts: Float[Array, " T"], keep_factors: bool
+    shared: _Shared, modes: _Modes, ts: Float[Array, " T"], keep_factors: bool
 ) -> tuple[Float[Array, "S T d"], Float[Array, "S T"], Array | None, Float[Array, "S T d"] | None]:
     """Observables for every seed and time, one after the other to save memory.
 
     Side by side they take as long: LAPACK factors one matrix at a time either way.
     """
 
-    def of_seed(start: tuple[Array, ...]) -> tuple[Array, Array, Array | None, Array | None]:
-        return jax.lax.map(lambda t: _at_time(modes, start, t, keep_factors), ts)
+    def of_seed(own: _Modes) -> tuple[Array, Array, Array | None, Array | None]:
+        return jax.lax.map(lambda t: _at_time(shared, own, t, keep_factors), ts)
 
-    return jax.lax.map(of_seed, starts)
+    return jax.lax.map(of_seed, modes)
 
 
 def _at_time(
-    modes: _Modes, start: tuple[Array, ...], t: Array, keep_factors: bool
+    shared: _Shared, modes: _Modes, t: Array, keep_factors: bool
 ) -> tuple[Array, Array, Array | None, Array | None]:
-    overlaps, strengths, log_left_out = start
-    eigenvalues, pairs, bath = modes.eigenvalues, len(modes.eigenvalues), modes.bath
-    exponent = 2 * modes.rates * (t + _saturation_advance(modes, strengths, t))
+    eigenvalues, overlaps, pairs, bath = (
+        modes.eigenvalues,
+        modes.overlaps,
+        len(modes.eigenvalues),
+        shared.bath,
+    )
+    exponent = 2 * modes.rates * (t + _saturation_advance(shared, modes, t))
     log_f, log_g_squared = log_f_and_g(eigenvalues, exponent, t)
     row_f, row_g_squared = log_f, log_g_squared
     if bath is not None:
@@ -264,24 +334,30 @@ def _at_time(
         row_f = jnp.concatenate([log_f, log_f_bath * rest])
         row_g_squared = jnp.concatenate([log_g_squared, log_g_squared_bath * rest])
         eigenvalues = jnp.concatenate([eigenvalues, mean * rest])
+    if modes.drift is not None:
+        overlaps = overlaps_at(overlaps, modes.drift, eigenvalues, t)
     X, Q1 = riccati_factor(overlaps, row_f, row_g_squared)
-    loss = factored_loss(modes.norm_squared, X, (eigenvalues + modes.weight_decay)[:, None] * X)
+    if modes.angles is not None:
+        Z = sides_of(X, modes.angles)
+        loss = untied_loss(shared.norm_squared, Z, shared.target)
+        return singular_values(Z, sides=2), loss, Z if keep_factors else None, None
+    loss = factored_loss(shared.norm_squared, X, (eigenvalues + shared.weight_decay)[:, None] * X)
     kept = X if keep_factors else None
     if bath is None:
         return singular_values(X), loss, kept, None
     R = jnp.linalg.qr(X[:pairs], mode="r")
     values = singular_values(jnp.concatenate([R, X[pairs:]]))
     # P is at least f_d sigma_d^2 by the first d modes alone, and F = fbar P^(-1/2) C P^(-1/2).
-    log_largest_F = log_f_bath - jnp.min(log_f[: overlaps.shape[1]]) + log_left_out
+    log_largest_F = log_f_bath - jnp.min(log_f[: overlaps.shape[1]]) + modes.log_left_out
     bound = error_bound(bath, t, values**2, log_g_squared, R, Q1[pairs:], log_largest_F)
     return values, loss, kept, bound
 
 
-def _saturation_advance(modes: _Modes, strengths: Array, t: Array) -> Array:
+def _saturation_advance(shared: _Shared, modes: _Modes, t: Array) -> Array:
     """Return the time `o_k(t)` by which descent is ahead of growth at `l_k`, where it saturates."""
-    growing = (strengths > 0) & (modes.eigenvalues > 0)
+    growing = (modes.strengths > 0) & (modes.eigenvalues > 0)
     safe = jnp.where(growing, modes.eigenvalues, 1.0)
     # -ln(1 - s^2/lambda) of the sigmoid that starts at `strength`, with its exponent in logarithms.
     log_f = log_f_and_g(safe, 2 * modes.rates * t, t)[0]
-    log_ratio = jnp.log(jnp.where(growing, strengths, 1.0)) + log_f
-    return jnp.where(growing, 0.75 * modes.learning_rate * jnp.logaddexp(0.0, log_ratio), 0.0)
+    log_ratio = jnp.log(jnp.where(growing, modes.strengths, 1.0)) + log_f
+    return jnp.where(growing, 0.75 * shared.learning_rate * jnp.logaddexp(0.0, log_ratio), 0.0)

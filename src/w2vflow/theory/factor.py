@@ -66,7 +66,8 @@ def log_f_and_g(
         exponent: `x_k`: `2 lambda_k t` in the flow, of the sign of `lambda_k` always.
         t: time.
     """
-    flat = eigenvalues == 0
+    # Rounding may leave no growth to an eigenvalue of 1e-17 either.
+    flat = exponent == 0
     size = jnp.where(flat, 1.0, jnp.abs(exponent))
     log_ratio = jnp.log(-jnp.expm1(-size)) - jnp.log(jnp.where(flat, 1.0, jnp.abs(eigenvalues)))
     log_f = jnp.where(flat, jnp.log(2 * t), jnp.maximum(exponent, 0.0) + log_ratio)

@@ -51,8 +51,8 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     approximate, and the rest of them again to lie without preference in the rest of the new spectrum.
 
     Args:
-        phases: one or more, all of one vocabulary.
-        W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble.
+        phases: one or more, all of one vocabulary, and all tied or all untied.
+        W0: initial weights, as for `predict`.
         save_embeddings: as for `predict`.
 
     Returns:
@@ -62,7 +62,11 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
         from one into the next are not bounded.
 
     Raises:
-        ValueError: no phases, different vocabulary sizes, or arguments that `predict` refuses.
+        ValueError: no phases, different vocabulary sizes, tied and untied weights, or arguments that
+            `predict` refuses.
+
+    Warns:
+        RuntimeWarning: as `predict`, of untied weights at the beginning of a phase.
 
     References:
         Docstring of `predict`.
@@ -97,7 +101,7 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndar
     """Return the weights, and the times of each phase."""
     if not phases:
         raise argument_error("phases", "one or more phases", "none")
-    size = phases[0].problem.vocab_size
+    size, tied = phases[0].problem.vocab_size, phases[0].problem.tied
     for number, phase in enumerate(phases):
         phase.problem.require_solvable("predict_phases")
         if phase.problem.vocab_size != size:
@@ -107,8 +111,14 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndar
                 f"{phase.problem.vocab_size} words in phase {number}",
                 "Count both corpora with the same words.",
             )
+        if phase.problem.tied != tied:
+            raise argument_error(
+                "phases",
+                f"all {'tied' if tied else 'untied'}, as the first",
+                f"phase {number}, which is not",
+            )
         Rates(phase.learning_rate, phase.weight_decay).check()
-    return check_weights(W0, size), [check_times(phase.ts) for phase in phases]
+    return check_weights(W0, size, phases[0].problem.sides), [check_times(phase.ts) for phase in phases]
 
 
 def _end(problem: Problem, state: State, observed: Observed, end: float, rates: Rates) -> State:
@@ -119,21 +129,23 @@ def _end(problem: Problem, state: State, observed: Observed, end: float, rates: 
     return state.after(end, factors[:, -1], rates)
 
 
-def _joined(phases: Sequence[Phase], parts: list, kept: list, axis: int | slice) -> Trajectory:
+def _joined(phases: Sequence[Phase], parts: list, bases: list, axis: int | slice) -> Trajectory:
     """Return the trajectory made of the parts."""
     times, values, loss, words = zip(*parts, strict=True)
-    bound = kept[0][1] if len(phases) == 1 else None
-    complete = all(part is None for _, part in kept)
+    bound = bases[0][1] if len(phases) == 1 else None
+    complete = all(part is None for _, part in bases)
+    first, size = phases[0].problem, phases[0].problem.vocab_size
+    kept = np.concatenate(words, axis=1)[axis] if words[0] is not None else None
     descent = any(phase.learning_rate > 0 for phase in phases)
     return Trajectory(
         "theory-discrete" if descent else "theory",
         np.concatenate(times),
         np.concatenate(values, axis=1)[axis],
         np.concatenate(loss, axis=1)[axis],
-        np.concatenate(words, axis=1)[axis] if words[0] is not None else None,
+        kept[..., :size, :] if kept is not None else None,
         {
             "method": "exact Riccati solution" + ("" if complete else ", leading eigenpairs"),
-            "eigenpairs": [pairs for pairs, _ in kept],
+            "eigenpairs": [pairs for pairs, _ in bases],
             "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist(),
             "learning_rate": [phase.learning_rate for phase in phases],
             "weight_decay": [phase.weight_decay for phase in phases],
@@ -141,4 +153,5 @@ def _joined(phases: Sequence[Phase], parts: list, kept: list, axis: int | slice)
             "device": describe_mesh(word_mesh()),
         },
         None if bound is None else bound[axis],
+        None if kept is None or first.tied else kept[..., size:, :],
     )

@@ -1,0 +1,137 @@
+"""Words and contexts with vectors of their own: the flow of two matrices as that of one, twice as tall."""
+
+import warnings
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+__all__ = ["Doubled", "doubled", "overlaps_at", "sides_of", "untied_loss", "warn_if_unbalanced"]
+
+Host = np.ndarray
+
+# Imbalance, over the largest |lambda|, from which a prediction is warned of.
+TOLERATED_IMBALANCE = 0.01
+
+
+class Doubled(NamedTuple):
+    """Eigenpairs of the doubled matrix, and a start in its eigenbasis. See `doubled`.
+
+    Attributes:
+        eigenvalues: `+ r_k` of all k, then `- r_k`, `(S, 2 V)`.
+        overlaps: with their eigenvectors, `(S, 2 V, d)`.
+        drift: what the first half of the overlaps seems to gain early on if `D` is no multiple of
+            the identity, `(S, V, d)`; else 0.
+        angles: `a_k`, `(S, V)`, by which each pair is turned.
+    """
+
+    eigenvalues: Float[Host, "S n"]
+    overlaps: Float[Host, "S n d"]
+    drift: Float[Host, "S V d"]
+    angles: Float[Host, "S V"]
+
+
+def _difference_of_grams(overlaps: Float[Host, "S n d"]) -> Float[Host, "S d d"]:
+    """Return `D = W^T W - C^T C`, which the flow conserves, from `W` above `C` in any basis of the words."""
+    words, contexts = np.split(overlaps, 2, axis=1)
+    return np.swapaxes(words, 1, 2) @ words - np.swapaxes(contexts, 1, 2) @ contexts
+
+
+def doubled(
+    eigenvalues: Float[Host, " V"], overlaps: Float[Host, "S n d"], weight_decay: float
+) -> tuple[Doubled, Float[Host, " S"]]:
+    """Return the eigenpairs of the matrix whose tied flow is the untied flow of `M*`, and the start in it.
+
+    Stacked as `Z = [W; C]`, and with `J = diag(I, -I)`, the flow `dW/dt = 1/2 (M* - W C^T) C`,
+    `dC/dt = 1/2 (M* - W C^T)^T W` is, for any start,
+
+        dZ/dt = 1/2 [F Z - 1/2 Z Z^T Z + 1/2 J Z D],   F = [[0, M*], [M*, 0]],   D = W^T W - C^T C.
+
+    Where `D = lam I`, `Y = Z / sqrt(2)` thus obeys the tied flow at half the speed,
+
+        dY/dt = 1/2 (F_lam - Y Y^T) Y,   F_lam = [[lam/2 I, M*], [M*, -lam/2 I]].
+
+    An eigenpair `(lambda, v)` of `M*` makes two of `F_lam`, with no eigenproblem to solve:
+
+        +r: [v cos a; v sin a],   -r: [-v sin a; v cos a],
+        r = sqrt(lambda^2 + lam^2 / 4),   a = 1/2 arg(lam / 2 + i lambda).
+
+    At `lam = 0` the first is `[v; sgn(lambda) v] / sqrt(2)`: a concept of negative eigenvalue is learned
+    as fast as a positive one, with opposed vectors of words and contexts.
+
+    Of other starts, `lam = tr D / d`, and what is left of `D` is taken along to first order. While
+    all is small, a column of `Z` along an eigenvector of `D` grows as `exp(F_delta t / 2)`, with its
+    own `delta` and so its own angle. To first order that is the growth at `lam`, of overlaps with
+    the first half of the eigenvectors that drift by `1 - e^(-r t)` of the difference which the angle
+    makes to them. Later on `D` changes singular values to second order only.
+
+    Args:
+        eigenvalues: of `M*`.
+        overlaps: `V^T W` above `V^T C`, of the complete basis.
+        weight_decay: of the doubled flow, `2 kappa`. It takes `D` to 0; `lam` is 0 then.
+
+    Returns:
+        The doubled start, and `||D - lam I||_2` of every seed.
+
+    References:
+        Fukumizu (1998) and Braun et al. (2022) for `lam = 0`; Domine et al. (2024), arXiv 2409.14623,
+        for `lam I`.
+    """
+    D = _difference_of_grams(overlaps)
+    lam = np.trace(D, axis1=1, axis2=2) / D.shape[-1] if weight_decay == 0 else np.zeros(len(D))
+    deltas, axes = np.linalg.eigh(D)
+    words, contexts = np.split(overlaps / np.sqrt(2), 2, axis=1)
+    sizes = np.hypot(eigenvalues, lam[:, None] / 2)
+    angles = np.arctan2(eigenvalues, lam[:, None] / 2) / 2
+    cosines, sines = np.cos(angles)[..., None], np.sin(angles)[..., None]
+    rising, falling = cosines * words + sines * contexts, cosines * contexts - sines * words
+    own = np.arctan2(eigenvalues[:, None], deltas[:, None, :] / 2) / 2
+    turned = np.cos(own) * (words @ axes) + np.sin(own) * (contexts @ axes)
+    # D itself fades under weight decay, and its effect the sooner.
+    share = np.divide(sizes, sizes + weight_decay, out=np.zeros_like(sizes), where=sizes > 0)
+    drift = share[..., None] * (turned @ np.swapaxes(axes, 1, 2) - rising)
+    start = Doubled(
+        np.concatenate([sizes, -sizes], axis=1), np.concatenate([rising, falling], axis=1), drift, angles
+    )
+    return start, np.abs(deltas - lam[:, None]).max(axis=1)
+
+
+def warn_if_unbalanced(imbalance: float) -> None:
+    """Warn, three callers up, where `||D - lam I||` is more than 1% of the largest `|lambda|`."""
+    if imbalance > TOLERATED_IMBALANCE:
+        warnings.warn(
+            "The closed form of untied weights is exact where W0^T W0 - C0^T C0 is a multiple of the "
+            f"identity. Here it is off by {imbalance:.1%} of the largest |lambda|, more than "
+            f"{TOLERATED_IMBALANCE:.0%}, and each s_k^2 may be off by as much. Use `solve_flow`, or start "
+            "from `balanced_init`.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def overlaps_at(
+    overlaps: Float[Array, "n d"],
+    drift: Float[Array, "V d"],
+    eigenvalues: Float[Array, " n"],
+    t: Float[Array, ""],
+) -> Float[Array, "n d"]:
+    """Return the overlaps from which the doubled flow seems to have started, seen from its time `t`."""
+    passed = -jnp.expm1(2 * eigenvalues[len(drift) :] * t)
+    return overlaps.at[: len(drift)].add(passed[:, None] * drift)
+
+
+def sides_of(X: Float[Array, "n d"], angles: Float[Array, " V"]) -> Float[Array, "n d"]:
+    """Return `V^T W` above `V^T C` from coordinates `X` in the eigenbasis of the doubled matrix."""
+    rising, falling = jnp.split(jnp.sqrt(2.0) * X, 2)
+    cosines, sines = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    return jnp.concatenate([cosines * rising - sines * falling, sines * rising + cosines * falling])
+
+
+def untied_loss(
+    target_norm_squared: Float[Array, ""], Z: Float[Array, "n d"], eigenvalues: Float[Array, " V"]
+) -> Float[Array, ""]:
+    """Return `1/4 ||M* - W C^T||_F^2` from `V^T W` above `V^T C`, without a matrix of pairs."""
+    words, contexts = jnp.split(Z, 2)
+    crossed = jnp.sum(words * eigenvalues[:, None] * contexts)
+    return (target_norm_squared - 2 * crossed + jnp.sum((words.T @ words) * (contexts.T @ contexts))) / 4

@@ -1,0 +1,64 @@
+"""The table of predictions, docs/predictions.md: every row computed anew, on Wikipedia, by one command.
+
+    python validation/predictions.py              # everything; under an hour on two cores
+    python validation/predictions.py ladder       # some parts anew, the others from the last time
+
+Each part is a script of its own beside this one, runs in a process of its own and leaves its rows in
+`runs/validation/`. `uncertainty` needs the text of the corpus: `W2VFLOW_TEST_DATA` names its folder.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from table import Row, load_rows
+
+HERE = Path(__file__).parent
+PARTS = ("steps", "untied", "discrete", "ladder", "uncertainty", "interventions", "solvable")
+KEPT = Path("runs/validation")
+PAGE = HERE.parent / "docs" / "predictions.md"
+
+INTRODUCTION = """# Predictions beside what was measured
+
+Every prediction of `w2vflow.theory`, with the conditions it was made under, what was measured by
+gradient flow, descent, SGD or a recount, and where it stops being true. Words: the 2,000 most frequent
+of 15,044 articles of Wikipedia (`enwiki15k`), unless a row says otherwise. Errors are those of the run
+that made the table; random numbers are seeded.
+
+The table is written by
+
+```sh
+W2VFLOW_TEST_DATA=FOLDER_OF_THE_CORPUS python validation/predictions.py
+```
+
+"""
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """Return the table."""
+    names = ("quantity", "conditions", "predicted", "measured", "error", "where it breaks down")
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    for row in rows:
+        cells = (row.quantity, row.conditions, row.predicted, row.measured, row.error, row.breaks)
+        if any("|" in cell or "\n" in cell for cell in cells):
+            raise ValueError(f"a cell of the row {row.quantity!r} would break the table")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(parts: list[str]) -> None:
+    """Run the parts named, or all, and write the page."""
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    for part in parts or PARTS:
+        print(f"== {part}", flush=True)
+        subprocess.run([sys.executable, str(HERE / f"{part}.py")], check=True)
+    rows = [row for part in PARTS for row in load_rows(KEPT / f"{part}.json")]
+    PAGE.write_text(INTRODUCTION + as_markdown(rows), encoding="utf-8")
+    print(f"{len(rows)} rows in {PAGE}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
