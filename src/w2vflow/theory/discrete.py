@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["growth_rates", "half_rise_shift"]
+__all__ = ["growth_rates", "saturation_advance"]
 
 
 def growth_rates(eigenvalues: np.ndarray, learning_rate: float) -> np.ndarray:
@@ -18,9 +18,13 @@ def growth_rates(eigenvalues: np.ndarray, learning_rate: float) -> np.ndarray:
     return np.log(factors) / learning_rate
 
 
-def half_rise_shift(learning_rate: float) -> float:
-    """Return by how much descent reaches half-rise before a sigmoid of rate `l_k` does: `3/4 ln 2 eta`.
+def saturation_advance(fraction: float, learning_rate: float) -> float:
+    """Return by how much descent reaches a fraction q of `lambda_k` before a sigmoid of rate `l_k` does.
 
-    First order in `eta`, the same for all modes.
+        -3/4 eta ln(1 - q)
+
+    From the modified equation of descent, `t = T0 + eta/2 ln[F(s) / F(s0)]`, `F = s (lambda - s^2)`. First
+    order in `eta`, the same for all modes, tied or untied; `3/4 ln 2 eta` at half-rise. Saturating
+    descent is no sigmoid: beyond `q ~ 1 - eta lambda_k` the next order is as large.
     """
-    return 0.75 * float(np.log(2.0)) * learning_rate
+    return -0.75 * learning_rate * float(np.log1p(-fraction))

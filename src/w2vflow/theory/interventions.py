@@ -1,0 +1,293 @@
+"""What changes when the corpus does: which concepts come sooner, later, newly or no more; and schedules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from w2vflow.checks import argument_error
+from w2vflow.devices import float64_device, require_float64
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.theory.modes import degenerate_groups
+from w2vflow.theory.phases import Phase
+from w2vflow.theory.steps import step_time_law
+
+__all__ = ["ConceptChanges", "concept_changes", "schedule_phases"]
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptChanges:
+    """The first `k` concepts of a problem, and what has become of them in another. See `concept_changes`.
+
+    Attributes:
+        eigenvalues: `lambda_k` before, `(k,)`.
+        eigenvalues_after: of the concept that each has become; NaN for none.
+        eigenvalues_first_order: what first-order perturbation expects, `lambda_k + v_k^T dM v_k`; where words
+            go, `u^T M u / u^T u` with the new `M*` and what is left of `v_k` as `u`.
+        places: which concept each has become, from 0 in the order of learning; -1 for none.
+        overlaps: squared cosine between both, of degenerate concepts between their spaces.
+        retained: share of `v_k` that lies within the `dim` directions learned afterwards, `(k,)`.
+        step_times: mean over seeds of when each is learned, before.
+        step_times_after: the same afterwards; infinite where it has left the `dim` directions that are
+            learned, NaN where it has become none.
+        step_times_first_order: from `eigenvalues_first_order`, at the old place.
+        new: those of the first `k` concepts afterwards that none of the first `dim` before has become.
+        degenerate: whether a concept shares its eigenvalue with another, before, `(k,)`.
+    """
+
+    eigenvalues: Float[np.ndarray, " k"]
+    eigenvalues_after: Float[np.ndarray, " k"]
+    eigenvalues_first_order: Float[np.ndarray, " k"]
+    places: Int[np.ndarray, " k"]
+    overlaps: Float[np.ndarray, " k"]
+    retained: Float[np.ndarray, " k"]
+    step_times: Float[np.ndarray, " k"]
+    step_times_after: Float[np.ndarray, " k"]
+    step_times_first_order: Float[np.ndarray, " k"]
+    new: Int[np.ndarray, " n"]
+    degenerate: Bool[np.ndarray, " k"]
+
+    @property
+    def hastened(self) -> Int[np.ndarray, " n"]:
+        """Concepts that are learned sooner, those most so first."""
+        return self._ordered(self.step_times_after / self.step_times)
+
+    @property
+    def delayed(self) -> Int[np.ndarray, " n"]:
+        """Concepts that are learned later, those most so first."""
+        return self._ordered(self.step_times / self.step_times_after)
+
+    @property
+    def lost(self) -> Int[np.ndarray, " n"]:
+        """Concepts that are learned no more: gone, mixed with others, or behind the first `dim`."""
+        return np.flatnonzero(~np.isfinite(self.step_times_after))
+
+    def _ordered(self, ratio: Float[np.ndarray, " k"]) -> Int[np.ndarray, " n"]:
+        below = np.flatnonzero(np.isfinite(self.step_times_after) & (ratio < 1))
+        return below[np.argsort(ratio[below], kind="stable")]
+
+    def __str__(self) -> str:
+        lines = ["concept    lambda -> after       (1st order)  becomes  overlap  step time -> after"]
+        for k, place in enumerate(self.places):
+            becomes = "none" if place < 0 else str(place + 1)
+            lines.append(
+                f"{k + 1:>6}{'=' if self.degenerate[k] else ' '} {self.eigenvalues[k]:>10.5g} -> "
+                f"{self.eigenvalues_after[k]:<10.5g} ({self.eigenvalues_first_order[k]:>9.5g}) {becomes:>8}"
+                f"  {self.overlaps[k]:>7.3f} {self.step_times[k]:>10.5g} -> {self.step_times_after[k]:<10.5g}"
+            )
+        if len(self.new):
+            lines.append("new afterwards: " + ", ".join(str(k + 1) for k in self.new))
+        return "\n".join(lines)
+
+
+def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale: float) -> ConceptChanges:
+    """Return what becomes of the first `k` concepts when the corpus changes.
+
+    Concepts of both problems are matched one to one, so that the sum of their squared overlaps
+    `(u_j . v_k)^2` is largest, over somewhat more than `k` of each. Concepts of one eigenvalue
+    (`degenerate_groups`) have no directions of their own: their overlap is that of their spaces.
+    A match below one half is none: the concept is gone, or mixed with others of nearly its eigenvalue
+    (`retained` tells: near 1 where it has only been mixed).
+
+    Words are matched by name where both problems know theirs; a word that only one of them has counts
+    as a row of zeros in the other. Step times are the mean of `step_time_law`, which says how small
+    `scale` must be. First-order changes are right to `|dM|^2 / gap`, with the distance to the nearest
+    eigenvalue as gap; the exact ones beside them show how far that is. To take words out is no small
+    change of their rows: `v^T dM v` alone would be twice too large there, because the concept turns
+    away from them at once. Hence the quotient over the words that stay.
+
+    Args:
+        before, after: quartic, constant `G`, tied.
+        k: how many concepts, at most `dim`.
+        dim: embedding dimension `d` of the training.
+        scale: of its `gaussian_init`.
+
+    Raises:
+        ValueError: a problem is not quartic, tied and at constant `G`; float64 is off; `k` is outside
+            1..dim; the problems have no word in common, or different sizes where words are not known; or
+            fewer than `dim` positive eigenvalues.
+
+    References:
+        Kato (1966), Perturbation theory for linear operators, chapter II, for the first order.
+    """
+    require_float64("concept_changes")
+    for problem in (before, after):
+        problem.require_solvable("concept_changes")
+        problem.require_tied("concept_changes")
+    if not 1 <= k <= dim:
+        raise argument_error("k", f"between 1 and the dimension {dim}", k)
+    rows, rows_after = _common_rows(before, after)
+    # More than k of each, to find those that have moved to a place further behind or come from there.
+    old, new = (leading_eigenpairs(p, min(p.vocab_size, max(dim, 2 * k + 10))) for p in (before, after))
+    carried = np.zeros((after.vocab_size, len(old.eigenvalues)))
+    carried[rows_after] = old.eigenvectors[rows]
+    cosines = carried.T @ new.eigenvectors
+    overlaps = _shared_overlaps(cosines**2, _groups(old), _groups(new))
+    one, other = linear_sum_assignment(overlaps, maximize=True)
+    found = overlaps[one, other] >= 0.5
+    becomes = np.full(len(overlaps), -1)
+    becomes[one[found]] = other[found]
+    places = becomes[:k]
+    best = np.zeros(len(overlaps))
+    best[one] = overlaps[one, other]
+    times, _ = step_time_law(before, dim, scale, spectrum=old)
+    times_after, _ = step_time_law(after, dim, scale, spectrum=new)
+    # Beyond `dim` nothing is learned; the last entry is for concepts that have become none.
+    every = np.full(len(new.eigenvalues) + 1, np.inf)
+    every[:dim], every[-1] = times_after, np.nan
+    values, first = old.eigenvalues[:k], _first_order(after, carried, _groups(old))[:k]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The law's `2 lambda t = ln lambda + constant`, at another eigenvalue.
+        moved = (2 * values * times[:k] + np.log(first / values)) / (2 * first)
+    return ConceptChanges(
+        values,
+        np.append(new.eigenvalues, np.nan)[places],
+        first,
+        places,
+        best[:k],
+        np.sum(cosines[:k, :dim] ** 2, axis=1),
+        times[:k],
+        every[places],
+        np.where(first > 0, moved, np.inf),
+        np.setdiff1d(np.arange(k), becomes[:dim]),
+        np.bincount(_groups(old))[_groups(old)][:k] > 1,
+    )
+
+
+def schedule_phases(
+    problem: Problem,
+    schedule: Callable[[Any], Any] | Any,
+    steps: Any,
+    *,
+    pieces: int = 32,
+    weight_decay: float = 0.0,
+    spectrum: Spectrum | None = None,
+) -> list[Phase]:
+    """Return phases of constant learning rate by which `predict_phases` predicts descent under a schedule.
+
+    The flow knows of a schedule only that time is the sum of its rates. Descent grows by
+    `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step size is that of
+    the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each phase. So the
+    growth of small modes is right to second order however the rate changes within a phase; where a
+    mode saturates, the correction of `predict` (first order) takes the phase's rate for the one at
+    that moment. Many pieces thus give errors of second order in the step size, as at a constant rate.
+
+    Args:
+        problem: quartic, constant `G`, tied.
+        schedule: an optax schedule, a function of the step; or the rates of all steps, an array.
+        steps: numbers of steps after which to observe, increasing; phases end at some of them.
+        pieces: how many phases, at most one for each observation.
+        weight_decay: as for `Phase`.
+        spectrum: eigenpairs of the problem, if at hand.
+
+    Raises:
+        ValueError: steps that do not increase from 1 on, rates that are negative or not finite or fewer
+            than steps, observations between which the rate is 0 throughout, or no pieces.
+
+    Example:
+        >>> phases = schedule_phases(Problem.from_target(np.eye(2)), [0.1, 0.1, 0.3], [2, 3], pieces=2)
+        >>> [(phase.ts.round(3).tolist(), round(phase.learning_rate, 3)) for phase in phases]
+        [([0.2], 0.1), ([0.3], 0.3)]
+    """
+    numbers = np.atleast_1d(np.asarray(steps))
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (np.diff(numbers, prepend=0) <= 0).any():
+        raise argument_error("steps", "whole numbers that increase from 1 on", np.asarray(steps).tolist())
+    if pieces < 1:
+        raise argument_error("pieces", "at least 1", pieces)
+    rates = _rates(schedule, int(numbers[-1]))
+    after = np.concatenate([[0.0], np.cumsum(rates)])
+    stretches = np.split(numbers, _cuts(len(numbers), pieces))
+    phases = []
+    for begin, inside in zip([0, *(s[-1] for s in stretches[:-1])], stretches, strict=True):
+        ts, own = after[inside] - after[begin], rates[begin : inside[-1]]
+        if (np.diff(ts, prepend=0.0) <= 0).any():
+            raise argument_error(
+                "steps", "such that some rate between any two is positive", "steps that do not move"
+            )
+        rate = float(np.sum(own**2) / np.sum(own))
+        phases.append(Phase(problem, ts, rate, weight_decay, spectrum))
+    return phases
+
+
+def _cuts(count: int, pieces: int) -> list[int]:
+    """Return where to cut `count` observations into at most so many parts of nearly one length."""
+    edges = np.linspace(0, count, min(pieces, count) + 1).round().astype(int)
+    return [high for _, high in pairwise(edges.tolist())][:-1]
+
+
+def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
+    """Return the rates of the first `count` steps, in float64, checked."""
+    if callable(schedule):
+        with jax.enable_x64(True), jax.default_device(float64_device()):
+            rates = np.asarray(jax.vmap(schedule)(jnp.arange(count, dtype=jnp.int32)), np.float64)
+    else:
+        rates = np.asarray(schedule, np.float64)[:count]
+    if rates.shape != (count,):
+        raise argument_error("schedule", f"the rates of {count} steps or more", f"shape {rates.shape}")
+    bad = ~(np.isfinite(rates) & (rates >= 0))
+    if bad.any():
+        step = int(np.argmax(bad))
+        raise argument_error(
+            "schedule", "of finite rates that are not negative", f"{rates[step]} at step {step}"
+        )
+    return rates
+
+
+def _common_rows(before: Problem, after: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the words that both problems have, in either."""
+    if before.statistics is None or after.statistics is None:
+        if before.vocab_size != after.vocab_size:
+            raise argument_error(
+                "after",
+                f"of the {before.vocab_size} words of `before`, as one of them does not know its words",
+                f"{after.vocab_size} words",
+            )
+        every = np.arange(before.vocab_size)
+        return every, every
+    number = {word: i for i, word in enumerate(after.statistics.words)}
+    pairs = [(i, number[word]) for i, word in enumerate(before.statistics.words) if word in number]
+    if not pairs:
+        raise argument_error("after", "of a vocabulary that has words of `before`", "none of them")
+    rows, rows_after = np.array(pairs).T
+    return rows, rows_after
+
+
+def _groups(spectrum: Spectrum) -> Int[np.ndarray, " m"]:
+    """Return the number of the group of one eigenvalue to which each pair belongs."""
+    groups = degenerate_groups(spectrum)
+    return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
+
+
+def _shared_overlaps(
+    overlaps: Float[np.ndarray, "m n"], groups: Int[np.ndarray, " m"], others: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "m n"]:
+    """Return the mean squared cosine between the spaces of the groups of each pair."""
+    rows, columns = (np.equal.outer(np.unique(g), g).astype(float) for g in (groups, others))
+    least = np.minimum.outer(rows.sum(axis=1), columns.sum(axis=1))
+    return (rows @ overlaps @ columns.T / least)[np.ix_(groups, others)]
+
+
+def _first_order(
+    after: Problem, vectors: Float[np.ndarray, "V m"], groups: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    """Return Rayleigh quotients of the old concepts with the new `M*`; of groups, Ritz values; 0 of none."""
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    bases = []
+    for some in members:
+        frame, sizes, _ = np.linalg.svd(vectors[:, some], full_matrices=False)
+        # A concept all of whose words have gone has no direction left.
+        bases.append(frame[:, sizes > 1e-8])
+    every = np.hstack(bases)
+    image = after.target_operator().host_product(np.float64)(every)
+    found, ends = np.zeros(vectors.shape[1]), np.cumsum([basis.shape[1] for basis in bases])
+    for some, basis, end in zip(members, bases, ends, strict=True):
+        block = basis.T @ image[:, end - basis.shape[1] : end]
+        found[some[: len(block)]] = np.linalg.eigvalsh((block + block.T) / 2)[::-1]
+    return found

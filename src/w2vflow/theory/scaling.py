@@ -1,0 +1,237 @@
+"""What step times add up to: visible steps, silent alignment, rank over time, power laws of rank and loss."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from w2vflow.checks import argument_error, check_times
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum
+from w2vflow.theory.modes import modes_of
+from w2vflow.trajectory import Trajectory
+
+__all__ = [
+    "PowerLaw",
+    "effective_rank",
+    "fit_power_law",
+    "participation_ratio",
+    "predict_rank",
+    "silent_alignment",
+    "step_visibility",
+    "visible_steps",
+]
+
+Host = np.ndarray
+
+
+def step_visibility(
+    problem: Problem, step_times: Any, *, spectrum: Spectrum | None = None
+) -> Float[Host, "*s k"]:
+    """Return how far each step is from the next, over how long it takes itself, `([S,] k - 1)`.
+
+        (t_(k+1) - t_k) / (ln 81 / (2 lambda_k))
+
+    The rise from 10% to 90% of `lambda_k` takes `ln 81 / (2 lambda_k)`, untied `ln 81 / |lambda_k|`. Above
+    1 the next concept is at half when this one has been learned: the loss shows a plateau between
+    them. Below, steps run into each other, and the law of step times with them. Exact for sigmoids; what
+    joint learning does to the width of a step is not in it.
+
+    Args:
+        problem: quartic, at constant `G`; tied or untied.
+        step_times: half-rise times `([S,] k)` of the first k concepts: predicted, measured, or a law's mean.
+        spectrum: eigenpairs, at least k, if at hand, as in `predict_step_times`.
+
+    Raises:
+        ValueError: the problem is not quartic and at constant `G`, or there are fewer than two times.
+    """
+    problem.require_solvable("step_visibility")
+    times = np.asarray(step_times, np.float64)
+    if times.ndim not in (1, 2) or times.shape[-1] < 2:
+        raise argument_error("step_times", "of shape ([seeds,] concepts), at least 2", f"shape {times.shape}")
+    modes = modes_of(problem, times.shape[-1], spectrum)
+    learned = min(modes.learned, times.shape[-1] - 1)
+    widths = np.full(times.shape[-1] - 1, np.nan)
+    widths[:learned] = np.log(81) / (2 * modes.speed * modes.sizes[:learned])
+    return np.diff(times, axis=-1) / widths
+
+
+def visible_steps(visibility: Any) -> Int[Host, "*s"]:
+    """Return how many steps are seen one after the other before two run into each other, `([S],)`.
+
+    The number of leading entries of `step_visibility` that are 1 or more. A power law
+    `lambda_k ~ k^-a` shows some `a ln(lambda_k / scale^2) / 4.4` of them, however many concepts there are.
+    """
+    seen = np.asarray(visibility, np.float64) >= 1
+    return np.logical_and.accumulate(seen, axis=-1).sum(axis=-1)
+
+
+def silent_alignment(
+    problem: Problem, dim: int, scale: float, *, spectrum: Spectrum | None = None
+) -> Float[Host, " k"]:
+    """Return by how many e-folds each concept aligns before it is seen to rise, `(dim - 1,)`.
+
+        (1 - lambda_(k+1) / lambda_k) ln(lambda_k / scale^2) / 2
+
+    While all is small the weights turn towards the larger of two concepts as `e^-((lambda_k -
+    lambda_(k+1)) t)`; by the time of its half-rise, `t = ln(lambda_k / scale^2) / (2 lambda_k)`, the angle
+    between them has shrunk by e to the power of this. Well above 1, concept k is a direction of its own
+    before it shows in the loss (silent alignment); below 1 it is still mixed with the next. The same
+    tied or untied. Leading order: single seeds differ by what their overlaps differ.
+
+    Args:
+        problem: quartic, at constant `G`.
+        dim: how many concepts.
+        scale: of the start, as in `gaussian_init`.
+        spectrum: as in `predict_step_times`.
+
+    Raises:
+        ValueError: the problem is not quartic and at constant `G`, `dim` is below 2 or above the number of
+            concepts that are ever learned, or the scale is not below `sqrt(lambda_dim)`.
+
+    References:
+        Atanasov, Bordelon, Pehlevan (2022), arXiv 2111.00034.
+    """
+    problem.require_solvable("silent_alignment")
+    if not 2 <= dim <= problem.vocab_size:
+        raise argument_error("dim", f"between 2 and the vocabulary size {problem.vocab_size}", dim)
+    modes = modes_of(problem, dim, spectrum)
+    if modes.learned < dim:
+        raise argument_error("dim", f"at most the {modes.learned} concepts that are ever learned", dim)
+    sizes = modes.sizes[:dim]
+    if not 0 < scale**2 < sizes[-1]:
+        raise argument_error(
+            "scale",
+            f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}",
+            scale,
+            "A start as large as the concepts has no early phase.",
+        )
+    return (1 - sizes[1:] / sizes[:-1]) * np.log(sizes[:-1] / scale**2) / 2
+
+
+def effective_rank(traj: Trajectory, spec: Spectrum) -> Int[Host, "*s"]:
+    """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
+
+    Args:
+        traj: a trajectory.
+        spec: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
+    """
+    modes = min(traj.dim, len(spec.eigenvalues))
+    squares = traj.singular_values[..., :modes].astype(np.float64) ** 2
+    sizes = np.abs(spec.eigenvalues[:modes])
+    return np.sum((squares > sizes / 2) & (sizes > 0), axis=-1)
+
+
+def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
+    """Return the effective rank that needs no spectrum, `(sum s_k^2)^2 / sum s_k^4`, `([S,] T)`.
+
+    Between 1 and `dim`; r for r equal singular values. At a small Gaussian start it is `dim V / (dim +
+    V + 1)` on average, nearly `dim`: it falls to 1 as the first concept outgrows the rest, and rises from
+    there.
+    """
+    values = traj.singular_values.astype(np.float64)
+    # In units of the largest: powers of tiny starts would underflow.
+    squares = (values / values[..., :1]) ** 2
+    return np.sum(squares, axis=-1) ** 2 / np.sum(squares**2, axis=-1)
+
+
+def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
+    """Return the effective rank at each time from step times, `([S,] T)`: how many have passed.
+
+        rank(t) = #{k: t_k <= t}
+
+    In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. As exact as the
+    step times: off by one for as long as one of them is off.
+
+    Args:
+        step_times: half-rise times `([S,] d)`; NaN for concepts never learned.
+        ts: times.
+    """
+    times, at = np.asarray(step_times, np.float64), check_times(ts)
+    return np.sum(times[..., None, :] <= at[:, None], axis=-1)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A power law of eigenvalues, `lambda_k = prefactor k^-a`, and what it makes of rank and loss over time.
+
+    Attributes:
+        exponent: a.
+        error: its standard error; see `fit_power_law`.
+        prefactor: `lambda_1` of the law.
+    """
+
+    exponent: float
+    error: float
+    prefactor: float
+
+    @property
+    def rank_exponent(self) -> float:
+        """`1 / a`: the effective rank grows as `t^(1/a)`.
+
+        Up to logarithms: the local exponent is `1 / (a (1 - 1/L))`, `L = ln(lambda_k / scale^2)` of the
+        concept that is being learned; 5% larger at L = 20.
+        """
+        return 1 / self.exponent
+
+    @property
+    def loss_exponent(self) -> float:
+        """`-(2a - 1) / a`: the loss falls to its limit as this power of time.
+
+        The part not yet learned is `1/4 sum_(k > rank(t)) lambda_k^2`. Up to logarithms, as in
+        `rank_exponent`; and while `rank(t)` is far below the dimension, where the power law ends.
+
+        Raises:
+            ValueError: `a <= 1/2`, where that sum diverges with the number of words.
+        """
+        if self.exponent <= 0.5:
+            raise argument_error(
+                "exponent",
+                "above 1/2 for a power law of the loss",
+                f"{self.exponent:.3g}",
+                "The sum of lambda_k^2 then lies in its tail, and grows with the number of words, whatever "
+                "is learned: the loss has no exponent. Use the loss of `predict`.",
+            )
+        return -(2 * self.exponent - 1) / self.exponent
+
+
+def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) -> PowerLaw:
+    """Return the power law through eigenvalues `first` to `last`, by least squares of `ln lambda` on `ln k`.
+
+    Eigenvalues scatter about a power law smoothly and not independently. The standard error therefore
+    counts `n (1 - r) / (1 + r)` of the n residuals as independent, with r the correlation of neighbours,
+    and still only says how well a line fits this range: another range has another exponent, and
+    many decades are needed to tell a power law from other curves.
+
+    Args:
+        eigenvalues: falling, `lambda_1` first; sizes of those of an untied problem.
+        first: place of the first to use, from 1.
+        last: place of the last; all where not given.
+
+    Raises:
+        ValueError: fewer than 4 eigenvalues in the range, or one of them is not positive.
+    """
+    values = np.asarray(eigenvalues, np.float64)
+    last = len(values) if last is None else last
+    if not 1 <= first <= last - 3 <= len(values) - 3:
+        raise argument_error(
+            "last", f"at least `first` + 3 and at most the {len(values)} eigenvalues", f"{first} to {last}"
+        )
+    used, places = values[first - 1 : last], np.arange(first, last + 1)
+    if used.min() <= 0:
+        raise argument_error(
+            "last",
+            f"below the first eigenvalue that is not positive, number {first + int(np.argmax(used <= 0))}",
+            last,
+        )
+    x, y = np.log(places) - np.log(places).mean(), np.log(used)
+    slope = float(x @ y / (x @ x))
+    residuals = y - y.mean() - slope * x
+    scatter = float(residuals @ residuals)
+    # Rounding alone has no correlation to speak of.
+    near = float(residuals[1:] @ residuals[:-1]) / scatter if scatter > 1e-24 * float(y @ y) else 0.0
+    independent = len(x) * (1 - max(near, 0.0)) / (1 + max(near, 0.0))
+    error = float(np.sqrt(scatter / (x @ x) / max(independent - 2, 1.0)))
+    prefactor = float(np.exp(y.mean() - slope * np.log(places).mean()))
+    return PowerLaw(-slope, error, prefactor)

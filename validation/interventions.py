@@ -1,0 +1,159 @@
+"""Rows of the table: interventions on the corpus and on training, on Wikipedia.
+
+Run from the root of the repository: `python validation/interventions.py`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+from table import Row, save_rows
+
+import w2vflow as wf
+from w2vflow.reweighing import reweigh_words
+from w2vflow.theory.interventions import concept_changes, schedule_phases
+
+DIM = 16
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows, as they are computed."""
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    problem = wf.Problem.from_statistics(stats)
+    basis = wf.leading_eigenpairs(problem, problem.vocab_size)
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, 1e-2)
+    # The words at one end of the third concept, more and more rare: a corpus with more of its theme.
+    theme = wf.label_features(basis.leading(3), stats.words, n=100)[2].positive
+    heavy = wf.Problem.from_statistics(reweigh_words(stats, dict.fromkeys(theme, 20.0)))
+    yield switch(problem, heavy, basis, W0)
+    yield decay(problem, basis, W0)
+    yield schedule(problem, basis, W0)
+    yield from removal(stats, problem, basis, theme)
+
+
+def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
+    """Another corpus between the fourth step and the fifth."""
+    steps = wf.predict_step_times(problem, W0, spectrum=basis)
+    moment = (steps[3] + steps[4]) / 2
+    parts = np.linspace(0, moment, 41)[1:], np.linspace(0, 2 * steps[-1] - moment, 81)[1:]
+    predicted = wf.predict_phases(
+        [wf.Phase(problem, parts[0], spectrum=basis), wf.Phase(heavy, parts[1])], W0
+    )
+    one = wf.solve_flow(problem, W0, parts[0], spectrum=basis, save_embeddings=True)
+    two = wf.solve_flow(heavy, one.embeddings[-1], parts[1])
+    flow = np.concatenate([one.singular_values, two.singular_values])
+    error = np.abs(predicted.singular_values - flow).max() / flow.max()
+    stayed = wf.predict(problem, W0, predicted.ts, spectrum=basis).singular_values
+    return Row(
+        "trajectory when the corpus changes in mid-training, `predict_phases`",
+        f"V = 2,000, d = {DIM}, scale 1e-2; 100 words of one theme count 20 times from between steps 4 and "
+        "5 on (`reweigh_words`)",
+        f"s_1 .. s_{DIM} at 120 times; at the end s_1 = {predicted.singular_values[-1, 0]:.4f}, "
+        f"s_{DIM} = {predicted.singular_values[-1, -1]:.4f} "
+        f"(without the change {stayed[-1, 0]:.4f} and {stayed[-1, -1]:.4f})",
+        f"flow: {flow[-1, 0]:.4f}, {flow[-1, -1]:.4f}",
+        f"{error:.1e} of the largest s_k, at most, any k and time",
+        "with leading eigenpairs alone the rest is carried over approximately; untied weights: `solve_flow`",
+    )
+
+
+def decay(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
+    """Weight decay halfway between two eigenvalues: what lies below is never learned."""
+    kappa = float(basis.eigenvalues[7:9].mean())
+    steps = wf.predict_step_times(problem, W0, spectrum=basis)
+    ts = np.linspace(0, 40 * steps[-1], 121)[1:]
+    predicted = wf.predict(problem, W0, ts, spectrum=basis, weight_decay=kappa).singular_values
+    flow = wf.solve_flow(problem, W0, ts, spectrum=basis, weight_decay=kappa).singular_values
+    return Row(
+        "trajectory under weight decay, `predict(weight_decay=)`",
+        f"V = 2,000, d = {DIM}, scale 1e-2; decay {kappa:.4g}, between lambda_8 and lambda_9",
+        f"s_8 = {predicted[-1, 7]:.4f}, s_9 = {predicted[-1, 8]:.1e} at the end; "
+        f"limits {np.sqrt(basis.eigenvalues[7] - kappa):.4f} and 0",
+        f"flow: {flow[-1, 7]:.4f}, {flow[-1, 8]:.1e}",
+        f"{np.abs(predicted - flow).max() / flow.max():.1e} of the largest s_k, any k and time",
+        "exact; an optimizer that decays weights by itself (AdamW) follows another law",
+    )
+
+
+def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
+    """word2vec's linear schedule, by descent."""
+    steps = wf.predict_step_times(problem, W0, spectrum=basis)
+    limit = wf.stability_limit(problem)
+    found = {}
+    for share in (0.4, 0.2):
+        largest = share * limit
+        count = round(2.6 * steps[-1] / largest)
+        rate = optax.linear_schedule(largest, 1e-4 * largest, count)
+        marks = np.unique(np.linspace(0, 0.97 * count, 81).round().astype(int)[1:])
+        phases = schedule_phases(problem, rate, marks, pieces=40, spectrum=basis)
+        predicted = wf.predict_phases(phases, W0)
+        run = wf.run_gd(problem, W0, predicted.ts, learning_rate=rate)
+        flow = wf.predict(problem, W0, predicted.ts, spectrum=basis)
+        size = run.singular_values.max()
+        found[share] = [
+            np.abs(p.singular_values - run.singular_values).max() / size for p in (predicted, flow)
+        ]
+        times = [wf.measure_step_times(t, basis)[[0, 7]] for t in (predicted, run)]
+    return Row(
+        "descent under a schedule, `schedule_phases` and `predict_phases`",
+        f"V = 2,000, d = {DIM}, scale 1e-2; linear to 0 from {largest:.3g}, a fifth of the stability limit, "
+        f"in {count} steps; 40 phases",
+        f"steps 1 and 8 at {times[0][0]:.5g} and {times[0][1]:.5g}",
+        f"full-batch descent: {times[1][0]:.5g} and {times[1][1]:.5g}",
+        f"{found[0.2][0]:.1e} of the largest s_k, any k and time (the flow: {found[0.2][1]:.1e})",
+        f"second order in the step size: {found[0.4][0]:.1e} at twice the rate (the flow: "
+        f"{found[0.4][1]:.1e})",
+    )
+
+
+def removal(
+    stats: wf.CooccurrenceStatistics, problem: wf.Problem, basis: wf.Spectrum, theme: tuple[str, ...]
+) -> Iterator[Row]:
+    """Words taken out of the vocabulary: closed form, first order, and the flow of both problems."""
+    removed = theme[:20]
+    after = wf.Problem.from_statistics(reweigh_words(stats, dict.fromkeys(removed, 0.0)))
+    changes = concept_changes(problem, after, 6, dim=DIM, scale=1e-8)
+    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, 1e-8))
+    left = np.flatnonzero(~np.isin(stats.words, removed))
+    basis_after = wf.leading_eigenpairs(after, after.vocab_size)
+    predicted, measured = [], []
+    for which, spectrum, start in ((problem, basis, W0), (after, basis_after, W0[left])):
+        times = wf.predict_step_times(which, start, spectrum=spectrum)
+        flow = wf.solve_flow(which, start, np.linspace(0, 1.2 * times[5], 301)[1:], spectrum=spectrum)
+        predicted.append(times[:6])
+        measured.append(wf.measure_step_times(flow, spectrum)[:6])
+    kept = changes.places[:6] == np.arange(6)
+    shift, seen = predicted[1] - predicted[0], measured[1] - measured[0]
+    most = int(np.argmax(np.where(kept, np.abs(seen), 0)))
+    yield Row(
+        "change of step times when words are removed, `predict_step_times` of both problems",
+        f"V = 2,000, d = {DIM}, scale 1e-8; the 20 words most at one end of concept 3 removed",
+        f"concepts {', '.join(str(k + 1) for k in np.flatnonzero(kept))} keep their places; concept "
+        f"{most + 1} {100 * shift[most] / predicted[0][most]:+.2f}% in time",
+        f"flow of both problems: {100 * seen[most] / measured[0][most]:+.2f}%",
+        f"{100 * np.abs(shift / seen - 1)[most]:.2g}% of its change; all of these to "
+        f"{np.abs((shift - seen) / measured[0])[kept].max():.1e} of their times",
+        "modes closer than their width; words deleted from the text let windows reach further: recount",
+    )
+    true = changes.eigenvalues_after - changes.eigenvalues
+    first = changes.eigenvalues_first_order - changes.eigenvalues
+    off = np.abs(first / true - 1)
+    yield Row(
+        "change of eigenvalues when words are removed, to first order, `concept_changes`",
+        "as above",
+        f"concept {most + 1}: {first[most]:+.4g} on {changes.eigenvalues[most]:.4g}",
+        f"{true[most]:+.4g}, computed anew",
+        f"{100 * off[most]:.2g}% of its change; of others up to {100 * off[kept].max():.2g}%",
+        "right to the square of the change over the gap to the next eigenvalue; use the exact ones beside it",
+    )
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    done = []
+    for row in rows():
+        print(row, flush=True)
+        done.append(row)
+    save_rows(Path("runs/validation/interventions.json"), done)
