@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,35 @@ class TokenFile:
                         f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document",
                         f"{number} at place {start + int(np.argmax(part == number))}",
                     )
+
+    @cached_property
+    def document_ends(self) -> np.ndarray:
+        """Where each document ends: the place of its -1, or the end of the text, int64 `(documents,)`."""
+        ends = np.flatnonzero(self.tokens == -1)
+        if len(self.tokens) and self.tokens[-1] != -1:
+            ends = np.append(ends, len(self.tokens))
+        return ends
+
+    @property
+    def document_starts(self) -> np.ndarray:
+        """Where each document begins, int64 `(documents,)`; an empty one ends where it begins."""
+        return np.concatenate([[0], self.document_ends + 1])[:-1]
+
+    @property
+    def documents(self) -> int:
+        """How many documents the text has; their numbers are 0, 1, ... in the order of the text."""
+        return len(self.document_ends)
+
+    def opening(self, document: int, words: int = 12) -> str:
+        """Return the first words of a document, as far as they are in the vocabulary.
+
+        Raises:
+            ValueError: there is no such document.
+        """
+        if not 0 <= document < self.documents:
+            raise argument_error("document", f"one of 0 to {self.documents - 1}", document)
+        start, end = self.document_starts[document], self.document_ends[document]
+        return " ".join(self.words[i] for i in self.tokens[start : min(end, start + words)])
 
     @classmethod
     def load(cls, path: PathLike) -> "TokenFile":

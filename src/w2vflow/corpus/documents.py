@@ -1,0 +1,261 @@
+"""Documents of a text one by one: counts of some of them, and sums over the pairs of each."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+from w2vflow.corpus.rules import CountingRule, pair_weights
+from w2vflow.corpus.shards import pieces
+from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.resources import available_cores, check_fits
+from w2vflow.statistics import CooccurrenceStatistics
+
+__all__ = ["count_documents", "document_sums", "weighted_counts"]
+
+# Entries of rows that a thread counts at a time; at least those of one row.
+_ENTRIES = 2**20
+
+
+def count_documents(
+    tokens: TokenFile,
+    *,
+    weights: Any = None,
+    window: int = 16,
+    weighting: str = "linear",
+    workers: int | None = None,
+) -> CooccurrenceStatistics:
+    """Return the exact counts of some documents of a text, each as often as its weight says.
+
+    With all weights 1 these are the counts of `w2vflow.count` with the same words, documents and
+    windows and `out_of_vocabulary="before"`: removing, repeating and resampling documents needs no
+    second reading of the text. Documents of each distinct weight are counted together, by threads;
+    memory holds their tokens and places (12 bytes each) and, for each thread, the rows it counts.
+
+    Args:
+        tokens: the text.
+        weights: a whole number for each document, `(tokens.documents,)`: 0 leaves it out, 2 counts
+            it twice; 1 for all where not given.
+        window, weighting: see `CountingRule`.
+        workers: threads; the number of cores where not given.
+
+    Raises:
+        ValueError: a bad argument, or documents in which a word of the vocabulary never stands in
+            a window with another: statistics hold no such word.
+
+    Example:
+        >>> text = TokenFile(("a", "b"), np.array([2, 2]), np.array([0, 1, -1, 1, 0, -1], np.int32))
+        >>> count_documents(text, weights=[1, 0], window=1).counts.toarray().tolist()
+        [[0, 1], [1, 0]]
+    """
+    rule = CountingRule(window, weighting)
+    chosen = _checked_weights(weights, tokens.documents)
+    counts, frequency = weighted_counts(tokens, chosen, window, weighting, workers)
+    _check_all_occur(tokens, counts)
+    denominator = pair_weights(weighting, window)[1]
+    return CooccurrenceStatistics(
+        tokens.words, counts, frequency, _metadata(tokens, rule, chosen), denominator
+    )
+
+
+def weighted_counts(
+    tokens: TokenFile, chosen: Int[np.ndarray, " documents"], window: int, weighting: str, workers: int | None
+) -> tuple[sparse.csr_array, Int[np.ndarray, " V"]]:
+    """Return the counts of documents times their weights, and how often each word occurs; 0 is allowed.
+
+    Raises:
+        ValueError: counts that do not fit into 64 bits.
+    """
+    distances, denominator = pair_weights(weighting, window)
+    lengths = np.diff(np.append(tokens.document_starts, len(tokens.tokens)))
+    frequency = np.zeros(len(tokens.words), np.int64)
+    upper = sparse.csr_array((len(tokens.words), len(tokens.words)), dtype=np.int64)
+    for weight in np.unique(chosen[chosen > 0]).tolist():
+        inside = np.repeat(chosen == weight, lengths)
+        some = np.concatenate([[-1], tokens.tokens[inside], [-1]]).astype(np.int32)
+        found = np.bincount(some[some >= 0], minlength=len(tokens.words))
+        frequency += weight * found
+        if 4 * window * int(frequency.max()) * int(distances.max()) >= 2**63:
+            raise argument_error("weighting", "one whose counts fit into 64 bits", weighting, "Use 'linear'.")
+        upper = upper + weight * _counted(some, found, distances, workers or available_cores())
+    upper = sparse.csr_array(upper)
+    counts = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
+    if denominator > 1:
+        # Not the matrix by the number: SciPy multiplies by the reciprocal, which rounds otherwise.
+        counts = sparse.csr_array((counts.data / denominator, counts.indices, counts.indptr), counts.shape)
+    return counts, frequency
+
+
+def document_sums(
+    tokens: TokenFile,
+    table: Float[np.ndarray, "V V"],
+    vectors: Float[np.ndarray, "V K"],
+    margins: Float[np.ndarray, "V K"],
+    constants: Float[np.ndarray, "K K"],
+    *,
+    window: int = 16,
+    weighting: str = "linear",
+    workers: int | None = None,
+) -> Float[np.ndarray, "documents K K"]:
+    """Return for each document the sum of a function of pairs over its windows, both directions.
+
+        sum_ij n_ij [T_ij v_ia v_jb - (v_ia q_ib + q_ia v_ib + v_ja q_jb + q_ja v_jb) / 2 + c_ab]
+
+    with `n_ij` the counts of the document alone, as `count_documents` gives them. That is the change of
+    any smooth function of all counts, to first order, when the document occurs once more. One pass
+    over the text, by threads; no counts of a document are ever formed.
+
+    Args:
+        tokens: the text.
+        table: `T`, symmetric; looked up in float32.
+        vectors, margins: `v` and `q`.
+        constants: `c`, symmetric.
+        window, weighting: see `CountingRule`.
+        workers: threads; the number of cores where not given.
+
+    Raises:
+        ValueError: a bad argument, or arrays that do not fit into memory.
+    """
+    CountingRule(window, weighting)
+    size, modes = vectors.shape
+    if size != len(tokens.words):
+        raise argument_error(
+            "tokens", f"a text of the {size} words of the table", f"{len(tokens.words)} words"
+        )
+    need = 8 * tokens.documents * modes**2 + 4 * size**2
+    check_fits("tokens", f"{modes} x {modes} sums of {tokens.documents} documents", need, "Use fewer modes.")
+    distances, denominator = pair_weights(weighting, window)
+    starts, ends = tokens.document_starts, tokens.document_ends
+    # One kind of array, whether it can be written or not: the loop is compiled once.
+    text = np.asarray(tokens.tokens).view()
+    text.flags.writeable = False
+    arguments = (
+        distances / denominator, np.ascontiguousarray(table, np.float32),
+        np.ascontiguousarray(vectors), np.ascontiguousarray(margins),
+    )  # fmt: skip
+    sums, totals = np.zeros((len(starts), modes, modes)), np.zeros(len(starts))
+    count = workers or available_cores()
+    # Several pieces a thread: some documents are long.
+    bounds = pieces(ends - starts + 1, min(8 * count, len(starts)))
+
+    def add(part: slice) -> None:
+        from w2vflow.corpus.document_kernel import add_window_pairs
+
+        add_window_pairs(text, starts[part], ends[part], *arguments, sums[part], totals[part])
+
+    _in_threads(add, [slice(*bound) for bound in pairwise(bounds)], count)
+    sums += np.swapaxes(sums, 1, 2).copy()
+    sums += totals[:, None, None] * constants
+    return sums
+
+
+def _counted(
+    tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, workers: int
+) -> sparse.csr_array:
+    """Return the upper triangle of the counts of tokens, -1 first and last, rows shared out to threads."""
+    size = len(frequency)
+    bounds = list(pairwise(pieces(frequency, workers)))
+    parts: list[Any] = [None] * len(bounds)
+
+    def count(index: int) -> None:
+        parts[index] = list(_rows(tokens, frequency, weights, *bounds[index]))
+
+    _in_threads(count, range(len(bounds)), workers)
+    lengths, columns, counts = (
+        np.concatenate(p) for p in zip(*(b for part in parts for b in part), strict=True)
+    )
+    return sparse.csr_array((counts, columns, np.concatenate([[0], np.cumsum(lengths)])), (size, size))
+
+
+def _rows(
+    tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, first: int, last: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return lengths, columns and counts of rows `first` to `last - 1`, some at a time."""
+    from w2vflow.corpus.kernel import count_rows, fill_positions
+
+    size = len(frequency)
+    offsets = np.concatenate([[0], np.cumsum(frequency[first:last])])
+    positions = np.empty(offsets[-1], np.int32 if len(tokens) < 2**31 else np.int64)
+    fill_positions(tokens, first, last, offsets[:-1].copy(), positions)
+    row, lengths = np.zeros(size + 1, np.int64), np.zeros(last - first, np.int64)
+    entries = max(_ENTRIES, size)
+    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
+    done = 0
+    while done < len(lengths):
+        rows, used = count_rows(
+            tokens,
+            weights,
+            size,
+            first + done,
+            offsets[done:],
+            positions,
+            row,
+            lengths[done:],
+            columns,
+            counts,
+        )
+        yield lengths[done : done + rows].copy(), columns[:used].copy(), counts[:used].copy()
+        done += rows
+
+
+def _in_threads(call: Callable[[Any], None], parts: Any, workers: int) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(call, parts):
+            pass
+
+
+def _checked_weights(weights: Any, documents: int) -> np.ndarray:
+    if weights is None:
+        return np.ones(documents, np.int64)
+    found = np.asarray(weights)
+    if found.shape != (documents,):
+        raise argument_error(
+            "weights", f"of shape ({documents},), one for each document", f"shape {found.shape}"
+        )
+    if found.dtype.kind not in "biuf" or not (found == np.rint(found)).all() or found.min() < 0:
+        raise argument_error(
+            "weights",
+            "whole numbers, 0 or more",
+            "others",
+            "Fractions of documents: add up counts of parts of the text instead.",
+        )
+    return found.astype(np.int64)
+
+
+def _check_all_occur(tokens: TokenFile, counts: sparse.csr_array) -> None:
+    gone = np.flatnonzero(counts.sum(axis=1) == 0)
+    if len(gone):
+        some = ", ".join(repr(tokens.words[i]) for i in gone[:5])
+        raise argument_error(
+            "weights",
+            "such that every word still stands in a window with another",
+            f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}",
+            "Keep more documents, or tokenize the text with fewer words.",
+        )
+
+
+def _metadata(tokens: TokenFile, rule: CountingRule, chosen: np.ndarray) -> dict[str, Any]:
+    """Return what the token file and the rule say; what is only true of all documents is left out."""
+    whole = bool((chosen == 1).all())
+    facts = {n: v for n, v in tokens.metadata.items() if n != "tokens_sha256"}
+    if not whole:
+        facts = {n: v for n, v in facts.items() if not n.startswith("corpus_")}
+        facts["corpus_documents"] = int(chosen.sum())
+        facts["corpus_document_weights_sha256"] = hashlib.sha256(chosen.astype("<i8").tobytes()).hexdigest()
+    described = rule.describe()
+    named = (
+        "window",
+        "weighting",
+        "window_ends_at",
+        "out_of_vocabulary",
+        "directions",
+        "diagonal",
+        "subsampling",
+    )
+    return {**facts, **{name: described[name] for name in named}}

@@ -1,0 +1,196 @@
+"""How eigenvalues hang on counts, and step times on eigenvalues, to first order."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+from w2vflow.problem import Problem
+from w2vflow.resources import check_fits
+from w2vflow.spectrum import Spectrum
+
+__all__ = [
+    "CountSlopes",
+    "changed_step_times",
+    "count_slopes",
+    "equal_eigenvalues",
+    "group_means",
+    "step_time_slopes",
+]
+
+Host = np.ndarray
+
+# Eigenvalues closer than this, of the largest, are one: LAPACK does not tell them apart much further.
+_EQUAL = 1e-9
+
+
+class CountSlopes(NamedTuple):
+    """How `M*` at constant `G` hangs on the counts, to first order.
+
+        dM_ij = E_ij dn_ij - H_ij (dn_i / n_i + dn_j / n_j - dN / N),
+        E = 4 e / (n + e)^2,  H = n E = 1 - M*^2 / 4,  e_ij = n_i n_j / N,  n_i = sum_j n_ij
+
+    Attributes:
+        counts: `n`, float64.
+        slopes: `E` of the pairs seen; those never seen have `H = 0`, and `E = 4 / e`.
+        totals: `n_i`, `(V,)`.
+    """
+
+    counts: sparse.csr_array
+    slopes: sparse.csr_array
+    totals: Float[Host, " V"]
+
+    def places(self) -> tuple[Host, Host]:
+        """Return the rows and columns of the pairs seen."""
+        return np.repeat(np.arange(len(self.totals)), np.diff(self.counts.indptr)), self.counts.indices
+
+    def of_counts(self, vectors: tuple[Host, Host], margins: tuple[Host, Host], constant: float) -> Host:
+        """Return `D^ab_ij` of the pairs seen (see `margins`) from two vectors and their margins."""
+        rows, columns = self.places()
+        (one, other), (own, its) = vectors, margins
+        row_terms = (one * its + own * other) / 2
+        products = (one[rows] * other[columns] + other[rows] * one[columns]) / 2
+        return self.slopes.data * products - row_terms[rows] - row_terms[columns] + constant
+
+    def both_orders(self, values: Host) -> Float[Host, "V V"]:
+        """Return values of the pairs seen as a dense matrix, those of two different words twice."""
+        size = len(self.totals)
+        check_fits("problem", f"a matrix of {size} x {size} pairs", 8 * size**2, "Use fewer words.")
+        found = sparse.csr_array((2 * values, self.counts.indices, self.counts.indptr), self.counts.shape)
+        dense = found.toarray()
+        dense[np.diag_indices(size)] /= 2
+        return dense
+
+    def curvature(self) -> sparse.csr_array:
+        """Return `H`, the slope of `M*_ij` in the PMI of the pair."""
+        return sparse.csr_array(
+            (self.counts.data * self.slopes.data, self.counts.indices, self.counts.indptr), self.counts.shape
+        )
+
+    def margins(self, vectors: Float[Host, "V K"]) -> tuple[Float[Host, "V K"], Float[Host, "K K"]]:
+        """Return `q = H v / n_i` and `c = v^T H v / N`.
+
+        With them, `d(v_a^T M* v_b) = sum_ij D^ab_ij dn_ij`, over both orders of a pair, and
+
+            D^ab_ij = E_ij (v_ia v_jb + v_ib v_ja) / 2 + c_ab
+                      - (v_ia q_ib + q_ia v_ib + v_ja q_jb + q_ja v_jb) / 2
+        """
+        image = self.curvature() @ vectors
+        return image / self.totals[:, None], vectors.T @ image / self.totals.sum()
+
+
+def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -> CountSlopes:
+    """Return how `M*` hangs on the counts of a problem.
+
+    Raises:
+        ValueError: the problem is not quartic and at constant `G`, or made from a matrix; or the
+            eigenvectors are those of another vocabulary.
+    """
+    problem.require_solvable(function)
+    counts = problem.require_statistics("influences of counts are found").counts.astype(np.float64)
+    if len(vectors) != problem.vocab_size:
+        raise argument_error(
+            "spectrum",
+            f"one of the {problem.vocab_size} words of the problem",
+            f"one of {len(vectors)} words",
+        )
+    totals = np.asarray(counts.sum(axis=1))
+    rows = np.repeat(np.arange(len(totals)), np.diff(counts.indptr))
+    expected = totals[rows] * totals[counts.indices] / totals.sum()
+    slopes = 4 * expected / (counts.data + expected) ** 2
+    return CountSlopes(
+        counts, sparse.csr_array((slopes, counts.indices, counts.indptr), counts.shape), totals
+    )
+
+
+def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> Host:
+    """Return `dt_k / d lambda_k` at fixed initial strength, of the step times of `predict_step_times`.
+
+        dt / d lambda = (t / lambda) [(1 + e^-x) / x - 1],   x = 2 |lambda| t / sides = ln(|lambda| / R^2 - 1)
+
+    Also that of the mean over seeds in `step_time_law`, but for `R^2 / lambda`. The overlaps `R` are
+    held: a change of the corpus turns the concepts a little as well, which changes the `R` of one seed
+    but not their law over seeds.
+
+    Args:
+        eigenvalues: `lambda_k`, `(k,)`.
+        step_times: `t_k`, `(..., k)`.
+        sides: 1 for tied weights, 2 for untied.
+
+    Raises:
+        ValueError: not all times are positive.
+    """
+    values, times, exponents = _checked_times(eigenvalues, step_times, sides)
+    return times / values * ((1 + np.exp(-exponents)) / exponents - 1)
+
+
+def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides: int = 1) -> Host:
+    """Return the step times with other eigenvalues and the same initial strengths.
+
+        t'_k = ln(lambda'_k / R_k^2 - 1) / (2 lambda'_k),   R_k^2 = lambda_k / (e^(2 lambda_k t_k) + 1)
+
+    and half the rate for untied weights. The finite form of `step_time_slopes`, of the same reach.
+
+    Args:
+        eigenvalues: `lambda_k`, `(k,)`.
+        step_times: `t_k`, `(..., k)`.
+        changed: `lambda'_k`, `(..., k)`.
+        sides: 1 for tied weights, 2 for untied.
+
+    Returns:
+        NaN where `lambda'_k` has the other sign or is below `R_k^2`: the step never comes.
+
+    Raises:
+        ValueError: not all times are positive.
+    """
+    values, _, exponents = _checked_times(eigenvalues, step_times, sides)
+    ratio = np.asarray(changed, np.float64) / values
+    logarithm = np.log(np.where(ratio > 0, ratio, np.nan)) + np.logaddexp(exponents, 0)
+    logarithm = np.where(logarithm > 0, logarithm, np.nan)
+    return (logarithm + np.log1p(-np.exp(-logarithm))) * sides / (2 * np.abs(values * ratio))
+
+
+def equal_eigenvalues(spectrum: Spectrum) -> Int[Host, " k"]:
+    """Return for each eigenvalue the number of its group of equal ones.
+
+    Equal are those no further apart than their residuals allow, or 1e-9 of the largest in size.
+
+    Warns:
+        RuntimeWarning: there are equal ones. Only their common subspace is defined.
+    """
+    values = spectrum.eigenvalues
+    order = np.argsort(-values, kind="stable")
+    reach = np.maximum(_EQUAL * np.abs(values).max(), spectrum.residuals)[order]
+    apart = -np.diff(values[order]) > reach[:-1] + reach[1:]
+    groups = np.empty(len(values), np.int64)
+    groups[order] = np.concatenate([[0], np.cumsum(apart)])
+    if not apart.all():
+        warnings.warn(
+            f"{int((~apart).sum())} of {len(values)} eigenvalues are equal to the one before within "
+            f"{2 * reach.max():.1e}. They have no derivatives or error bars of their own: each is given "
+            "that of the mean of its group, and only the subspace of the group is defined.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return groups
+
+
+def group_means(found: Float[Host, "n k"], groups: Int[Host, " k"]) -> Float[Host, "n k"]:
+    """Return each column replaced by the mean over the columns of its group."""
+    member = (groups[:, None] == groups).astype(np.float64)
+    return found @ (member / member.sum(axis=0))
+
+
+def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[Host, Host, Host]:
+    values, times = np.asarray(eigenvalues, np.float64), np.asarray(step_times, np.float64)
+    if not (times > 0).all():
+        raise argument_error(
+            "step_times",
+            "positive",
+            f"{times[~(times > 0)][0]}",
+            "Leave out concepts that are learned from the start, or never.",
+        )
+    return values, times, 2 * np.abs(values) * times / sides

@@ -1,0 +1,256 @@
+"""Predictions of what a corpus leaves open, and of what its documents do, on enwiki15k at 2,000 words."""
+
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from table import Row, save_rows
+
+import w2vflow as wf
+from w2vflow.corpus.documents import count_documents
+from w2vflow.theory.bias import document_bias, rare_pair_bias
+from w2vflow.theory.influence import changed_spectrum, document_influence, strongest_influences
+from w2vflow.theory.sensitivity import changed_step_times
+from w2vflow.theory.uncertainty import document_uncertainty, poisson_uncertainty
+
+CONCEPTS, HELD = 8, 16
+SCALE, REMOVED, RESAMPLED = 1e-8, 100, 30
+
+
+class Corpus(NamedTuple):
+    """The text, and what was solved of it."""
+
+    tokens: wf.TokenFile
+    problem: wf.Problem
+    spectrum: wf.Spectrum
+    times: np.ndarray
+    conditions: str
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows, in some four minutes. The text is found by W2VFLOW_TEST_DATA."""
+    words = wf.load_statistics("enwiki15k-v3000").words[:2000]
+    text = Path(os.environ["W2VFLOW_TEST_DATA"]) / "enwiki15k.txt.xz"
+    with tempfile.TemporaryDirectory() as folder:
+        wf.tokenize(text, Path(folder) / "tokens", vocabulary=words, min_document_words=50)
+        tokens = wf.TokenFile.load(Path(folder) / "tokens")
+        problem = wf.Problem.from_statistics(count_documents(tokens))
+        spectrum = wf.leading_eigenpairs(problem, HELD)
+        times, _ = wf.step_time_law(problem, HELD, SCALE, spectrum=spectrum)
+        conditions = (
+            f"V = {problem.vocab_size:,}, d = {HELD}, scale {SCALE:g}, tied, mean over seeds; "
+            f"{tokens.documents:,} articles; {HELD} eigenpairs held"
+        )
+        corpus = Corpus(tokens, problem, spectrum, times, conditions)
+        yield from _removals(corpus)
+        yield from _error_bars(corpus)
+        yield from _biases(corpus)
+        yield from _smaller_corpora(corpus)
+
+
+def _removals(corpus: Corpus) -> Iterator[Row]:
+    """Remove the strongest documents of each concept and predict again."""
+    tokens, spectrum = corpus.tokens, corpus.spectrum
+    started = time.perf_counter()
+    influence = document_influence(corpus.problem, spectrum, tokens)
+    seconds = time.perf_counter() - started
+    _name_documents(corpus, influence)
+    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), corpus.problem.vocab_size, HELD, SCALE))
+    of_seed = wf.predict_step_times(corpus.problem, W0, spectrum=spectrum)
+    exact, first, second, seed_exact, seed_second = [], [], [], [], []
+    for concept in range(CONCEPTS):
+        for documents in strongest_influences(influence[:, concept], REMOVED):
+            weights = np.ones(tokens.documents, int)
+            weights[documents] = 0
+            changed = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
+            recomputed = wf.leading_eigenpairs(changed, HELD, tol=1e-8)
+            predicted = changed_spectrum(spectrum, changed)
+            summed = spectrum.eigenvalues - influence[documents].sum(axis=0)
+            for found, values in (
+                (exact, recomputed.eigenvalues),
+                (first, summed),
+                (second, predicted.eigenvalues),
+            ):
+                new = changed_step_times(spectrum.eigenvalues, corpus.times, values)
+                found.append((new / corpus.times - 1)[concept])
+            for found, pairs in ((seed_exact, recomputed), (seed_second, predicted)):
+                new = wf.predict_step_times(changed, W0, spectrum=pairs)
+                found.append((new / of_seed - 1)[concept])
+    removed = (
+        f"{REMOVED} articles that most hasten, or most delay, each of concepts 1 to {CONCEPTS}, removed; "
+    )
+    measured = f"{_spread(exact)} by counting and solving again"
+    yield Row(
+        "change of a step time on removing documents: `changed_spectrum`",
+        removed + corpus.conditions,
+        _spread(second),
+        measured,
+        _errors(second, exact),
+        "grows towards the last eigenpairs held",
+    )
+    yield Row(
+        "the same for one seed, whose overlaps turn as well: `changed_spectrum`, `predict_step_times`",
+        removed + corpus.conditions.replace("mean over seeds", "seed 0"),
+        _spread(seed_second),
+        f"{_spread(seed_exact)} by counting and solving again",
+        _errors(seed_second, seed_exact),
+        "concepts nearly as strong as a neighbour (7 and 8) turn in their common plane: use `predict`",
+    )
+    yield Row(
+        "the same, influences added up: `document_influence`",
+        removed
+        + corpus.conditions
+        + f"; one pass over {len(tokens.tokens) / 1e6:.1f} million words, {seconds:.0f} s",
+        _spread(first),
+        measured,
+        _errors(first, exact),
+        "first order in the share removed; concepts with nearly equal eigenvalues",
+    )
+
+
+def _name_documents(corpus: Corpus, influence: np.ndarray) -> None:
+    """Print who most hastens and delays two concepts."""
+    features = wf.label_features(corpus.spectrum, corpus.tokens.words)
+    for concept in (0, 2):
+        print(f"concept {concept + 1}: {features[concept].positive} against {features[concept].negative}")
+        strongest = strongest_influences(influence[:, concept], 5)
+        for name, documents in zip(strongest._fields, strongest, strict=True):
+            for document in documents:
+                share = influence[document, concept] / corpus.spectrum.eigenvalues[concept]
+                print(f"  {name} ({share:+.3%}): {corpus.tokens.opening(document, 10)} ...")
+
+
+def _error_bars(corpus: Corpus) -> Iterator[Row]:
+    """Resample documents and compare standard deviations, directions and shifts."""
+    tokens, spectrum = corpus.tokens, corpus.spectrum
+    by_document = document_uncertainty(corpus.problem, spectrum, tokens)
+    by_count = poisson_uncertainty(corpus.problem, spectrum)
+    rng = np.random.default_rng(0)
+    values, tangents = [], []
+    for _ in range(RESAMPLED):
+        weights = rng.multinomial(tokens.documents, np.full(tokens.documents, 1 / tokens.documents))
+        resampled = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
+        found = wf.leading_eigenpairs(resampled, CONCEPTS + 2, tol=1e-6).leading(CONCEPTS)
+        overlaps = np.einsum("ik,ik->k", found.eigenvectors, spectrum.eigenvectors[:, :CONCEPTS])
+        values.append(found.eigenvalues)
+        tangents.append(1 / overlaps**2 - 1)
+    some = slice(0, CONCEPTS)
+    own = corpus.times[some]
+    times = changed_step_times(spectrum.eigenvalues[some], own, np.array(values))
+    measured = times.std(axis=0, ddof=1) / own
+    resampling = (
+        f"{RESAMPLED} resamplings of the articles, each estimate good to {1 / np.sqrt(2 * RESAMPLED):.0%}"
+    )
+    for name, found, limit in (
+        ("`document_uncertainty`", by_document, "eigenvalues closer than their error bars"),
+        ("`poisson_uncertainty`", by_count, "words come in bursts: it is a lower bound on real text"),
+    ):
+        predicted = (found.step_times(corpus.times) / corpus.times)[some]
+        yield Row(
+            f"error bar of step times from the size of the corpus: {name}",
+            f"concepts 1 to {CONCEPTS}; " + corpus.conditions,
+            _range(predicted),
+            f"{_range(measured)} over {resampling}",
+            f"predicted / measured: mean {np.mean(predicted / measured):.2f}, "
+            f"{(predicted / measured).min():.2f} to {(predicted / measured).max():.2f}",
+            limit,
+        )
+    ratio = (by_document.eigenvalues / by_count.eigenvalues)[some] ** 2
+    print("over-dispersion by concept:", np.round(ratio, 1))
+    turned = np.sqrt(np.mean(tangents, axis=0))
+    directions = by_document.directions[some]
+    yield Row(
+        "angle of concepts to those of another corpus, root mean square tangent: `document_uncertainty`",
+        f"concepts 1 to {CONCEPTS}; " + corpus.conditions,
+        f"{directions.min():.3f} to {directions.max():.3f}",
+        f"{turned.min():.3f} to {turned.max():.3f} over {resampling}",
+        f"predicted / measured: {(directions / turned).min():.2f} to {(directions / turned).max():.2f}",
+        "above about 0.5 only the plane shared with neighbours is known",
+    )
+
+
+def _biases(corpus: Corpus) -> Iterator[Row]:
+    """Compare the jackknife with what halves of the corpus have more of."""
+    tokens, values = corpus.tokens, corpus.spectrum.eigenvalues[:CONCEPTS]
+    bias = document_bias(corpus.problem, corpus.spectrum, tokens)[:CONCEPTS]
+    half = np.random.default_rng(5).permutation(tokens.documents) % 2
+    shifts = []
+    for part in (0, 1):
+        problem = wf.Problem.from_statistics(count_documents(tokens, weights=half == part))
+        found = wf.leading_eigenpairs(problem, CONCEPTS + 2, tol=1e-8)
+        shifts.append(found.eigenvalues[:CONCEPTS] - values)
+    measured = np.mean(shifts, axis=0)
+    yield Row(
+        "bias of eigenvalues from the size of the corpus: `document_bias`",
+        f"concepts 1 to {CONCEPTS}, eigenvalues {values[-1]:.0f} to {values[0]:.0f}; " + corpus.conditions,
+        _list(bias),
+        f"{_list(measured)}: what both halves of the articles have more, on average",
+        f"mean {bias.mean():.2f} against {measured.mean():.2f}; worst {np.abs(bias - measured).max():.2f}",
+        "second order: halves have some of third order; nothing of pairs never met",
+    )
+
+
+def _smaller_corpora(corpus: Corpus) -> Iterator[Row]:
+    """Thin the corpus to a tenth, where pairs become rare, and see how far the lowest eigenvalue falls."""
+    tokens = corpus.tokens
+    whole = wf.extreme_eigenpairs(corpus.problem, 1)
+    before = rare_pair_bias(corpus.problem, whole)
+    part = np.random.default_rng(1).integers(0, 10, tokens.documents)
+    thinned = wf.Problem.from_statistics(count_documents(tokens, weights=part == 0))
+    after_pairs = wf.extreme_eigenpairs(thinned, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        after = rare_pair_bias(thinned, after_pairs)
+    predicted = after.eigenvalues[0] - before.eigenvalues[0]
+    measured = after_pairs.eigenvalues[0] - whole.eigenvalues[0]
+    yield Row(
+        "fall of the most negative eigenvalue where pairs are too rare to be met: `rare_pair_bias`",
+        f"V = {corpus.problem.vocab_size:,}; a tenth of the articles against all: pairs expected less than "
+        f"3 times are {after.share:.0%} against {before.share:.0%} (it warns of a bias of "
+        f"{after.eigenvalues[0]:.0f} on {after_pairs.eigenvalues[0]:.0f})",
+        f"{predicted:.0f}",
+        f"{measured:.0f} ({whole.eigenvalues[0]:.0f} to {after_pairs.eigenvalues[0]:.0f}) by counting again",
+        f"{predicted / measured - 1:+.0%}",
+        "takes words to be independent: an estimate, for the warning",
+    )
+
+
+def _spread(changes: list[float]) -> str:
+    """Return the ranges of the changes of both signs."""
+    values = np.array(changes)
+    later, earlier = values[values > 0], values[values < 0]
+    return f"+{later.min():.2%} to +{later.max():.2%}, {earlier.max():.2%} to {earlier.min():.2%}"
+
+
+def _errors(predicted: list[float], exact: list[float]) -> str:
+    """Return median and worst error as a share of the change, and whose the worst is."""
+    errors = np.abs(np.array(predicted) / np.array(exact) - 1)
+    print("errors by concept, hastening and delaying:", *np.round(errors.reshape(-1, 2), 4).tolist())
+    worst = int(errors.argmax())
+    return (
+        f"median {np.median(errors):.2%} of the change, worst of {len(errors)}: {errors[worst]:.2%} "
+        f"(concept {worst // 2 + 1})"
+    )
+
+
+def _list(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():.2%} to {values.max():.2%}"
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    kept = []
+    for row in rows():
+        print(row, flush=True)
+        kept.append(row)
+    save_rows(Path("runs/validation/uncertainty.json"), kept)
