@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from w2vflow.checks import argument_error
 from w2vflow.layout import PRECISION
 from w2vflow.losses import Loss
+from w2vflow.noise.batches import blocked, shared_out
 from w2vflow.pairs import PairWeights
 from w2vflow.problem import Problem
 from w2vflow.sgd.draws import AliasTable, SeenPairs
@@ -20,11 +21,6 @@ from w2vflow.sgd.pair_table import WeightTable
 from w2vflow.sgd.sampler import Sampler, context_offset
 
 __all__ = ["Blocks", "Shared"]
-
-# Of a block: one larger block of as many pairs is noisier, smaller ones are hardly less so.
-_SIDE = 64
-# Pairs of a batch for each seen one: about half of the time goes to either.
-_NEGATIVES = 27
 
 
 class Blocks(Sampler):
@@ -66,13 +62,13 @@ class Blocks(Sampler):
 
     def pairs(self, batch_size: int) -> int:
         """Return the pairs of as many whole blocks as come nearest, or of a smaller one."""
-        return math.prod(_blocks(batch_size))
+        return math.prod(blocked(batch_size))
 
     def gradient(
         self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
     ) -> RowGradient:
         """Return the gradient of the loss of the blocks."""
-        count, rows, columns = _blocks(batch_size)
+        count, rows, columns = blocked(batch_size)
         for_rows, for_columns = jax.random.split(key)
         row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
         column = self.columns.draw(for_columns, count * columns).reshape(count, columns)
@@ -141,14 +137,14 @@ class Shared(Sampler):
 
     def pairs(self, batch_size: int) -> int:
         """Return the pairs of a batch: a share of them seen ones, the rest blocks."""
-        seen, block = _shares(batch_size)
+        seen, block = shared_out(batch_size)
         return seen + math.prod(block)
 
     def gradient(
         self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
     ) -> RowGradient:
         """Return the gradient of the loss of a minibatch."""
-        drawn, (count, rows, columns) = _shares(batch_size)
+        drawn, (count, rows, columns) = shared_out(batch_size)
         for_seen, for_rows, for_columns = jax.random.split(key, 3)
         first, second = self.seen.draw(for_seen, drawn)
         weight = jnp.full(drawn, self.sum_of_seen / drawn, jnp.float32)
@@ -166,20 +162,6 @@ class Shared(Sampler):
         return RowGradient(
             jnp.concatenate([seen.rows, block.rows]), jnp.concatenate([seen.values, block.values])
         )
-
-
-def _blocks(batch_size: int) -> tuple[int, int, int]:
-    """Return how many blocks make up a batch, and their rows and columns."""
-    if batch_size >= _SIDE**2:
-        return round(batch_size / _SIDE**2), _SIDE, _SIDE
-    rows = math.isqrt(batch_size)
-    return 1, rows, batch_size // rows
-
-
-def _shares(batch_size: int) -> tuple[int, tuple[int, int, int]]:
-    """Return how many pairs are seen ones, and the blocks of the others."""
-    seen = max(1, batch_size // _NEGATIVES)
-    return seen, _blocks(max(1, batch_size - seen))
 
 
 def _each(

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 from w2vflow.checks import argument_error, check_weights
 from w2vflow.initial import gaussian_init, untied_init
 from w2vflow.losses import Loss
+from w2vflow.noise.rates import recommended_learning_rate
 from w2vflow.problem import Problem
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.kernels import RowGradient, added_rows
@@ -130,7 +131,7 @@ def run_sgd(
     ts: Any,
     *,
     key: Key[Array, ""],
-    learning_rate: LearningRate,
+    learning_rate: LearningRate | None = None,
     batch_size: int,
     sampler: str = "corpus",
     optimizer: Optimizer | None = None,
@@ -151,7 +152,9 @@ def run_sgd(
         ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
         key: JAX key of the minibatches.
         learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
-            schedule, a function of the step, whose sum is then the time.
+            schedule, a function of the step, whose sum is then the time. Where not given, that of
+            `recommended_learning_rate` for 1%, with initial weights of the size of `W0`; the result's
+            metadata say what bounds it. It asks for the quartic loss at constant `G`, no optimizer.
         batch_size: pairs in a minibatch.
         sampler: `"corpus"`, `"balanced"`, `"blocks"` or `"shared"`; see `w2vflow.sgd.samplers`.
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
@@ -203,7 +206,7 @@ def run_sgd_ensemble(
     *,
     dim: int,
     scale: float,
-    learning_rate: LearningRate,
+    learning_rate: LearningRate | None = None,
     batch_size: int,
     sampler: str = "corpus",
     contexts: str = "random",
@@ -271,7 +274,7 @@ def _run(
     keys: Key[Array, " S"],
     ts: Any,
     ensemble: bool,
-    learning_rate: LearningRate,
+    learning_rate: LearningRate | None,
     batch_size: int,
     sampler: str,
     optimizer: Optimizer | None,
@@ -279,8 +282,12 @@ def _run(
     **recording: Any,
 ) -> Trajectory:
     """Check and run; the common part of the two public functions."""
-    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
     source = Minibatches.of(problem, sampler, batch_size, starts.shape[2], deterministic)
+    settings = {"sampler": sampler, "batch_size": batch_size, "deterministic": deterministic}
+    if learning_rate is None:
+        learning_rate, bound_by = _recommended(problem, starts, batch_size, sampler, optimizer)
+        settings["learning_rate_bound_by"] = bound_by
+    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
     return solve_by_steps(
         problem,
         source,
@@ -290,13 +297,33 @@ def _run(
         limit,
         name="SGD",
         optimizer=optimizer,
-        settings={"sampler": sampler, "batch_size": batch_size, "deterministic": deterministic},
+        settings=settings,
         pairs_per_step=source.pairs,
         remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, a larger "
         "`batch_size`, or the sampler 'balanced' or 'blocks'.",
         ensemble=ensemble,
         **recording,
     )
+
+
+def _recommended(
+    problem: Problem, starts: np.ndarray, batch_size: int, sampler: str, optimizer: Optimizer | None
+) -> tuple[float, str]:
+    """Return the recommended rate, and what bounds it."""
+    if optimizer is not None or not problem.quartic_at_constant_G:
+        why = "an optimizer" if optimizer is not None else "a problem that is not quartic at constant G"
+        raise argument_error(
+            "learning_rate",
+            f"given for {why}: none is recommended there",
+            None,
+            "Choose one: for plain descent a twentieth of `stability_limit_at(problem, W)`, with weights "
+            "near those it settles on, is a start.",
+        )
+    scale = float(np.linalg.norm(starts)) / np.sqrt(starts.shape[0] * starts.shape[1])
+    found = recommended_learning_rate(
+        problem, starts.shape[2], batch_size=batch_size, sampler=sampler, scale=scale
+    )
+    return found.rate, found.bound_by
 
 
 def parts_of(batch_size: int, dim: int) -> int:

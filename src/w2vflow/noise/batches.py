@@ -1,0 +1,33 @@
+"""How the samplers share a batch out: what draws pairs, and what computes the noise of it, must agree."""
+
+import math
+from typing import NamedTuple
+
+__all__ = ["Blocking", "blocked", "shared_out"]
+
+# Of a block: one larger block of as many pairs is noisier, smaller ones are hardly less so.
+_SIDE = 64
+# Pairs of a batch for each seen one: about half of the time goes to either.
+_NEGATIVES = 27
+
+
+class Blocking(NamedTuple):
+    """Blocks of a batch: how many, and the rows and columns of each."""
+
+    blocks: int
+    rows: int
+    columns: int
+
+
+def blocked(batch_size: int) -> Blocking:
+    """Return the whole blocks that come nearest to a batch, or one smaller block."""
+    if batch_size >= _SIDE**2:
+        return Blocking(round(batch_size / _SIDE**2), _SIDE, _SIDE)
+    rows = math.isqrt(batch_size)
+    return Blocking(1, rows, batch_size // rows)
+
+
+def shared_out(batch_size: int) -> tuple[int, Blocking]:
+    """Return how many pairs are seen ones, and the blocks of the others."""
+    seen = max(1, batch_size // _NEGATIVES)
+    return seen, blocked(max(1, batch_size - seen))

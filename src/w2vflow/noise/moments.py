@@ -1,0 +1,234 @@
+"""Second moments of the gradient of a minibatch, between concepts, exact for each sampler."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+
+from w2vflow.checks import argument_error
+from w2vflow.noise.batches import Blocking, blocked, shared_out
+from w2vflow.pairs import PairWeights
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+
+__all__ = ["concepts_of", "gradient_noise"]
+
+Host = np.ndarray
+
+
+def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
+    """Return the `dim` concepts that are learned, the rest of the spectrum as its density.
+
+    Raises:
+        ValueError: tied weights with fewer than `dim` positive eigenvalues, or a spectrum with fewer pairs.
+    """
+    find = leading_eigenpairs if problem.tied else extreme_eigenpairs
+    leading = find(problem, dim) if spectrum is None else spectrum.leading(dim)
+    learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0
+    if not learned.all():
+        raise argument_error(
+            "dim",
+            f"at most the number of {'positive' if problem.tied else 'nonzero'} eigenvalues, {learned.sum()}",
+            dim,
+            "Directions beyond it are never learned.",
+        )
+    return leading
+
+
+def gradient_noise(
+    problem: Problem, concepts: Spectrum, *, learned: bool, batch_size: int, sampler: str
+) -> Float[Host, "d columns"]:
+    """Return `Var(v_k^T (S + S^T) v_j)` of one batch, for concepts `k` and `j`, and for the rest.
+
+        gradient of a batch = (S + S^T) W   (tied);   S C and S^T W   (untied)
+
+    `S` holds the slopes of the pairs that were drawn. For a slope of second moment `w_ij` at pair
+    `(i, j)`, of independent pairs,
+
+        E (v_k^T (S + S^T) v_j)^2 = 2 sum_ii' w_ii' v_ki^2 v_ji'^2   (twice that for k = j)
+
+    less the square of the mean. For `k != j` a sum over `v_ki v_ji v_ki' v_ji'` is left out, which is
+    0 for equal `w`. Pairs of a block share their words; by Hoeffding, with `a` rows and `b` columns,
+
+        variance = (rows' means) / a + (columns' means) / b + (what remains) / (a b).
+
+    Sums over all pairs are sums over seen ones and products of thin matrices: time
+    `nnz d + V d^3`, no matrix of pairs.
+
+    Args:
+        problem: quartic, at constant `G`, from statistics.
+        concepts: from `concepts_of`.
+        learned: at the solution, `x = sum_k lambda_k v_k v_k^T`; else at small weights, `x = 0`.
+        batch_size: as asked of the sampler.
+        sampler: its name.
+
+    Returns:
+        The concepts `j` first; where not `learned`, after them a column for each node of the density
+        of the rest, whose eigenvectors are taken to lie without preference.
+
+    References:
+        Hoeffding (1948), Annals of Mathematical Statistics 19, section 5.
+    """
+    problem.require_statistics("pairs are drawn")
+    if sampler not in _SAMPLERS:
+        raise argument_error("sampler", f"one of {sorted(_SAMPLERS)}", repr(sampler))
+    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
+        raise argument_error(
+            "batch_size", "at least 1, and even for the sampler 'corpus'", batch_size, "As `run_sgd` asks."
+        )
+    return _SAMPLERS[sampler](_Pairs.of(problem, concepts, learned), batch_size)
+
+
+class _Pairs(NamedTuple):
+    """What the sums are over.
+
+    Attributes:
+        weights: `A`; `B = 1 - A`.
+        pair, word: `P` of the entries of `A`, and `p`.
+        vectors, columns: `v_k`, and their squares with the mean square of the rest after them.
+        values, strengths, nodes: `lambda_k`; those of `x`; eigenvalues of the rest.
+        x: `x_ij` of the entries of `A`.
+    """
+
+    weights: PairWeights
+    pair: Host
+    word: Host
+    vectors: Host
+    columns: Host
+    values: Host
+    strengths: Host
+    nodes: Host
+    x: Host
+
+    @classmethod
+    def of(cls, problem: Problem, concepts: Spectrum, learned: bool) -> "_Pairs":
+        stats, weights = problem.require_statistics("pairs are drawn"), problem.pair_weights()
+        values, vectors = concepts.eigenvalues, concepts.eigenvectors
+        squares, x = vectors**2, np.zeros(weights.positive.nnz)
+        if learned:
+            columns, nodes = squares, np.zeros(0)
+            for at, rows, others in weights.entries():
+                for value, vector in zip(values, vectors.T, strict=True):
+                    x[at] += value * vector[rows] * vector[others]
+        else:
+            nodes = concepts.bath_nodes
+            rest = (1 - squares.sum(axis=1)) / max(1, len(vectors) - len(values))
+            columns = np.column_stack([squares, rest])
+        strengths = values if learned else np.zeros_like(values)
+        pair = stats.counts.data / stats.counts.sum()
+        return cls(weights, pair, stats.word_probability, vectors, columns, values, strengths, nodes, x)
+
+    @property
+    def squares(self) -> Host:
+        return self.columns[:, : len(self.values)]
+
+    @property
+    def total(self) -> Host:
+        """Return `v_k^T (S + S^T) v_j` of the whole gradient."""
+        return np.diag(self.strengths - self.values)
+
+    def product_of_words(self) -> Host:
+        """Return `p_i p_j` of the entries of `A`."""
+        product = np.empty(self.weights.positive.nnz)
+        for at, rows, columns in self.weights.entries():
+            product[at] = self.word[rows] * self.word[columns]
+        return product
+
+    def seen(self, values: Host, left: Host, right: Host) -> Host:
+        """Return `left^T F right`, with `F` of these values where `A` has entries."""
+        positive = self.weights.positive
+        matrix = sparse.csr_array((values, positive.indices, positive.indptr), shape=positive.shape)
+        return left.T @ (matrix @ right)
+
+    def seen_squares(self, values: Host) -> Host:
+        """Return `sum F_ii' v_ki^2 v_ji'^2` over the entries of `A`."""
+        return self.seen(values, self.squares, self.columns)
+
+    def all_squares(self, share: Host | float = 1.0) -> Host:
+        """Return `sum (1 + x_ii' / 2)^2 v_ki^2 v_ji'^2 / (q_i q_i')` over all pairs, `q` the shares."""
+        columns = (self.columns.T / share).T
+        size, sums = len(self.values), columns.sum(axis=0)
+        first = columns.T @ self.vectors
+        second = np.array([(self.vectors.T @ (y[:, None] * self.vectors)).ravel() for y in columns.T])
+        each = np.outer(self.strengths, self.strengths).ravel()
+        found = np.outer(sums, sums) + (first * self.strengths) @ first.T + (second * each) @ second.T / 4
+        return found[:size]
+
+    def of_pairs(self, moment: Host, mean: Host) -> Host:
+        """Return the variance of one independent pair from the sum of `w v_ki^2 v_ji'^2` and the mean."""
+        size = len(self.values)
+        variance = 2 * moment
+        variance[:, :size] += 2 * np.diag(np.diag(moment)) - mean**2
+        return self.spread(variance)
+
+    def spread(self, variance: Host) -> Host:
+        """Return the same with the column of the rest repeated for each of its nodes."""
+        size = len(self.values)
+        return np.hstack([variance[:, :size], np.repeat(variance[:, size:], len(self.nodes), axis=1)])
+
+    def of_blocks(self, pair: Host, mean: Host, slopes: Host, ones: bool, blocking: Blocking) -> Host:
+        """Return the variance of blocks.
+
+        Args:
+            pair: of a single pair.
+            mean: of `v_k^T (S + S^T) v_j`, for concepts.
+            slopes: `mu_j` of `S v_j = mu_j v_j + (v_j^T 1) 1`, for concepts and nodes.
+            ones: whether `S` has the term with `1`.
+            blocking: how many blocks of how many words.
+        """
+        size, V = len(self.values), len(self.vectors)
+        sums = self.vectors.sum(axis=0) * ones
+        either = slopes[:size, None] + slopes
+        overlap = self.spread(self.squares.T @ self.columns)
+        rest = (V * ones - np.sum(sums**2)) / max(1, V - size)
+        squared = np.concatenate([sums**2, np.full(len(self.nodes), rest)])
+        main = squared[:size, None] + squared + either**2 * overlap
+        cubes = self.squares.T @ self.vectors
+        main[:, :size] += 2 * either[:, :size] * (sums * cubes + (sums * cubes).T)
+        main[:, :size] += 2 * np.diag(sums**2)
+        main *= V
+        main[:, :size] -= mean**2
+        count, rows, columns = blocking
+        return (main / rows + main / columns + (pair - 2 * main) / (rows * columns)) / count
+
+
+def _corpus(of: _Pairs, batch_size: int) -> Host:
+    """Half of the pairs from `P` with weights `A / P`, half from `p p^T` with weights `B / (p p^T)`."""
+    A, x, half = of.weights.positive.data, of.x, batch_size // 2
+    positive = of.seen_squares(A**2 / of.pair * (x / 2 - 1) ** 2)
+    # B^2 - 1 = -A (2 - A) on seen pairs; B = 1 on the others.
+    fewer = A * (2 - A) / of.product_of_words() * (1 + x / 2) ** 2
+    negative = of.all_squares(of.word) - of.seen_squares(fewer)
+    mean = 2 * of.seen(A * (x / 2 - 1), of.vectors, of.vectors)
+    return (of.of_pairs(positive, mean) + of.of_pairs(negative, of.total - mean)) / half
+
+
+def _balanced(of: _Pairs, batch_size: int) -> Host:
+    """All pairs alike, with a label: `A (x/2 - 1)^2 + B (x/2 + 1)^2 = (1 + x/2)^2 - 2 A x`."""
+    moment = of.all_squares() - of.seen_squares(2 * of.weights.positive.data * of.x)
+    return of.of_pairs(len(of.vectors) ** 2 * moment, of.total) / batch_size
+
+
+def _blocks(of: _Pairs, batch_size: int) -> Host:
+    """All pairs of rows and columns drawn alike, with both weights: a slope of `1 + x/2 - 2 A`."""
+    A, x = of.weights.positive.data, of.x
+    moment = of.all_squares() + of.seen_squares(4 * A * (A - 1 - x / 2))
+    pair = of.of_pairs(len(of.vectors) ** 2 * moment, of.total)
+    slopes = np.concatenate([of.strengths - of.values, -of.nodes]) / 2
+    return of.of_blocks(pair, of.total, slopes, False, blocked(batch_size))
+
+
+def _shared(of: _Pairs, batch_size: int) -> Host:
+    """Seen pairs from `A`, of slope -2, and blocks with a weight of 1 for each pair, of slope `1 + x/2`."""
+    A, (drawn, blocking) = of.weights.positive.data, shared_out(batch_size)
+    mean = -4 * of.seen(A, of.vectors, of.vectors)
+    seen = of.of_pairs(4 * A.sum() * of.seen_squares(A), mean) / drawn
+    sums = of.vectors.sum(axis=0)
+    mean = 2 * np.outer(sums, sums) + np.diag(of.strengths)
+    pair = of.of_pairs(len(of.vectors) ** 2 * of.all_squares(), mean)
+    slopes = np.concatenate([of.strengths / 2, np.zeros(len(of.nodes))])
+    return seen + of.of_blocks(pair, mean, slopes, True, blocking)
+
+
+_SAMPLERS = {"corpus": _corpus, "balanced": _balanced, "blocks": _blocks, "shared": _shared}

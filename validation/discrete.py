@@ -1,0 +1,189 @@
+"""Finite steps and minibatches: predicted, and measured by descent and SGD on enwiki15k."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+from table import Row, save_rows
+
+import w2vflow as wf
+from w2vflow.noise.rates import recommended_learning_rate
+from w2vflow.noise.settled import stationary_noise
+from w2vflow.noise.steps import step_time_noise
+from w2vflow.sgd.descent import run_gd
+
+DIM, SCALE = 16, 1e-2
+# Sampler, tied, concepts, batch, rate over 1 / |lambda_1|, observations.
+SETTLED = [
+    ("balanced", True, 16, 65_536, 0.04, 150),
+    ("blocks", True, 16, 65_536, 0.02, 150),
+    ("blocks", False, 16, 65_536, 0.02, 100),
+    ("corpus", True, 4, 65_536, 0.005, 100),
+    ("shared", True, 4, 65_536, 0.005, 100),
+]
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of this part."""
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    problem = wf.Problem.from_statistics(stats)
+    basis = wf.leading_eigenpairs(problem, problem.vocab_size)
+    yield from _step_size(problem, basis)
+    for tied in (True, False):
+        yield _stability(wf.Problem.from_statistics(stats, tied=tied))
+    for sampler, tied, dim, batch_size, rate, count in SETTLED:
+        yield _settled(wf.Problem.from_statistics(stats, tied=tied), sampler, dim, batch_size, rate, count)
+    yield from _recommended(problem, basis)
+
+
+def _step_size(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
+    spec = basis.leading(DIM)
+    leading = spec.eigenvalues[0]
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, SCALE)
+    flow_times = wf.predict_step_times(problem, W0, spectrum=spec)
+    grid = np.linspace(0, 1.15 * np.nanmax(flow_times), 200)[1:]
+    for share in (0.05, 0.1, 0.4):
+        rate = share / leading
+        ts = np.unique(np.rint(grid / rate)) * rate
+        full = run_gd(problem, W0, ts, learning_rate=rate)
+        known = {
+            name: wf.predict(problem, W0, full.ts, learning_rate=eta, spectrum=basis)
+            for name, eta in (("flow", 0.0), ("descent", rate))
+        }
+        measured = wf.measure_step_times(full, spec)
+        errors = {
+            name: np.nanmax(np.abs(wf.measure_step_times(run, spec) / measured - 1))
+            for name, run in known.items()
+        }
+        mean = {
+            name: np.mean(np.abs(run.singular_values - full.singular_values)) / np.sqrt(leading)
+            for name, run in known.items()
+        }
+        conditions = f"V 2,000, d {DIM}, tied, scale {SCALE:g}, eta lambda_1 = {share:g}, one seed"
+        yield Row(
+            "step times of descent: `predict(learning_rate=eta)`",
+            conditions,
+            f"first at {wf.measure_step_times(known['descent'], spec)[0]:.6f}, last at "
+            f"{wf.measure_step_times(known['descent'], spec)[-1]:.6f}",
+            f"{measured[0]:.6f} and {measured[-1]:.6f} by `run_gd`",
+            f"{100 * errors['descent']:.3f}% of the worst of {DIM}; the flow {100 * errors['flow']:.2f}%",
+            "second order in eta lambda_1; first order for close concepts; below `stability_limit`",
+        )
+        yield Row(
+            "singular values under descent: `predict(learning_rate=eta)`",
+            conditions,
+            "the exact solution with growth l_k and an advance",
+            "`run_gd`, all times",
+            f"{mean['descent']:.2g} of s_1 on average; the flow {mean['flow']:.2g}",
+            "joint learning of close concepts is corrected on average only",
+        )
+
+
+def _stability(problem: wf.Problem) -> Row:
+    limit = wf.stability_limit(problem)
+    find = wf.leading_eigenpairs if problem.tied else wf.extreme_eigenpairs
+    spec, steps = find(problem, 2), 600
+    W = spec.eigenvectors * np.sqrt(np.abs(spec.eigenvalues))
+    solution = W if problem.tied else np.stack([W, W * np.sign(spec.eigenvalues)])
+    start = solution + 1e-6 * np.random.default_rng(0).normal(size=solution.shape)
+    lowest, found = float(problem.loss(solution)), {}
+    for share in (0.98, 1.02):
+        rate = share * limit
+        try:
+            run = run_gd(problem, start, [rate * steps], learning_rate=rate, optimizer=optax.sgd)
+            found[share] = f"{(float(run.loss[0]) - lowest) / (float(problem.loss(start)) - lowest):.2g}"
+        except RuntimeError:
+            found[share] = "diverged"
+    return Row(
+        "`stability_limit`",
+        f"V 2,000, d 2, {'tied' if problem.tied else 'untied'}, {steps} steps from 1e-6 beside the solution",
+        f"{limit:.6g}: settles below, leaves above",
+        f"excess of the loss, of that at the start: {found[0.98]} at 0.98, {found[1.02]} at 1.02 by `run_gd`",
+        "within 2%",
+        "noise of minibatches lowers it: see `recommended_learning_rate`",
+    )
+
+
+def _settled(problem: wf.Problem, sampler: str, dim: int, batch_size: int, share: float, count: int) -> Row:
+    find = wf.leading_eigenpairs if problem.tied else wf.extreme_eigenpairs
+    spec = find(problem, dim)
+    sizes = np.abs(spec.eigenvalues)
+    rate, speed = share / sizes[0], 2 if problem.tied else 1
+    run = {"learning_rate": rate, "batch_size": batch_size, "sampler": sampler}
+    predicted = stationary_noise(problem, dim, spectrum=spec, **run)
+    W = spec.eigenvectors * np.sqrt(sizes)
+    W0 = W if problem.tied else np.stack([W, W * np.sign(spec.eigenvalues)])
+    # One autocorrelation time of the last concept apart; the first four of them are left out.
+    ts = np.arange(1, count + 5) / (speed * sizes[-1])
+    values = wf.run_sgd(problem, W0, ts, key=jax.random.key(0), **run).singular_values[4:]
+    measured = values.astype(np.float64).std(axis=0, ddof=1)
+    ratio = measured / predicted
+    off = 100 * np.abs(ratio - 1)
+    return Row(
+        f"noise of settled singular values, sampler {sampler}: `stationary_noise`",
+        f"V 2,000, d {dim}, {'tied' if problem.tied else 'untied'}, {batch_size:,} pairs, eta lambda_1 = "
+        f"{share:g}, {count} observations",
+        f"first {predicted[0]:.4g}, last {predicted[-1]:.4g}",
+        f"{measured[0]:.4g} and {measured[-1]:.4g} by `run_sgd`",
+        f"{np.mean(off):.0f}% on average over concepts, {np.max(off):.0f}% of the worst, all together "
+        f"{100 * (np.sqrt(np.mean(ratio**2)) - 1):+.1f}%; of that measuring errors "
+        f"{100 / np.sqrt(2 * count):.0f}% each, or more",
+        "where directions leave the learned plane by a tenth, or noise is a fifth of s_k",
+    )
+
+
+def _recommended(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
+    spec, seeds = basis.leading(DIM), 6
+    batch, accuracy = {"batch_size": 131_072, "sampler": "blocks"}, 0.01
+    found = recommended_learning_rate(problem, DIM, accuracy=accuracy, scale=SCALE, spectrum=basis, **batch)
+    rate, keys = found.rate, jax.random.split(jax.random.key(0), seeds)
+    W0 = wf.gaussian_init(keys, problem.vocab_size, DIM, SCALE)
+    end = 1.2 * np.nanmax(wf.predict_step_times(problem, W0, spectrum=spec))
+    ts = np.linspace(0, end, 250)[1:]
+    sgd = wf.run_sgd_ensemble(problem, keys, ts, dim=DIM, scale=SCALE, learning_rate=rate, **batch)
+    flow, full = (
+        wf.measure_step_times(wf.predict(problem, W0, sgd.ts, learning_rate=eta, spectrum=basis), spec)
+        for eta in (0.0, rate)
+    )
+    measured = wf.measure_step_times(sgd, spec)
+    off = np.abs(measured / flow - 1)
+    noise = stationary_noise(problem, DIM, learning_rate=rate, spectrum=spec, **batch)
+    settled = 100 * np.max(noise / np.sqrt(spec.eigenvalues))
+    conditions = (
+        f"V 2,000, d {DIM}, tied, scale {SCALE:g}, blocks of 131,072 pairs, eta lambda_1 = "
+        f"{rate * spec.eigenvalues[0]:.3g}, {seeds} seeds"
+    )
+    by_concept = np.nanmedian(off, axis=0)
+    yield Row(
+        "accuracy of SGD at `recommended_learning_rate(accuracy=0.01)`",
+        f"{conditions}; bound by {found.bound_by}",
+        "1% of step times against the flow, 1% of settled singular values",
+        f"step times {100 * np.nanmedian(off):.2f}% (median), first concept {100 * by_concept[0]:.2f}%, last "
+        f"{100 * by_concept[-1]:.2f}%; settled at most {settled:.2f}%, as predicted",
+        "reached" if np.nanmedian(off) <= accuracy else "missed",
+        "the last one or two of d concepts have more noise; for directions nothing is promised",
+    )
+    predicted = step_time_noise(problem, W0, learning_rate=rate, spectrum=spec, **batch)
+    score = (measured - full) / predicted
+    yield Row(
+        "noise of step times over minibatches: `step_time_noise`",
+        conditions,
+        f"standard deviations of {100 * np.nanmedian(predicted[:, 0] / full[:, 0]):.2f}% (first concept) to "
+        f"{100 * np.nanmedian(predicted[:, -1] / full[:, -1]):.2f}% (last)",
+        f"{100 * np.nanmedian(np.abs(measured / full - 1)[:, 0]) / 0.6745:.2f}% and "
+        f"{100 * np.nanmedian(np.abs(measured / full - 1)[:, -1]) / 0.6745:.2f}% by `run_sgd_ensemble`",
+        f"deviation over prediction: {np.sqrt(np.nanmean(score**2)):.2f} root mean square, "
+        f"{np.nanmean(score):+.2f} mean",
+        "too large for close concepts, and several times for the last one or two",
+    )
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    done = []
+    for row in rows():
+        print(row, flush=True)
+        done.append(row)
+    save_rows(Path("runs/validation/discrete.json"), done)
