@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from systems import random_statistics
 
+import w2vflow as wf
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -54,3 +56,26 @@ def test_the_real_word2vec(tmp_path, monkeypatch):
     assert np.abs(sgd.loss[-1] / flow.loss[-1] - 1) < 0.02
     assert np.abs(names["descent"].loss[-1] / flow.loss[-1] - 1) < 0.01
     assert names["run"].loss[-1] < names["run"].loss[0]
+
+
+def themed_text(path, documents=300, seed=0):
+    """Documents of 40 words, each on one of four themes."""
+    rng = np.random.default_rng(seed)
+    words = np.array([f"{a}{b}" for a in "abcdefgh" for b in "vwxyz"])
+    weights = rng.gamma(0.3, size=(4, len(words))) + 0.02
+    weights /= weights.sum(axis=1, keepdims=True)
+    lines = (" ".join(rng.choice(words, 40, p=weights[rng.integers(4)])) for _ in range(documents))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_predictions_for_the_run_you_make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    themed_text(tmp_path / "my-text.txt")
+    names = {}
+    for code in blocks("docs/predicting.md"):
+        exec(compile(code, "predicting.md", "exec"), names)
+    measured = wf.measure_step_times(names["exact"], wf.leading_eigenpairs(names["problem"], 6))
+    np.testing.assert_allclose(measured, names["times"], rtol=0.1)
+    # Words come in bursts, by documents.
+    assert (names["bars"].eigenvalues > names["least"].eigenvalues).all()
+    assert names["sgd"].metadata["learning_rate"] > 0

@@ -17,11 +17,11 @@ from w2vflow.sgd.descent import run_gd
 DIM, SCALE = 16, 1e-2
 # Sampler, tied, concepts, batch, rate over 1 / |lambda_1|, observations.
 SETTLED = [
-    ("balanced", True, 16, 65_536, 0.04, 150),
-    ("blocks", True, 16, 65_536, 0.02, 150),
-    ("blocks", False, 16, 65_536, 0.02, 100),
+    ("balanced", True, 16, 65_536, 0.04, 250),
+    ("blocks", True, 16, 65_536, 0.02, 400),
+    ("blocks", False, 16, 65_536, 0.02, 250),
     ("corpus", True, 4, 65_536, 0.005, 100),
-    ("shared", True, 4, 65_536, 0.005, 100),
+    ("shared", True, 4, 65_536, 0.005, 150),
 ]
 
 

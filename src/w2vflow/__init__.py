@@ -11,37 +11,75 @@ if TYPE_CHECKING:
     from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
+    from w2vflow.corpus.documents import count_documents
     from w2vflow.corpus.tokenfile import TokenFile, tokenize
     from w2vflow.flow import solve_flow
-    from w2vflow.initial import gaussian_init, untied_init
+    from w2vflow.initial import balanced_init, gaussian_init, untied_init
     from w2vflow.losses import Logistic, Quartic, Taylor
+    from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
+    from w2vflow.noise.settled import stationary_noise
+    from w2vflow.noise.steps import step_time_noise
     from w2vflow.problem import Problem
+    from w2vflow.reweighing import reweigh_words
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.features import label_features
     from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.streaming import run_stream
+    from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, ring
     from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
     from w2vflow.stability import stability_limit, stability_limit_at
     from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.theory.bias import RarePairBias, document_bias, rare_pair_bias
+    from w2vflow.theory.influence import (
+        changed_spectrum,
+        count_influence,
+        document_influence,
+        pmi_influence,
+        strongest_influences,
+        word_influence,
+    )
+    from w2vflow.theory.interventions import ConceptChanges, concept_changes, schedule_phases
+    from w2vflow.theory.ladder import Ladder, predict_ladder
+    from w2vflow.theory.modes import degenerate_groups
+    from w2vflow.theory.muon import muon_step_times, muon_strengths
     from w2vflow.theory.phases import Phase, predict_phases
     from w2vflow.theory.riccati import predict
-    from w2vflow.theory.steps import predict_step_times, step_time_law
+    from w2vflow.theory.scaling import (
+        PowerLaw,
+        effective_rank,
+        fit_power_law,
+        participation_ratio,
+        predict_rank,
+        silent_alignment,
+        step_visibility,
+        visible_steps,
+    )
+    from w2vflow.theory.sensitivity import changed_step_times, step_time_slopes
+    from w2vflow.theory.steps import estimate_step_time_errors, predict_step_times, step_time_law
+    from w2vflow.theory.uncertainty import SamplingUncertainty, document_uncertainty, poisson_uncertainty
     from w2vflow.trajectory import Trajectory
     from w2vflow.weighting import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
 
 __all__ = [
     "AnalogyScore",
     "Comparison",
+    "ConceptChanges",
     "CooccurrenceStatistics",
     "Custom",
+    "Ladder",
     "Logistic",
     "Mikolov",
     "Phase",
     "Plain",
+    "PowerLaw",
     "Problem",
     "Quartic",
     "RankOne",
+    "RarePairBias",
+    "RecommendedRate",
+    "SamplingUncertainty",
+    "SolvableCorpus",
     "Spectrum",
     "Symmetrized",
     "Taylor",
@@ -49,56 +87,195 @@ __all__ = [
     "Trajectory",
     "Uniform",
     "Unigram",
+    "balanced_init",
+    "binary_attributes",
+    "changed_spectrum",
+    "changed_step_times",
     "compare",
+    "concept_changes",
     "count",
+    "count_documents",
+    "count_influence",
+    "degenerate_groups",
+    "document_bias",
+    "document_influence",
+    "document_uncertainty",
+    "effective_rank",
+    "estimate_step_time_errors",
     "evaluate_analogies",
     "extreme_eigenpairs",
+    "fit_power_law",
     "gaussian_init",
+    "interval",
     "label_features",
     "leading_eigenpairs",
     "load_statistics",
     "measure_step_times",
+    "muon_step_times",
+    "muon_strengths",
+    "participation_ratio",
+    "pmi_influence",
+    "poisson_uncertainty",
     "predict",
+    "predict_ladder",
     "predict_phases",
+    "predict_rank",
     "predict_step_times",
+    "rare_pair_bias",
+    "recommended_learning_rate",
+    "reweigh_words",
+    "ring",
     "run_gd",
     "run_sgd",
     "run_sgd_ensemble",
     "run_stream",
+    "schedule_phases",
+    "silent_alignment",
     "solve_flow",
     "stability_limit",
     "stability_limit_at",
+    "stationary_noise",
     "step_time_law",
+    "step_time_noise",
+    "step_time_slopes",
+    "step_visibility",
+    "strongest_influences",
     "subspace_overlap",
     "tokenize",
     "untied_init",
+    "visible_steps",
+    "word_influence",
 ]
 
 __version__ = "0.1.0.dev0"
 
 # Loaded at first use: counting, and its worker processes, never wait for JAX.
 _HOMES = {
-    "comparison": ("Comparison", "compare", "measure_step_times", "subspace_overlap"),
+    "comparison": (
+        "Comparison",
+        "compare",
+        "measure_step_times",
+        "subspace_overlap",
+    ),
     "corpus.catalog": ("load_statistics",),
     "corpus.cooccurrence": ("count",),
-    "corpus.tokenfile": ("TokenFile", "tokenize"),
+    "corpus.documents": ("count_documents",),
+    "corpus.tokenfile": (
+        "TokenFile",
+        "tokenize",
+    ),
     "flow": ("solve_flow",),
-    "initial": ("gaussian_init", "untied_init"),
-    "losses": ("Logistic", "Quartic", "Taylor"),
+    "initial": (
+        "balanced_init",
+        "gaussian_init",
+        "untied_init",
+    ),
+    "losses": (
+        "Logistic",
+        "Quartic",
+        "Taylor",
+    ),
+    "noise.rates": (
+        "RecommendedRate",
+        "recommended_learning_rate",
+    ),
+    "noise.settled": ("stationary_noise",),
+    "noise.steps": ("step_time_noise",),
     "problem": ("Problem",),
-    "semantics.analogies": ("AnalogyScore", "evaluate_analogies"),
+    "reweighing": ("reweigh_words",),
+    "semantics.analogies": (
+        "AnalogyScore",
+        "evaluate_analogies",
+    ),
     "semantics.features": ("label_features",),
     "sgd.descent": ("run_gd",),
-    "sgd.ensemble": ("run_sgd", "run_sgd_ensemble"),
+    "sgd.ensemble": (
+        "run_sgd",
+        "run_sgd_ensemble",
+    ),
     "sgd.streaming": ("run_stream",),
-    "spectrum": ("Spectrum", "extreme_eigenpairs", "leading_eigenpairs"),
-    "stability": ("stability_limit", "stability_limit_at"),
+    "solvable": (
+        "SolvableCorpus",
+        "binary_attributes",
+        "interval",
+        "ring",
+    ),
+    "spectrum": (
+        "Spectrum",
+        "extreme_eigenpairs",
+        "leading_eigenpairs",
+    ),
+    "stability": (
+        "stability_limit",
+        "stability_limit_at",
+    ),
     "statistics": ("CooccurrenceStatistics",),
-    "theory.phases": ("Phase", "predict_phases"),
+    "theory.bias": (
+        "RarePairBias",
+        "document_bias",
+        "rare_pair_bias",
+    ),
+    "theory.influence": (
+        "changed_spectrum",
+        "count_influence",
+        "document_influence",
+        "pmi_influence",
+        "strongest_influences",
+        "word_influence",
+    ),
+    "theory.interventions": (
+        "ConceptChanges",
+        "concept_changes",
+        "schedule_phases",
+    ),
+    "theory.ladder": (
+        "Ladder",
+        "predict_ladder",
+    ),
+    "theory.modes": ("degenerate_groups",),
+    "theory.muon": (
+        "muon_step_times",
+        "muon_strengths",
+    ),
+    "theory.phases": (
+        "Phase",
+        "predict_phases",
+    ),
     "theory.riccati": ("predict",),
-    "theory.steps": ("predict_step_times", "step_time_law"),
+    "theory.scaling": (
+        "PowerLaw",
+        "effective_rank",
+        "fit_power_law",
+        "participation_ratio",
+        "predict_rank",
+        "silent_alignment",
+        "step_visibility",
+        "visible_steps",
+    ),
+    "theory.sensitivity": (
+        "changed_step_times",
+        "step_time_slopes",
+    ),
+    "theory.steps": (
+        "estimate_step_time_errors",
+        "predict_step_times",
+        "step_time_law",
+    ),
+    "theory.uncertainty": (
+        "SamplingUncertainty",
+        "document_uncertainty",
+        "poisson_uncertainty",
+    ),
     "trajectory": ("Trajectory",),
-    "weighting": ("Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram"),
+    "weighting": (
+        "Custom",
+        "Mikolov",
+        "Plain",
+        "RankOne",
+        "Symmetrized",
+        "Uniform",
+        "Unigram",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
