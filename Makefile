@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check format statistics clean
+.PHONY: demo test check format statistics notebooks clean
 
 demo: $(VENV)/.installed
 	$(RUN)w2vflow demo
@@ -28,6 +28,10 @@ statistics: $(VENV)/.installed
 	  --vocab-size 3000 --window 16 --weighting linear --min-document-words 50 \
 	  --source "15,044 articles of the English Wikipedia (page ids 12 to about 29,400) as WikiExtractor writes them; Wikipedia contributors, CC BY-SA" \
 	  --out src/w2vflow/corpus/bundled/enwiki15k-v3000.npz
+
+# Notebooks anew from the scripts they are paired with.
+notebooks: $(VENV)/.installed-dev
+	cd notebooks && ../$(RUN)jupytext --to ipynb --execute *.py
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "w2vflow needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'

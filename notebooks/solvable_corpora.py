@@ -32,10 +32,6 @@ import numpy as np
 import optax
 
 import w2vflow as wf
-from w2vflow.reweighing import reweigh_words
-from w2vflow.solvable import binary_attributes, interval, ring
-from w2vflow.theory.interventions import concept_changes
-from w2vflow.theory.muon import muon_step_times, muon_strengths
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "figure.figsize": (6, 3.2)}
@@ -53,14 +49,14 @@ plt.rcParams |= {"figure.dpi": 60, "figure.figsize": (6, 3.2)}
 # functions), and their eigenvalues are sums of 16 numbers.
 
 # %%
-attributes = binary_attributes([0.8, 0.65, 0.5, 0.35])
+attributes = wf.binary_attributes([0.8, 0.65, 0.5, 0.35])
 problem, spectrum = attributes.problem(), attributes.spectrum
 for label, value in zip(attributes.labels[:6], spectrum.eigenvalues, strict=False):
     print(f"{label:16} lambda = {value:.3f}")
 
 # %% [markdown]
-# Training starts from small random vectors. A concept of eigenvalue $\lambda$ grows like
-# $e^{\lambda t}$ until its size $s^2$ reaches $\lambda$: an S-shaped step at
+# Training starts from small random vectors. The singular value $s$ of a concept of
+# eigenvalue $\lambda$ grows like $e^{\lambda t}$ until $s^2$ reaches $\lambda$: an S-shaped step at
 #
 # $$ t_k = \frac{\ln(\lambda_k / R_{kk}^2 - 1)}{2 \lambda_k}. $$
 #
@@ -95,7 +91,7 @@ _ = right.set(xlabel="time", title="loss: a staircase")
 # concepts are waves around the year, and they come in **pairs** of one eigenvalue: a cosine and a sine.
 
 # %%
-months = ring(12, concentration=1.0)
+months = wf.ring(12, concentration=1.0)
 print([f"{months.labels[k]}: {months.spectrum.eigenvalues[k]:.2f}" for k in range(4)])
 W0 = wf.gaussian_init(jax.random.key(2), 12, 2, scale=1e-4)
 first, second = wf.predict_step_times(months.problem(), W0, spectrum=months.spectrum)
@@ -125,7 +121,7 @@ print(f"steps of the pair: {first:.2f} and {second:.2f}")
 # against both ends), then two.
 
 # %%
-years = interval(60, reach=0.5)
+years = wf.interval(60, reach=0.5)
 W0 = wf.gaussian_init(jax.random.key(3), 60, 3, scale=1e-4)
 steps = wf.predict_step_times(years.problem(), W0, spectrum=years.spectrum)
 print([f"{years.labels[k]}: step at {steps[k]:.1f}" for k in range(3)])
@@ -148,8 +144,8 @@ _ = right.set(xlabel="first", ylabel="second", aspect="equal", title="vectors of
 
 # %%
 heavy = {word: 4.0 for word in attributes.words if word[1] == "+"}
-other = wf.Problem.from_statistics(reweigh_words(attributes.statistics, heavy))
-print(concept_changes(problem, other, 4, dim=4, scale=1e-3))
+other = wf.Problem.from_statistics(wf.reweigh_words(attributes.statistics, heavy))
+print(wf.concept_changes(problem, other, 4, dim=4, scale=1e-3))
 
 # %%
 W0 = wf.gaussian_init(jax.random.key(0), 16, 4, scale=1e-3)
@@ -183,8 +179,8 @@ muon = partial(
     optax.contrib.muon, beta=0.0, nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30, eps=1e-30
 )
 run = wf.run_gd(problem, aligned, np.linspace(0, 3.8, 77)[1:], learning_rate=2e-3, optimizer=muon)
-lines = muon_strengths(values, start, jnp.asarray(run.ts))
-print("predicted", np.round(muon_step_times(values, start), 3))
+lines = wf.muon_strengths(values, start, jnp.asarray(run.ts))
+print("predicted", np.round(wf.muon_step_times(values, start), 3))
 print("measured ", np.round(wf.measure_step_times(run, spectrum), 3))
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(run.ts, lines, label=attributes.labels[:4])

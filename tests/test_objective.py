@@ -270,7 +270,9 @@ def test_closed_forms_refuse_what_they_do_not_hold_for(stats, settings):
         lambda: wf.step_time_law(problem, 2, 0.1),
         lambda: wf.predict_phases([wf.Phase(problem, [1.0])], W0),
     ):
-        with pytest.raises(ValueError, match=r"`problem` must be quartic and at constant G .*Use `solve_flow`"):
+        with pytest.raises(
+            ValueError, match=r"`problem` must be quartic and at constant G .*Use `solve_flow`"
+        ):
             call()
     approximation = wf.Problem.from_target(problem.target_operator())
     assert np.isfinite(wf.predict(approximation, W0, [1.0]).loss).all()

@@ -267,7 +267,10 @@ class Problem:
         """
         if not self.tied:
             raise argument_error(
-                "problem", f"one of tied weights for `{purpose}`", "one of untied weights", "Use `solve_flow`."
+                "problem",
+                f"one of tied weights for `{purpose}`",
+                "one of untied weights",
+                "Use `solve_flow`.",
             )
 
     def shard(self, devices: Sequence[jax.Device]) -> "Problem":
