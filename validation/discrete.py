@@ -1,12 +1,11 @@
 """Finite steps and minibatches: predicted, and measured by descent and SGD on enwiki15k."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import numpy as np
 import optax
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.noise.rates import recommended_learning_rate
@@ -181,9 +180,4 @@ def _recommended(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    done = []
-    for row in rows():
-        print(row, flush=True)
-        done.append(row)
-    save_rows(Path("runs/validation/discrete.json"), done)
+    compute("discrete", rows)

@@ -4,12 +4,11 @@ Run from the root of the repository: `python validation/interventions.py`.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import numpy as np
 import optax
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.reweighing import reweigh_words
@@ -151,9 +150,4 @@ def removal(
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    done = []
-    for row in rows():
-        print(row, flush=True)
-        done.append(row)
-    save_rows(Path("runs/validation/interventions.json"), done)
+    compute("interventions", rows)

@@ -2,11 +2,10 @@
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import numpy as np
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.theory.ladder import Ladder, predict_ladder
@@ -107,11 +106,4 @@ def listed(values: np.ndarray, form: str) -> str:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-
-    def shown() -> Iterator[Row]:
-        for row in rows():
-            print(row, flush=True)
-            yield row
-
-    save_rows(Path("runs/validation/ladder.json"), shown())
+    compute("ladder", rows)

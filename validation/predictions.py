@@ -16,7 +16,6 @@ from table import Row, load_rows
 
 HERE = Path(__file__).parent
 PARTS = ("steps", "untied", "discrete", "ladder", "uncertainty", "interventions", "solvable")
-KEPT = Path("runs/validation")
 PAGE = HERE.parent / "docs" / "predictions.md"
 
 INTRODUCTION = """# Predictions beside what was measured
@@ -55,7 +54,7 @@ def main(parts: list[str]) -> None:
     for part in parts or PARTS:
         print(f"== {part}", flush=True)
         subprocess.run([sys.executable, str(HERE / f"{part}.py")], check=True)
-    rows = [row for part in PARTS for row in load_rows(KEPT / f"{part}.json")]
+    rows = [row for part in PARTS for row in load_rows(part)]
     PAGE.write_text(INTRODUCTION + as_markdown(rows), encoding="utf-8")
     print(f"{len(rows)} rows in {PAGE}")
 

@@ -5,13 +5,12 @@ Run from the root of the repository: `python validation/solvable.py`.
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, interval_limit, ring
@@ -153,9 +152,4 @@ def muon() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    done = []
-    for row in rows():
-        print(row, flush=True)
-        done.append(row)
-    save_rows(Path("runs/validation/solvable.json"), done)
+    compute("solvable", rows)

@@ -1,12 +1,11 @@
 """When concepts are learned: the law of step times against the flow, over seeds, scales and fractions."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import mpmath as mp
 import numpy as np
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.theory.scaling import (
@@ -296,9 +295,4 @@ def rows() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    found = []
-    for row in rows():
-        print(row, flush=True)
-        found.append(row)
-    save_rows(Path("runs/validation/steps.json"), found)
+    compute("steps", rows)

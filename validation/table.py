@@ -1,11 +1,15 @@
-"""A row of the table of predictions, and how it is kept."""
+"""A row of the table of predictions, and how rows are kept."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Row", "Rows", "load_rows", "save_rows"]
+import jax
+
+__all__ = ["KEPT", "Row", "compute", "load_rows"]
+
+KEPT = Path("runs/validation")
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,17 @@ class Row:
     breaks: str
 
 
-Rows = Callable[[], Iterator[Row]]
+def compute(part: str, rows: Callable[[], Iterator[Row]]) -> None:
+    """Compute the rows of a part in float64, print each as it comes, and keep them all as JSON."""
+    jax.config.update("jax_enable_x64", True)
+    found = []
+    for row in rows():
+        print(row, flush=True)
+        found.append(asdict(row))
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{part}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
-def save_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
-
-
-def load_rows(path: Path) -> list[Row]:
-    """Read what `save_rows` wrote."""
-    return [Row(**row) for row in json.loads(path.read_text())]
+def load_rows(part: str) -> list[Row]:
+    """Read what `compute` kept of a part."""
+    return [Row(**row) for row in json.loads((KEPT / f"{part}.json").read_text())]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.corpus.documents import count_documents
@@ -248,9 +248,4 @@ def _range(values: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    kept = []
-    for row in rows():
-        print(row, flush=True)
-        kept.append(row)
-    save_rows(Path("runs/validation/uncertainty.json"), kept)
+    compute("uncertainty", rows)

@@ -13,7 +13,7 @@ import jax
 import matplotlib as mpl
 import numpy as np
 from scipy.sparse.linalg import svds
-from table import Row, save_rows
+from table import Row, compute
 
 import w2vflow as wf
 from w2vflow.comparison import left_directions
@@ -294,13 +294,5 @@ def rows() -> Iterator[Row]:
     yield from against_the_flow(untied, spec)
 
 
-def announced(found: Iterator[Row]) -> Iterator[Row]:
-    """Print rows as they come."""
-    for row in found:
-        print(row, flush=True)
-        yield row
-
-
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    save_rows(Path("runs/validation/untied.json"), announced(rows()))
+    compute("untied", rows)
