@@ -54,7 +54,7 @@ def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.A
         f"(without the change {stayed[-1, 0]:.4f} and {stayed[-1, -1]:.4f})",
         f"flow: {flow[-1, 0]:.4f}, {flow[-1, -1]:.4f}",
         f"{error:.1e} of the largest s_k, at most, any k and time",
-        "with leading eigenpairs alone the rest is carried over approximately; untied weights: `solve_flow`",
+        "with leading eigenpairs alone the rest is carried over approximately",
     )
 
 
