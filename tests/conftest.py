@@ -1,6 +1,7 @@
 """Float64 for all tests, shapes and types of the package checked at run time, small known problems."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -15,6 +16,13 @@ with install_import_hook("w2vflow", "beartype.beartype"):
     from systems import random_statistics
 
     import w2vflow as wf
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_code_of_one_file() -> Iterator[None]:
+    """Drop compiled functions after each file: they take memory maps, of which Linux allows 65,530."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
