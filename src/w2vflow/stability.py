@@ -14,7 +14,7 @@ from w2vflow.objective import Objective
 from w2vflow.problem import Problem
 from w2vflow.spectrum import spectrum_ends
 
-__all__ = ["check_learning_rate", "stability_limit", "stability_limit_at"]
+__all__ = ["check_learning_rate", "check_positive_rate", "stability_limit", "stability_limit_at"]
 
 
 def stability_limit(problem: Problem) -> float:
@@ -73,14 +73,19 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
     return float(2 / values[0])
 
 
+def check_positive_rate(learning_rate: float) -> None:
+    """Raise `ValueError` unless the rate is positive and finite."""
+    if not (np.isfinite(learning_rate) and learning_rate > 0):
+        raise argument_error("learning_rate", "positive and finite", learning_rate)
+
+
 def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     """Return the stability limit of the problem, infinite where it is not known beforehand.
 
     Raises:
         ValueError: `learning_rate` is not positive and below it.
     """
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
+    check_positive_rate(learning_rate)
     if not problem.quartic_at_constant_G:
         return float("inf")
     limit = stability_limit(problem)

@@ -9,8 +9,9 @@ from w2vflow.checks import argument_error
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
+from w2vflow.stability import check_positive_rate
 
-__all__ = ["check_positive_rate", "spread_of_strengths", "stationary_noise"]
+__all__ = ["spread_of_strengths", "stationary_noise"]
 
 # Draws of how close concepts push each other apart; the error of the result is about 1% where they do.
 _DRAWS = 1000
@@ -101,12 +102,6 @@ def spread_of_strengths(
             "See `stability_limit`.",
         )
     return both * noise / (2 - both)
-
-
-def check_positive_rate(learning_rate: float) -> None:
-    """Raise `ValueError` unless the rate is positive and finite."""
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
 
 
 def _repulsion(sizes: np.ndarray, deviation: np.ndarray) -> np.ndarray:

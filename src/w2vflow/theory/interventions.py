@@ -15,7 +15,7 @@ from w2vflow.checks import argument_error
 from w2vflow.devices import float64_device, require_float64
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
-from w2vflow.theory.modes import degenerate_groups
+from w2vflow.theory.modes import degenerate_groups, group_numbers
 from w2vflow.theory.phases import Phase
 from w2vflow.theory.steps import step_time_law
 
@@ -129,7 +129,8 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     carried = np.zeros((after.vocab_size, len(old.eigenvalues)))
     carried[rows_after] = old.eigenvectors[rows]
     cosines = carried.T @ new.eigenvectors
-    overlaps = _shared_overlaps(cosines**2, _groups(old), _groups(new))
+    groups, groups_after = (group_numbers(degenerate_groups(spectrum)) for spectrum in (old, new))
+    overlaps = _shared_overlaps(cosines**2, groups, groups_after)
     one, other = linear_sum_assignment(overlaps, maximize=True)
     found = overlaps[one, other] >= 0.5
     becomes = np.full(len(overlaps), -1)
@@ -142,7 +143,7 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     # Beyond `dim` nothing is learned; the last entry is for concepts that have become none.
     every = np.full(len(new.eigenvalues) + 1, np.inf)
     every[:dim], every[-1] = times_after, np.nan
-    values, first = old.eigenvalues[:k], _first_order(after, carried, _groups(old))[:k]
+    values, first = old.eigenvalues[:k], _first_order(after, carried, groups)[:k]
     with np.errstate(divide="ignore", invalid="ignore"):
         # The law's `2 lambda t = ln lambda + constant`, at another eigenvalue.
         moved = (2 * values * times[:k] + np.log(first / values)) / (2 * first)
@@ -157,7 +158,7 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
         every[places],
         np.where(first > 0, moved, np.inf),
         np.setdiff1d(np.arange(k), becomes[:dim]),
-        np.bincount(_groups(old))[_groups(old)][:k] > 1,
+        np.bincount(groups)[groups][:k] > 1,
     )
 
 
@@ -257,12 +258,6 @@ def _common_rows(before: Problem, after: Problem) -> tuple[np.ndarray, np.ndarra
         raise argument_error("after", "of a vocabulary that has words of `before`", "none of them")
     rows, rows_after = np.array(pairs).T
     return rows, rows_after
-
-
-def _groups(spectrum: Spectrum) -> Int[np.ndarray, " m"]:
-    """Return the number of the group of one eigenvalue to which each pair belongs."""
-    groups = degenerate_groups(spectrum)
-    return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
 
 
 def _shared_overlaps(

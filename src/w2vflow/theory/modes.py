@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from w2vflow.checks import argument_error
 from w2vflow.krylov import algebraic, by_size
@@ -16,6 +16,7 @@ __all__ = [
     "adapted",
     "checked_pairs",
     "degenerate_groups",
+    "group_numbers",
     "modes_of",
     "spread_in_group",
     "wanted_pairs",
@@ -68,6 +69,11 @@ def degenerate_groups(spectrum: Spectrum) -> list[slice]:
     if (np.diff(sizes) > 0).any():
         sizes = spectrum.eigenvalues
     return _groups(sizes, spectrum.residuals)
+
+
+def group_numbers(groups: Sequence[slice]) -> Int[Host, " k"]:
+    """Return the number of the group to which each concept belongs."""
+    return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
 
 
 def _groups(values: Host, residuals: Host) -> list[slice]:

@@ -18,6 +18,7 @@ from w2vflow.theory.modes import (
     adapted,
     checked_pairs,
     degenerate_groups,
+    group_numbers,
     modes_of,
     spread_in_group,
     wanted_pairs,
@@ -319,7 +320,7 @@ def _log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[Host, Host
 def _typical_neighbours(modes: Modes, variance: float, strengths: Host) -> Neighbours:
     """Return what disturbs a typical start: overlaps of mean square `variance`, none within a group."""
     dim, held = len(strengths), len(modes.sizes)
-    own = np.repeat(np.arange(len(modes.groups)), [group.stop - group.start for group in modes.groups])
+    own = group_numbers(modes.groups)
     apart = own[:, None] != own
     before = variance / np.outer(strengths, strengths) * apart[:dim, :dim]
     after = np.broadcast_to(variance, (dim, held)) * apart[:dim]
