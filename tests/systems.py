@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 import w2vflow as wf
 
@@ -23,6 +24,17 @@ def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatisti
 def quartic_gradient(target, W):
     """The gradient of `1/4 ||M* - W W^T||^2`."""
     return (W @ W.T - target) @ W
+
+
+def integrate(target, decay, start, ts):
+    """Weights `(T, V, d)` of the flow from `start`, by a method of eighth order."""
+
+    def velocity(t, w):
+        W = w.reshape(start.shape)
+        return (target @ W - decay * W - W @ (W.T @ W)).ravel()
+
+    done = solve_ivp(velocity, (0, ts[-1]), start.ravel(), "DOP853", ts, rtol=1e-13, atol=1e-15)
+    return done.y.T.reshape(-1, *start.shape)
 
 
 def separated_problem(seed=0):

@@ -6,8 +6,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from scipy.integrate import solve_ivp
-from systems import random_statistics, separated_problem
+from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
 from w2vflow.reweighing import reweigh_words
@@ -243,17 +242,6 @@ def test_first_order_of_what_is_not_there():
     problem = wf.Problem.from_target(np.diag([3.0, 2.0, 1.0]))
     vectors = np.array([[1.0, 0, 0], [0, 0, 0], [0, 0, 0.5]])
     np.testing.assert_allclose(_first_order(problem, vectors, np.array([0, 0, 1])), [3, 0, 1])
-
-
-def integrate(target, decay, start, ts):
-    """Weights `(T, V, d)` of the flow from `start`, by a method of eighth order."""
-
-    def velocity(t, w):
-        W = w.reshape(start.shape)
-        return (target @ W - decay * W - W @ (W.T @ W)).ravel()
-
-    done = solve_ivp(velocity, (0, ts[-1]), start.ravel(), "DOP853", ts, rtol=1e-13, atol=1e-15)
-    return done.y.T.reshape(-1, *start.shape)
 
 
 def test_words_reweighed_in_mid_training():

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
-from systems import random_statistics, separated_problem
+from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
 from w2vflow.theory.phases import Phase, predict_phases
@@ -50,17 +49,6 @@ def test_one_phase_is_predict():
     for name in ("ts", "singular_values", "loss", "embeddings", "error_bound"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.source == other.source == "theory-discrete"
-
-
-def integrate(target, decay, start, ts):
-    """Weights `(T, V, d)` of the flow from `start`, by a method of eighth order."""
-
-    def velocity(t, w):
-        W = w.reshape(start.shape)
-        return (target @ W - decay * W - W @ (W.T @ W)).ravel()
-
-    done = solve_ivp(velocity, (0, ts[-1]), start.ravel(), "DOP853", ts, rtol=1e-13, atol=1e-15)
-    return done.y.T.reshape(-1, *start.shape)
 
 
 def test_another_corpus_in_mid_training_against_integration():
