@@ -9,10 +9,8 @@ import numpy as np
 
 from w2vflow.ablation import LOSSES, WEIGHTINGS, AblationRun
 from w2vflow.comparison import direction_overlaps, left_directions
-from w2vflow.plotting import (
-    Figure,
+from w2vflow.plotting.learning import (
     label_concepts,
-    new_figure,
     plot_concepts,
     plot_embedding_slice,
     plot_loss,
@@ -20,8 +18,8 @@ from w2vflow.plotting import (
     plot_persistence,
     plot_singular_values,
     plot_step_times,
-    save_figure,
 )
+from w2vflow.plotting.style import Figure, new_figure, save_figure
 from w2vflow.run import Run
 from w2vflow.storage import write_json, write_text
 

@@ -1,11 +1,8 @@
-"""Figures: arrays or trajectories in, matplotlib Axes out. Nothing global is changed."""
+"""Learning over time: loss, staircase, clouds, step times, overlaps."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,14 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from w2vflow.plotting.style import BLACK, BLUE, ORANGE, RED, SKY, add_legend, axes_or_new, shades, time_label
 from w2vflow.spectrum import Spectrum
-from w2vflow.storage import atomic_path
 from w2vflow.trajectory import Trajectory
 
 __all__ = [
-    "Figure",
     "label_concepts",
-    "new_figure",
     "plot_concepts",
     "plot_embedding_slice",
     "plot_loss",
@@ -28,11 +23,8 @@ __all__ = [
     "plot_persistence",
     "plot_singular_values",
     "plot_step_times",
-    "save_figure",
 ]
 
-# Okabe and Ito's palette, told apart by all common kinds of colour vision.
-BLACK, ORANGE, SKY, GREEN, BLUE, RED = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
 STYLES: dict[str, dict[str, Any]] = {
     "theory": {"color": BLACK, "linestyle": ":", "linewidth": 1.8, "zorder": 4, "label": "closed form"},
     "theory-discrete": {
@@ -57,31 +49,6 @@ MARKERS: dict[str, dict[str, Any]] = {
 }
 
 
-def new_figure(
-    columns: int, width: float = 5.0, height: float = 4.0, rows: int = 1
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of panels side by side, outside pyplot, so that nobody need close it.
-
-    Args:
-        columns: how many panels in a row.
-        width, height: of one panel, in inches.
-        rows: how many rows; panels are listed row by row.
-    """
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
-    return figure, list(np.ravel(figure.subplots(rows, columns)))
-
-
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as `stem.png` and `stem.svg`, atomically and without a date; return both paths."""
-    paths = []
-    for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
-        path = stem.with_suffix(suffix)
-        with mpl.rc_context({"svg.hashsalt": "w2vflow"}), atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=160, metadata=metadata)
-        paths.append(path)
-    return paths
-
-
 def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None = None) -> Axes:
     """Draw the loss of every trajectory and seed over time.
 
@@ -90,11 +57,11 @@ def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None
         time_unit: what the time axis is divided by, `t_1` for one.
         ax: where to draw; a new figure where not given.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     for traj in trajectories:
         _draw(ax, traj.ts / time_unit, traj.loss if traj.seeds else traj.loss[None], traj.source)
-    ax.set(xlabel=_time_label(time_unit), ylabel=r"loss $\mathcal{L}(W)$")
-    _legend(ax)
+    ax.set(xlabel=time_label(time_unit), ylabel=r"loss $\mathcal{L}(W)$")
+    add_legend(ax)
     return ax
 
 
@@ -113,7 +80,7 @@ def plot_singular_values(
         legend: name the sources.
         time_unit, ax: as in `plot_loss`.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     if spectrum is not None:
         for value in spectrum.eigenvalues[: trajectories[0].dim]:
             ax.axhline(value, color="0.85", linewidth=0.8, zorder=0)
@@ -121,9 +88,9 @@ def plot_singular_values(
         squares = traj.singular_values**2
         for seed in squares if traj.seeds else squares[None]:
             _draw(ax, traj.ts / time_unit, seed.T, traj.source)
-    ax.set(xlabel=_time_label(time_unit), ylabel=r"squared singular values $s_k^2$")
+    ax.set(xlabel=time_label(time_unit), ylabel=r"squared singular values $s_k^2$")
     if legend:
-        _legend(ax)
+        add_legend(ax)
     return ax
 
 
@@ -148,14 +115,14 @@ def plot_concepts(
         title: over the panel.
         time_unit, ax: as in `plot_loss`.
     """
-    ax = _axes(ax)
-    for mode, shade in enumerate(_shades(concepts)):
+    ax = axes_or_new(ax)
+    for mode, shade in enumerate(shades(concepts)):
         for seed in sgd.singular_values[..., mode]:
             ax.plot(sgd.ts / time_unit, seed**2, color=shade, linewidth=0.9, alpha=0.35, zorder=2)
         ax.plot(flow.ts / time_unit, flow.singular_values[:, mode] ** 2, color=shade, linewidth=3, zorder=3)
         predicted = theory.singular_values[:, mode] ** 2
         ax.plot(theory.ts / time_unit, predicted, color=shade, zorder=4, **PREDICTED)
-    ax.set(xlabel=_time_label(time_unit), ylabel=r"squared singular values $s_k^2$", title=title)
+    ax.set(xlabel=time_label(time_unit), ylabel=r"squared singular values $s_k^2$", title=title)
     ax.set_xlim(0, theory.ts[-1] / time_unit)
     ax.set_ylim(0)
     return ax
@@ -170,7 +137,7 @@ def label_concepts(figure: Figure, concepts: int) -> None:
     ]
     colours = [
         Line2D([], [], color=shade, linewidth=4, label=f"concept {mode}" if mode == 1 else str(mode))
-        for mode, shade in enumerate(_shades(concepts), 1)
+        for mode, shade in enumerate(shades(concepts), 1)
     ]
     figure.legend(
         handles=lines + colours,
@@ -201,7 +168,7 @@ def plot_embedding_slice(
         title: over the slice.
         ax: as in `plot_loss`.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     limit = 1.05 * float(np.abs(coordinates[:, :2]).max()) if limit is None else limit
     shade = 0.5 * limit
     across, up, colour = coordinates.T
@@ -235,7 +202,7 @@ def plot_step_times(
         measured: `(S, k)` by source, `"flow"` and `"sgd"`.
         time_unit, ax: as in `plot_loss`.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     across, across_bar = _mean_and_bar(predicted / time_unit)
     low, high = 0.93 * np.nanmin(across), 1.04 * np.nanmax(across)
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
@@ -246,13 +213,13 @@ def plot_step_times(
         )
     unit = "" if time_unit == 1 else r" / $t_1$"
     ax.set(xlabel=f"step time predicted in closed form{unit}", ylabel=f"step time measured{unit}")
-    _legend(ax)
+    add_legend(ax)
     return ax
 
 
 def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
     """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, k)`."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     size = len(overlaps) + 0.5
     image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis", extent=(0.5, size, size, 0.5))
     ax.figure.colorbar(image, ax=ax, label="squared cosine", shrink=0.8)
@@ -278,27 +245,14 @@ def plot_persistence(
         time_unit, ax: as in `plot_loss`.
         title: over the panel.
     """
-    ax = _axes(ax)
-    for mode, (curve, shade) in enumerate(zip(persistence.T, _shades(persistence.shape[1]), strict=True)):
+    ax = axes_or_new(ax)
+    for mode, (curve, shade) in enumerate(zip(persistence.T, shades(persistence.shape[1]), strict=True)):
         ends = (0, persistence.shape[1] - 1)
         ax.plot(ts / time_unit, curve, color=shade, label=f"concept {mode + 1}" if mode in ends else None)
-    ax.set(xlabel=_time_label(time_unit), ylabel="squared cosine with itself when learned", title=title)
+    ax.set(xlabel=time_label(time_unit), ylabel="squared cosine with itself when learned", title=title)
     ax.set_ylim(0, 1.02)
-    _legend(ax)
+    add_legend(ax)
     return ax
-
-
-def _shades(concepts: int) -> np.ndarray:
-    """Return a colour for each concept, in their order: dark to light, so told apart without hue too."""
-    return plt.get_cmap("viridis")(np.linspace(0, 0.9, concepts))
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
-
-
-def _time_label(time_unit: float) -> str:
-    return "time $t$" if time_unit == 1 else r"time $t / t_1$"
 
 
 def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
@@ -311,9 +265,3 @@ def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
 def _mean_and_bar(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     bar = times.std(axis=0, ddof=1) if len(times) > 1 else np.zeros(times.shape[1])
     return times.mean(axis=0), bar
-
-
-def _legend(ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    ax.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)

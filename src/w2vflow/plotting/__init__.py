@@ -1,0 +1,1 @@
+"""Figures: arrays or results in, matplotlib Axes out."""
