@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from gensim.models import KeyedVectors
 
+import w2vflow as wf
 from w2vflow.semantics import analogies
 from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
+from w2vflow.semantics.questions import Question, Questions, read_questions
 
 WORDS = [f"word{n}" for n in range(40)]
 
@@ -46,6 +49,31 @@ def write(path, categories):
     return path
 
 
+def one_by_one(vectors, words, questions, method="3CosAdd"):
+    """Which questions the evaluator finds right, every one a category of its own; NaN for unknown ones."""
+    single = {str(n): [q] for n, q in enumerate(q for asked in questions.categories.values() for q in asked)}
+    score = evaluate_analogies(vectors, words, Questions(single), method=method)
+    return np.array([part.accuracy for part in score.by_category.values()])
+
+
+def by_gensim(vectors, words, file):
+    """The same by gensim, whose list of a category has the questions it knows, right ones apart."""
+    loaded = KeyedVectors(vectors.shape[1])
+    loaded.add_vectors(words, vectors.astype(np.float32))
+    _, sections = loaded.evaluate_word_analogies(str(file), restrict_vocab=len(words))
+    verdict = {}
+    for section in sections[:-1]:
+        for share, key in ((1.0, "correct"), (0.0, "incorrect")):
+            verdict |= {(section["section"], *(w.casefold() for w in q)): share for q in section[key]}
+    return np.array(
+        [
+            verdict.get((name, *q[:3], *q.answers), np.nan)
+            for name, asked in read_questions(file).categories.items()
+            for q in asked
+        ]
+    )
+
+
 @pytest.fixture
 def asked():
     """Every pair of pairs, 380 questions."""
@@ -54,9 +82,11 @@ def asked():
 
 
 @pytest.mark.parametrize("method", ["3CosAdd", "3CosMul"])
-@pytest.mark.parametrize("block", [1, 40 * 7, 2**24])
+@pytest.mark.parametrize("block", [(1, 1), (7, 30), (2048, 256)])
 def test_answers_equal_a_loop(method, block, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(analogies, "_BLOCK_NUMBERS", block)
+    words, questions = block
+    monkeypatch.setattr(analogies, "_BLOCK_WORDS", words)
+    monkeypatch.setattr(analogies, "_BLOCK_QUESTIONS", questions)
     vectors = related(np.random.default_rng(0))
     # An answer among the question's own words is never right.
     file = write(tmp_path / "q", {"one": asked[:150], "two": asked[150:], "own": [("word0", "word1") * 2]})
@@ -71,6 +101,67 @@ def test_answers_equal_a_loop(method, block, asked, tmp_path, monkeypatch):
         one = evaluate_analogies(vectors, WORDS, write(tmp_path / "one", {"x": [question]}),
                                  method=method)  # fmt: skip
         assert one.accuracy == is_right
+
+
+def test_every_verdict_is_gensims(asked, tmp_path, monkeypatch):
+    """Also with unknown words, capitals, other spellings, and a right answer that is one of them."""
+    monkeypatch.setattr(analogies, "_BLOCK_WORDS", 10)
+    vectors = related(np.random.default_rng(2), noise=0.6)
+    words = [word.upper() if n % 3 else word for n, word in enumerate(WORDS)]
+    # Spellings of words 0 to 5, close to them: they must neither be asked nor win over the rest.
+    close = np.random.default_rng(3).normal(size=(6, 12)) * 0.05
+    units = vectors[:6] / np.linalg.norm(vectors[:6], axis=1, keepdims=True)
+    vectors = np.concatenate([vectors, units + close])
+    words += [word.capitalize() for word in WORDS[:6]]
+    unknown = [("word0", "word1", "word2", "nowhere"), ("nobody", "word1", "word2", "word3")]
+    file = write(tmp_path / "q", {"one": asked[:200], "unknown": unknown, "two": asked[200:]})
+    ours, theirs = one_by_one(vectors, words, read_questions(file)), by_gensim(vectors, words, file)
+    assert np.isnan(ours).sum() == 2
+    assert 0.2 < np.nanmean(ours) < 0.8
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_every_verdict_on_wikipedia_is_gensims(wikipedia, corpus_folder):
+    file = corpus_folder / "eval" / "questions-words.txt"
+    spec = wf.leading_eigenpairs(wf.Problem.from_statistics(wikipedia), 100)
+    vectors = (spec.eigenvectors * np.sqrt(spec.eigenvalues)).astype(np.float32)
+    ours = one_by_one(vectors, wikipedia.words, read_questions(file))
+    np.testing.assert_array_equal(ours, by_gensim(vectors, wikipedia.words, file))
+    assert np.isfinite(ours).sum() > 1000
+    assert 0.2 < np.nanmean(ours) < 0.8
+
+
+@pytest.mark.parametrize("method", ["3CosAdd", "3CosMul"])
+def test_any_of_several_answers_is_right(method, asked):
+    """Right where the best word is one of the answers; the answers before were looked up by a loop."""
+    vectors, rng = related(np.random.default_rng(4)), np.random.default_rng(5)
+    several = [
+        Question(*q[:3], (*rng.choice(WORDS, rng.integers(0, 9), replace=False), "unknown", q[3]))
+        for q in asked[:120]
+    ]
+    expected = np.array(
+        [
+            any(looped(vectors, WORDS, [(*q[:3], answer) for answer in q.answers[:-2]], method))
+            or looped(vectors, WORDS, [(*q[:3], q.answers[-1])], method)[0]
+            for q in several
+        ]
+    )
+    single = np.array(looped(vectors, WORDS, asked[:120], method))
+    assert (expected & ~single).any()
+    assert not expected.all()
+    np.testing.assert_array_equal(one_by_one(vectors, WORDS, Questions({"x": several}), method), expected)
+
+
+def test_of_several_answers_one_known_is_enough():
+    words, vectors = ["man", "woman", "king", "queen"], [[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1]]
+    known = Question("man", "woman", "king", ("empress", "queen"))
+    questions = Questions({"x": [known, known._replace(answers=("empress",))], "own": [], "y": [known]})
+    score = evaluate_analogies(np.array(vectors), words, questions)
+    assert (score.correct, score.total, score.out_of_vocabulary) == (2, 2, 1)
+    assert score.too_few == ("own",)
+    with pytest.raises(ValueError, match=r"must be a file with a question .* but got 1 questions with none"):
+        evaluate_analogies(np.array(vectors), words, Questions({"x": questions.categories["x"][1:]}))
 
 
 def test_methods_differ(asked, tmp_path):
@@ -116,6 +207,9 @@ def test_unknown_words_are_counted(tmp_path):
         ["all", "2", "2", "100.0%", "50.0%", "2"],
     ]
     assert lines[0].split() == ["correct", "total", "accuracy", "of", "all", "unknown"]
+    assert score.too_few == ("capitals", "none")
+    assert lines[-1] == "too few known pairs for a question: capitals, none"
+    assert "too few" not in str(evaluate_analogies(vectors, words, write(file, {"x": [words]})))
 
 
 def test_words_beyond_the_restriction_neither_ask_nor_answer(tmp_path):
@@ -131,6 +225,8 @@ def test_words_beyond_the_restriction_neither_ask_nor_answer(tmp_path):
     assert (score.correct, score.total) == (1, 2), "the first question is answered by `lady`"
     with pytest.raises(ValueError, match=r"`restrict_vocab` must be between 1 and .* 6, but got 0"):
         evaluate_analogies(vectors, words, file, restrict_vocab=0)
+    with pytest.raises(ValueError, match="`words` must be one for each of the 6 vectors, but got 5 words"):
+        evaluate_analogies(vectors, words[:5], file, restrict_vocab=2)
 
 
 def test_spellings_of_one_word(tmp_path):
@@ -154,9 +250,19 @@ def test_the_first_spelling_asks(tmp_path):
     assert evaluate_analogies(vectors[other], [words[row] for row in other], file).correct == 0
 
 
+@pytest.mark.parametrize("words", [1, 2, 2048])
+def test_of_equal_words_the_first_answers(words, tmp_path, monkeypatch):
+    monkeypatch.setattr(analogies, "_BLOCK_WORDS", words)
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [0, 1, 1]])
+    for right, names in ((1, ["man", "woman", "king", "queen", "twin"]),
+                         (0, ["man", "woman", "king", "twin", "queen"])):  # fmt: skip
+        questions = Questions({"x": [Question("man", "woman", "king", ("queen",))]})
+        assert evaluate_analogies(vectors, names, questions).correct == right
+
+
 def test_no_word_is_left_to_answer(tmp_path):
     """With the question's own words alone there is no right answer, and the search ends."""
-    file = write(tmp_path / "q", {"x": [("a", "b", "b", "a")]})
+    file = write(tmp_path / "q", {"x": [("a", "b", "b", "a"), ("a", "b", "a", "b")]})
     assert evaluate_analogies(np.eye(3), ["a", "b", "B"], file).correct == 0
 
 
@@ -165,6 +271,8 @@ def test_no_word_is_left_to_answer(tmp_path):
     [
         (np.ones(4), "abcd", r"`vectors` must be of shape \(V, d\).* but got shape \(4,\)"),
         (np.ones((0, 3)), "", r"`vectors` must be of shape \(V, d\).* but got shape \(0, 3\)"),
+        (np.full((4, 3), "x"), "abcd", "`vectors` must be real numbers, but got an array of <U1"),
+        (np.ones((4, 3)) * 1j, "abcd", "`vectors` must be real numbers, but got an array of complex128"),
         (np.ones((4, 3)), "abc", "`words` must be one for each of the 4 vectors, but got 3 words"),
         (np.ones((4, 3)), "abca", "`words` must be different, but got 'a' 2 times"),
         (np.diag([1, np.nan, 1, 1]), "abcd", "be finite, but got NaN or infinite entries for 'b'"),

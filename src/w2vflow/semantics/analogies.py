@@ -1,23 +1,28 @@
 """Questions `a is to b as c is to ?`, answered by arithmetic on word vectors."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from w2vflow.checks import argument_error
+from w2vflow.resources import available_cores
+from w2vflow.semantics.questions import Question, Questions, read_questions
+from w2vflow.semantics.words import first_rows, restrict_words, unit_rows
 
 __all__ = ["AnalogyScore", "evaluate_analogies"]
 
 METHODS = ("3CosAdd", "3CosMul")
 # Of Levy and Goldberg, below their equation 4. It keeps a word opposite to `a` from winning alone.
 _EPSILON = 1e-3
-# Numbers in the matrix of questions x words that is in memory at once: 64 MiB.
-_BLOCK_NUMBERS = 2**24
+# Words and questions whose scores are in memory at once, in every thread: 2 MiB, which a cache holds.
+_BLOCK_WORDS = 2048
+_BLOCK_QUESTIONS = 256
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class AnalogyScore:
 
     Attributes:
         correct: questions answered rightly.
-        total: questions of which all four words are in the vocabulary.
+        total: questions in the vocabulary: all their words, of several right answers one at least.
         out_of_vocabulary: the others.
         by_category: the same of every category, in the order of the file; a category without a
             question in the vocabulary has `total` 0. Empty in the score of a category.
@@ -48,6 +53,11 @@ class AnalogyScore:
         asked = self.total + self.out_of_vocabulary
         return self.correct / asked if asked else float("nan")
 
+    @property
+    def too_few(self) -> tuple[str, ...]:
+        """The categories of which no question is in the vocabulary, for want of two known pairs."""
+        return tuple(name for name, score in self.by_category.items() if not score.total)
+
     def __str__(self) -> str:
         rows = [*self.by_category.items(), ("all", self)]
         width = max(len(name) for name, _ in rows)
@@ -62,15 +72,16 @@ class AnalogyScore:
                     name, width, score.correct, score.total, *shares, score.out_of_vocabulary
                 )
             )
-        return "\n".join(
-            [*lines, "unknown: questions with a word outside the vocabulary; of all: these wrong"]
-        )
+        lines.append("unknown: questions with a word outside the vocabulary; of all: these wrong")
+        if self.too_few:
+            lines.append(f"too few known pairs for a question: {', '.join(self.too_few)}")
+        return "\n".join(lines)
 
 
 def evaluate_analogies(
     vectors: Any,
     words: Sequence[str],
-    questions: str | os.PathLike[str],
+    questions: str | os.PathLike[str] | Questions,
     *,
     method: str = "3CosAdd",
     restrict_vocab: int | None = None,
@@ -88,20 +99,26 @@ def evaluate_analogies(
     3CosAdd agrees. (Its `most_similar_cosmul` adds 1e-6 in place of the published 0.001.)
 
     Cosines are float32: two words whose scores differ by less than about 1e-6 may change places.
-    Questions are answered in blocks of 64 MiB of scores, three times that for 3CosMul.
+    They are computed once for each different word of the questions, 2,048 words of the vocabulary at
+    a time: no matrix of all questions and all words is made.
+
+    A question with several right answers counts as in the vocabulary where any of them is. (The code
+    of BATS's authors asks for the first.) An answer that is one of the question's own words is never
+    given.
 
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
-        questions: path of a file in the format of Google's `questions-words.txt`: lines
-            `: category`, each followed by its questions, four words a line.
+        questions: path of a file in the format of Google's `questions-words.txt` or of a folder in
+            that of BATS, both as `read_questions` describes them, or what that or
+            `pairwise_questions` returned.
         method: `"3CosAdd"` or `"3CosMul"`.
         restrict_vocab: leave out all words but the first so many, in questions and in answers.
 
     Raises:
         ValueError: vectors that are not a finite matrix or have a zero row; words of another number
-            or repeated; an unknown method; a line of the file that is no question, with its number;
-            a file without questions, or with none in the vocabulary.
+            or repeated; an unknown method; `restrict_vocab` not in 1..V; a line of the file that is
+            no question, with its number; no questions, or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -110,6 +127,7 @@ def evaluate_analogies(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> words = ["man", "woman", "king", "queen", "apple"]
         >>> vectors = [[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [-1, -1, 0]]
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -121,28 +139,25 @@ def evaluate_analogies(
     """
     if method not in METHODS:
         raise argument_error("method", f"one of {METHODS}", repr(method))
-    units, words = _unit_rows(vectors, words, restrict_vocab)
-    categories = _read_questions(Path(questions))
-    folded = [word.casefold() for word in words]
-    first = {word: row for row, word in reversed(list(enumerate(folded)))}
-    rows = {
-        name: np.array([[first[w] for w in q] for q in asked if all(w in first for w in q)], int).reshape(
-            -1, 4
-        )
-        for name, asked in categories.items()
-    }
-    if not any(len(known) for known in rows.values()):
+    vectors, words = restrict_words(vectors, words, restrict_vocab)
+    units = unit_rows(vectors, words)
+    named = f"{len(questions)} questions" if isinstance(questions, Questions) else os.fspath(questions)
+    if not isinstance(questions, Questions):
+        questions = read_questions(questions)
+    first = first_rows(words)
+    known = {name: _known_rows(asked, first) for name, asked in questions.categories.items()}
+    if not any(known.values()):
         raise argument_error(
             "questions",
             "a file with a question of which all four words are among `words`",
-            f"{questions} with none in {len(words)} words",
+            f"{named} with none in {len(words)} words",
             "Give more words, or a file in their language.",
         )
-    same = np.array([first[word] for word in folded])
-    right = _answered(units, same, np.concatenate(list(rows.values())), method)
+    same = np.array([first[word.casefold()] for word in words])
+    right = _answered(units, same, [question for asked in known.values() for question in asked], method)
     by_category, start = {}, 0
-    for name, asked in categories.items():
-        total = len(rows[name])
+    for name, asked in questions.categories.items():
+        total = len(known[name])
         correct = int(right[start : start + total].sum())
         by_category[name] = AnalogyScore(correct, total, len(asked) - total)
         start += total
@@ -150,122 +165,116 @@ def evaluate_analogies(
     return AnalogyScore(int(right.sum()), len(right), outside, by_category)
 
 
-def _unit_rows(
-    vectors: Any, words: Sequence[str], restrict_vocab: int | None
-) -> tuple[np.ndarray, Sequence[str]]:
-    """Return the vectors at unit length, float32, and their words, after checking both."""
-    vectors = np.asarray(vectors)
-    if vectors.ndim != 2 or 0 in vectors.shape:
-        raise argument_error("vectors", "of shape (V, d), one row a word", f"shape {vectors.shape}")
-    if len(words) != len(vectors):
-        raise argument_error("words", f"one for each of the {len(vectors)} vectors", f"{len(words)} words")
-    if restrict_vocab is not None:
-        if not 1 <= restrict_vocab <= len(words):
-            raise argument_error(
-                "restrict_vocab", f"between 1 and the vocabulary size {len(words)}", restrict_vocab
-            )
-        vectors, words = vectors[:restrict_vocab], words[:restrict_vocab]
-    word, times = Counter(words).most_common(1)[0]
-    if times > 1:
-        raise argument_error("words", "different", f"{word!r} {times} times", "Keep one vector of each word.")
-    if vectors.dtype != np.float32:
-        vectors = vectors.astype(np.float64)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise argument_error(
-            "vectors", "finite", f"NaN or infinite entries for {words[int(finite.argmin())]!r}"
-        )
-    # Over the largest entry first: squares of small or large float32 numbers leave its range.
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    if not largest.all():
-        zero = [words[row] for row in np.flatnonzero(largest == 0).tolist()]
-        named = ", ".join(map(repr, zero[:5])) + (f" and {len(zero) - 5} more" if len(zero) > 5 else "")
-        raise argument_error(
-            "vectors",
-            "non-zero",
-            f"zero vectors for {named}",
-            "They have no direction: leave these words out.",
-        )
-    units = (vectors / largest).astype(np.float32)
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
-    return units, words
+def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tuple[int, int, int, list[int]]]:
+    """Return the rows of `a`, `b`, `c` and of the known answers, of the questions in the vocabulary."""
+    rows = []
+    for question in asked:
+        a, b, c = (first.get(word) for word in question[:3])
+        answers = [first[word] for word in question.answers if word in first]
+        if a is not None and b is not None and c is not None and answers:
+            rows.append((a, b, c, answers))
+    return rows
 
 
-def _read_questions(path: Path) -> dict[str, list[list[str]]]:
-    """Return the questions of every category, case folded; a category that comes twice is one."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of questions {path}.")
-    categories: dict[str, list[list[str]]] = {}
-    asked: list[list[str]] | None = None
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-        try:
-            text = line.decode().strip()
-        except UnicodeDecodeError as error:
-            raise _broken_line(path, number, "UTF-8", line) from error
-        if text.startswith(":") and text != ":":
-            asked = categories.setdefault(text[1:].strip(), [])
-        elif text:
-            question = text.casefold().split()
-            if len(question) != 4:
-                raise _broken_line(path, number, "`: category` or four words", text)
-            if asked is None:
-                raise _broken_line(path, number, "`: category`, before the first question", text)
-            asked.append(question)
-    if not any(categories.values()):
-        raise argument_error("questions", "a file with questions in it", f"{path}, which has none")
-    return categories
-
-
-def _broken_line(path: Path, number: int, expected: str, line: str | bytes) -> ValueError:
-    return argument_error(
-        "questions", f"a file of which line {number} is {expected}", f"{line!r}", f"Mend {path}."
-    )
-
-
-def _answered(units: np.ndarray, same: np.ndarray, questions: np.ndarray, method: str) -> np.ndarray:
+def _answered(
+    units: np.ndarray,
+    same: np.ndarray,
+    questions: Sequence[tuple[int, int, int, list[int]]],
+    method: str,
+) -> np.ndarray:
     """Return which questions are answered rightly.
 
     Args:
         units: vectors of unit length, `(V, d)`.
         same: for every word the first that is the same but for case, `(V,)`.
-        questions: rows of `a, b, c, d`, `(n, 4)`.
+        questions: rows of `a`, `b`, `c` and of the right answers, each the first of its spellings.
         method: one of `METHODS`.
     """
-    score = _sums if method == "3CosAdd" else _products
-    right = np.empty(len(questions), bool)
-    size = max(1, _BLOCK_NUMBERS // len(units))
-    for start in range(0, len(questions), size):
-        block = questions[start : start + size]
-        scores = score(units, *block[:, :3].T)
-        np.put_along_axis(scores, block[:, :3], -np.inf, axis=1)
-        best = scores.argmax(axis=1)
-        # Then other spellings of the three, as long as one of them is ahead.
-        left = np.arange(len(block))
-        while len(left):
-            spelled = (same[best[left], None] == block[left, :3]).any(axis=1)
-            left = left[spelled & (scores[left, best[left]] > -np.inf)]
-            scores[left, best[left]] = -np.inf
-            best[left] = scores[left].argmax(axis=1)
-        found = scores[np.arange(len(block)), best] > -np.inf
-        right[start : start + size] = found & (same[best] == block[:, 3])
-    return right
+    triples = np.array([question[:3] for question in questions])
+    best = _best_words(units, same, triples, method)
+    of = np.repeat(np.arange(len(questions)), [len(question[3]) for question in questions])
+    answers = np.fromiter(chain.from_iterable(question[3] for question in questions), int)
+    right = np.zeros(len(questions), bool)
+    right[of[same[best[of]] == answers]] = True
+    return right & (best >= 0)
 
 
-def _sums(units: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return `cos(w, b) - cos(w, a) + cos(w, c)` of all words, `(n, V)`."""
-    return (units[b] - units[a] + units[c]) @ units.T
+def _best_words(units: np.ndarray, same: np.ndarray, triples: np.ndarray, method: str) -> np.ndarray:
+    """Return for every question the word of the highest score, -1 where no word is left to answer."""
+    asking, place = np.unique(triples, return_inverse=True)
+    place = place.reshape(triples.shape)
+    barred = _barred(same, triples)
+    best, most = np.full(len(triples), -1), np.full(len(triples), -np.inf, np.float32)
+    parts = np.array_split(np.arange(len(triples)), available_cores())
+    with ThreadPoolExecutor(len(parts)) as threads:
+        for start in range(0, len(units), _BLOCK_WORDS):
+            cosines = units[asking] @ units[start : start + _BLOCK_WORDS].T
+            gains, costs = _terms(cosines, method)
+            combine = np.add if method == "3CosAdd" else np.multiply
+            search = partial(_search, gains, costs, combine, place, barred, start)
+            for part, (score, word) in zip(parts, threads.map(search, parts), strict=True):
+                # Strictly: of equal words the first, as a maximum over all of them at once would find.
+                ahead = score > most[part]
+                most[part[ahead]], best[part[ahead]] = score[ahead], word[ahead]
+    return best
 
 
-def _products(units: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return the scores of 3CosMul, `(n, V)`."""
+def _barred(same: np.ndarray, triples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (question, word) for every spelling of every question's own words, by question."""
+    order = np.argsort(same, kind="stable")
+    spelled = same[order]
+    low, high = (np.searchsorted(spelled, triples.ravel(), side) for side in ("left", "right"))
+    many = high - low
+    within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+    return np.repeat(np.arange(triples.size) // 3, many), order[np.repeat(low, many) + within]
 
-    def shifted(rows: np.ndarray) -> np.ndarray:
-        cosines = units[rows] @ units.T
-        cosines += 1
-        cosines /= 2
-        return cosines
 
-    scores = shifted(b)
-    scores *= shifted(c)
-    scores /= shifted(a) + np.float32(_EPSILON)
-    return scores
+def _terms(cosines: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `b` and `c` contribute to the score of every word, and what `a` does."""
+    if method == "3CosAdd":
+        return cosines, -cosines
+    shifted = (cosines + 1) / 2
+    return shifted, 1 / (shifted + np.float32(_EPSILON))
+
+
+def _search(
+    gains: np.ndarray,
+    costs: np.ndarray,
+    combine: np.ufunc,
+    place: np.ndarray,
+    barred: tuple[np.ndarray, np.ndarray],
+    start: int,
+    part: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the highest score among a block of words and its word, of every question of a part.
+
+    Args:
+        gains: what `b` and `c` contribute, a row for each different word of the questions.
+        costs: the same of `a`.
+        combine: sum or product of contributions.
+        place: the rows of `a`, `b`, `c` in these, `(n, 3)`.
+        barred: what `_barred` returned.
+        start: the first word of the block.
+        part: the consecutive questions.
+    """
+    width = gains.shape[1]
+    most, best = np.empty(len(part), np.float32), np.empty(len(part), int)
+    # Two buffers for all blocks: fresh memory for each would cost more than the sums.
+    total, term = np.empty((2, _BLOCK_QUESTIONS, width), np.float32)
+    for low in range(0, len(part), _BLOCK_QUESTIONS):
+        block = part[low : low + _BLOCK_QUESTIONS]
+        scores, terms = total[: len(block)], term[: len(block)]
+        a, b, c = place[block].T
+        # `clip`, since with the default `take` buffers its output.
+        np.take(gains, b, axis=0, out=scores, mode="clip")
+        for table, rows in ((costs, a), (gains, c)):
+            np.take(table, rows, axis=0, out=terms, mode="clip")
+            combine(scores, terms, out=scores)
+        first, last = np.searchsorted(barred[0], [block[0], block[-1] + 1])
+        question, word = barred[0][first:last] - block[0], barred[1][first:last] - start
+        inside = (word >= 0) & (word < width)
+        scores[question[inside], word[inside]] = -np.inf
+        found = scores.argmax(axis=1)
+        most[low : low + len(block)] = scores[np.arange(len(block)), found]
+        best[low : low + len(block)] = found + start
+    return most, best

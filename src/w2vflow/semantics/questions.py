@@ -1,0 +1,183 @@
+"""Questions `a is to b as c is to ?`: read from files, or made of word pairs."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import NamedTuple
+
+from w2vflow.checks import argument_error
+from w2vflow.semantics.lines import broken_line, read_lines
+
+__all__ = ["Question", "Questions", "pairwise_questions", "read_pairs", "read_questions"]
+
+
+class Question(NamedTuple):
+    """`a` is to `b` as `c` is to what? All words case-folded.
+
+    Attributes:
+        a: first word of the first pair.
+        b: second word of the first pair.
+        c: first word of the second pair.
+        answers: every second word that is right.
+    """
+
+    a: str
+    b: str
+    c: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Questions by category. Made by `read_questions` and `pairwise_questions`.
+
+    Attributes:
+        categories: the questions of every category, in order of appearance; a category with too few
+            pairs for a question is there with none.
+    """
+
+    categories: Mapping[str, Sequence[Question]]
+
+    @property
+    def too_few(self) -> tuple[str, ...]:
+        """The categories without a question: it takes two pairs."""
+        return tuple(name for name, asked in self.categories.items() if not asked)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.categories.values()))
+
+
+def read_questions(path: str | os.PathLike[str]) -> Questions:
+    """Return the questions of a file in Google's format or of a folder in that of BATS.
+
+    Google's `questions-words.txt`: lines `: category`, each followed by its questions, four words a
+    line, taken as they are; a category that comes twice is one. BATS: a folder, with or without
+    folders in it, of files `*.txt`, one a category, named after the file; lines of a word, a tab or
+    spaces, and its right answers with `/` (or `,`) between them. Its questions are all ordered pairs
+    of different lines of a category: the first of one line's answers stands for `b`, all of the
+    other line's are right.
+
+    Args:
+        path: the file or the folder.
+
+    Raises:
+        ValueError: a line that is neither a category nor a question (or pair), or not UTF-8, with
+            its number; nothing but categories without a question.
+        FileNotFoundError: there is no such file, or no `*.txt` in the folder.
+
+    References:
+        Mikolov et al. 2013, arXiv 1301.3781; Gladkova, Drozd and Matsuoka 2016, "Analogy-based
+        Detection of Morphological and Semantic Relations With Word Embeddings" (BATS).
+    """
+    path = Path(path)
+    if path.is_dir():
+        questions = Questions({name: _all_questions(pairs) for name, pairs in _read_answers(path).items()})
+    else:
+        questions = Questions(_read_quadruples(path))
+    if not len(questions):
+        raise argument_error("questions", "a file with questions in it", f"{path}, which has none")
+    return questions
+
+
+def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return the distinct word pairs of every category, case-folded, in order of appearance.
+
+    Of a word with several answers it is the first that makes the pair.
+
+    Args:
+        path: what `read_questions` reads.
+
+    Raises:
+        ValueError: as `read_questions`, but a folder may have categories of one pair alone.
+        FileNotFoundError: as `read_questions`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return {
+            name: list(dict.fromkeys((word, answers[0]) for word, answers in pairs))
+            for name, pairs in _read_answers(path).items()
+        }
+    return {
+        name: list(dict.fromkeys(pair for q in asked for pair in ((q.a, q.b), (q.c, q.answers[0]))))
+        for name, asked in read_questions(path).categories.items()
+    }
+
+
+def pairwise_questions(pairs: Mapping[str, Iterable[tuple[str, str]]]) -> Questions:
+    """Return all ordered pairs of different word pairs of every category, as questions.
+
+    So the code of arXiv 2502.09863 rebuilds Google's questions, which ask only part of them: of 116
+    capitals of the world 4,524 in place of 116 * 115 = 13,340. Categories thereby get other weights,
+    and accuracies over all of them are not comparable with those of the questions as published.
+
+    Args:
+        pairs: the word pairs of every category, as `read_pairs` gives them. Pairs that are the same
+            but for case count once.
+
+    Example:
+        >>> questions = pairwise_questions({"family": [("man", "woman"), ("king", "queen")], "one": []})
+        >>> [tuple(question) for question in questions.categories["family"]]
+        [('man', 'woman', 'king', ('queen',)), ('king', 'queen', 'man', ('woman',))]
+        >>> questions.too_few
+        ('one',)
+    """
+    return Questions(
+        {
+            name: _all_questions([(word.casefold(), (answer.casefold(),)) for word, answer in known])
+            for name, known in pairs.items()
+        }
+    )
+
+
+def _all_questions(pairs: Iterable[tuple[str, tuple[str, ...]]]) -> list[Question]:
+    """Return the questions of all ordered pairs of different `(word, right answers)`."""
+    return [
+        Question(a, answers[0], c, right)
+        for (a, answers), (c, right) in permutations(dict.fromkeys(pairs), 2)
+    ]
+
+
+def _read_quadruples(path: Path) -> dict[str, list[Question]]:
+    """Return the questions of every category of a file in Google's format."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of questions {path}.")
+    categories: dict[str, list[Question]] = {}
+    asked: list[Question] | None = None
+    for number, text in read_lines(path, "questions"):
+        if text.startswith(":") and text != ":":
+            asked = categories.setdefault(text[1:].strip(), [])
+            continue
+        question = text.casefold().split()
+        if len(question) != 4:
+            raise broken_line("questions", path, number, "`: category` or four words", text)
+        if asked is None:
+            raise broken_line("questions", path, number, "`: category`, before the first question", text)
+        a, b, c, answer = question
+        asked.append(Question(a, b, c, (answer,)))
+    return categories
+
+
+def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """Return every line of every category of a folder in the format of BATS: a word, its answers."""
+    # Hidden files are what systems leave beside unpacked ones.
+    files = [
+        file for file in sorted(folder.rglob("*.txt")) if file.is_file() and not file.name.startswith(".")
+    ]
+    if not files:
+        raise FileNotFoundError(f"There is no file of questions in {folder}: it has no *.txt.")
+    categories: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for path in files:
+        known = categories.setdefault(path.stem, [])
+        for number, text in read_lines(path, "questions"):
+            fields = text.casefold().split("\t" if "\t" in text else None)
+            listed = fields[-1].strip()
+            answers = tuple(answer.strip() for answer in listed.split("/" if "/" in listed else ","))
+            word = fields[0].strip()
+            if len(fields) != 2 or not word or not all(answers):
+                raise broken_line(
+                    "questions", path, number, "a word, a tab, and its answers with `/` between them", text
+                )
+            known.append((word, answers))
+    return categories

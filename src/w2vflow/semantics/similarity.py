@@ -1,0 +1,162 @@
+"""How alike two words are, by their vectors and by people."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.semantics.lines import broken_line, read_lines
+from w2vflow.semantics.words import check_vectors, first_rows, restrict_words, unit_rows
+
+__all__ = ["SimilarityScore", "evaluate_similarity"]
+
+# Cosines are ranked at so many decimals: float64 makes no more of them, and pairs of equal cosine
+# must not be put in an order by rounding.
+_DECIMALS = 12
+
+
+@dataclass(frozen=True)
+class SimilarityScore:
+    """How well cosines of word vectors follow people's ratings. Made by `evaluate_similarity`.
+
+    Correlations are NaN where there are fewer than two pairs, or all cosines or ratings are equal.
+
+    Attributes:
+        spearman: Spearman's rank correlation over the pairs in the vocabulary, equal values at
+            their mean rank.
+        pearson: Pearson's correlation over the same.
+        spearman_of_all: Spearman's over all pairs, cosine 0 standing in for those with an unknown
+            word (gensim's `dummy4unknown`). Unlike the share of analogies it is no lower bound.
+        total: pairs of which both words are in the vocabulary.
+        out_of_vocabulary: the others.
+    """
+
+    spearman: float
+    pearson: float
+    spearman_of_all: float
+    total: int
+    out_of_vocabulary: int
+
+    def __str__(self) -> str:
+        return (
+            f"Spearman {self.spearman:.3f}, Pearson {self.pearson:.3f} over {self.total} pairs; "
+            f"Spearman {self.spearman_of_all:.3f} with {self.out_of_vocabulary} unknown ones at cosine 0"
+        )
+
+
+def evaluate_similarity(
+    vectors: Any,
+    words: Sequence[str],
+    pairs: str | os.PathLike[str],
+    *,
+    restrict_vocab: int | None = None,
+) -> SimilarityScore:
+    """Return how well the cosines of word pairs follow the ratings of a file.
+
+    Case is ignored; of words that differ by case alone the first one is meant. These are the rules
+    of gensim's `evaluate_word_pairs`, with which the result agrees but for rounding: cosines here are
+    float64 and equal where they differ by less than 1e-12 (those of words with themselves are), there
+    float32 if the vectors are, and two that differ by less than about 1e-7 may change places.
+
+    Args:
+        vectors: one vector a word, `(V, d)`; their lengths do not matter.
+        words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
+        pairs: path of a file as those of WordSim-353, SimLex-999, MEN and RW are published with
+            word2vec tools: two words and a rating a line, tabs or else spaces between them. Lines
+            that start with `#` are comments; the first other line may be a header, three or more
+            fields of which the last is no number.
+        restrict_vocab: leave out all words but the first so many.
+
+    Raises:
+        ValueError: vectors that are not a finite matrix, or zero for a word of the file; words of
+            another number or repeated; `restrict_vocab` not in 1..V; a line of the file that is no
+            pair with its rating, with its number; no pairs, or none in the vocabulary.
+        FileNotFoundError: there is no such file.
+
+    References:
+        Finkelstein et al. 2002 (WordSim-353); Hill, Reichart and Korhonen 2015 (SimLex-999); Bruni,
+        Tran and Baroni 2014 (MEN); Luong, Socher and Manning 2013 (RW).
+
+    Example:
+        >>> import tempfile
+        >>> vectors = [[1, 0], [2, 1], [0, 1]]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "pairs.txt"
+        ...     _ = file.write_text("cat dog 9\\ndog car 3\\ncat car 1\\ncat zebra 5\\n")
+        ...     score = evaluate_similarity(vectors, ["cat", "dog", "car"], file)
+        >>> round(score.spearman, 6), score.total, score.out_of_vocabulary
+        (1.0, 3, 1)
+    """
+    vectors, words = check_vectors(*restrict_words(vectors, words, restrict_vocab))
+    rated = _read_ratings(Path(pairs))
+    first = first_rows(words)
+    known = np.array([one in first and other in first for one, other, _ in rated])
+    if not known.any():
+        raise argument_error(
+            "pairs",
+            "a file with a pair of which both words are among `words`",
+            f"{os.fspath(pairs)} with none in {len(words)} words",
+            "Give more words, or a file in their language.",
+        )
+    rows = [(first[one], first[other]) for one, other, _ in rated if one in first and other in first]
+    asked, place = np.unique(rows, return_inverse=True)
+    units = unit_rows(vectors[asked], [words[row] for row in asked], np.float64)
+    cosines = np.zeros(len(rated))
+    cosines[known] = np.einsum("nd,nd->n", *units[place.reshape(-1, 2).T]).round(_DECIMALS)
+    ratings = np.array([rating for *_, rating in rated])
+    return SimilarityScore(
+        _correlation(_mean_ranks(cosines[known]), _mean_ranks(ratings[known])),
+        _correlation(cosines[known], ratings[known]),
+        _correlation(_mean_ranks(cosines), _mean_ranks(ratings)),
+        len(rows),
+        len(rated) - len(rows),
+    )
+
+
+def _mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of every value from 0, equal values at the mean of theirs."""
+    _, place, many = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(many) - (many + 1) / 2)[place]
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Pearson's correlation, NaN where one of the two is constant."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+def _read_ratings(path: Path) -> list[tuple[str, str, float]]:
+    """Return the case-folded words and the rating of every pair of a file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of word pairs {path}.")
+    rated: list[tuple[str, str, float]] = []
+    header = False
+    for number, text in read_lines(path, "pairs"):
+        if text.startswith("#"):
+            continue
+        fields = [field.strip() for field in text.casefold().split("\t" if "\t" in text else None)]
+        rating = _number(fields[-1])
+        if rating is None and len(fields) >= 3 and not rated and not header:
+            header = True
+            continue
+        if len(fields) != 3 or not all(fields) or rating is None or not math.isfinite(rating):
+            raise broken_line("pairs", path, number, "two words and a finite rating", text)
+        rated.append((fields[0], fields[1], rating))
+    if not rated:
+        raise argument_error("pairs", "a file with rated word pairs in it", f"{path}, which has none")
+    return rated
+
+
+def _number(text: str) -> float | None:
+    """Return the number a text is, None where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
