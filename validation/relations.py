@@ -1,0 +1,234 @@
+"""Relations as directions: random-matrix theory beside the task vectors of the Google questions.
+
+    python validation/relations.py [statistics.npz]
+
+Reads `$W2VFLOW_TEST_DATA/eval/questions-words.txt`. Without an argument the bundled statistics.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from table import Row, compute
+
+import w2vflow as wf
+from w2vflow.semantics.outliers import Outlier, effective_dimension, outlier_of_squares, signal_to_noise
+from w2vflow.semantics.questions import read_pairs
+from w2vflow.semantics.relations import (
+    Relation,
+    relation_moments,
+    study_relations,
+    task_vectors,
+    uneven_lengths,
+)
+
+DIM, SPLITS, DRAWS = 200, 50, 200
+LEAST_TO_SPLIT = 12
+
+Pairs = dict[str, list[tuple[str, str]]]
+
+
+def top(R: np.ndarray) -> tuple[float, float]:
+    """Return the largest eigenvalue of `R R^T` and the squared cosine of its vector with the ones."""
+    values, vectors = np.linalg.eigh(R @ R.T)
+    return float(values[-1]), float(vectors[:, -1].sum() ** 2 / len(R))
+
+
+def from_edge(R: np.ndarray) -> float:
+    """Return the effective dimension as the source article's notebook does: from the largest eigenvalue."""
+    centred = R - R.mean(axis=0)
+    largest = np.linalg.norm(centred, 2) ** 2 / R.shape[1]
+    return float(len(R) / (np.sqrt(largest / (centred**2).mean()) - 1) ** 2)
+
+
+def each(names: Iterable[str], values: Iterable[float], form: str = ".3g") -> str:
+    """Return a number for every relation, as a table shows them."""
+    return "; ".join(f"{name} {format(value, form)}" for name, value in zip(names, values, strict=True))
+
+
+def size(values: np.ndarray, form: str = ".1%") -> str:
+    """Return the median and the largest of the sizes of errors."""
+    sizes = np.abs(values)
+    return f"median {format(np.median(sizes), form)}, largest {format(sizes.max(), form)}"
+
+
+def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Row]:
+    """Rows of every relation by its own moments: consistency of the model, nothing is held out."""
+    names, found = list(relations), list(relations.values())
+    predicted, even = [r.predicted for r in found], [r.moments.outlier() for r in found]
+    isolated = sum(outlier.exists for outlier in predicted)
+
+    def errors(outliers: list[Outlier]) -> tuple[np.ndarray, np.ndarray]:
+        locations = [o.location / r.location - 1 for o, r in zip(outliers, found, strict=True)]
+        overlaps = [o.overlap - r.overlap for o, r in zip(outliers, found, strict=True)]
+        return np.array(locations), np.array(overlaps)
+
+    (far, askew), (even_far, even_askew) = errors(predicted), errors(even)
+    yield Row(
+        "largest eigenvalue of R R^T of a relation (`study_relations`)",
+        conditions,
+        each(names, [o.location for o in predicted]),
+        each(names, [r.location for r in found]),
+        f"{size(far)}; with steps taken as even: {size(even_far)}",
+        f"{isolated} of {len(found)} are predicted to leave the noise; moments and eigenvalue are of the "
+        "same pairs",
+    )
+    yield Row(
+        "squared cosine of its eigenvector with the vector of ones (`study_relations`)",
+        conditions,
+        each(names, [o.overlap for o in predicted], ".2f"),
+        each(names, [r.overlap for r in found], ".2f"),
+        f"{size(askew, '.2f')}; with steps taken as even: {size(even_askew, '.2f')}",
+        "the unevenness of steps (`uneven_lengths`): " + each(names, [r.unevenness for r in found], ".2f"),
+    )
+    edges = np.array([o.edge / r.noise - 1 for o, r in zip(predicted, found, strict=True)])
+    yield Row(
+        "largest eigenvalue of the noise: the edge by variances of single axes (`predict_outlier`)",
+        conditions,
+        each(names, [o.edge for o in predicted]),
+        f"of centred rows: {each(names, [r.noise for r in found])}",
+        f"{np.median(edges):+.0%} median, {edges.min():+.0%} to {edges.max():+.0%}",
+        "noise is correlated across axes, most in geography: directions of its own (regions, sizes of "
+        "places) stand out of it",
+    )
+
+
+def of_the_other_half(R: dict[str, np.ndarray], conditions: str) -> Row:
+    """Moments of one half of the pairs against the eigenvalue and the overlap of the other half."""
+    rng = np.random.default_rng(0)
+    names, means = [], []
+    for name, rows in R.items():
+        if len(rows) < LEAST_TO_SPLIT:
+            continue
+        results = []
+        for _ in range(SPLITS):
+            one, other = np.array_split(rows[rng.permutation(len(rows))], 2)
+            moments = relation_moments(one)
+            found = outlier_of_squares(
+                moments.mean_squared, moments.variances, len(other), unevenness=uneven_lengths(one)
+            )
+            results.append((found.location, found.overlap, *top(other)))
+        names.append(name)
+        means.append(np.mean(results, axis=0))
+    location, overlap, measured, cosine = np.array(means).T
+    far = location / measured - 1
+    return Row(
+        "largest eigenvalue and overlap of pairs not seen, from the moments of others (`outlier_of_squares`)",
+        f"{conditions}; relations of at least {LEAST_TO_SPLIT} pairs, halves drawn {SPLITS} times",
+        f"{each(names, location)}; overlaps {each(names, overlap, '.2f')}",
+        f"{each(names, measured)}; overlaps {each(names, cosine, '.2f')}",
+        f"{size(far)}; overlaps {size(overlap - cosine, '.2f')}",
+        "means over the halves; a single half is off by the sampling error of 6 to 18 pairs",
+    )
+
+
+def without_a_direction(
+    R: dict[str, np.ndarray], rows_of: dict[str, np.ndarray], pairs: Pairs, conditions: str
+) -> Iterator[Row]:
+    """Rows of task vectors that share nothing: how often the theory says that they do."""
+    rng = np.random.default_rng(1)
+
+    def drawn(name: str) -> np.ndarray:
+        known = [pair for pair in pairs[name] if all(word in rows_of for word in pair)]
+        pool = rng.permutation(sorted({word for pair in known for word in pair}))
+        return np.array([rows_of[b] - rows_of[a] for a, b in zip(pool[::2], pool[1::2], strict=False)])
+
+    def flipped(name: str) -> np.ndarray:
+        return R[name] * rng.choice([-1, 1], (len(R[name]), 1))
+
+    for what, draw in (("words of the relation paired at random", drawn), ("signs drawn at random", flipped)):
+        alarms, overlaps, above, noises, expected = [], [], [], [], []
+        for name in R:
+            rows = [draw(name) for _ in range(DRAWS)]
+            moments = [relation_moments(one) for one in rows]
+            outliers = [m.outlier() for m in moments]
+            tops = np.array([top(one) for one in rows])
+            alarms.append(np.mean([o.exists for o in outliers]))
+            above.append(np.mean(tops[:, 0] > [o.edge for o in outliers]))
+            overlaps.append(tops[:, 1].mean())
+            noises.append(np.mean([signal_to_noise(one) for one in rows]))
+            expected.append(1 / len(rows[0]))
+        yield Row(
+            f"no common direction in pairs that share none: {what} (`Moments.outlier`)",
+            f"{conditions}, {DRAWS} draws of each of {len(R)} relations",
+            f"no outlier; overlap 1 / N: {np.mean(expected):.3f} in the mean",
+            f"outlier in {np.mean(alarms):.1%} of the draws ({max(alarms):.1%} of the worst relation, "
+            f"{min(alarms):.1%} of the best); overlap {np.mean(overlaps):.3f}",
+            f"{np.mean(alarms):.1%} false",
+            f"few pairs; the largest eigenvalue alone is above the edge in {np.mean(above):.0%} of the "
+            f"draws, and the signal-to-noise ratio is {np.mean(noises):.2f} in the mean: noise has "
+            "directions of its own, and only the mean tells",
+        )
+
+
+def of_dimensions(R: dict[str, np.ndarray], relations: dict[str, Relation], conditions: str) -> Iterator[Row]:
+    """Rows of the effective dimension: of noise of known variances, and of the relations."""
+    rng = np.random.default_rng(2)
+    true, mine, theirs = [], [], []
+    for relation in relations.values():
+        nu = relation.moments.variances
+        X = rng.normal(size=(DRAWS, relation.n, len(nu))) * np.sqrt(nu)
+        true.append(nu.sum() ** 2 / (nu**2).sum())
+        mine.append([effective_dimension(rows) for rows in X])
+        theirs.append([from_edge(rows) for rows in X])
+    errors = [np.array(found) / np.array(true)[:, None] - 1 for found in (mine, theirs)]
+    many = np.array([r.n >= LEAST_TO_SPLIT for r in relations.values()])
+    figures = [
+        f"{error[kept].mean():+.0%} +- {error[kept].std(axis=1).mean():.0%}"
+        for error in errors
+        for kept in (many, ~many)
+    ]
+    yield Row(
+        "effective dimension of Gaussian noise with a relation's own variances (`effective_dimension`)",
+        f"{conditions}, {DRAWS} draws of each",
+        f"true: {min(true):.0f} to {max(true):.0f}",
+        f"off by {figures[0]} of the truth (mean, standard deviation of a draw) for {LEAST_TO_SPLIT} pairs "
+        f"or more, {figures[1]} for fewer",
+        f"by the largest eigenvalue, as in the article's notebook: {figures[2]} and {figures[3]}",
+        "a ratio of two unbiased estimates: too large by about the relative variance of the lower one, most "
+        f"at {min(r.n for r in relations.values())} pairs ({errors[0].mean(axis=1).max():+.0%})",
+    )
+    spread = [r.moments.variances.sum() ** 2 / (r.moments.variances**2).sum() for r in relations.values()]
+    yield Row(
+        "effective dimension of the noise of relations (`study_relations`)",
+        conditions,
+        f"if axes were uncorrelated: {each(list(R), spread, '.0f')}",
+        "; ".join(
+            f"{name} {r.effective_dimension:.0f} +- {r.effective_dimension_error:.0f}"
+            for name, r in relations.items()
+        ),
+        f"by the largest eigenvalue: {each(list(R), [from_edge(rows) for rows in R.values()], '.0f')}",
+        "pairs that share a word (states of cities) are not independent",
+    )
+
+
+def rows(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
+    """Return the rows of this part of the table."""
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), DIM, tol=1e-5)
+    vectors = spectrum.eigenvectors * np.sqrt(np.maximum(spectrum.eigenvalues, 0))
+    pairs = read_pairs(Path(os.environ["W2VFLOW_TEST_DATA"]) / "eval" / "questions-words.txt")
+    study = study_relations(vectors, stats.words, pairs)
+    print(study, flush=True)
+    relations = {name: relation for name, relation in study.relations.items() if relation.n >= 5}
+    R = {name: task_vectors(vectors, stats.words, pairs[name]) for name in relations}
+    left = [f"{name} ({study.relations[name].n})" for name in study.relations if name not in relations]
+    left += [f"{name} ({n})" for name, n in study.too_few.items()]
+    conditions = (
+        f"V = {len(stats.words):,}, d = {DIM}, V Lambda^(1/2) of M*, constant G; Google categories of at "
+        "least 5 known pairs" + (f"; left out: {', '.join(left)}" if left else "")
+    )
+    yield from of_all_pairs(relations, conditions)
+    yield of_the_other_half(R, conditions)
+    yield from without_a_direction(R, dict(zip(stats.words, vectors, strict=True)), pairs, conditions)
+    yield from of_dimensions(R, relations, conditions)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        given = wf.CooccurrenceStatistics.load(sys.argv[1])
+        compute(f"relations-{given.vocab_size}", partial(rows, given))
+    else:
+        compute("relations", partial(rows, wf.load_statistics("enwiki15k-v3000")))
