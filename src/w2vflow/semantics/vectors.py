@@ -1,0 +1,250 @@
+"""Word vectors in the files of other programs: word2vec, GloVe, safetensors, TensorBoard."""
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
+from jaxtyping import Float32
+
+from w2vflow.checks import argument_error
+from w2vflow.semantics.vectorfiles import READERS, Source, guess_format
+from w2vflow.semantics.words import check_vectors
+from w2vflow.storage import atomic_path
+
+__all__ = ["WordVectors", "export_vectors", "import_vectors"]
+
+Host = np.ndarray
+
+# Rows written at once.
+_ROWS = 1000
+# What a word may not hold, as it would end it.
+_ENDS_A_WORD = {
+    "word2vec-text": re.compile(r"\s"),
+    "word2vec-binary": re.compile(r"\s"),
+    "safetensors": re.compile(r"\n"),
+    "tensorboard": re.compile(r"[\t\n\r]"),
+}
+
+
+class WordVectors(NamedTuple):
+    """Words and their vectors, as `import_vectors` reads them.
+
+    Attributes:
+        words: in row order, all different.
+        vectors: `(V, d)`, float32.
+    """
+
+    words: tuple[str, ...]
+    vectors: Float32[Host, "V d"]
+
+
+def export_vectors(
+    path: str | os.PathLike[str], vectors: Any, words: Sequence[str], format: str = "word2vec-text"
+) -> None:
+    """Write words and their vectors to a file that other programs read, whole or not at all.
+
+    | format | what is written |
+    |---|---|
+    | `"word2vec-text"` | a line `V d`, then a line a word, in the shortest decimals that keep float32 |
+    | `"word2vec-binary"` | a line `V d`, then each word, a space, `d` numbers, a newline, as word2vec.c |
+    | `"safetensors"` | tensors `vectors` (V, d), and `words`, UTF-8 bytes with a newline between words |
+    | `"tensorboard"` | a folder of `tensors.tsv` and `metadata.tsv`, for the projector |
+
+    gensim loads the first two with `KeyedVectors.load_word2vec_format(path, binary=...)`. They are
+    compressed where the name ends in `.gz`. Numbers are written as float32, to which others are rounded.
+
+    Args:
+        path: where to write; an existing file is replaced.
+        vectors: `(V, d)`.
+        words: in row order.
+        format: as above.
+
+    Raises:
+        ValueError: an unknown format; vectors that are no matrix of finite numbers, or leave the range of
+            float32; words of another number, repeated, empty or with a character that ends a word there.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     export_vectors(Path(folder) / "two.txt", [[0.5, 1], [2, -3]], ["one", "two"])
+        ...     (Path(folder) / "two.txt").read_text()
+        '2 2\\none 0.5 1.0\\ntwo 2.0 -3.0\\n'
+    """
+    if format not in _WRITERS:
+        raise argument_error("format", f"one of {tuple(_WRITERS)}", repr(format))
+    given, words = check_vectors(vectors, words)
+    with np.errstate(over="ignore"):
+        single = given.astype(np.float32)
+    within = np.isfinite(single).all(axis=1)
+    if not within.all():
+        word = words[int(within.argmin())]
+        raise argument_error(
+            "vectors", "within the range of float32", f"larger entries for {word!r}", "Scale them down."
+        )
+    _WRITERS[format](Path(path), single, _encoded(words, format))
+
+
+def _encoded(words: Sequence[str], format: str) -> list[bytes]:
+    """Return the words as UTF-8, if each can be told from its neighbours in that format."""
+    ends = _ENDS_A_WORD[format]
+    for number, word in enumerate(words, 1):
+        if not word or ends.search(word):
+            raise argument_error(
+                "words",
+                f"not empty and without {'spaces' if ends.match(' ') else 'tabs or newlines'} in {format}",
+                f"{word!r}, word {number}",
+                "Join its parts by `_`, leave it out, or write safetensors.",
+            )
+    try:
+        return [word.encode() for word in words]
+    except UnicodeEncodeError as error:
+        raise argument_error("words", "text that UTF-8 can hold", repr(error.object)) from error
+
+
+def _write_word2vec(path: Path, words: list[bytes], rows: Iterator[bytes], shape: tuple[int, ...]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as raw:
+        # Without a name and a date in it the same vectors give the same bytes.
+        file = gzip.GzipFile("", "wb", 6, raw, 0) if path.suffix == ".gz" else raw
+        with cast(BinaryIO, file):
+            file.write(b"%d %d\n" % shape)
+            file.writelines(b"%s %s\n" % pair for pair in zip(words, rows, strict=True))
+
+
+def _write_text(path: Path, vectors: Host, words: list[bytes]) -> None:
+    _write_word2vec(path, words, _decimals(vectors, b" "), vectors.shape)
+
+
+def _write_binary(path: Path, vectors: Host, words: list[bytes]) -> None:
+    rows = (row.tobytes() for row in vectors.astype("<f4", copy=False))
+    _write_word2vec(path, words, rows, vectors.shape)
+
+
+def _decimals(vectors: Host, separator: bytes) -> Iterator[bytes]:
+    """Yield each row as the shortest decimals that give the same float32."""
+    for start in range(0, len(vectors), _ROWS):
+        for row in vectors[start : start + _ROWS].astype("S").tolist():
+            yield separator.join(row)
+
+
+def _write_safetensors(path: Path, vectors: Host, words: list[bytes]) -> None:
+    from safetensors.numpy import save_file
+
+    tensors = {"vectors": np.ascontiguousarray(vectors), "words": np.frombuffer(b"\n".join(words), np.uint8)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {"words": "UTF-8 bytes, a newline between words"})
+
+
+def _write_tensorboard(path: Path, vectors: Host, words: list[bytes]) -> None:
+    names = path / "metadata.tsv"
+    with atomic_path(names) as labels, atomic_path(path / "tensors.tsv") as numbers:
+        labels.write_bytes(b"".join(word + b"\n" for word in words))
+        with numbers.open("wb") as file:
+            file.writelines(row + b"\n" for row in _decimals(vectors, b"\t"))
+            file.flush()
+            os.fsync(file.fileno())
+        # Two files cannot be replaced at once. All that can fail has been done, and between the two there
+        # are vectors without words, which are refused, but never vectors with the words of others.
+        names.unlink(missing_ok=True)
+
+
+_WRITERS: dict[str, Callable[[Path, Host, list[bytes]], None]] = {
+    "word2vec-text": _write_text,
+    "word2vec-binary": _write_binary,
+    "safetensors": _write_safetensors,
+    "tensorboard": _write_tensorboard,
+}
+
+
+def import_vectors(
+    path: str | os.PathLike[str], format: str | None = None, *, errors: str = "strict"
+) -> WordVectors:
+    """Return words and vectors from a file of word2vec, gensim, fastText, GloVe, TensorBoard or this package.
+
+    Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Words
+    with spaces in them, which glove.840B has, are read where they cannot be mistaken for numbers. Text and
+    binary may be compressed by gzip. Vectors are float32; decimals of more digits are rounded.
+
+    Of a safetensors file, the tensor `vectors` or else the only matrix is read, with words from the tensor
+    `words` or else from lines of a `vocab.txt` beside it. TensorBoard's files are given by their folder, or
+    by the file of numbers, with `metadata.tsv` beside it; of several columns, the one called `word` or
+    `label`, or the first, holds the words.
+
+    Args:
+        path: the file, or the folder of TensorBoard's files.
+        format: guessed from what the file holds where not given.
+        errors: what to do with words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words
+            in the middle of a character: `"backslashreplace"` keeps them apart.
+
+    Raises:
+        ValueError: an unknown format, a pickle, a file cut short, a first line that does not say what
+            follows, a line of another dimension, words that repeat, are empty or not UTF-8, numbers that
+            are not finite: with the number of the line, or of the word in binary files.
+        FileNotFoundError: there is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "glove.txt").write_text("one 0.5 1\\ntwo 2 -3\\n")
+        ...     import_vectors(Path(folder) / "glove.txt").words
+        ('one', 'two')
+    """
+    file = Path(path)
+    if not file.exists():
+        raise FileNotFoundError(f"There is no file of vectors {file}.")
+    if format is not None and format not in READERS:
+        raise argument_error("format", f"one of {tuple(READERS)}, or None", repr(format))
+    try:
+        source = READERS[format or guess_format(file)](file)
+        return _gathered(file, source, errors)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise argument_error(
+            "path", "a whole file", f"{file} ({error})", "Copy or compress it again."
+        ) from error
+
+
+def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
+    """Return all that comes from a source, after checking words and numbers."""
+    places: dict[str, int] = {}
+
+    def vectors() -> Iterator[Host]:
+        for number, raw, row in source.rows:
+            place = f"{source.unit} {number}"
+            try:
+                word = raw.decode(errors=errors)
+            except UnicodeDecodeError as error:
+                raise argument_error(
+                    "path",
+                    f"a file of which {place} is UTF-8",
+                    f"{raw[:60]!r}",
+                    "If word2vec.c cut it in the middle of a character, use `errors='backslashreplace'`; "
+                    "otherwise the first line of the file may tell the wrong dimension.",
+                ) from error
+            if not word:
+                raise argument_error("path", "a file without empty words", f"one in {place} of {path}")
+            if word in places:
+                raise argument_error(
+                    "path",
+                    "a file of different words",
+                    f"{word!r} in {source.unit} {places[word]} and in {place} of {path}",
+                    "Keep one vector of each word.",
+                )
+            places[word] = number
+            yield row
+
+    matrix = np.fromiter(vectors(), np.dtype((np.float32, (source.dim,))))
+    if not len(matrix):
+        raise argument_error("path", "a file with at least one word", f"{path} without any")
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        word, number = list(places.items())[int(finite.argmin())]
+        raise argument_error(
+            "path",
+            "a file of finite numbers",
+            f"NaN or infinity for {word!r}, {source.unit} {number} of {path}",
+        )
+    return WordVectors(tuple(places), matrix)
