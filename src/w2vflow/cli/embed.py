@@ -1,0 +1,79 @@
+"""`w2vflow embed`: word vectors from counts, with no training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from w2vflow.checks import argument_error, check_dimension
+from w2vflow.cli.console import ready, report
+
+__all__ = ["Embed"]
+
+Format = Literal["word2vec-text", "word2vec-binary", "safetensors", "tensorboard"]
+
+_BY_ENDING: dict[str, Format] = {
+    ".txt": "word2vec-text",
+    ".vec": "word2vec-text",
+    ".bin": "word2vec-binary",
+    ".safetensors": "safetensors",
+}
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Make word vectors from co-occurrence counts, with no training.
+
+    What word2vec learns step by step has a closed form: a factorisation of the counts. From a text to
+    vectors that gensim, and all else that reads word2vec's files, loads, and to their score:
+
+        w2vflow count my-texts/ --out counts.npz
+        w2vflow embed counts.npz --out vectors.bin
+        w2vflow evaluate vectors.bin --questions questions-words.txt
+    """
+
+    statistics: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="STATISTICS")]]
+    """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
+    out: Path
+    """.bin for word2vec's binary format, .txt or .vec for text, .safetensors; other names need `--format`."""
+    dim: int = 200
+    """Dimension of the vectors, at most the number of words."""
+    vocab_size: int | None = None
+    """Only the most frequent words, so many."""
+    format: Format | None = None
+    """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
+
+    def run(self) -> None:
+        """Compute the vectors and write them."""
+        written = self.format or _format(self.out)
+        _, log = ready(self.out.parent)
+        from w2vflow.corpus.catalog import load_statistics
+        from w2vflow.semantics.embeddings import embed
+        from w2vflow.semantics.vectors import export_vectors
+
+        log("counts")
+        stats = load_statistics(self.statistics)
+        if self.vocab_size is not None:
+            stats = stats.most_frequent(self.vocab_size)
+        check_dimension(self.dim, stats.vocab_size)
+        log(f"vectors of {stats.vocab_size:,} words")
+        vectors = embed(stats, dim=self.dim)
+        log("file")
+        export_vectors(self.out, vectors, stats.words, written)
+        seen = stats.counts.nnz / stats.vocab_size**2
+        line = f"{stats.vocab_size:,} words in {self.dim} dimensions, from {seen:.1%} of all pairs seen."
+        report([line], [self.out], log)
+
+
+def _format(out: Path) -> Format:
+    """Return the format that the ending of a file stands for."""
+    ending = Path(out.stem).suffix if out.suffix == ".gz" else out.suffix
+    if ending not in _BY_ENDING or (out.suffix == ".gz" and ending == ".safetensors"):
+        raise argument_error(
+            "out",
+            f"a file name ending in one of {', '.join(_BY_ENDING)}",
+            out,
+            "Or say which `--format` it is to have.",
+        )
+    return _BY_ENDING[ending]

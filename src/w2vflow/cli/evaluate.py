@@ -1,0 +1,176 @@
+"""`w2vflow evaluate`: word vectors from any program, by analogies and by similarity."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import tyro
+
+from w2vflow.checks import argument_error
+from w2vflow.cli.console import check_files, number, percent
+from w2vflow.storage import check_writable_folder, write_json
+
+if TYPE_CHECKING:
+    from w2vflow.semantics.analogies import AnalogyScore
+    from w2vflow.semantics.questions import Questions
+    from w2vflow.semantics.similarity import SimilarityScore
+
+__all__ = ["Evaluate"]
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score word vectors by analogies, a is to b as c is to what, and by people's ratings of similarity.
+
+    Vectors may come from any program: word2vec text and binary, as gensim writes them, GloVe, fastText
+    text, safetensors, TensorBoard. Several files are set beside each other, one row each:
+
+    w2vflow evaluate mine.bin glove.txt --questions questions-words.txt --pairs wordsim353.txt
+
+    Questions with an unknown word are counted and, in the column `of all`, are wrong: models with
+    different vocabularies can be compared by that column only. Similarity is Spearman's correlation.
+    """
+
+    vectors: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="VECTORS ...")]]
+    """Files of vectors; TensorBoard's by their folder."""
+    questions: tuple[Path, ...] = ()
+    """Files in the format of Google's questions-words.txt, or folders in that of BATS."""
+    pairs: tuple[Path, ...] = ()
+    """Files of word pairs with ratings, as WordSim-353, SimLex-999 and MEN."""
+    method: Literal["3CosAdd", "3CosMul"] = "3CosAdd"
+    """Rule that answers a question: sums of cosines or products."""
+    restrict_vocab: int | None = None
+    """Only the first so many words of each file, the most frequent in most."""
+    by_category: bool = False
+    """Show every category of questions."""
+    errors: Literal["strict", "backslashreplace"] = "strict"
+    """What to do with words that are not UTF-8: stop, or write their bytes out."""
+    json: Path | None = None
+    """File to write all scores into, too."""
+
+    def run(self) -> None:
+        """Score every file and print the tables."""
+        self._check_files()
+        from w2vflow.semantics.questions import read_questions
+
+        questions = {path: read_questions(path) for path in self.questions}
+        results = [self._score(path, questions) for path in self.vectors]
+        width = max(len("vectors"), *(len(str(result.path)) for result in results))
+        for path in questions:
+            print("\n".join([f"{path}: analogies, {self.method}", *_analogies(results, path, width)]))
+            if self.by_category:
+                for result in results:
+                    print(f"\n{result.path}\n{result.analogies[path]}")
+            print()
+        for path in self.pairs:
+            print("\n".join([f"{path}: similarity", *_similarity(results, path, width), ""]))
+        if questions:
+            print("unknown: questions with a word that has no vector; of all: these counted as wrong")
+        if self.json is not None:
+            settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
+            write_json(self.json, settings | {"results": [result.record() for result in results]})
+            print(f"Written: {self.json}")
+
+    def _check_files(self) -> None:
+        """Raise where something is missing or in the way."""
+        if not self.vectors:
+            raise argument_error("vectors", "at least one file of vectors", "none")
+        if not self.questions and not self.pairs:
+            raise argument_error(
+                "questions", "given, or `--pairs`", "neither", "Try `--questions questions-words.txt`."
+            )
+        for name in ("vectors", "questions", "pairs"):
+            check_files(name, getattr(self, name))
+        if self.json is not None:
+            check_writable_folder(self.json.parent, "json")
+
+    def _score(self, path: Path, questions: "dict[Path, Questions]") -> "_Result":
+        from w2vflow.semantics.analogies import evaluate_analogies
+        from w2vflow.semantics.similarity import evaluate_similarity
+        from w2vflow.semantics.vectors import import_vectors
+
+        words, vectors = import_vectors(path, errors=self.errors)
+        size = len(words) if self.restrict_vocab is None else self.restrict_vocab
+        within = {"restrict_vocab": self.restrict_vocab}
+        try:
+            analogies = {
+                name: evaluate_analogies(vectors, words, asked, method=self.method, **within)
+                for name, asked in questions.items()
+            }
+            similarity = {name: evaluate_similarity(vectors, words, name, **within) for name in self.pairs}
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return _Result(path, size, vectors.shape[1], analogies, similarity)
+
+
+class _Result(NamedTuple):
+    """All scores of one file of vectors."""
+
+    path: Path
+    words: int
+    dim: int
+    analogies: "dict[Path, AnalogyScore]"
+    similarity: "dict[Path, SimilarityScore]"
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "vectors": str(self.path),
+            "words": self.words,
+            "dim": self.dim,
+            "analogies": {
+                str(path): _record(score)
+                | {"by_category": {name: _record(one) for name, one in score.by_category.items()}}
+                for path, score in self.analogies.items()
+            },
+            "similarity": {
+                str(path): {
+                    "spearman": _finite(score.spearman),
+                    "pearson": _finite(score.pearson),
+                    "total": score.total,
+                    "out_of_vocabulary": score.out_of_vocabulary,
+                }
+                for path, score in self.similarity.items()
+            },
+        }
+
+
+def _record(score: "AnalogyScore") -> dict[str, Any]:
+    return {
+        "correct": score.correct,
+        "total": score.total,
+        "out_of_vocabulary": score.out_of_vocabulary,
+        "accuracy": _finite(score.accuracy),
+        "accuracy_of_all": _finite(score.accuracy_of_all),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:
+    lines = [
+        f"{'vectors':<{width}}{'words':>9}{'dim':>5}{'correct':>9}{'total':>8}{'unknown':>9}"
+        f"{'accuracy':>10}{'of all':>8}"
+    ]
+    for result in results:
+        score = result.analogies[path]
+        shares = percent(_finite(score.accuracy)), percent(_finite(score.accuracy_of_all))
+        lines.append(
+            f"{result.path!s:<{width}}{result.words:>9}{result.dim:>5}{score.correct:>9}{score.total:>8}"
+            f"{score.out_of_vocabulary:>9}{shares[0]:>10}{shares[1]:>8}"
+        )
+    return lines
+
+
+def _similarity(results: list[_Result], path: Path, width: int) -> list[str]:
+    lines = [f"{'vectors':<{width}}{'words':>9}{'dim':>5}{'total':>8}{'unknown':>9}{'Spearman':>10}"]
+    for result in results:
+        score = result.similarity[path]
+        lines.append(
+            f"{result.path!s:<{width}}{result.words:>9}{result.dim:>5}{score.total:>8}"
+            f"{score.out_of_vocabulary:>9}{number(_finite(score.spearman)):>10}"
+        )
+    return lines

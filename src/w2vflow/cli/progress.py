@@ -1,0 +1,146 @@
+"""`w2vflow progress`: how far a model has got on the theory's axis of time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from w2vflow.checks import argument_error
+from w2vflow.cli.console import check_files, start
+from w2vflow.storage import check_writable_folder
+
+if TYPE_CHECKING:
+    from w2vflow.problem import Problem
+    from w2vflow.semantics.progress import Progress
+    from w2vflow.spectrum import Spectrum
+
+__all__ = ["HowFar"]
+
+
+@dataclass(frozen=True)
+class HowFar:
+    """Say how far a model has got: the time at which the theory's embedding is most like it.
+
+    The model may be any set of word vectors, of any program, rotation and scale. The theory learns one
+    concept after another from the counts of a corpus, best of that which the model was trained on:
+
+        w2vflow count my-texts/ --out counts.npz
+        w2vflow progress epoch1.bin epoch5.bin --statistics counts.npz
+
+    Similarity is that of inner products of words (linear CKA); `at most` is what it would be if every
+    concept had the strength that fits the model best.
+    """
+
+    vectors: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="VECTORS ...")]]
+    """Files of vectors, in any format that `w2vflow evaluate` reads."""
+    statistics: str
+    """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
+    vocab_size: int | None = None
+    """Only the most frequent words of the statistics, so many."""
+    untied: bool = False
+    """Compare with a theory in which words have two vectors, as in word2vec, and not one."""
+    concepts: int = 10
+    """How many concepts to list, with the share of its final strength that each has reached."""
+    figure: Path | None = None
+    """Write the curve of similarity over time as this .png and .svg."""
+
+    def run(self) -> None:
+        """Fit every file and print times and concepts."""
+        if not self.vectors:
+            raise argument_error("vectors", "at least one file of vectors", "none")
+        check_files("vectors", self.vectors)
+        if self.concepts < 0:
+            raise argument_error("concepts", "0 or more", self.concepts)
+        if self.figure is not None:
+            check_writable_folder(self.figure.parent, "figure")
+        log = start()
+        from w2vflow.corpus.catalog import load_statistics
+        from w2vflow.problem import Problem
+        from w2vflow.semantics.progress import fit_progress
+        from w2vflow.semantics.vectors import import_vectors
+
+        log("counts and vectors")
+        stats = load_statistics(self.statistics)
+        if self.vocab_size is not None:
+            stats = stats.most_frequent(self.vocab_size)
+        models = {path: import_vectors(path) for path in self.vectors}
+        log(f"concepts of {stats.vocab_size:,} words")
+        problem = Problem.from_statistics(stats, tied=not self.untied)
+        spectrum = _spectrum(problem, max(model.vectors.shape[1] for model in models.values()))
+        fits = {}
+        for path, (words, vectors) in models.items():
+            try:
+                fits[path] = fit_progress(vectors, words, spectrum, stats.words, tied=not self.untied)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+        print("\n".join(["", *_table(fits), *_concepts(fits, spectrum, stats.words, self.concepts)]))
+        if self.figure is not None:
+            print("\n".join(["", "Written:", *(f"  {path}" for path in _draw(fits, self.figure))]))
+
+
+def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
+    """Return the concepts that an embedding of this dimension could have learned."""
+    from w2vflow.spectrum import extreme_eigenpairs, leading_eigenpairs
+
+    eigenpairs = leading_eigenpairs if problem.tied else extreme_eigenpairs
+    return eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
+
+
+def _table(fits: "dict[Path, Progress]") -> list[str]:
+    width = max(len("vectors"), *(len(str(path)) for path in fits))
+    lines = [
+        f"{'vectors':<{width}}{'common words':>14}{'similarity':>12}{'at most':>9}{'time':>10}"
+        f"{'as good to 1%':>20}{'concepts learned':>18}"
+    ]
+    for path, fit in fits.items():
+        interval = "{:.4g} .. {:.4g}".format(*fit.interval)
+        learned = f"{fit.concepts_learned} of {len(fit.step_times)}"
+        lines.append(
+            f"{path!s:<{width}}{fit.common_words:>14,}{fit.similarity:>12.3f}{fit.ceiling:>9.3f}"
+            f"{fit.time:>10.4g}{interval:>20}{learned:>18}"
+        )
+    return lines
+
+
+def _concepts(
+    fits: "dict[Path, Progress]", spectrum: "Spectrum", words: tuple[str, ...], listed: int
+) -> list[str]:
+    """Return a table of the first concepts: when they are learned, and how much of them each file has."""
+    from w2vflow.semantics.features import label_features
+
+    # Of the model with most dimensions: it has learned, or will, all that the others have.
+    most = max(fits.values(), key=lambda fit: len(fit.step_times))
+    listed = min(listed, len(most.step_times))
+    if not listed:
+        return []
+    features = label_features(spectrum.leading(listed), words, n=min(4, len(words)))
+    marks = [f"({number})" for number in range(1, len(fits) + 1)]
+    lines = [
+        "",
+        "Share of its final strength that each concept has in the files, in their order:",
+        "concept   step time" + "".join(f"{mark:>8}" for mark in marks) + "  words at its ends",
+    ]
+    for k, feature in enumerate(features):
+        shares = [
+            f"{fit.strengths[k] / fit.eigenvalues[k]:.2f}" if k < len(fit.strengths) else "-"
+            for fit in fits.values()
+        ]
+        ends = f"{' '.join(feature.positive)} <-> {' '.join(feature.negative)}"
+        lines.append(
+            f"{k + 1:>7}{most.step_times[k]:>12.4g}"
+            + "".join(f"{share:>8}" for share in shares)
+            + f"  {ends}"
+        )
+    return lines
+
+
+def _draw(fits: "dict[Path, Progress]", figure: Path) -> list[Path]:
+    from w2vflow.plotting.progress import plot_progress, plot_strengths
+    from w2vflow.plotting.style import new_figure, save_figure
+
+    panels, (curve, strengths) = new_figure(2)
+    labels = [path.name for path in fits]
+    plot_progress(*fits.values(), labels=labels, ax=curve)
+    plot_strengths(*fits.values(), labels=labels, ax=strengths)
+    return save_figure(panels, figure)

@@ -1,0 +1,97 @@
+"""`w2vflow run`: studies of more than one problem."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from w2vflow.cli.console import number, percent, ready, report
+from w2vflow.experiment import Ablation
+
+if TYPE_CHECKING:
+    from w2vflow.ablation import AblationRun
+
+__all__ = ["Study"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Run a study and write its settings, numbers and figures into a folder.
+
+    ablation: what the approximations of the theory cost. Closed form, gradient flow and SGD of the
+    quartic and the logistic loss, at constant G and with word2vec's own weights.
+    """
+
+    study: tyro.conf.Positional[Literal["ablation"]]
+    """Which one."""
+    settings: tyro.conf.OmitArgPrefixes[Ablation] = field(default_factory=Ablation)
+    out: Path = Path("runs/ablation")
+    """Folder for the results."""
+
+    def run(self) -> None:
+        """Run, write the results and print what each cell differs by."""
+        folder, log = ready(self.out)
+        from w2vflow.ablation import run_ablation
+
+        run = run_ablation(self.settings, log=log, progress=sys.stderr.isatty())
+        log("figures and files")
+        from w2vflow.figures import write_ablation
+
+        paths = write_ablation(run, folder)
+        report(_cells(run), paths, log)
+
+
+def _cells(run: "AblationRun") -> list[str]:
+    """Return a block of lines for each cell: how far flow and SGD are from its closed form."""
+    cells = run.summary["cells"]
+    first = next(iter(cells.values()))["measured"]
+    lines = [
+        f"Against the closed form for the M* of each cell, first {first} concepts; flow of one seed, SGD of",
+        f"{run.ablation.seeds} seeds on average. The clock is the median of t / t predicted: one for all.",
+    ]
+    for loss_and_weights, cell in cells.items():
+        ipr = cell["eigenvalue_times_ipr"][:first]
+        flow, sgd = (_measures(cell[source], first) for source in ("flow", "sgd"))
+        lines += [
+            "",
+            "{} loss, {} weights".format(*loss_and_weights.split("-")),
+            f"  {'':<44}{'flow':<18}SGD",
+            *(f"  {label:<44}{one:<18}{other}" for (label, one), (_, other) in zip(flow, sgd, strict=True)),
+            *(
+                f"  t / t predicted of each concept, {name}: "
+                + " ".join("-" if r is None else f"{r:.2f}" for r in cell[source]["half_of_lambda"]["ratios"])
+                for source, name in (("flow", "flow"), ("sgd", "SGD"))
+            ),
+            f"  lambda IPR {min(ipr):.2f} .. {max(ipr):.2f}; SGD in {cell['steps']:,} steps of "
+            f"{cell['batch_size']:,} pairs, stability limit {cell['stability_limit']:.3g}",
+        ]
+    return lines
+
+
+def _measures(found: dict[str, Any], first: int) -> list[tuple[str, str]]:
+    """Return what is shown of the flow or of SGD in a cell, with labels."""
+    shown = []
+    for what, key in (("half of lambda", "half_of_lambda"), ("half of its end", "half_of_own_end")):
+        clock, largest = found[key], percent(found[key]["largest_error_on_own_clock"])
+        of = "" if clock["reached"] == first else f", {clock['reached']} of {first}"
+        shown += [
+            (f"step time, s^2 at {what}: off by", percent(clock["mean_error"]) + of),
+            ("  clock", number(clock["clock"])),
+            (
+                "  off on that clock (largest)",
+                f"{percent(clock['mean_error_on_own_clock'])} ({largest})",
+            ),
+        ]
+    final, halfway = found["final_over_lambda"][:first], max(1, first // 2)
+    shown.append(("final s^2 / lambda", f"{min(final):.3f} .. {max(final):.3f}"))
+    for whose, key in (("its own M*", "overlap_with_own"), ("the M* of Uniform", "overlap_with_Uniform")):
+        overlaps = found[key]
+        shown.append(
+            (
+                f"overlap with {whose}, first {halfway} / {first}",
+                f"{overlaps[halfway - 1]:.3f} / {overlaps[first - 1]:.3f}",
+            )
+        )
+    return shown
