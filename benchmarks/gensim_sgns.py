@@ -54,7 +54,7 @@ class Record(CallbackAny2Vec):
 
 
 def train(a):
-    """Train as the arguments say and save the vectors."""
+    """Train as the arguments say and save the vectors; return the seconds."""
     begun, cut = time.perf_counter(), tokenizer("latin")
     documents = [list(map(sys.intern, cut(text))) for text in read_documents(a.text)]
     documents = [words for words in documents if len(words) >= a.min_document_words]
@@ -85,6 +85,7 @@ def train(a):
         f"{a.epochs} epochs: {seconds:.1f} s, {raw / seconds:,.0f} raw words/s, "
         f"{effective / seconds:,.0f} effective words/s ({effective / a.epochs:,.0f} an epoch)"
     )
+    return seconds
 
 
 def gensim_scores(vectors, words, questions):
@@ -120,7 +121,8 @@ def evaluate(folder, questions):
         assert {n: p for n, p in ours.items() if p[1]} == {n: p for n, p in theirs.items() if p[1]}
 
 
-def main():
+def arguments(given=None):
+    """Return the arguments given, or those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("questions")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -137,10 +139,15 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    a = parser.parse_args()
+    a = parser.parse_args(given)
+    if a.text and a.save is None:
+        parser.error("--text needs --save FOLDER")
+    return a
+
+
+def main():
+    a = arguments()
     if a.text:
-        if a.save is None:
-            parser.error("--text needs --save FOLDER")
         train(a)
     evaluate(a.vectors or a.save, a.questions)
 

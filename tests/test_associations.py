@@ -8,8 +8,9 @@ from scipy import sparse
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.semantics import associations
-from w2vflow.semantics.associations import factor_embedding, log_counts, pmi, ppmi, singular_triplets
+from w2vflow.semantics import factors
+from w2vflow.semantics.associations import log_counts, pmi, ppmi
+from w2vflow.semantics.factors import factor_embedding, singular_triplets
 
 
 def loop(stats, value):
@@ -155,7 +156,7 @@ def test_singular_triplets_of_a_small_matrix(shape, form):
 @pytest.fixture
 def iterated(monkeypatch):
     """Matrices of 200 words are small no longer."""
-    monkeypatch.setattr(associations, "_DIRECT_UP_TO", 200)
+    monkeypatch.setattr(factors, "_DIRECT_UP_TO", 200)
 
 
 @pytest.mark.parametrize("shape", [(240, 240), (240, 260), (260, 240)])
@@ -167,7 +168,7 @@ def test_singular_triplets_by_iteration(iterated, shape, tol):
 
 @pytest.mark.parametrize("dense_from", [0.0, 1.0])
 def test_sparse_matrices_iterated_on_in_either_form(iterated, monkeypatch, dense_from):
-    monkeypatch.setattr(associations, "_DENSE_FROM", dense_from)
+    monkeypatch.setattr(factors, "_DENSE_FROM", dense_from)
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(240, 240)) * (rng.random((240, 240)) < 0.2) * rng.gamma(0.3, size=(240, 1))
     values = np.linalg.svd(matrix, compute_uv=False)
@@ -199,7 +200,7 @@ def test_triplets_that_did_not_converge_are_told(iterated, monkeypatch):
     def hasty(*arguments, **settings):
         return lanczos_eigenpairs(*arguments, **settings, max_products=1)
 
-    monkeypatch.setattr(associations, "lanczos_eigenpairs", hasty)
+    monkeypatch.setattr(factors, "lanczos_eigenpairs", hasty)
     matrix = np.random.default_rng(0).normal(size=(240, 240))
     with pytest.warns(RuntimeWarning, match=r"worst of 12 singular triplets has a residual of .* sigma_1"):
         singular_triplets(matrix, 12)
@@ -257,7 +258,7 @@ def test_vectors_of_the_target_are_those_of_its_leading_eigenpairs(stats):
 @pytest.mark.parametrize("dense_from", [0.0, 1.0])
 @pytest.mark.parametrize("smoothing", [1.0, 0.75])
 def test_embedding_by_iteration(monkeypatch, dense_from, smoothing):
-    monkeypatch.setattr(associations, "_DENSE_FROM", dense_from)
+    monkeypatch.setattr(factors, "_DENSE_FROM", dense_from)
     matrix = ppmi(random_statistics(600), smoothing=smoothing)
     dense = matrix.toarray()
     if smoothing == 1:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.comparison import direction_overlaps, direction_persistence, left_directions
+from w2vflow.comparison import direction_persistence
+from w2vflow.directions import direction_overlaps, left_directions
 from w2vflow.theory.aligned import half_rise_times
 
 

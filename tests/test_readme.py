@@ -79,3 +79,17 @@ def test_predictions_for_the_run_you_make(tmp_path, monkeypatch):
     # Words come in bursts, by documents.
     assert (names["bars"].eigenvalues > names["least"].eigenvalues).all()
     assert names["sgd"].metadata["learning_rate"] > 0
+
+
+def test_what_was_learned(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in blocks("docs/meaning.md"):
+        exec(compile(code, "meaning.md", "exec"), names)
+    assert names["score"].too_few == ("alone",)
+    assert names["score"].by_category["nation"].accuracy > 0.5
+    assert names["match"].subspace_overlap > 0.5
+    assert names["found"].concepts_learned > 20
+    assert list(names["course"].relations) == ["nation", "plural"]
+    assert names["course"].too_few == {"number": 3, "alone": 0}
+    assert "number" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.comparison import left_directions
+from w2vflow.directions import left_directions
 from w2vflow.solvable import binary_attributes, interval, interval_limit, ring
 
 CORPORA = {

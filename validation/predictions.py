@@ -4,7 +4,8 @@
     python validation/predictions.py ladder       # some parts anew, the others from the last time
 
 Each part is a script of its own beside this one, runs in a process of its own and leaves its rows in
-`runs/validation/`. `uncertainty` needs the text of the corpus: `W2VFLOW_TEST_DATA` names its folder.
+`runs/validation/`. `uncertainty` needs the text of the corpus, `relations` and `emergence` Google's questions:
+`W2VFLOW_TEST_DATA` names the folder of both.
 """
 
 import subprocess
@@ -15,7 +16,17 @@ from pathlib import Path
 from table import Row, load_rows
 
 HERE = Path(__file__).parent
-PARTS = ("steps", "untied", "discrete", "ladder", "uncertainty", "interventions", "solvable")
+PARTS = (
+    "steps",
+    "untied",
+    "discrete",
+    "ladder",
+    "uncertainty",
+    "interventions",
+    "solvable",
+    "relations",
+    "emergence",
+)
 PAGE = HERE.parent / "docs" / "predictions.md"
 
 INTRODUCTION = """# Predictions beside what was measured

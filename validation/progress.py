@@ -15,9 +15,9 @@ import jax
 import numpy as np
 
 import w2vflow as wf
+from w2vflow.directions import common_rows, principal_directions
 from w2vflow.plotting.progress import COLOURS, plot_progress, plot_strengths
 from w2vflow.plotting.style import Axes, new_figure
-from w2vflow.semantics.directions import common_rows, principal_directions
 from w2vflow.semantics.progress import Progress, fit_progress
 from w2vflow.semantics.vectors import WordVectors, import_vectors
 from w2vflow.storage import atomic_path

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import svds
 from table import Row, compute
 
 import w2vflow as wf
-from w2vflow.comparison import left_directions
+from w2vflow.directions import left_directions
 from w2vflow.initial import balanced_init, untied_init
 from w2vflow.storage import atomic_path
 

@@ -8,11 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2vflow.comparison import Comparison, compare, measure_step_times, subspace_overlap
+    from w2vflow.comparison import Comparison, compare, measure_step_times
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
     from w2vflow.corpus.documents import count_documents
     from w2vflow.corpus.tokenfile import TokenFile, tokenize
+    from w2vflow.directions import (
+        Match,
+        align,
+        common_rows,
+        match_directions,
+        principal_directions,
+        subspace_overlap,
+    )
     from w2vflow.flow import solve_flow
     from w2vflow.initial import balanced_init, gaussian_init, untied_init
     from w2vflow.losses import Logistic, Quartic, Taylor
@@ -22,7 +30,23 @@ if TYPE_CHECKING:
     from w2vflow.problem import Problem
     from w2vflow.reweighing import reweigh_words
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
-    from w2vflow.semantics.features import label_features
+    from w2vflow.semantics.associations import log_counts, pmi, ppmi
+    from w2vflow.semantics.embeddings import embed
+    from w2vflow.semantics.emergence import (
+        Emergence,
+        emergence_along,
+        emergence_over_dimension,
+        emergence_over_time,
+    )
+    from w2vflow.semantics.factors import SingularTriplets, factor_embedding, singular_triplets
+    from w2vflow.semantics.features import Feature, label_features, relative_entries
+    from w2vflow.semantics.outliers import effective_dimension, predict_outlier, signal_to_noise
+    from w2vflow.semantics.precedence import compare_groups, rank_correlation
+    from w2vflow.semantics.progress import Progress, fit_progress
+    from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
+    from w2vflow.semantics.relations import relation_moments, study_relations, task_vectors
+    from w2vflow.semantics.similarity import SimilarityScore, evaluate_similarity
+    from w2vflow.semantics.vectors import WordVectors, export_vectors, import_vectors
     from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.streaming import run_stream
@@ -67,18 +91,25 @@ __all__ = [
     "ConceptChanges",
     "CooccurrenceStatistics",
     "Custom",
+    "Emergence",
+    "Feature",
     "Ladder",
     "Logistic",
+    "Match",
     "Mikolov",
     "Phase",
     "Plain",
     "PowerLaw",
     "Problem",
+    "Progress",
     "Quartic",
+    "Questions",
     "RankOne",
     "RarePairBias",
     "RecommendedRate",
     "SamplingUncertainty",
+    "SimilarityScore",
+    "SingularTriplets",
     "SolvableCorpus",
     "Spectrum",
     "Symmetrized",
@@ -87,11 +118,15 @@ __all__ = [
     "Trajectory",
     "Uniform",
     "Unigram",
+    "WordVectors",
+    "align",
     "balanced_init",
     "binary_attributes",
     "changed_spectrum",
     "changed_step_times",
+    "common_rows",
     "compare",
+    "compare_groups",
     "concept_changes",
     "count",
     "count_documents",
@@ -100,29 +135,51 @@ __all__ = [
     "document_bias",
     "document_influence",
     "document_uncertainty",
+    "effective_dimension",
     "effective_rank",
+    "embed",
+    "emergence_along",
+    "emergence_over_dimension",
+    "emergence_over_time",
     "estimate_step_time_errors",
     "evaluate_analogies",
+    "evaluate_similarity",
+    "export_vectors",
     "extreme_eigenpairs",
+    "factor_embedding",
     "fit_power_law",
+    "fit_progress",
     "gaussian_init",
+    "import_vectors",
     "interval",
     "label_features",
     "leading_eigenpairs",
     "load_statistics",
+    "log_counts",
+    "match_directions",
     "measure_step_times",
     "muon_step_times",
     "muon_strengths",
+    "pairwise_questions",
     "participation_ratio",
+    "pmi",
     "pmi_influence",
     "poisson_uncertainty",
+    "ppmi",
     "predict",
     "predict_ladder",
+    "predict_outlier",
     "predict_phases",
     "predict_rank",
     "predict_step_times",
+    "principal_directions",
+    "rank_correlation",
     "rare_pair_bias",
+    "read_pairs",
+    "read_questions",
     "recommended_learning_rate",
+    "relation_moments",
+    "relative_entries",
     "reweigh_words",
     "ring",
     "run_gd",
@@ -130,7 +187,9 @@ __all__ = [
     "run_sgd_ensemble",
     "run_stream",
     "schedule_phases",
+    "signal_to_noise",
     "silent_alignment",
+    "singular_triplets",
     "solve_flow",
     "stability_limit",
     "stability_limit_at",
@@ -140,7 +199,9 @@ __all__ = [
     "step_time_slopes",
     "step_visibility",
     "strongest_influences",
+    "study_relations",
     "subspace_overlap",
+    "task_vectors",
     "tokenize",
     "untied_init",
     "visible_steps",
@@ -151,133 +212,58 @@ __version__ = "0.1.0.dev0"
 
 # Loaded at first use: counting, and its worker processes, never wait for JAX.
 _HOMES = {
-    "comparison": (
-        "Comparison",
-        "compare",
-        "measure_step_times",
-        "subspace_overlap",
-    ),
-    "corpus.catalog": ("load_statistics",),
-    "corpus.cooccurrence": ("count",),
-    "corpus.documents": ("count_documents",),
-    "corpus.tokenfile": (
-        "TokenFile",
-        "tokenize",
-    ),
-    "flow": ("solve_flow",),
-    "initial": (
-        "balanced_init",
-        "gaussian_init",
-        "untied_init",
-    ),
-    "losses": (
-        "Logistic",
-        "Quartic",
-        "Taylor",
-    ),
-    "noise.rates": (
-        "RecommendedRate",
-        "recommended_learning_rate",
-    ),
-    "noise.settled": ("stationary_noise",),
-    "noise.steps": ("step_time_noise",),
-    "problem": ("Problem",),
-    "reweighing": ("reweigh_words",),
-    "semantics.analogies": (
-        "AnalogyScore",
-        "evaluate_analogies",
-    ),
-    "semantics.features": ("label_features",),
-    "sgd.descent": ("run_gd",),
-    "sgd.ensemble": (
-        "run_sgd",
-        "run_sgd_ensemble",
-    ),
-    "sgd.streaming": ("run_stream",),
-    "solvable": (
-        "SolvableCorpus",
-        "binary_attributes",
-        "interval",
-        "ring",
-    ),
-    "spectrum": (
-        "Spectrum",
-        "extreme_eigenpairs",
-        "leading_eigenpairs",
-    ),
-    "stability": (
-        "stability_limit",
-        "stability_limit_at",
-    ),
-    "statistics": ("CooccurrenceStatistics",),
-    "theory.bias": (
-        "RarePairBias",
-        "document_bias",
-        "rare_pair_bias",
-    ),
-    "theory.influence": (
-        "changed_spectrum",
-        "count_influence",
-        "document_influence",
-        "pmi_influence",
-        "strongest_influences",
-        "word_influence",
-    ),
-    "theory.interventions": (
-        "ConceptChanges",
-        "concept_changes",
-        "schedule_phases",
-    ),
-    "theory.ladder": (
-        "Ladder",
-        "predict_ladder",
-    ),
-    "theory.modes": ("degenerate_groups",),
-    "theory.muon": (
-        "muon_step_times",
-        "muon_strengths",
-    ),
-    "theory.phases": (
-        "Phase",
-        "predict_phases",
-    ),
-    "theory.riccati": ("predict",),
-    "theory.scaling": (
-        "PowerLaw",
-        "effective_rank",
-        "fit_power_law",
-        "participation_ratio",
-        "predict_rank",
-        "silent_alignment",
-        "step_visibility",
-        "visible_steps",
-    ),
-    "theory.sensitivity": (
-        "changed_step_times",
-        "step_time_slopes",
-    ),
-    "theory.steps": (
-        "estimate_step_time_errors",
-        "predict_step_times",
-        "step_time_law",
-    ),
-    "theory.uncertainty": (
-        "SamplingUncertainty",
-        "document_uncertainty",
-        "poisson_uncertainty",
-    ),
-    "trajectory": ("Trajectory",),
-    "weighting": (
-        "Custom",
-        "Mikolov",
-        "Plain",
-        "RankOne",
-        "Symmetrized",
-        "Uniform",
-        "Unigram",
-    ),
+    "comparison": "Comparison compare measure_step_times",
+    "corpus.catalog": "load_statistics",
+    "corpus.cooccurrence": "count",
+    "corpus.documents": "count_documents",
+    "corpus.tokenfile": "TokenFile tokenize",
+    "directions": "Match align common_rows match_directions principal_directions subspace_overlap",
+    "flow": "solve_flow",
+    "initial": "balanced_init gaussian_init untied_init",
+    "losses": "Logistic Quartic Taylor",
+    "noise.rates": "RecommendedRate recommended_learning_rate",
+    "noise.settled": "stationary_noise",
+    "noise.steps": "step_time_noise",
+    "problem": "Problem",
+    "reweighing": "reweigh_words",
+    "semantics.analogies": "AnalogyScore evaluate_analogies",
+    "semantics.associations": "log_counts pmi ppmi",
+    "semantics.embeddings": "embed",
+    "semantics.emergence": "Emergence emergence_along emergence_over_dimension emergence_over_time",
+    "semantics.factors": "SingularTriplets factor_embedding singular_triplets",
+    "semantics.features": "Feature label_features relative_entries",
+    "semantics.outliers": "effective_dimension predict_outlier signal_to_noise",
+    "semantics.precedence": "compare_groups rank_correlation",
+    "semantics.progress": "Progress fit_progress",
+    "semantics.questions": "Questions pairwise_questions read_pairs read_questions",
+    "semantics.relations": "relation_moments study_relations task_vectors",
+    "semantics.similarity": "SimilarityScore evaluate_similarity",
+    "semantics.vectors": "WordVectors export_vectors import_vectors",
+    "sgd.descent": "run_gd",
+    "sgd.ensemble": "run_sgd run_sgd_ensemble",
+    "sgd.streaming": "run_stream",
+    "solvable": "SolvableCorpus binary_attributes interval ring",
+    "spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
+    "stability": "stability_limit stability_limit_at",
+    "statistics": "CooccurrenceStatistics",
+    "theory.bias": "RarePairBias document_bias rare_pair_bias",
+    "theory.influence": "changed_spectrum count_influence document_influence pmi_influence "
+    "strongest_influences word_influence",
+    "theory.interventions": "ConceptChanges concept_changes schedule_phases",
+    "theory.ladder": "Ladder predict_ladder",
+    "theory.modes": "degenerate_groups",
+    "theory.muon": "muon_step_times muon_strengths",
+    "theory.phases": "Phase predict_phases",
+    "theory.riccati": "predict",
+    "theory.scaling": "PowerLaw effective_rank fit_power_law participation_ratio predict_rank "
+    "silent_alignment step_visibility visible_steps",
+    "theory.sensitivity": "changed_step_times step_time_slopes",
+    "theory.steps": "estimate_step_time_errors predict_step_times step_time_law",
+    "theory.uncertainty": "SamplingUncertainty document_uncertainty poisson_uncertainty",
+    "trajectory": "Trajectory",
+    "weighting": "Custom Mikolov Plain RankOne Symmetrized Uniform Unigram",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.checks import argument_error
+from w2vflow.directions import direction_overlaps, left_directions
 from w2vflow.spectrum import Spectrum
 from w2vflow.trajectory import Trajectory, write_netcdf
 
@@ -19,55 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "compare",
-    "direction_overlaps",
     "direction_persistence",
-    "left_directions",
     "measure_step_times",
-    "subspace_overlap",
 ]
-
-
-def subspace_overlap(U: Any, V: Any) -> float:
-    """Return the mean squared cosine of the principal angles between two column spaces.
-
-        ||Q_U^T Q_V||_F^2 / min(k_U, k_V)
-
-    with orthonormal bases `Q` of both. 1 where the smaller space lies in the larger, 0 where they
-    are orthogonal; `k/n` on average for random subspaces of dimension k in n.
-
-    Args:
-        U, V: `(n, k_U)` and `(n, k_V)`, of full column rank.
-
-    Raises:
-        ValueError: they have different numbers of rows.
-
-    Example:
-        >>> subspace_overlap(np.eye(3)[:, :2], np.eye(3)[:, 1:])
-        0.5
-    """
-    U, V = np.asarray(U, np.float64), np.asarray(V, np.float64)
-    if U.ndim != 2 or V.ndim != 2 or len(U) != len(V):
-        raise argument_error("U", "of as many rows as V", f"shapes {U.shape} and {V.shape}")
-    cosines = np.linalg.qr(U)[0].T @ np.linalg.qr(V)[0]
-    return float(np.sum(cosines**2) / min(cosines.shape))
-
-
-def left_directions(W: Any, k: int) -> np.ndarray:
-    """Return the first `k` left singular vectors of the weights, `(..., V, k)`: what is learned, in order.
-
-    Raises:
-        ValueError: `k` outside 1..dim.
-    """
-    W = np.asarray(W, np.float64)
-    if not 1 <= k <= W.shape[-1]:
-        raise argument_error("k", f"between 1 and the dimension {W.shape[-1]}", k)
-    Q, R = np.linalg.qr(W)
-    return Q @ np.linalg.svd(R)[0][..., :k]
-
-
-def direction_overlaps(U: Any, V: Any) -> np.ndarray:
-    """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`."""
-    return (np.swapaxes(np.asarray(U), -1, -2) @ np.asarray(V)) ** 2
 
 
 def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from w2vflow.ablation import LOSSES, WEIGHTINGS, AblationRun
-from w2vflow.comparison import direction_overlaps, left_directions
+from w2vflow.directions import direction_overlaps, left_directions
 from w2vflow.plotting.learning import (
     label_concepts,
     plot_concepts,

@@ -59,6 +59,18 @@ class PairWeights:
         low_rank = float(self.left.sum(axis=0) @ self.right.sum(axis=0))
         return low_rank if self.exclusive else low_rank + float(self.positive.sum())
 
+    def sums(self) -> tuple[Float[np.ndarray, " V"], Float[np.ndarray, " V"]]:
+        """Return the sums of `G` over all contexts of every word, and over all words of every context."""
+        if self.dense_negative is not None:
+            positive, negative = self.dense()
+            G = positive + negative
+            return G.sum(axis=1), G.sum(axis=0)
+        rows = self.left @ self.right.sum(axis=0)
+        columns = self.right @ self.left.sum(axis=0)
+        if self.exclusive:
+            return rows, columns
+        return rows + self.positive.sum(axis=1), columns + self.positive.sum(axis=0)
+
     def normalised(self) -> "PairWeights":
         """Return the same weights times the factor that makes the mean of `G` one.
 

@@ -10,13 +10,11 @@ from w2vflow.account import Log, plain, provenance, stages
 from w2vflow.comparison import (
     Comparison,
     compare,
-    direction_overlaps,
     direction_persistence,
-    left_directions,
-    subspace_overlap,
 )
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.devices import require_float64
+from w2vflow.directions import direction_overlaps, left_directions, subspace_overlap
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
 from w2vflow.initial import gaussian_init

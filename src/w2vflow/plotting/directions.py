@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from w2vflow.checks import argument_error
-from w2vflow.plotting.style import axes_or_new
-from w2vflow.semantics.directions import Match
+from w2vflow.directions import Match
+from w2vflow.plotting.learning import plot_overlap_matrix
 
 __all__ = ["plot_overlaps"]
 
@@ -32,15 +32,12 @@ def plot_overlaps(
     Raises:
         ValueError: names of another number than the directions.
     """
-    ax = axes_or_new(ax)
-    overlaps = match.overlaps**2
-    rows, columns = overlaps.shape
-    image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis")
-    ax.figure.colorbar(image, ax=ax, label="squared cosine", shrink=0.8)
+    rows, columns = match.overlaps.shape
+    ax = plot_overlap_matrix(match.overlaps**2, ax=ax)
     down = _labels("names", names, np.arange(rows))
     across = _labels("other_names", other_names, match.order)
-    ax.set_yticks(range(rows), down, fontsize=7)
-    ax.set_xticks(range(columns), across, fontsize=7, rotation=90 if other_names else 0)
+    ax.set_yticks(np.arange(rows) + 1, down, fontsize=7)
+    ax.set_xticks(np.arange(columns) + 1, across, fontsize=7, rotation=90 if other_names else 0)
     ax.set(xlabel="direction of the other model, matched", ylabel="direction", title=title)
     return ax
 

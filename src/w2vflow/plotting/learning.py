@@ -218,10 +218,11 @@ def plot_step_times(
 
 
 def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
-    """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, k)`."""
+    """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, m)`."""
     ax = axes_or_new(ax)
-    size = len(overlaps) + 0.5
-    image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis", extent=(0.5, size, size, 0.5))
+    rows, columns = overlaps.shape
+    extent = (0.5, columns + 0.5, rows + 0.5, 0.5)
+    image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis", extent=extent)
     ax.figure.colorbar(image, ax=ax, label="squared cosine", shrink=0.8)
     ax.set(xlabel=r"eigenvector of $M^\star$", ylabel="learned direction")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

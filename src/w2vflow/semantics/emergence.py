@@ -97,7 +97,7 @@ class Emergence:
         values: times or dimensions, `(T,)`.
         concepts: how many concepts are learned (`s_k^2` above `|lambda_k| / 2`), `(T,)`.
         relations: by name, in the order of the questions.
-        too_few: known pairs of the relations left out, with fewer than 5.
+        too_few: known pairs in the questions of the relations left out, with fewer than 5.
     """
 
     axis: str

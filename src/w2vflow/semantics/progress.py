@@ -13,8 +13,8 @@ from scipy.special import digamma
 
 from w2vflow.checks import argument_error
 from w2vflow.devices import require_float64
+from w2vflow.directions import common_rows
 from w2vflow.krylov import algebraic, by_size
-from w2vflow.semantics.directions import common_rows
 from w2vflow.semantics.words import check_vectors
 from w2vflow.spectrum import Spectrum
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times

@@ -1,0 +1,245 @@
+"""The embeddings that factor a matrix of associations, symmetric or not."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+from scipy import sparse
+
+from w2vflow.checks import argument_error, check_dimension
+from w2vflow.krylov import lanczos_eigenpairs
+from w2vflow.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem import Problem
+from w2vflow.resources import available_memory
+from w2vflow.spectrum import leading_eigenpairs
+
+__all__ = ["SingularTriplets", "factor_embedding", "singular_triplets"]
+
+Product = Callable[[np.ndarray], np.ndarray]
+
+# Above this share of entries a dense product, which runs on all cores, is faster than a sparse one.
+_DENSE_FROM = 0.1
+# LAPACK finds all singular values of matrices up to this size faster than an iteration finds a few.
+_DIRECT_UP_TO = 500
+_BLOCK = 32
+# Values smaller than this beside the first are rounding errors in float32.
+_LOST = 1e-6
+_TINY = float(np.finfo(float).tiny)
+
+
+class SingularTriplets(NamedTuple):
+    """Leading singular values and vectors: `matrix ~ left diag(values) right^T`.
+
+    Attributes:
+        left: orthonormal columns `u_k`, `(m, k)`; the entry of largest size of each is positive.
+        values: `sigma_k`, falling, `(k,)`.
+        right: orthonormal columns `v_k`, `(n, k)`.
+    """
+
+    left: Float[np.ndarray, "m k"]
+    values: Float[np.ndarray, " k"]
+    right: Float[np.ndarray, "n k"]
+
+
+def factor_embedding(
+    matrix: Any, dim: int, *, exponent: float = 0.5, tol: float = 1e-5
+) -> Float[np.ndarray, "V d"]:
+    """Return the word vectors that factor a matrix of associations, `(V, dim)`.
+
+    A symmetric matrix is factored as tied weights learn it: `v_k lambda_k^exponent` of the
+    algebraically largest eigenvalues, negative ones left out. With exponent 1/2 that is the
+    best `W` for `||matrix - W W^T||`. Any other matrix, words x contexts: `u_k sigma_k^exponent`
+    of the largest singular values; the contexts are then `right * values ** (1 - exponent)` of
+    `singular_triplets`. That function also factors a symmetric matrix by the size of its
+    eigenvalues, as the literature does: `left * values ** exponent`.
+
+    Args:
+        matrix: associations `(V, V)`: an array, a SciPy sparse matrix, or an operator such as
+            `problem.target_operator()`.
+        dim: dimension of the vectors.
+        exponent: of the values; 0 weighs all directions alike, 1 is the usual truncated SVD.
+        tol: largest residual norm, over the first value.
+
+    Raises:
+        ValueError: `dim` outside 1..V or above the number of positive values, `exponent` not
+            finite, or one of the errors of `singular_triplets`.
+
+    Warns:
+        RuntimeWarning: some values did not converge to `tol`.
+
+    References:
+        Levy, Goldberg, Dagan (2015), section 3.3 (the exponent); Karkada et al. (2025),
+        arXiv 2502.09863, section 3 (tied weights).
+
+    Example:
+        >>> import numpy as np
+        >>> W = factor_embedding(np.array([[2.0, 1.0], [1.0, 2.0]]), 2)
+        >>> (W @ W.T).round(12).tolist()
+        [[2.0, 1.0], [1.0, 2.0]]
+    """
+    matrix = _checked(matrix)
+    check_dimension(dim, _shape(matrix)[0])
+    if not np.isfinite(exponent):
+        raise argument_error("exponent", "finite", exponent)
+    if _symmetric(matrix):
+        spec = leading_eigenpairs(Problem.from_target(_operator(matrix)), dim, tol=tol)
+        vectors, values, kind = spec.eigenvectors, spec.eigenvalues, "positive eigenvalues"
+    else:
+        vectors, values, _ = singular_triplets(matrix, dim, tol=tol)
+        kind = "singular values above 0"
+    positive = int((values > _LOST * values[0]).sum())
+    if positive < dim:
+        raise argument_error("dim", f"at most the {positive} {kind} of the matrix", dim)
+    return vectors * values**exponent
+
+
+def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTriplets:
+    """Return the `k` largest singular values of a matrix and their vectors, on the host.
+
+    `M*` of weights that treat words and contexts differently (`Mikolov`) has no eigenvectors; this
+    is its spectrum: `singular_triplets(problem.target(), k)`.
+
+    By block Lanczos on `matrix matrix^T` with a fixed start, in float32 where `tol` allows, and
+    once more in float64 where the last values are so small that their squares drown; small
+    matrices, or more than a quarter of all values, by LAPACK. A sparse matrix with many entries is
+    made dense, in the precision at work, if half of the free memory holds it.
+
+    Args:
+        matrix: `(m, n)`: an array, a SciPy sparse matrix, or an operator.
+        k: how many.
+        tol: largest `||matrix v_k - sigma_k u_k||` over `sigma_1`; the other residual,
+            `||matrix^T u_k - sigma_k v_k||`, is 0 up to rounding. A value far from others is off by
+            the square of its residual over that distance.
+
+    Raises:
+        ValueError: `k` outside 1..min(m, n), `tol` not between 0 and 1, a matrix that is not one,
+            NaN or infinite entries.
+
+    Warns:
+        RuntimeWarning: some triplets did not reach `tol`.
+
+    References:
+        Golub, Kahan (1965); Eckart, Young (1936): the best approximation of rank k.
+
+    Example:
+        >>> import numpy as np
+        >>> singular_triplets(np.array([[0.0, 3.0], [1.0, 0.0]]), 2).values.tolist()
+        [3.0, 1.0]
+    """
+    matrix = _checked(matrix)
+    rows, columns = _shape(matrix)
+    size = min(rows, columns)
+    if not 1 <= k <= size:
+        raise argument_error("k", f"between 1 and {size}, the shorter side of the matrix", k)
+    if not 0 < tol < 1:
+        raise argument_error("tol", "between 0 and 1", tol)
+    if size <= _DIRECT_UP_TO or k > size // 4:
+        left, values, right = scipy.linalg.svd(_dense(matrix, np.float64), full_matrices=False)
+        return _signed(left[:, :k], values[:k], right[:k].T)
+    if rows > columns:
+        # The shorter side is iterated on.
+        right, values, left = singular_triplets(matrix.T, k, tol=tol)
+        return _signed(left, values, right)
+    dtype = np.float32 if tol >= 1e-6 else np.float64
+    # A residual r of the square is one of r / sigma of the value: at first sigma_k is guessed.
+    found, worst = _iterated(_products(matrix, dtype), size, k, max(tol / 50, 1e-14), dtype)
+    if worst > tol:
+        inner = max(tol * found.values[-1] / max(found.values[0], _TINY) / 2, 1e-15)
+        found, worst = _iterated(_products(matrix, np.float64), size, k, inner, np.float64)
+    if worst > tol:
+        warnings.warn(
+            f"The worst of {k} singular triplets has a residual of {worst:.1e} sigma_1, above `tol`, "
+            f"{tol:g}. Ask for fewer triplets or for a larger `tol`.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return _signed(*found)
+
+
+def _iterated(
+    products: tuple[Product, Product], size: int, k: int, tol: float, dtype: type
+) -> tuple[SingularTriplets, float]:
+    """Return triplets of the matrix with these products, and their largest residual over `sigma_1`."""
+    forward, backward = products
+    basis = lanczos_eigenpairs(
+        lambda block: forward(backward(block)), size, k, tol=tol, dtype=dtype, block=_BLOCK
+    ).vectors
+    # The values of the matrix itself within the basis have the digits that their squares have lost.
+    image = backward(np.ascontiguousarray(basis, dtype)).astype(np.float64)
+    right, values, turn = scipy.linalg.svd(image, full_matrices=False)
+    left = basis @ turn.T
+    residuals = forward(np.ascontiguousarray(right, dtype)) - left * values
+    worst = np.linalg.norm(residuals, axis=0).max() / max(values[0], _TINY)
+    return SingularTriplets(left, values, right), float(worst)
+
+
+def _signed(left: np.ndarray, values: np.ndarray, right: np.ndarray) -> SingularTriplets:
+    """Return triplets of which the entry of largest size of each left vector is positive."""
+    peaks = left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])]
+    signs = np.copysign(1.0, peaks)
+    return SingularTriplets(left * signs, values, right * signs)
+
+
+def _checked(matrix: Any) -> Any:
+    """Return the matrix as a float array, a CSR array or an operator, after a look at its entries."""
+    if isinstance(matrix, Operator):
+        return matrix
+    matrix = sparse.csr_array(matrix) if sparse.issparse(matrix) else np.asarray(matrix)
+    if matrix.dtype.kind not in "fiub":
+        raise argument_error("matrix", "real numbers", f"of {matrix.dtype}")
+    if matrix.dtype != np.float32:
+        matrix = matrix.astype(np.float64, copy=False)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise argument_error("matrix", "of two axes, words x contexts", f"shape {matrix.shape}")
+    if not np.isfinite(matrix.data if sparse.issparse(matrix) else matrix).all():
+        raise argument_error("matrix", "finite", "NaN or infinite entries")
+    return matrix
+
+
+def _shape(matrix: Any) -> tuple[int, int]:
+    return (matrix.size, matrix.size) if isinstance(matrix, Operator) else matrix.shape
+
+
+def _dense(matrix: Any, dtype: type) -> np.ndarray:
+    if isinstance(matrix, Operator):
+        return matrix.dense().astype(dtype, copy=False)
+    matrix = matrix.astype(dtype, copy=False)
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def _products(matrix: Any, dtype: type) -> tuple[Product, Product]:
+    """Return functions that multiply blocks `(n, b)` of `dtype` by the matrix and by its transpose."""
+    if isinstance(matrix, Operator):
+        product = matrix.host_product(dtype)
+        return product, product
+    if sparse.issparse(matrix):
+        size = matrix.shape[0] * matrix.shape[1]
+        fits = np.dtype(dtype).itemsize * size < available_memory() / 2
+        if matrix.nnz > _DENSE_FROM * size and fits:
+            matrix = _dense(matrix, dtype)
+    matrix = matrix.astype(dtype, copy=False)
+    transposed = matrix.T
+    return lambda block: matrix @ block, lambda block: transposed @ block
+
+
+def _symmetric(matrix: Any) -> bool:
+    """Return whether the matrix times a random vector is its transpose times that, but for rounding."""
+    rows, columns = _shape(matrix)
+    if isinstance(matrix, Operator) or rows != columns:
+        return rows == columns
+    vector = np.random.default_rng(3).standard_normal(rows).astype(matrix.dtype)
+    image = matrix @ vector
+    difference = np.linalg.norm(image - matrix.T @ vector)
+    return bool(difference <= 1e3 * np.finfo(image.dtype).eps * np.linalg.norm(image))
+
+
+def _operator(matrix: Any) -> Operator:
+    if isinstance(matrix, Operator):
+        return matrix
+    if sparse.issparse(matrix) and matrix.nnz <= _DENSE_FROM * matrix.shape[0] ** 2:
+        none = np.zeros((matrix.shape[0], 0))
+        return SparseOperator.of(matrix, none, none)
+    return DenseOperator.of(_dense(matrix, matrix.dtype))
