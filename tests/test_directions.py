@@ -170,7 +170,7 @@ def test_bad_input_is_refused():
         ValueError, match=r"`V` must be of as many rows as `U`, 30, but got 29 rows.*common_rows"
     ):
         match_directions(U, U[1:])
-    with pytest.raises(ValueError, match="`V` must be at least the 3 columns of `U`, but got 2 columns"):
+    with pytest.raises(ValueError, match="`V` must be of at least the 3 columns of `U`, but got 2 columns"):
         match_directions(U, U[:, :2])
     with pytest.raises(ValueError, match="`V` must be linearly independent columns, but got 3 dependent"):
         match_directions(U, U[:, [0, 1, 1]])
@@ -200,7 +200,7 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="`reference` must be of as many rows as `vectors`, 30, but got 29"):
         align(U, U[1:])
     with pytest.raises(
-        ValueError, match="`reference` must be of at least the 3 dimensions of `vectors`, but got 2"
+        ValueError, match="`reference` must be of at least the 3 columns of `vectors`, but got 2"
     ):
         align(U, U[:, :2])
 

@@ -4,8 +4,8 @@
     python validation/predictions.py ladder       # some parts anew, the others from the last time
 
 Each part is a script of its own beside this one, runs in a process of its own and leaves its rows in
-`runs/validation/`. `uncertainty` needs the text of the corpus, `relations` and `emergence` Google's questions:
-`W2VFLOW_TEST_DATA` names the folder of both.
+`runs/validation/`. `uncertainty` needs the text of the corpus, `relations` and `emergence` Google's
+questions: `W2VFLOW_TEST_DATA` names the folder of both.
 """
 
 import subprocess

@@ -205,20 +205,7 @@ def match_directions(U: Any, V: Any) -> Match:
         ([1, 0], [1.0, -1.0], 1.0)
     """
     U, V = _matrix("U", U), _matrix("V", V)
-    if len(U) != len(V):
-        raise argument_error(
-            "V",
-            f"of as many rows as `U`, {len(U)}",
-            f"{len(V)} rows",
-            "`common_rows` finds the words of both.",
-        )
-    if V.shape[1] < U.shape[1]:
-        raise argument_error(
-            "V",
-            f"at least the {U.shape[1]} columns of `U`",
-            f"{V.shape[1]} columns",
-            "Exchange the two, or take fewer directions of `U`.",
-        )
+    _check_within(U, V, "U", "V", "Exchange the two, or take fewer directions of `U`.")
     U, V = _orthonormal("U", U), _orthonormal("V", V)
     cosines = U.T @ V
     _, matched = linear_sum_assignment(cosines**2, maximize=True)
@@ -252,20 +239,7 @@ def align(vectors: Any, reference: Any) -> Float[Host, "V d"]:
         Schonemann 1966, "A generalized solution of the orthogonal Procrustes problem".
     """
     vectors, reference = _matrix("vectors", vectors), _matrix("reference", reference)
-    if len(vectors) != len(reference):
-        raise argument_error(
-            "reference",
-            f"of as many rows as `vectors`, {len(vectors)}",
-            f"{len(reference)} rows",
-            "`common_rows` finds the words of both.",
-        )
-    if reference.shape[1] < vectors.shape[1]:
-        raise argument_error(
-            "reference",
-            f"of at least the {vectors.shape[1]} dimensions of `vectors`",
-            reference.shape[1],
-            "Align the reference with the vectors instead.",
-        )
+    _check_within(vectors, reference, "vectors", "reference", "Align the reference with the vectors instead.")
     left, _, right = np.linalg.svd(vectors.T @ reference, full_matrices=False)
     return vectors @ left @ right
 
@@ -277,6 +251,27 @@ def _matrix(argument: str, given: Any) -> np.ndarray:
     if not np.isfinite(matrix).all():
         raise argument_error(argument, "finite", "NaN or infinite entries")
     return matrix
+
+
+def _check_within(
+    inner: np.ndarray, outer: np.ndarray, argument: str, other_argument: str, remedy: str
+) -> None:
+    """Raise unless both have the same rows, and the second at least the columns of the first."""
+    (rows, columns), (other_rows, other_columns) = inner.shape, outer.shape
+    if rows != other_rows:
+        raise argument_error(
+            other_argument,
+            f"of as many rows as `{argument}`, {rows}",
+            f"{other_rows} rows",
+            "`common_rows` finds the words of both.",
+        )
+    if other_columns < columns:
+        raise argument_error(
+            other_argument,
+            f"of at least the {columns} columns of `{argument}`",
+            f"{other_columns} columns",
+            remedy,
+        )
 
 
 def _orthonormal(argument: str, columns: np.ndarray) -> np.ndarray:

@@ -25,8 +25,8 @@ def embed(
     contexts and contexts to words, all pairs at once, over and over. Of the factors of `W C^T` it is those
     balanced under the sums of `G` that are returned, words alone. Same counts, same vectors.
 
-    On enwiki15k (V = 10,000, d = 200, window 16) it takes a tenth of the time of gensim's SGNS and is as good on
-    Google's questions: docs/embeddings.md, with the closed forms beside it. It is no closed form itself;
+    On enwiki15k (V = 10,000, d = 200, window 16) it takes less than a tenth of the time of gensim's SGNS and
+    answers as many of Google's questions: docs/embeddings.md, beside the closed forms. It is none itself;
     those are `leading_eigenpairs` at constant `G` or `RankOne` weights. Cost and memory grow as `V^2`:
     140 s and 13 GB at V = 30,000. Words of very few counts are fitted too closely, as nothing holds them
     back; word2vec drops those of fewer than 5.
