@@ -156,5 +156,6 @@ def test_agrees_with_gensim_on_wikipedia(name, pairs, wikipedia, eigenvectors, c
     assert score.total + score.out_of_vocabulary == pairs
     for of_all, ours in ((False, score.spearman), (True, score.spearman_of_all)):
         pearson, spearman, _ = by_gensim(eigenvectors, wikipedia.words, file, dummy4unknown=of_all)
-        assert ours == pytest.approx(spearman, abs=1e-12)
+        # A pair of one word twice has a cosine of 1 give or take rounding in gensim, which may part ties.
+        assert ours == pytest.approx(spearman, abs=1e-4)
         assert of_all or score.pearson == pytest.approx(pearson, abs=1e-12)
