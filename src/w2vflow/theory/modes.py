@@ -17,6 +17,7 @@ __all__ = [
     "checked_pairs",
     "degenerate_groups",
     "group_numbers",
+    "in_learning_order",
     "modes_of",
     "spread_in_group",
     "wanted_pairs",
@@ -138,7 +139,7 @@ def checked_pairs(spectrum: Spectrum, size: int, dim: int) -> Spectrum:
     return spectrum
 
 
-def _in_learning_order(spectrum: Spectrum, tied: bool) -> Spectrum:
+def in_learning_order(spectrum: Spectrum, tied: bool) -> Spectrum:
     """Return the pairs as the weights learn them: largest first, or largest in size first."""
     values, nodes = spectrum.eigenvalues, spectrum.bath_nodes
     order = (algebraic if tied else by_size)(values)
@@ -167,7 +168,7 @@ def modes_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Modes:
     wanted = wanted_pairs(dim, size)
     if spectrum is None:
         spectrum = (leading_eigenpairs if tied else extreme_eigenpairs)(problem, wanted)
-    pairs = _in_learning_order(checked_pairs(spectrum, size, dim), tied)
+    pairs = in_learning_order(checked_pairs(spectrum, size, dim), tied)
     pairs = pairs.leading(min(wanted, len(pairs.eigenvalues)))
     sizes = pairs.eigenvalues if tied else np.abs(pairs.eigenvalues)
     # Eigenvalues that are 0 but for rounding are not positive.

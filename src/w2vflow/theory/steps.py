@@ -28,6 +28,7 @@ from w2vflow.theory.step_errors import Neighbours, relative_errors, warn_if_far_
 __all__ = [
     "effective_initial_strengths",
     "estimate_step_time_errors",
+    "log_strength_moments",
     "predict_step_times",
     "step_time_law",
     "strengths_of_overlaps",
@@ -286,7 +287,7 @@ def step_time_law(
             "Directions beyond it are never learned.",
         )
     variance = _overlap_variance(problem, dim, scale, contexts)
-    log_mean, log_variance = _log_strength_moments(modes.groups, dim)
+    log_mean, log_variance = log_strength_moments(modes.groups, dim)
     log_odds = np.log(modes.sizes[:dim] / variance) - log_mean
     rates = 2 * modes.speed * growth_rates(modes.sizes[:dim], modes.speed * learning_rate)
     flow = _law(modes, log_odds, fraction, 0.0)
@@ -302,7 +303,7 @@ def _overlap_variance(problem: Problem, dim: int, scale: float, contexts: str) -
     return shares[contexts] * scale**2 / dim
 
 
-def _log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[Host, Host]:
+def log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[Host, Host]:
     """Return mean and variance of `ln(R_kk^2 / v)`, `v` the variance of an overlap."""
     half_degrees = (dim - np.arange(dim)) / 2
     mean, variance = digamma(half_degrees) + np.log(2.0), np.asarray(polygamma(1, half_degrees))
