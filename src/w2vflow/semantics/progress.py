@@ -120,9 +120,9 @@ def fit_progress(
     gensim's vectors (V = 10,000, d = 200, window 5) after the first and the fifth epoch, against `M*` at
     constant `G` (window 16): similarity 0.76 and 0.81, of at most 0.77 and 0.81; 46 and 88 concepts learned,
     about 40 to 50 and 85 to 100 by `M*` of window 5, of `Mikolov` weights, or untied. Lengths of vectors
-    do not matter: unit rows give the same to 1%. Frequent words are ahead of the theory at constant `G`: the 1,000
-    most frequent alone have learned 193 and 200. Not centred, half of what word2vec learns is one vector
-    common to all words (similarity 0.39 and 0.43 at the same times): the first concept of
+    do not matter: unit rows give the same to 1%. Frequent words are ahead of the theory at constant `G`:
+    the 1,000 most frequent alone have learned 193 and 200. Not centred, half of what word2vec learns is one
+    vector common to all words (similarity 0.39 and 0.43 at the same times): the first concept of
     `extreme_eigenpairs`, with `tied=False`, which tied weights never learn.
 
     Args:
