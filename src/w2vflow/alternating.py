@@ -173,7 +173,7 @@ def _from_blocks(blocks: Array, size: int) -> Float[Host, "V d"]:
     return np.asarray(blocks, np.float64).reshape(-1, blocks.shape[-1])[:size]
 
 
-def _curvatures(side: _Side, positive: Array, left: Array) -> Array:
+def _totals(side: _Side, positive: Array, left: Array) -> Array:
     """Return `G` of a block of rows."""
     low_rank = left @ side.right.T
     return low_rank if side.exclusive else low_rank + positive
@@ -185,7 +185,7 @@ def _products(side: _Side, vectors: Float[Array, "V d"]) -> Float[Array, "blocks
 
     def of_block(block: tuple[Array, Array]) -> Array:
         positive, left = block
-        G = _curvatures(side, positive, left)
+        G = _totals(side, positive, left)
         return jnp.where(G > 0, (4 * positive - 2 * G) / G, 0) @ vectors
 
     return jax.lax.map(of_block, (side.positive, side.left))
@@ -199,7 +199,7 @@ def _descended(
 
     def of_block(block: tuple[Array, Array, Array]) -> Array:
         positive, left, rows = block
-        G = _curvatures(side, positive, left)
+        G = _totals(side, positive, left)
         x = rows @ given.T
         direction = previous = jnp.zeros_like(rows)
         for step in range(_STEPS):

@@ -1,11 +1,14 @@
 """How bad arguments are refused: one message form for the whole package."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "argument_error",
+    "check_different",
     "check_dimension",
     "check_times",
     "check_weights",
@@ -20,6 +23,13 @@ def argument_error(argument: str, expected: str, got: object, remedy: str = "") 
         ValueError('Argument `dim` must be at least 1, but got 0. Choose a larger `dim`.')
     """
     return ValueError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+
+
+def check_different(argument: str, words: Sequence[str]) -> None:
+    """Raise `ValueError`, naming the word that comes most often, unless all are different."""
+    if len(set(words)) < len(words):
+        word, times = Counter(words).most_common(1)[0]
+        raise argument_error(argument, "different", f"{word!r} {times} times", "Keep one of each word.")
 
 
 def check_dimension(dim: int, vocab_size: int) -> None:

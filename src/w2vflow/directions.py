@@ -1,6 +1,5 @@
 """Directions of two models side by side: which goes with which, and how much of one is in the other."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from w2vflow.checks import argument_error
+from w2vflow.checks import argument_error, check_different
 
 __all__ = [
     "Match",
@@ -109,9 +108,7 @@ def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[H
         ([0, 2], [1, 0])
     """
     for argument, vocabulary in (("words", words), ("other_words", other_words)):
-        if len(set(vocabulary)) < len(vocabulary):
-            word, times = Counter(vocabulary).most_common(1)[0]
-            raise argument_error(argument, "different", f"{word!r} {times} times", "Keep one of each word.")
+        check_different(argument, vocabulary)
     row_of = {word: row for row, word in enumerate(other_words)}
     pairs = [(row, row_of[word]) for row, word in enumerate(words) if word in row_of]
     if not pairs:

@@ -1,5 +1,6 @@
 """What commands share: the log of a run, the folder it writes into, how numbers are shown."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +59,10 @@ def report(lines: list[str], paths: list[Path], log: Log) -> None:
 
 
 def number(value: float | None) -> str:
-    """Return three decimals, `-` for nothing."""
-    return "-" if value is None else f"{value:.3f}"
+    """Return three decimals, `-` for nothing or NaN."""
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def percent(value: float | None) -> str:
-    """Return a share as a percentage, `-` for nothing."""
-    return "-" if value is None else f"{value:.1%}"
+    """Return a share as a percentage, `-` for nothing or NaN."""
+    return "-" if value is None or math.isnan(value) else f"{value:.1%}"

@@ -1,6 +1,5 @@
 """`w2vflow evaluate`: word vectors from any program, by analogies and by similarity."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -68,8 +67,11 @@ class Evaluate:
         if questions:
             print("unknown: questions with a word that has no vector; of all: these counted as wrong")
         if self.json is not None:
+            # Loads JAX, which nothing else here needs.
+            from w2vflow.account import plain
+
             settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
-            write_json(self.json, settings | {"results": [result.record() for result in results]})
+            write_json(self.json, plain(settings | {"results": [result.record() for result in results]}))
             print(f"Written: {self.json}")
 
     def _check_files(self) -> None:
@@ -114,7 +116,7 @@ class _Result(NamedTuple):
     similarity: "dict[Path, SimilarityScore]"
 
     def record(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
+        """Return everything by name."""
         return {
             "vectors": str(self.path),
             "words": self.words,
@@ -126,8 +128,8 @@ class _Result(NamedTuple):
             },
             "similarity": {
                 str(path): {
-                    "spearman": _finite(score.spearman),
-                    "pearson": _finite(score.pearson),
+                    "spearman": score.spearman,
+                    "pearson": score.pearson,
                     "total": score.total,
                     "out_of_vocabulary": score.out_of_vocabulary,
                 }
@@ -141,13 +143,9 @@ def _record(score: "AnalogyScore") -> dict[str, Any]:
         "correct": score.correct,
         "total": score.total,
         "out_of_vocabulary": score.out_of_vocabulary,
-        "accuracy": _finite(score.accuracy),
-        "accuracy_of_all": _finite(score.accuracy_of_all),
+        "accuracy": score.accuracy,
+        "accuracy_of_all": score.accuracy_of_all,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:
@@ -157,7 +155,7 @@ def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:
     ]
     for result in results:
         score = result.analogies[path]
-        shares = percent(_finite(score.accuracy)), percent(_finite(score.accuracy_of_all))
+        shares = percent(score.accuracy), percent(score.accuracy_of_all)
         lines.append(
             f"{result.path!s:<{width}}{result.words:>9}{result.dim:>5}{score.correct:>9}{score.total:>8}"
             f"{score.out_of_vocabulary:>9}{shares[0]:>10}{shares[1]:>8}"
@@ -171,6 +169,6 @@ def _similarity(results: list[_Result], path: Path, width: int) -> list[str]:
         score = result.similarity[path]
         lines.append(
             f"{result.path!s:<{width}}{result.words:>9}{result.dim:>5}{score.total:>8}"
-            f"{score.out_of_vocabulary:>9}{number(_finite(score.spearman)):>10}"
+            f"{score.out_of_vocabulary:>9}{number(score.spearman):>10}"
         )
     return lines

@@ -1,12 +1,11 @@
 """Word vectors and their words: what every evaluation checks before it starts."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import argument_error
+from w2vflow.checks import argument_error, check_different
 
 __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 
@@ -32,9 +31,7 @@ def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple
     if len(words) != len(vectors):
         raise argument_error("words", f"one for each of the {len(vectors)} vectors", f"{len(words)} words")
     words = tuple(words)
-    word, times = Counter(words).most_common(1)[0]
-    if times > 1:
-        raise argument_error("words", "different", f"{word!r} {times} times", "Keep one vector of each word.")
+    check_different("words", words)
     if vectors.dtype != np.float32:
         vectors = vectors.astype(np.float64)
     finite = np.isfinite(vectors).all(axis=1)
