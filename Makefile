@@ -3,24 +3,44 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check format statistics notebooks clean
+.PHONY: demo test test-ends check docs format lock statistics notebooks clean
+
+# Files of tests are dealt to as many processes as there are cores, four at most: each takes about 3 GB.
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 demo: $(VENV)/.installed
 	$(RUN)w2vflow demo
 
 test: $(VENV)/.installed-test
-	$(RUN)python -m pytest
+	$(RUN)$(PYTEST)
 
 check: $(VENV)/.installed-dev
 	$(RUN)ruff format --check
 	$(RUN)ruff check
 	$(RUN)mypy
-	$(RUN)python -m pytest
-	sh tests/check_wheel.sh $(RUN)python
+	$(RUN)$(PYTEST)
+	sh tests/check_package.sh $(RUN)python
+
+# The tests with the lowest versions that pyproject.toml declares (RESOLUTION=lowest-direct) or the newest
+# (highest), in an environment of their own.
+RESOLUTION ?= lowest-direct
+test-ends: $(VENV)/.installed-dev
+	$(RUN)uv venv --clear --python $(PYTHON) build/$(RESOLUTION)
+	$(RUN)uv pip install --python build/$(RESOLUTION)/bin/python --resolution $(RESOLUTION) --editable '.[test]'
+	build/$(RESOLUTION)/bin/$(PYTEST)
+
+# The site, into site/; a link or picture that is missing is an error.
+docs: $(VENV)/.installed-dev
+	$(RUN)mkdocs build --strict
 
 format: $(VENV)/.installed-dev
 	$(RUN)ruff format
 	$(RUN)ruff check --fix
+
+# Versions of everything that development uses, for all supported Pythons.
+lock: $(VENV)/.installed-dev
+	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --extra dev --output-file requirements-dev.lock pyproject.toml
 
 # The bundled statistics, byte for byte, from the text that W2VFLOW_TEST_DATA names.
 statistics: $(VENV)/.installed
@@ -43,9 +63,9 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(RUN)python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed-test
-	$(RUN)python -m pip install --quiet --editable '.[dev]'
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(RUN)python -m pip install --quiet --requirement requirements-dev.lock --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) runs build dist site

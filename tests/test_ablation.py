@@ -13,8 +13,9 @@ import xarray as xr
 
 import w2vflow as wf
 from w2vflow.ablation import LOSSES, WEIGHTINGS, run_ablation
+from w2vflow.archive import load_run, write_ablation
 from w2vflow.experiment import Ablation
-from w2vflow.figures import write_ablation
+from w2vflow.figures import draw_ablation
 
 CELLS = [f"{loss}-{weighting}" for weighting in WEIGHTINGS for loss in LOSSES]
 SMALL = Ablation(
@@ -36,7 +37,7 @@ def run():
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("ablation")
-    write_ablation(run, path)
+    assert all(file.is_file() for file in [*write_ablation(run, path), *draw_ablation(run, path)])
     return path
 
 
@@ -122,7 +123,9 @@ def test_files_of_a_study(run, folder):
     assert names == {"config.json", "summary.json", "figures/ablation.png", "figures/ablation.svg"} | {
         f"comparison-{cell}.nc" for cell in CELLS
     }
-    assert Ablation(**json.loads((folder / "config.json").read_text())) == SMALL
+    config = json.loads((folder / "config.json").read_text())
+    assert config.pop("command") == "run ablation"
+    assert Ablation(**config) == SMALL
     assert json.loads((folder / "summary.json").read_text()) == run.summary
     for cell in CELLS:
         with xr.open_dataset(folder / f"comparison-{cell}.nc", engine="h5netcdf") as data:
@@ -160,6 +163,11 @@ def test_settings_that_do_not_fit_are_refused_before_anything_is_solved(change, 
     with pytest.raises(ValueError, match=match):
         run_ablation(replace(SMALL, **change), log=stages.append)
     assert not any("flow" in stage for stage in stages)
+
+
+def test_a_study_is_no_run(folder):
+    with pytest.raises(ValueError, match="`folder` must be that of a run, but got a study"):
+        load_run(folder)
 
 
 def command(*arguments):
@@ -204,7 +212,6 @@ def test_command(tmp_path):
         (("ablation", "--seeds", "0"), "`seeds` must be at least 1"),
         (("ablation", "--vocab-size", "4000"), "`vocab_size` must be between 1 and the 3000 words"),
         (("ablation", "--sampler", "none"), "none"),
-        (("dissection",), "dissection"),
     ],
 )
 def test_bad_commands_are_exit_code_2_and_leave_nothing(tmp_path, arguments, match):

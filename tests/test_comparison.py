@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.comparison import direction_persistence
 from w2vflow.directions import direction_overlaps, left_directions
+from w2vflow.measurement import direction_persistence
 from w2vflow.theory.aligned import half_rise_times
 
 
@@ -104,7 +104,8 @@ def test_comparison_side_by_side(trajectories, basis):
     assert "flow" in text
     assert len(text.splitlines()) == 1 + 2 + 3 + 4
     data = table.to_xarray()
-    assert dict(data.sizes) == {"source": 2, "seed": 3, "time": 30, "mode": 4}
+    sizes = {"source": 2, "seed": 3, "time": 30, "mode": 4, "concept": 4, "word": 30, "bath": 26}
+    assert dict(data.sizes) == sizes
     np.testing.assert_array_equal(data["singular_values"].sel(source="theory"), exact.singular_values)
     assert np.isnan(data["singular_values"].sel(source="flow", seed=1)).all()
     np.testing.assert_array_equal(

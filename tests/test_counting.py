@@ -15,12 +15,14 @@ from w2vflow.corpus import cooccurrence, shards
 from w2vflow.corpus.cooccurrence import count_to_file
 from w2vflow.corpus.interchange import from_glove, from_matrix
 from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
-from w2vflow.corpus.plan import estimate, memory_bytes
+from w2vflow.corpus.plan import memory_bytes, plan_count
 from w2vflow.corpus.rules import pair_weights
 from w2vflow.corpus.vocabulary import tokenizer
 from w2vflow.countfile import CountFile
+from w2vflow.resources import Speed
 from w2vflow.statistics import merge
 
+SPEED = Speed(products=1e11, rows=1e9, turns=1e7, cores=2)
 WEIGHT = {
     "linear": lambda r, window: window + 1 - r,
     "flat": lambda r, window: 1,
@@ -302,7 +304,8 @@ def test_bad_input(tmp_path):
         ({"vocab_size": 4}, "`vocab_size` must be between 1 and the 3 distinct words"),
         ({"vocab_size": 0}, "`vocab_size` must be between 1"),
         ({}, "`vocab_size` must be given, or `min_count`, or `vocabulary`"),
-        ({"vocab_size": 2, "min_count": 1}, "one of them, but got 2 of them"),
+        ({"vocab_size": 2, "vocabulary": ["one"]}, "but got `vocabulary` beside it"),
+        ({"vocab_size": 0, "min_count": 1}, "`vocab_size` must be at least 1, but got 0"),
         ({"min_count": 2}, "`min_count` must be at least 1 and reached"),
         ({"vocabulary": ["one", "one"]}, "`vocabulary` must be different words that occur"),
         (
@@ -360,11 +363,46 @@ def test_full_disk_keeps_what_was_counted(tmp_path, monkeypatch):
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
 
 
-def test_estimate_counts_files_and_tokens(tmp_path):
+def test_plan_counts_files_and_tokens(tmp_path):
     random_text(tmp_path / "a.txt", 100, seed=0)
-    lines = estimate([tmp_path], "auto", 1000, 5, 2)
-    assert lines[0].startswith("1 files, about 0 MB of text")
-    assert len(lines) == 5
+    tokens = len((tmp_path / "a.txt").read_text().split())
+    plan = plan_count([tmp_path], "auto", 1000, 5, 2, speed=SPEED)
+    assert plan.notes[0].startswith("1 files, about ")
+    # Words of this text are shorter than those of a language, of 6.3 bytes with the space.
+    text = (tmp_path / "a.txt").stat().st_size
+    assert plan.operations == pytest.approx(text / 6.3 * 5 + text)
+    assert plan.operations < tokens * 5 + text
+    packed = tmp_path / "a.txt.gz"
+    packed.write_bytes((tmp_path / "a.txt").read_bytes())
+    twice = plan_count([tmp_path / "a.txt", packed], "auto", 1000, 5, 2, speed=SPEED)
+    assert twice.operations == pytest.approx(5 * plan.operations)
+
+
+def test_plan_of_a_count_grows_with_the_work(tmp_path):
+    path = tmp_path / "large.txt"
+    with path.open("wb") as file:
+        file.truncate(10**9)  # a hole: nothing is read
+    settings = {"reader": "auto", "vocab_size": 1000, "window": 5, "workers": 2, "speed": SPEED}
+
+    def plan(**other):
+        return plan_count([path], **(settings | other))
+
+    base = plan()
+    assert plan(window=10).seconds > base.seconds
+    assert plan(window=10).operations > base.operations
+    assert plan(workers=1).seconds == pytest.approx(2 * base.seconds, rel=0.2)
+    for more in (plan(vocab_size=10_000), plan(vocab_size=100_000)):
+        assert more.memory > base.memory
+        assert more.disk > base.disk
+    # Memory is bounded, beside 200 MB for each process.
+    assert plan(vocab_size=100_000, memory="1GB").memory == 1_400_000_000
+    slow = SPEED._replace(rows=SPEED.rows / 10)
+    assert plan(speed=slow).seconds > 5 * base.seconds
+
+
+def test_plan_of_text_that_comes_says_that_nothing_is_known():
+    plan = plan_count(["-"], "auto", 1000, 5, 2, speed=SPEED)
+    assert any("not known" in note for note in plan.notes)
 
 
 def test_rows_are_shared_out_evenly():

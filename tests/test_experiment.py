@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import w2vflow as wf
+from w2vflow.archive import write_run
 from w2vflow.experiment import Experiment
-from w2vflow.figures import write_run
+from w2vflow.figures import draw_run
 from w2vflow.run import run_experiment
 
 SMALL = Experiment(
@@ -35,7 +37,8 @@ def run():
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("run")
-    write_run(run, path)
+    written = [*write_run(run, path), *draw_run(run, path)]
+    assert all(file.is_file() for file in written)
     return path
 
 
@@ -57,10 +60,11 @@ def test_what_the_demo_claims_holds_at_small_size(run):
 def test_files_of_a_run(run, folder):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     figures = {"learning", "embedding", "step_times", "overlaps", "rotation"}
-    assert names == {"config.json", "summary.json", "comparison.nc", "features.csv"} | {
+    assert names == {"config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc"} | {
         f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")
     }
     config = json.loads((folder / "config.json").read_text())
+    assert config.pop("command") == "run experiment"
     config["flow_scales"] = tuple(config["flow_scales"])
     assert Experiment(**config) == SMALL
     summary = json.loads((folder / "summary.json").read_text())
@@ -82,7 +86,8 @@ def test_same_seed_same_bytes(folder, tmp_path):
 
 
 def test_another_seed_is_another_run(run):
-    other = run_experiment(dataclasses.replace(SMALL, seed=1, seeds=2, flow_scales=()))
+    other = run_experiment(dataclasses.replace(SMALL, seed=1, seeds=2, flow_scales=(), cloud_words=0))
+    assert other.cloud is None
     assert other.summary["concepts"][0]["step_time_sgd"] != run.summary["concepts"][0]["step_time_sgd"]
 
 
@@ -94,11 +99,55 @@ def test_another_seed_is_another_run(run):
         ({"seeds": 0}, "`seeds` must be at least 1"),
         ({"scale": 0.0}, "`scale` must be positive"),
         ({"horizon": float("nan")}, "`horizon` must be positive"),
+        ({"cloud_words": -1}, "`cloud_words` must be 0 or more"),
     ],
 )
 def test_bad_settings(change, match):
     with pytest.raises(ValueError, match=match):
         dataclasses.replace(SMALL, **change)
+
+
+def test_positions_are_those_of_the_sources(run):
+    """Closed form and flow agree on them: the flow owes nothing to the closed form's rotation."""
+    cloud, flow = run.cloud, run.comparison.trajectories["flow"]
+    assert list(cloud.coordinates) == ["theory", "flow", "sgd"]
+    assert len(cloud.words) == 400
+    largest = np.abs(cloud.coordinates["flow"]).max()
+    assert np.abs(cloud.coordinates["theory"] - cloud.coordinates["flow"]).max() <= 1e-4 * largest
+    # Rotations leave distances from the origin as they are.
+    last = np.linalg.norm(flow.of_seed(0).embeddings[-1], axis=1)
+    np.testing.assert_allclose(np.linalg.norm(cloud.coordinates["flow"][-1], axis=1), last, rtol=1e-5)
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Two topics of five words: few concepts to learn."""
+    words = [f"{topic}{number}" for topic in "ab" for number in range(5)]
+    counts = np.kron([[9, 1], [1, 9]], np.ones((5, 5), int)) + np.eye(10, dtype=int)
+    wf.CooccurrenceStatistics(words, counts, counts.sum(axis=0)).save(tmp_path / "few.npz")
+    return dataclasses.replace(
+        SMALL, statistics=str(tmp_path / "few.npz"), dim=1, seeds=1, batch_size=1024, observations=20,
+        flow_scales=(),
+    )  # fmt: skip
+
+
+def test_at_most_so_many_words(few):
+    stages = []
+    run = run_experiment(few, log=stages.append)
+    assert len(run.words) == run.summary["statistics"]["vocab_size"] == 10
+    assert "10 words: the statistics have no more" in stages
+
+
+@pytest.mark.parametrize(
+    ("dim", "match"),
+    [
+        (11, "`dim` must be at most 10, the words of the statistics"),
+        (10, "`dim` must be at most .*Try `dim="),
+    ],
+)
+def test_more_dimensions_than_can_be_learned(few, dim, match):
+    with pytest.raises(ValueError, match=match):
+        run_experiment(dataclasses.replace(few, dim=dim))
 
 
 def command(*arguments, **environment):
@@ -142,6 +191,7 @@ def test_demo_command(tmp_path):
         "summary.json",
         "learning.png",
         "Done in",
+        "report.html in a browser",
     ):
         assert part in done.stdout
     assert (tmp_path / "run" / "comparison.nc").is_file()
@@ -165,7 +215,7 @@ def test_plan_of_a_count_and_the_catalogue(tmp_path):
     (tmp_path / "text.txt").write_text("one two\n" * 1000)
     done = command("count", tmp_path / "text.txt", "--out", tmp_path / "out.npz", "--dry-run")
     assert done.returncode == 0, done.stderr
-    for part in ("1 files", "million tokens", "of disk", "operations", "cores"):
+    for part in ("1 files", "million tokens", "memory", "disk", "operations", "time"):
         assert part in done.stdout
     assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
     listed = command("datasets", W2VFLOW_CACHE=str(tmp_path))

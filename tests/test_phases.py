@@ -161,6 +161,7 @@ def test_metadata_and_source():
     assert traj.source == "theory-discrete"
     assert traj.metadata["phase_ends"] == [2.0, 2.5]
     assert traj.metadata["eigenpairs"] == [20, 20]
+    assert [about["vocab_size"] for about in traj.metadata["problem"]] == [20, 20]
     assert traj.metadata["learning_rate"] == [0.0, 0.01]
     assert traj.singular_values.shape == (3, 2)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2vflow.comparison import Comparison, compare, measure_step_times
+    from w2vflow.comparison import Comparison, compare
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
     from w2vflow.corpus.documents import count_documents
@@ -212,7 +212,7 @@ __version__ = "0.1.0.dev0"
 
 # Loaded at first use: counting, and its worker processes, never wait for JAX.
 _HOMES = {
-    "comparison": "Comparison compare measure_step_times",
+    "comparison": "Comparison compare",
     "corpus.catalog": "load_statistics",
     "corpus.cooccurrence": "count",
     "corpus.documents": "count_documents",
@@ -221,6 +221,7 @@ _HOMES = {
     "flow": "solve_flow",
     "initial": "balanced_init gaussian_init untied_init",
     "losses": "Logistic Quartic Taylor",
+    "measurement": "measure_step_times",
     "noise.rates": "RecommendedRate recommended_learning_rate",
     "noise.settled": "stationary_noise",
     "noise.steps": "step_time_noise",

@@ -18,13 +18,14 @@ import jax
 import numpy as np
 
 from w2vflow.account import Log, Stage, plain, provenance, stages
-from w2vflow.comparison import Comparison, compare, measure_step_times
+from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.devices import require_float64
 from w2vflow.directions import left_directions, subspace_overlap
 from w2vflow.experiment import Ablation
 from w2vflow.flow import solve_flow
 from w2vflow.initial import gaussian_init
+from w2vflow.measurement import measure_step_times
 from w2vflow.problem import Problem
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum

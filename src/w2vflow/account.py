@@ -1,16 +1,15 @@
 """What a run says about itself: its stages, where its numbers come from, and the numbers as JSON."""
 
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import jax
 import numpy as np
 
+from w2vflow.devices import versions
 from w2vflow.statistics import CooccurrenceStatistics
 
 __all__ = ["Log", "Stage", "plain", "provenance", "stages"]
@@ -38,13 +37,7 @@ def provenance(settings: Any, stats: CooccurrenceStatistics) -> dict[str, Any]:
         "experiment": asdict(settings),
         "statistics": {**stats.metadata, "sha256": stats.sha256, "vocab_size": stats.vocab_size},
         "device": jax.devices()[0].device_kind,
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: version(name)
-                for name in ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
-            },
-        },
+        "versions": versions(),
     }
 
 

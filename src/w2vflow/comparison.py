@@ -1,100 +1,37 @@
-"""Trajectories side by side: when steps happen, which subspaces are learned, how far off each is."""
+"""Trajectories side by side: their step times, how far apart they are, in print and in files."""
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from w2vflow.checks import argument_error
-from w2vflow.directions import direction_overlaps, left_directions
+from w2vflow.display import beside, html_table, line_sketch, megabytes
+from w2vflow.measurement import measure_step_times
+from w2vflow.netcdf import read_dataset, write_dataset
 from w2vflow.spectrum import Spectrum
-from w2vflow.trajectory import Trajectory, write_netcdf
+from w2vflow.trajectory import (
+    AXES,
+    SeedChoice,
+    TimeChoice,
+    Trajectory,
+    chosen_seeds,
+    chosen_times,
+    result_attributes,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "Comparison",
-    "compare",
-    "direction_persistence",
-    "measure_step_times",
-]
+__all__ = ["Comparison", "compare", "spread"]
 
-
-def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
-    """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
-
-    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
-    the sigmoid of an undisturbed step; so the grid may be coarse against the step. A mode that
-    starts above half has no step: NaN.
-
-    A negative eigenvalue is learned only if its `s_k^2` is above half at the end too. Of untied
-    weights it then is; singular values of tied weights pass by there at most on their way to 0.
-
-    Args:
-        traj: a trajectory.
-        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
-            the smaller of their number and `dim` are left out.
-    """
-    modes = min(traj.dim, len(spec.eigenvalues))
-    values = spec.eigenvalues[:modes]
-    sizes = np.maximum(np.abs(values), np.finfo(float).tiny)
-    fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / sizes
-    # SGD may overshoot lambda between two observed times.
-    fraction = np.clip(fraction, 1e-300, 1 - 1e-6)
-    logit = np.moveaxis(np.log(fraction) - np.log1p(-fraction), -2, -1)
-    above = logit >= 0
-    after = above.argmax(axis=-1)
-    crossed = above.any(axis=-1) & (after > 0) & (above[..., -1] | (values > 0))
-    after = np.maximum(after, 1)
-    low = np.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
-    high = np.take_along_axis(logit, after[..., None], -1)[..., 0]
-    share = -low / np.where(crossed, high - low, 1.0)
-    ts = traj.ts
-    return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
-
-
-def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.99) -> np.ndarray:
-    """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
-
-    The squared cosine between the direction of concept k when it has risen to a fraction `learned`
-    of `|lambda_k|` and at each later time; NaN before, and for concepts never learned. Concepts that
-    do not rotate stay at 1. Concepts closer together than their rise is wide are learned jointly
-    and turn within their common plane until both have risen: a smaller fraction shows it.
-
-    The directions are the left singular vectors of `W`, matched to those at the end one to one,
-    because their order by size changes where a late concept overtakes an early one.
-
-    Args:
-        traj: a trajectory with embeddings.
-        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
-        learned: between 0 and 1.
-
-    Raises:
-        ValueError: the trajectory has no embeddings.
-    """
-    embeddings = traj.require_embeddings()
-    if traj.seeds is not None:
-        return np.stack([direction_persistence(traj.of_seed(s), spec, learned) for s in range(traj.seeds)])
-    modes = min(traj.dim, len(spec.eigenvalues))
-    directions = left_directions(embeddings, modes)
-    order = np.stack([_matching(direction_overlaps(U, directions[-1])) for U in directions])
-    directions = np.take_along_axis(directions, order[:, None, :], axis=2)
-    squares = np.take_along_axis(traj.singular_values[:, :modes] ** 2, order, axis=1)
-    reached = squares >= learned * np.abs(spec.eigenvalues[:modes])
-    when_learned = directions[reached.argmax(axis=0), :, np.arange(modes)].T
-    cosines = np.sum(when_learned * directions, axis=1)
-    return np.where(np.logical_or.accumulate(reached, axis=0), cosines**2, np.nan)
-
-
-def _matching(overlaps: np.ndarray) -> np.ndarray:
-    """Return for every column the row it goes with, one to one, with the largest sum of overlaps."""
-    rows, columns = linear_sum_assignment(overlaps, maximize=True)
-    return rows[np.argsort(columns)]
+# What an embedding of every time takes is seldom wanted beside the observables.
+_OBSERVABLES = ("singular_values", "loss", "error_bound")
+# Concepts that a print or a notebook shows.
+_SHOWN = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,62 +67,261 @@ class Comparison:
         one, other = self.step_times[source], self.step_times[reference]
         return np.abs(one / other - 1).mean(axis=0)
 
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
+    def sel(self, *, time: TimeChoice | None = None, seed: SeedChoice | None = None) -> "Comparison":
+        """Return the comparison at some of its times, of some of its seeds; see `Trajectory.sel`.
 
-    def _lines(self) -> list[str]:
-        lines = ["source            seeds  final loss      s_1 .. s_d at the end"]
-        for name, traj in self.trajectories.items():
-            last = _with_seeds(traj).singular_values[:, -1].mean(axis=0)
-            loss = float(np.mean(_with_seeds(traj).loss[:, -1]))
-            lines.append(f"{name:<16} {traj.seeds or 1:>6}  {loss:<14.6g} {last[0]:.4g} .. {last[-1]:.4g}")
+        A source without a seed axis counts as seed 0. One with fewer seeds keeps those of them that it
+        has, and is left out if it has none. Step times stay as they were measured, on all times.
+
+        Raises:
+            ValueError: times beyond those observed, a slice without any, or seeds that no source has.
+        """
+        trajectories, steps = dict(self.trajectories), dict(self.step_times)
+        if seed is not None:
+            chosen = chosen_seeds(max(traj.seeds or 1 for traj in trajectories.values()), seed)
+            several = [chosen] if isinstance(chosen, int) else chosen
+            for name, traj in self.trajectories.items():
+                own = [number for number in several if number < (traj.seeds or 1)]
+                if not own:
+                    del trajectories[name]
+                    steps.pop(name, None)
+                    continue
+                if traj.seeds is not None:
+                    trajectories[name] = traj.sel(seed=chosen if isinstance(chosen, int) else own)
+                if name in steps:
+                    steps[name] = steps[name][own]
+        if time is not None:
+            # By place: times of two sources may differ by rounding.
+            first = next(iter(trajectories.values()))
+            kept = chosen_times(first.ts, time)
+            trajectories = {name: traj.sel(time=traj.ts[kept]) for name, traj in trajectories.items()}
+        return Comparison(trajectories, self.spectrum, steps)
+
+    def __repr__(self) -> str:
+        first = next(iter(self.trajectories.values()))
+        pairs = "no spectrum" if self.spectrum is None else f"{len(self.spectrum.eigenvalues)} eigenpairs"
+        return (
+            f"Comparison({', '.join(self.trajectories)}; {len(first.ts)} times in "
+            f"[{first.ts[0]:.4g}, {first.ts[-1]:.4g}], dim {first.dim}, {pairs}, {self._size()})"
+        )
+
+    def _size(self) -> str:
+        arrays = [getattr(traj, name) for traj in self.trajectories.values() for name in AXES]
+        return megabytes(*arrays, None if self.spectrum is None else self.spectrum.eigenvectors)
+
+    def __str__(self) -> str:
+        source, seeds, loss, sizes, computed = _COLUMNS
+        lines = [f"{source:<16} {seeds:>6}  {loss:<24} {sizes:<18} {computed}"]
+        for row in self._rows():
+            lines.append("{:<16} {:>6}  {:<24} {:<18} {}".format(*row).rstrip())
         if self.step_times:
             lines += ["", "step times: mean (standard deviation over seeds)"]
             lines.append("concept " + "".join(f"{name:>24}" for name in self.step_times))
-            modes = min(times.shape[1] for times in self.step_times.values())
-            for mode in range(modes):
-                cells = (spread(times[:, mode]) for times in self.step_times.values())
-                lines.append(f"{mode + 1:>7} " + "".join(f"{cell:>24}" for cell in cells))
-        return lines
+            for mode, *cells in self._step_rows():
+                lines.append(f"{mode:>7} " + "".join(f"{cell:>24}" for cell in cells))
+            if self._modes() > _SHOWN:
+                lines.append(f"and {self._modes() - _SHOWN} more in `step_times`")
+        return "\n".join(lines)
 
-    def to_xarray(self) -> "xr.Dataset":
-        """Return a dataset over `source, seed, time, mode`; NaN where a source has fewer seeds."""
+    def _repr_html_(self) -> str:
+        loss = {name: _with_seeds(traj).loss.mean(axis=0)[None] for name, traj in self.trajectories.items()}
+        stairs = {
+            name: (_with_seeds(traj).singular_values[..., :_SHOWN] ** 2).mean(axis=0).T
+            for name, traj in self.trajectories.items()
+        }
+        ts = next(iter(self.trajectories.values())).ts
+        parts = [html_table(f"Comparison, {self._size()}", _COLUMNS, self._rows())]
+        if self.step_times:
+            more = f", the first {_SHOWN} of {self._modes()}" if self._modes() > _SHOWN else ""
+            caption = f"Step times: mean (standard deviation over seeds){more}"
+            parts.append(html_table(caption, ("concept", *self.step_times), self._step_rows()))
+        parts.append(line_sketch("loss", ts, loss))
+        parts.append(line_sketch("squared singular values", ts, stairs))
+        return beside(*parts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Return for every source what `_COLUMNS` say."""
+        rows: list[tuple[str, ...]] = []
+        for name, traj in self.trajectories.items():
+            last = _with_seeds(traj).singular_values[:, -1].mean(axis=0)
+            loss = _with_seeds(traj).loss.mean(axis=0)
+            about = [str(traj.metadata[key]) for key in ("precision", "device") if key in traj.metadata]
+            rows.append(
+                (
+                    name,
+                    str(traj.seeds or 1),
+                    f"{loss[0]:.6g} -> {loss[-1]:.6g}",
+                    f"{last[0]:.4g} .. {last[-1]:.4g}",
+                    " on ".join(about),
+                )
+            )
+        return rows
+
+    def _modes(self) -> int:
+        return min(times.shape[1] for times in self.step_times.values())
+
+    def _step_rows(self) -> list[tuple[str, ...]]:
+        """Return the step times of the first concepts, each from every source."""
+        return [
+            (str(mode + 1), *(spread(times[:, mode]) for times in self.step_times.values()))
+            for mode in range(min(self._modes(), _SHOWN))
+        ]
+
+    def to_xarray(self, *, embeddings: bool = False) -> "xr.Dataset":
+        """Return a dataset over `source, seed, time, mode`; NaN where a source has fewer seeds.
+
+        With a spectrum there are its eigenpairs too, over `concept` and `word`, and what is left of the
+        spectrum over `bath`. Coordinates and attributes are as those of `Trajectory.to_xarray`.
+
+        Args:
+            embeddings: with the embeddings of the sources that have them.
+        """
         import xarray as xr
 
-        first = next(iter(self.trajectories.values()))
-        seeds = max(traj.seeds or 1 for traj in self.trajectories.values())
-        shape = (len(self.trajectories), seeds, len(first.ts), first.dim)
-        values, loss = np.full(shape, np.nan), np.full(shape[:3], np.nan)
-        for index, traj in enumerate(map(_with_seeds, self.trajectories.values())):
-            values[index, : len(traj.loss)], loss[index, : len(traj.loss)] = traj.singular_values, traj.loss
-        variables: dict[str, Any] = {
-            "singular_values": (("source", "seed", "time", "mode"), values),
-            "loss": (("source", "seed", "time"), loss),
-        }
-        if self.spectrum is not None:
-            modes = min(first.dim, len(self.spectrum.eigenvalues))
-            steps = np.full((shape[0], seeds, first.dim), np.nan)
-            for index, times in enumerate(self.step_times.values()):
-                steps[index, : len(times), :modes] = times
+        every = list(self.trajectories.values())
+        sources, first = list(map(_with_seeds, every)), every[0]
+        variables: dict[str, Any] = {}
+        kept = tuple(AXES) if embeddings else _OBSERVABLES
+        seeds = max(len(traj.loss) for traj in sources)
+        for name in kept:
+            arrays = [getattr(traj, name) for traj in sources]
+            if any(array is not None for array in arrays):
+                variables[name] = (("source", *AXES[name]), _stacked(arrays, seeds))
+        if self.step_times:
+            steps = np.full((len(sources), seeds, first.dim), np.nan)
+            for index, times in enumerate(map(self.step_times.get, self.trajectories)):
+                if times is not None:
+                    steps[index, : len(times), : times.shape[1]] = times
             variables["step_time"] = (("source", "seed", "mode"), steps)
-            padding = np.full(first.dim - modes, np.nan)
-            eigenvalues = np.concatenate([self.spectrum.eigenvalues[:modes], padding])
-            variables["eigenvalue"] = (("mode",), eigenvalues)
+        if any((traj.ts != first.ts).any() for traj in every):
+            variables["source_time"] = (("source", "time"), np.stack([traj.ts for traj in every]))
+        pairs = xr.Dataset()
+        if self.spectrum is not None:
+            padding = np.full(max(0, first.dim - len(self.spectrum.eigenvalues)), np.nan)
+            values = np.concatenate([self.spectrum.eigenvalues, padding])[: first.dim]
+            variables["eigenvalue"] = (("mode",), values)
+            pairs = self.spectrum.to_xarray().rename({"mode": "concept", **_SPECTRUM})
+        coordinates: dict[str, Any] = {
+            "source": np.array(list(self.trajectories), dtype=object),
+            "seed": np.arange(seeds),
+            "time": first.ts,
+            "mode": np.arange(1, first.dim + 1),
+        }
+        words = next((traj.words for traj in every if traj.words is not None), None)
+        if words is not None and (self.spectrum is not None or {"embeddings", "contexts"} & set(variables)):
+            coordinates["word"] = np.array(words, dtype=object)
         metadata = {name: dict(traj.metadata) for name, traj in self.trajectories.items()}
-        return xr.Dataset(
-            variables,
-            {
-                "source": list(self.trajectories),
-                "seed": np.arange(seeds),
-                "time": first.ts,
-                "mode": np.arange(1, first.dim + 1),
-            },
-            {"trajectories": json.dumps(metadata, sort_keys=True)},
-        )
+        attributes = {
+            "configuration": json.dumps(metadata, sort_keys=True),
+            "layout": json.dumps(_layout(self, kept), sort_keys=True),
+            **result_attributes(list(metadata.values())),
+        }
+        return xr.merge([xr.Dataset(variables, coordinates), pairs]).assign_attrs(attributes)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_xarray()` as netCDF, atomically; the same numbers give the same bytes."""
-        write_netcdf(self.to_xarray(), path)
+    def save(self, path: str | os.PathLike[str], *, embeddings: bool = False) -> None:
+        """Write `to_xarray()` as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+
+        The same numbers give the same bytes.
+
+        Args:
+            path: where to write.
+            embeddings: keep the embeddings too, most of the memory by far.
+
+        Raises:
+            ImportError: Zarr is wanted and not installed.
+            OSError: the file cannot be written.
+        """
+        write_dataset(self.to_xarray(embeddings=embeddings), path, "comparison")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Comparison":
+        """Read a comparison written by `save`, of this version or an earlier one.
+
+        Files of the first format hold no eigenpairs: `spectrum` is None, the step times are there.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ImportError: it is Zarr, which is not installed.
+            ValueError: the file is damaged, holds no comparison, or was written by a later version.
+        """
+        data = read_dataset(path, "comparison")
+        metadata = json.loads(
+            data.attrs["configuration" if "configuration" in data.attrs else "trajectories"]
+        )
+        layout = json.loads(data.attrs["layout"]) if "layout" in data.attrs else _first_layout(data)
+        words = tuple(map(str, data["word"].values)) if "word" in data.coords else None
+        times = data["source_time"] if "source_time" in data else [data["time"]] * data.sizes["source"]
+        trajectories, steps = {}, {}
+        for index, name in enumerate(map(str, data["source"].values)):
+            own = layout[name]
+            seeds = 0 if own["seeds"] is None else slice(own["seeds"])
+            trajectories[name] = Trajectory(
+                name,
+                np.asarray(times[index]),
+                metadata=metadata[name],
+                words=words if own["words"] else None,
+                **{n: data[n].values[index][seeds].astype(d) for n, d in own["arrays"].items()},
+            )
+            if own["step_times"] is not None:
+                steps[name] = data["step_time"].values[index][tuple(map(slice, own["step_times"]))]
+        back = {new: old for old, new in _SPECTRUM.items()}
+        found = set(back) <= set(data.variables)
+        spectrum = Spectrum.from_xarray(data[list(back)].rename(back)) if found else None
+        return cls(trajectories, spectrum, steps)
+
+
+_COLUMNS = ("source", "seeds", "loss", "s_1 .. s_d at end", "computed")
+
+# The arrays of a spectrum, whose pairs are more or fewer than modes, among those of trajectories.
+_SPECTRUM = {
+    "eigenvalue": "concept_eigenvalue",
+    "eigenvector": "concept_eigenvector",
+    "residual": "concept_residual",
+    "bath_node": "bath_node",
+    "bath_weight": "bath_weight",
+}
+
+
+def _stacked(arrays: list[np.ndarray | None], seeds: int) -> np.ndarray:
+    """Return arrays `(S, ...)` of several sources as one; NaN where one has fewer seeds or is missing."""
+    given = [array for array in arrays if array is not None]
+    shape = (len(arrays), seeds, *given[0].shape[1:])
+    whole = np.full(shape, np.nan, np.result_type(np.float32, *given))
+    for place, array in zip(whole, arrays, strict=True):
+        if array is not None:
+            place[: len(array)] = array
+    return whole
+
+
+def _layout(comparison: Comparison, kept: tuple[str, ...]) -> dict[str, Any]:
+    """Return by source what the common arrays of a dataset do not tell of its own."""
+    layout = {}
+    for name, traj in comparison.trajectories.items():
+        arrays = {key: getattr(traj, key) for key in kept}
+        steps = comparison.step_times.get(name)
+        layout[name] = {
+            "seeds": traj.seeds,
+            "words": traj.words is not None,
+            "arrays": {key: array.dtype.str for key, array in arrays.items() if array is not None},
+            "step_times": None if steps is None else steps.shape,
+        }
+    return layout
+
+
+def _first_layout(data: "xr.Dataset") -> dict[str, Any]:
+    """Return the layout of a file of the first format, in which seeds that a source has not are NaN."""
+    dtype = data["loss"].dtype.str
+    modes = int(np.isfinite(data["eigenvalue"]).sum()) if "eigenvalue" in data else 0
+    layout = {}
+    for name, loss in zip(data["source"].values, data["loss"].values, strict=True):
+        seeds = max(1, int(np.isfinite(loss).any(axis=1).sum()))
+        layout[str(name)] = {
+            "seeds": None if seeds == 1 else seeds,
+            "words": False,
+            "arrays": {"singular_values": dtype, "loss": dtype},
+            "step_times": (seeds, modes) if modes else None,
+        }
+    return layout
 
 
 def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comparison:
@@ -236,8 +372,8 @@ def spread(values: np.ndarray) -> str:
 def _with_seeds(traj: Trajectory) -> Trajectory:
     if traj.seeds is not None:
         return traj
-    kept = None if traj.embeddings is None else traj.embeddings[None]
-    return Trajectory(traj.source, traj.ts, traj.singular_values[None], traj.loss[None], kept, traj.metadata)
+    arrays = {name: getattr(traj, name) for name in AXES}
+    return replace(traj, **{name: array[None] for name, array in arrays.items() if array is not None})
 
 
 def _steps(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:

@@ -22,7 +22,7 @@ import numpy as np
 from w2vflow.checks import argument_error
 from w2vflow.storage import atomic_path
 
-__all__ = ["CountFile", "RowBlock", "content_sha256", "cut_blocks", "write_count_file"]
+__all__ = ["CountFile", "LonelyWordsError", "RowBlock", "content_sha256", "cut_blocks", "write_count_file"]
 
 _FORMAT = "w2vflow-cooccurrence"
 _VERSION = 1
@@ -98,6 +98,28 @@ def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
         yield _join(waiting)
 
 
+class LonelyWordsError(ValueError):
+    """Some words never stand in a window with another: nothing can be learned of them.
+
+    Attributes:
+        words: these words.
+        others: all other words, in order.
+    """
+
+    def __init__(self, words: tuple[str, ...], others: tuple[str, ...]) -> None:
+        super().__init__(
+            str(
+                argument_error(
+                    "counts",
+                    "positive for every word",
+                    f"0 for the word {words[0]!r}" + (f" and {len(words) - 1} more" if words[1:] else ""),
+                    "Drop words that never stand in a window with another.",
+                )
+            )
+        )
+        self.words, self.others = words, others
+
+
 def write_count_file(
     path: str | os.PathLike[str],
     words: Sequence[str],
@@ -117,7 +139,8 @@ def write_count_file(
         denominator: unit of the counts.
 
     Raises:
-        ValueError: a word with a line break in it, or a word without any co-occurrence.
+        ValueError: a word with a line break in it.
+        LonelyWordsError: words without any co-occurrence.
         OSError: the file cannot be written.
     """
     if any("\n" in word for word in words):
@@ -137,12 +160,10 @@ def write_count_file(
             _add(archive, f"{folder}/column_steps.npy", _npy(_column_steps(block)))
             _add(archive, f"{folder}/counts.npy", _npy(block.counts))
         if not met.all():
-            raise argument_error(
-                "counts",
-                "positive for every word",
-                f"0 for the word {words[int(np.argmin(met))]!r}",
-                "Drop words that never stand in a window with another.",
+            alone, others = (
+                tuple(words[row] for row in np.flatnonzero(which).tolist()) for which in (~met, met)
             )
+            raise LonelyWordsError(alone, others)
         manifest = {
             "format": _FORMAT,
             "version": _VERSION,

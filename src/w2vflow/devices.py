@@ -1,6 +1,8 @@
-"""Where computations run: the device for float64, and the mesh over which words are spread."""
+"""Where computations run: the device for float64, the mesh over which words are spread, the versions."""
 
+import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import jax
 import numpy as np
@@ -8,7 +10,15 @@ from jax.sharding import Mesh
 
 from w2vflow.checks import argument_error
 
-__all__ = ["WORDS", "describe_mesh", "float64_device", "require_float64", "word_mesh"]
+__all__ = [
+    "WORDS",
+    "describe_devices",
+    "describe_mesh",
+    "float64_device",
+    "require_float64",
+    "versions",
+    "word_mesh",
+]
 
 # The mesh axis along which the rows of words are spread.
 WORDS = "words"
@@ -53,12 +63,23 @@ def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 def describe_mesh(mesh: Mesh) -> str:
     """Return what a result says about where it was computed."""
-    first = mesh.devices.flat[0]
-    where = f"{mesh.size} x {first.device_kind}" if mesh.size > 1 else first.device_kind
+    where = describe_devices(mesh.devices.ravel().tolist())
     default = jax.devices()[0]
     if has_float64(default):
         return where
     return f"{where} (no float64 on {default.device_kind})"
+
+
+def describe_devices(devices: Sequence[jax.Device]) -> str:
+    """Return the kind of the devices, and how many there are of several."""
+    kind = devices[0].device_kind
+    return f"{len(devices)} x {kind}" if len(devices) > 1 else kind
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of what it computes with."""
+    packages = ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def require_float64(function: str) -> None:

@@ -15,18 +15,23 @@ class Experiment:
     """Everything that decides the result of a run.
 
     Attributes:
-        statistics: name of bundled statistics, or a path.
-        vocab_size: how many of their words to use, the most frequent.
-        dim: embedding dimension.
-        scale: size of the initial weights (see `gaussian_init`).
-        seeds: how many runs of SGD and flow.
-        seed: of the random numbers of all of them.
-        learning_rate: of SGD, in units of 1 / lambda_1.
-        batch_size: pairs in a minibatch.
-        sampler: of the minibatches.
+        statistics: name of bundled statistics (`w2vflow datasets`), or a file of `w2vflow count`.
+        vocab_size: at most so many of their words, the most frequent; 2,000 take a minute, and time
+            grows with the square.
+        dim: dimension of the embedding, which is how many concepts it can learn.
+        scale: size of the initial weights, of standard deviation scale / sqrt(dim); the smaller, the
+            sharper the steps: 0.1 is large, 1e-10 tiny.
+        seeds: how many runs of SGD and flow, to see what depends on the initial weights.
+        seed: of the random numbers of all of them; another one is another experiment.
+        learning_rate: of SGD, in units of 1 / lambda_1; it is unstable from about 1, accurate at 0.1.
+        batch_size: pairs in a minibatch; fewer are faster and noisier.
+        sampler: of the minibatches: balanced (every word alike), blocks (all pairs of some words) or
+            corpus (pairs as the text has them), or shared (see `w2vflow.sgd.blocks`).
         observations: how many times are observed after the start.
         horizon: end of the time axis, in units of the predicted time of the last step.
         flow_scales: initial scales at which the flow is checked against the exact solution.
+        cloud_words: words whose positions are kept for the page, the most frequent and those at the
+            ends of concepts; 0 keeps none, and the run has no page.
     """
 
     statistics: str = "enwiki15k-v3000"
@@ -37,12 +42,15 @@ class Experiment:
     seed: int = 0
     learning_rate: float = 0.08
     batch_size: int = 131_072
-    sampler: str = "balanced"
+    sampler: Literal["balanced", "blocks", "corpus", "shared"] = "balanced"
     observations: int = 120
     horizon: float = 1.1
     flow_scales: tuple[float, ...] = (1e-1, 1e-4, 1e-10)
+    cloud_words: int = 600
 
     def __post_init__(self) -> None:
+        if self.cloud_words < 0:
+            raise argument_error("cloud_words", "0 or more", self.cloud_words)
         _check(
             self,
             counts=("vocab_size", "seeds", "observations", "batch_size"),

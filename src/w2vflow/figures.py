@@ -1,8 +1,5 @@
-"""The pictures and files that a run leaves behind."""
+"""The pictures that a run leaves behind."""
 
-import csv
-from dataclasses import asdict
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +18,18 @@ from w2vflow.plotting.learning import (
 )
 from w2vflow.plotting.style import Figure, new_figure, save_figure
 from w2vflow.run import Run
-from w2vflow.storage import write_json, write_text
 
-__all__ = ["write_ablation", "write_run"]
+__all__ = ["draw_ablation", "draw_run"]
 
 
-def write_run(run: Run, folder: Path) -> list[Path]:
-    """Write configuration, numbers, comparison, concepts and figures into a folder; return their paths.
-
-    Every file appears whole or not at all. The same run writes the same `comparison.nc`.
+def draw_run(run: Run, folder: Path) -> list[Path]:
+    """Draw what a run found into `folder/figures`, as .png and .svg; return the paths.
 
     Raises:
         OSError: something cannot be written.
     """
-    write_json(folder / "config.json", asdict(run.experiment))
-    write_json(folder / "summary.json", run.summary)
-    run.comparison.save(folder / "comparison.nc")
-    write_text(folder / "features.csv", _features_csv(run))
-    paths = [folder / name for name in ("config.json", "summary.json", "comparison.nc", "features.csv")]
     unit = float(run.comparison.step_times["theory"][:, 0].mean())
+    paths: list[Path] = []
     for name, draw in (
         ("learning", _learning),
         ("embedding", _embedding),
@@ -51,21 +41,13 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     return paths
 
 
-def write_ablation(run: AblationRun, folder: Path) -> list[Path]:
-    """Write settings, numbers, comparisons and the figure of a study into a folder; return their paths.
-
-    Every file appears whole or not at all.
+def draw_ablation(run: AblationRun, folder: Path) -> list[Path]:
+    """Draw what a study of the approximations found into `folder/figures`; return the paths.
 
     Raises:
         OSError: something cannot be written.
     """
-    write_json(folder / "config.json", asdict(run.ablation))
-    write_json(folder / "summary.json", run.summary)
-    paths = [folder / "config.json", folder / "summary.json"]
-    for cell, comparison in run.comparisons.items():
-        paths.append(folder / f"comparison-{cell}.nc")
-        comparison.save(paths[-1])
-    return paths + save_figure(_ablation(run), folder / "figures" / "ablation")
+    return save_figure(_ablation(run), folder / "figures" / "ablation")
 
 
 def _ablation(run: AblationRun) -> Figure:
@@ -91,17 +73,6 @@ def _ablation(run: AblationRun) -> Figure:
         )
     label_concepts(figure, concepts)
     return figure
-
-
-def _features_csv(run: Run) -> str:
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["concept", "eigenvalue", "positive_words", "negative_words"])
-    for number, feature in enumerate(run.features, 1):
-        rows.writerow(
-            [number, repr(feature.eigenvalue), " ".join(feature.positive), " ".join(feature.negative)]
-        )
-    return text.getvalue()
 
 
 def _learning(run: Run, unit: float) -> Figure:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.checkpoint import Checkpoint
 from w2vflow.checks import argument_error, check_times, check_weights
-from w2vflow.devices import WORDS, describe_mesh, require_float64
+from w2vflow.devices import WORDS, describe_mesh, require_float64, versions
 from w2vflow.layout import gathered, to_host, to_rows, to_words
 from w2vflow.objective import FactoredObjective, Objective
 from w2vflow.operators import DiagonalOperator
@@ -27,6 +27,7 @@ from w2vflow.trajectory import Trajectory, singular_values
 __all__ = ["solve_flow"]
 
 _SEEN = ("singular_values", "loss", "embeddings")
+_STEPS = ("accepted_steps", "rejected_steps")
 # Into how many stretches a flow with a checkpoint is cut.
 _STRETCHES = 16
 # What a flow typically evaluates its velocity: some 300 steps of 13 stages.
@@ -132,9 +133,7 @@ def solve_flow(
     else:
         identity = _identity(objective, rows, times, constants, solver, max_steps, save_embeddings)
         parts = _in_stretches(integrate, rows, times, Checkpoint(checkpoint, identity))
-    steps = {
-        n: np.sum([part[n] for part in parts], axis=0).tolist() for n in ("accepted_steps", "rejected_steps")
-    }
+    steps = {n: np.sum([part[n] for part in parts], axis=0).tolist() for n in _STEPS}
     axis = 0 if weights.ndim == 2 else slice(None)
     seen = {n: np.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}
     kept = seen.get("embeddings")
@@ -155,8 +154,11 @@ def solve_flow(
             **steps,
             "precision": "float64",
             "device": describe_mesh(problem.mesh),
+            "problem": problem.describe(),
+            "versions": versions(),
         },
         contexts=None if kept is None or sides == 1 else kept[..., weights.shape[-1] :],
+        words=problem.words,
     )
 
 

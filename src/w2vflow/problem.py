@@ -144,6 +144,11 @@ class Problem:
         return self.operator.size if self.statistics is None else self.statistics.vocab_size
 
     @property
+    def words(self) -> tuple[str, ...] | None:
+        """The vocabulary, where the problem was made from statistics."""
+        return None if self.statistics is None else self.statistics.words
+
+    @property
     def sides(self) -> int:
         """How many vectors a word has: 1 where they are tied, else 2."""
         return 1 if self.tied else 2
@@ -223,6 +228,16 @@ class Problem:
         return jax.tree.map(
             lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, found
         )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what results say of the problem, as JSON values; the counts by their SHA-256."""
+        return {
+            "vocab_size": self.vocab_size,
+            "loss": repr(self.pair_loss),
+            "weighting": None if self.weighting is None else repr(self.weighting),
+            "tied": self.tied,
+            "statistics_sha256": None if self.statistics is None else self.statistics.sha256,
+        }
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
         """Return the statistics.

@@ -7,17 +7,16 @@ import jax
 import numpy as np
 
 from w2vflow.account import Log, plain, provenance, stages
-from w2vflow.comparison import (
-    Comparison,
-    compare,
-    direction_persistence,
-)
+from w2vflow.checks import argument_error
+from w2vflow.cloud import Cloud, embedding_cloud
+from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.devices import require_float64
 from w2vflow.directions import direction_overlaps, left_directions, subspace_overlap
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
 from w2vflow.initial import gaussian_init
+from w2vflow.measurement import direction_persistence
 from w2vflow.problem import Problem
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
@@ -42,6 +41,8 @@ class Run:
         persistence: of flow and SGD, `(S, T, k)` each: `direction_persistence`.
         features: words at the ends of each concept.
         summary: the numbers, as JSON values.
+        cloud: positions of words over time, closed form, flow and SGD of the first seed; None where
+            `experiment.cloud_words` is 0.
     """
 
     experiment: Experiment
@@ -51,6 +52,7 @@ class Run:
     persistence: dict[str, np.ndarray]
     features: list[Feature]
     summary: dict[str, Any]
+    cloud: Cloud | None
 
 
 def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, progress: bool = False) -> Run:
@@ -62,17 +64,29 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
         progress: show progress bars.
 
     Raises:
-        ValueError: float64 is off, or a setting does not fit the statistics.
+        ValueError: float64 is off, or a setting does not fit the statistics: a learning rate at which
+            SGD is unstable, more dimensions than there are words or concepts that can be learned.
         RuntimeError: SGD diverged, or the flow ran out of steps.
     """
     require_float64("run_experiment")
     seconds: dict[str, float] = {}
     stage = stages(log, seconds)
     with stage("statistics and problem"):
-        stats = load_statistics(experiment.statistics).most_frequent(experiment.vocab_size)
+        stats = load_statistics(experiment.statistics)
+        if stats.vocab_size < experiment.vocab_size:
+            log(f"{stats.vocab_size:,} words: the statistics have no more")
+        stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
+        if experiment.dim > stats.vocab_size:
+            raise argument_error(
+                "dim",
+                f"at most {stats.vocab_size}, the words of the statistics",
+                experiment.dim,
+                "Choose a smaller `dim`, or count more words: of more text, or rarer ones.",
+            )
         problem = Problem.from_statistics(stats)
     with stage("eigenvectors of M*"):
         basis = leading_eigenpairs(problem, problem.vocab_size)
+        _check_concepts(experiment.dim, basis)
     keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)
     W0 = gaussian_init(keys, problem.vocab_size, experiment.dim, experiment.scale)
     rate = experiment.learning_rate / float(basis.eigenvalues[0])
@@ -90,7 +104,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
             for scale in experiment.flow_scales
         }
-    with stage(f"SGD, {experiment.seeds} seeds"):
+    with stage(f"SGD, {experiment.seeds} seeds, {round(ts[-1] / rate):,} steps"):
         sgd = run_sgd_ensemble(
             problem,
             keys,
@@ -110,7 +124,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             fraction: {t.source: direction_persistence(t, leading, fraction) for t in (flow, sgd)}
             for fraction in (0.5, 0.9, 0.99)
         }
-        features = label_features(leading, stats.words)
+        features = label_features(leading, stats.words, n=min(6, stats.vocab_size))
         law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
         summary = {
             **provenance(experiment, stats),
@@ -122,8 +136,31 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             },
             **_summary(comparison, persistence, features, law),
         }
+    cloud = None
+    if experiment.cloud_words:
+        with stage("positions of words"):
+            # Of one seed: those of all would be the largest array of the run.
+            first = predict(problem, W0[:1], ts, spectrum=basis, save_embeddings=True)
+            cloud = embedding_cloud([first, flow, sgd], leading, stats.words, n_words=experiment.cloud_words)
     summary["seconds"] = seconds
-    return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary)
+    return Run(
+        experiment, stats.words, leading, comparison, persistence[0.99], features, plain(summary), cloud
+    )
+
+
+def _check_concepts(dim: int, basis: Spectrum) -> None:
+    """Raise unless every dimension has a concept to learn: only those of positive eigenvalue are."""
+    # Rounding leaves a few 1e-16 of the largest where there is nothing.
+    positive = int((basis.eigenvalues > 1e-9 * np.abs(basis.eigenvalues).max()).sum())
+    if dim > positive:
+        remedy = f"Try `dim={positive}`, or more text." if positive else "Give more text."
+        raise argument_error(
+            "dim",
+            f"at most {positive}, the concepts that can be learned from these counts "
+            "(positive eigenvalues of M*)",
+            dim,
+            remedy,
+        )
 
 
 def _times(experiment: Experiment, problem: Problem, basis: Spectrum, rate: float) -> np.ndarray:

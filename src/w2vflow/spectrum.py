@@ -2,37 +2,46 @@
 
 import os
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+from w2vflow.bounds import SpectrumBounds, residual_bounds
 from w2vflow.checkpoint import Checkpoint
 from w2vflow.checks import argument_error
+from w2vflow.display import beside, html_table, megabytes
 from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
+from w2vflow.netcdf import read_dataset, write_dataset
 from w2vflow.operators import Operator
 from w2vflow.problem import Problem
 
-__all__ = ["Spectrum", "SpectrumBounds", "extreme_eigenpairs", "leading_eigenpairs", "spectrum_ends"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Spectrum", "extreme_eigenpairs", "leading_eigenpairs", "spectrum_ends"]
 
 Host = np.ndarray
 
-
-class SpectrumBounds(NamedTuple):
-    """What the residuals of a `Spectrum` say about its errors; each `(k,)`. See `Spectrum.error_bounds`.
-
-    Attributes:
-        eigenvalues: of `|lambda_k - exact|`.
-        directions: of the sine of the angle between `v_k` and the exact eigenvector; NaN for the
-            last pair of an incomplete basis.
-        step_times: of the relative change of a step time.
-    """
-
-    eigenvalues: Float[Host, " k"]
-    directions: Float[Host, " k"]
-    step_times: Float[Host, " k"]
+# Eigenpairs that a notebook shows.
+_SHOWN = 10
+_FIELDS = {
+    "eigenvalue": "eigenvalues",
+    "eigenvector": "eigenvectors",
+    "residual": "residuals",
+    "bath_node": "bath_nodes",
+    "bath_weight": "bath_weights",
+}
+_AXES = {
+    "eigenvalue": ("mode",),
+    "eigenvector": ("word", "mode"),
+    "residual": ("mode",),
+    "bath_node": ("bath",),
+    "bath_weight": ("bath",),
+}
 
 
 class Spectrum(eqx.Module):
@@ -53,6 +62,76 @@ class Spectrum(eqx.Module):
     residuals: Float[Host, " k"]
     bath_nodes: Float[Host, " m"]
     bath_weights: Float[Host, " m"]
+
+    def __repr__(self) -> str:
+        (_, first), *facts = self._facts()
+        return "\n  ".join([f"Spectrum({first})", *(f"{name}: {fact}" for name, fact in facts)])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return what there is to know at a glance, by name."""
+        (size, pairs), values = self.eigenvectors.shape, self.eigenvalues
+        rest = f"{self.bath_weights.sum():,.0f} eigenvalues in {len(self.bath_nodes)} nodes"
+        return [
+            ("what", f"{pairs:,} of {size:,} eigenpairs, {megabytes(self.eigenvectors)}"),
+            ("eigenvalues", f"{values[0]:.6g} .. {values[-1]:.6g}"),
+            ("largest residual", f"{self.residuals.max():.1e}"),
+            ("not held", rest if len(self.bath_nodes) else "none"),
+        ]
+
+    def _repr_html_(self) -> str:
+        pairs = zip(self.eigenvalues[:_SHOWN], self.residuals[:_SHOWN], strict=True)
+        rows = [(k, f"{value:.6g}", f"{residual:.1e}") for k, (value, residual) in enumerate(pairs, 1)]
+        return beside(
+            html_table("Spectrum", (), self._facts()),
+            html_table("Leading eigenpairs", ("concept", "eigenvalue", "residual"), rows),
+        )
+
+    def to_xarray(self, words: Sequence[str] | None = None) -> "xr.Dataset":
+        """Return a dataset over `word, mode`, and over `bath` for what is left of the spectrum.
+
+        Args:
+            words: the vocabulary, to name the rows of the eigenvectors by.
+        """
+        import xarray as xr
+
+        variables = {name: (axes, getattr(self, _FIELDS[name])) for name, axes in _AXES.items()}
+        coordinates: dict[str, Any] = {"mode": np.arange(1, len(self.eigenvalues) + 1)}
+        if words is not None:
+            if len(words) != len(self.eigenvectors):
+                expected = f"the {len(self.eigenvectors)} words of the problem, in its order"
+                raise argument_error("words", expected, f"{len(words)} words")
+            coordinates["word"] = np.array(words, dtype=object)
+        return xr.Dataset(variables, coordinates)
+
+    @classmethod
+    def from_xarray(cls, data: "xr.Dataset") -> "Spectrum":
+        """Return the spectrum of a dataset that `to_xarray` made."""
+        return cls(**{field: data[name].values for name, field in _FIELDS.items()})
+
+    def save(self, path: str | os.PathLike[str], words: Sequence[str] | None = None) -> None:
+        """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+
+        Args:
+            path: where to write.
+            words: the vocabulary, for other readers of the file.
+
+        Raises:
+            ImportError: Zarr is wanted and not installed.
+            ValueError: words of another number.
+            OSError: the file cannot be written.
+        """
+        write_dataset(self.to_xarray(words), path, "spectrum")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Spectrum":
+        """Read a spectrum written by `save`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ImportError: it is Zarr, which is not installed.
+            ValueError: the file is damaged, holds no spectrum, or was written by a later version.
+        """
+        return cls.from_xarray(read_dataset(path, "spectrum"))
 
     def leading(self, k: int) -> "Spectrum":
         """Return the first `k` pairs; eigenvalues left out join the bath, with weight 1.
@@ -94,22 +173,8 @@ class Spectrum(eqx.Module):
         They hold if no eigenvalue between those held was missed, which residuals cannot tell, and
         down to rounding, about `1e-15 max |lambda|`.
         """
-        values, residuals = self.eigenvalues, self.residuals
-        shared = _shared_residuals(values, residuals)
-        distances = np.abs(values[:, None] - values) - shared
-        np.fill_diagonal(distances, np.inf)
-        gaps = distances.min(axis=1)
-        complete = len(values) == len(self.eigenvectors)
-        if not complete:
-            gaps = np.minimum(gaps, _distance_to_unknown(values) - shared[-1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            apart = (gaps > 0) & (shared == residuals)
-            bounds = np.where(apart, np.minimum(residuals, residuals**2 / gaps), shared)
-            sines = np.where(apart, np.minimum(residuals / gaps, 1), 1.0)
-            times = np.where(bounds < np.abs(values), bounds / (np.abs(values) - bounds), np.inf)
-        if not complete:
-            sines[-1] = np.nan
-        return SpectrumBounds(bounds, sines, times)
+        complete = len(self.eigenvalues) == len(self.eigenvectors)
+        return residual_bounds(self.eigenvalues, self.residuals, complete)
 
     def require_complete(self) -> "Spectrum":
         """Return the pairs themselves, if they are the whole eigenbasis.
@@ -331,34 +396,3 @@ def _polished(product: Product, values: Host, vectors: Host) -> tuple[Host, Host
         residuals[some] = np.linalg.norm(image - block * values[some], axis=0)
         vectors[:, some] = block
     return values, residuals
-
-
-def _shared_residuals(values: Host, residuals: Host) -> Host:
-    """Return the norm of the residuals of each group of pairs closer together than their residuals."""
-    falling = algebraic(values)
-    ordered = values[falling]
-    shared = residuals[falling]
-    while True:
-        # Groups are drawn with the norms of the last round: a larger norm may reach one more pair.
-        joined = ordered[:-1] - ordered[1:] <= shared[:-1] + shared[1:]
-        groups = np.concatenate([[0], np.cumsum(~joined)])
-        norms = np.sqrt(np.bincount(groups, residuals[falling] ** 2))[groups]
-        single = np.bincount(groups)[groups] == 1
-        norms = np.where(single, residuals[falling], norms)
-        if (norms <= shared).all():
-            back = np.empty_like(shared)
-            back[falling] = shared
-            return back
-        shared = np.maximum(norms, shared)
-
-
-def _distance_to_unknown(values: Host) -> Host:
-    """Return how far each value is from where those not held may be: below the last, in value or in size."""
-    sizes, last = np.abs(values), values[-1]
-    distances = np.full(len(values), np.inf)
-    if (np.diff(values) <= 0).all():
-        distances = np.minimum(distances, values - last)
-    if (np.diff(sizes) <= 0).all():
-        distances = np.minimum(distances, sizes - abs(last))
-    # In neither order: nothing is known.
-    return np.where(np.isinf(distances), 0.0, distances)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from w2vflow.checks import argument_error
 from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
+from w2vflow.display import beside, html_table, megabytes
 
 __all__ = ["CooccurrenceStatistics", "merge"]
 
@@ -77,9 +78,33 @@ class CooccurrenceStatistics:
         object.__setattr__(self, "denominator", denominator)
 
     def __repr__(self) -> str:
-        return (
-            f"CooccurrenceStatistics({self.vocab_size:,} words, {self.counts.nnz:,} pairs seen "
-            f"({self.counts.nnz / self.vocab_size**2:.1%}), {self.metadata})"
+        (_, first), *facts = self._facts()
+        return "\n  ".join([f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return what there is to know at a glance, by name."""
+        seen, about = self.counts.nnz, self.metadata
+        facts = [
+            ("what", f"{self.vocab_size:,} words, {seen:,} pairs seen ({seen / self.vocab_size**2:.1%})"),
+            ("words", ", ".join(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
+            ("in memory", megabytes(self.counts.data, self.counts.indices, self.counts.indptr)),
+        ]
+        named = (
+            "source",
+            "window",
+            "weighting",
+            "subsampling",
+            "corpus_tokens",
+            "restricted_to_most_frequent",
+        )
+        return facts + [(name.replace("_", " "), _in_short(about[name])) for name in named if name in about]
+
+    def _repr_html_(self) -> str:
+        frequent = zip(self.words[:10], self.unigram[:10], self.word_probability[:10], strict=True)
+        rows = [(word, f"{count:,}", f"{share:.3g}") for word, count, share in frequent]
+        return beside(
+            html_table("Co-occurrence statistics", (), self._facts()),
+            html_table("First words", ("word", "occurrences", "probability"), rows),
         )
 
     @property
@@ -167,6 +192,11 @@ class CooccurrenceStatistics:
         if counts is None:
             counts = upper.data.view(np.int64)
         return denominator, [RowBlock(np.diff(upper.indptr), upper.indices, counts)]
+
+
+def _in_short(value: Any) -> str:
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return text if len(text) <= 80 else f"{text[:78]}.."
 
 
 def _whole_units(counts: sparse.csr_array, denominator: int) -> np.ndarray | None:

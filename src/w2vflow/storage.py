@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 from w2vflow.checks import argument_error
 
-__all__ = ["atomic_path", "check_writable_folder", "write_json", "write_text"]
+__all__ = ["atomic_folder", "atomic_path", "check_writable_folder", "write_json", "write_text"]
 
 
 @contextmanager
@@ -40,6 +41,36 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; rename it onto `path` when the block ends well.
+
+    A folder that stood at `path` is moved aside first, as folders cannot be replaced at once, and removed
+    at the end. After an exception the temporary folder is removed and the old one is where it was.
+
+    Raises:
+        OSError: a folder cannot be created, written or moved.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that moving is renaming.
+    around = Path(tempfile.mkdtemp(prefix=f".{target.stem}-", dir=target.parent))
+    new, old = around / target.name, around / f"old-{target.name}"
+    try:
+        new.mkdir()
+        yield new
+        if target.exists():
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(around)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

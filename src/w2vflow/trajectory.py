@@ -2,23 +2,46 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.checks import argument_error
+from w2vflow.display import beside, html_table, line_sketch, megabytes
 from w2vflow.layout import PRECISION
-from w2vflow.storage import atomic_path
+from w2vflow.netcdf import read_dataset, write_dataset
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Trajectory", "read_netcdf", "singular_values", "write_netcdf"]
+__all__ = [
+    "AXES",
+    "SeedChoice",
+    "TimeChoice",
+    "Trajectory",
+    "chosen_seeds",
+    "chosen_times",
+    "result_attributes",
+    "singular_values",
+]
+
+TimeChoice = int | float | slice | Sequence[float] | np.ndarray
+SeedChoice = int | slice | Sequence[int] | np.ndarray
+
+# The arrays of a trajectory and their axes; without the first where there is no seed axis.
+AXES = {
+    "singular_values": ("seed", "time", "mode"),
+    "loss": ("seed", "time"),
+    "error_bound": ("seed", "time", "mode"),
+    "embeddings": ("seed", "time", "word", "dim"),
+    "contexts": ("seed", "time", "word", "dim"),
+}
+# What a sketch shows of an ensemble or of many modes.
+_SKETCHED = 12
 
 
 def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"]:
@@ -49,10 +72,12 @@ class Trajectory:
         loss: the full objective `L(W)`, `([S,] T)`.
         embeddings: the weights `([S,] T, V, dim)` where they were asked for. From a closed form
             they are right up to one rotation of the embedding space at each time.
-        metadata: solver, settings, precision, device; JSON values.
+        metadata: solver, settings, problem with the SHA-256 of its counts, precision, device, versions;
+            JSON values.
         contexts: of untied weights, the context vectors `([S,] T, V, dim)` beside them.
         error_bound: proven bound on the error of `s_k^2` that stems from eigenvectors which were
             not computed, of the shape of `singular_values`; None where nothing was left out.
+        words: the vocabulary, in the order of the rows of the embeddings, where it is known.
     """
 
     source: str
@@ -63,6 +88,7 @@ class Trajectory:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     error_bound: np.ndarray | None = None
     contexts: np.ndarray | None = None
+    words: tuple[str, ...] | None = None
 
     @property
     def seeds(self) -> int | None:
@@ -94,105 +120,210 @@ class Trajectory:
         """
         if self.seeds is None or not 0 <= seed < self.seeds:
             raise argument_error("seed", f"one of the {self.seeds or 'no'} seeds, from 0", seed)
-        kept = None if self.embeddings is None else self.embeddings[seed]
-        bound = None if self.error_bound is None else self.error_bound[seed]
-        contexts = None if self.contexts is None else self.contexts[seed]
-        return replace(
-            self,
-            singular_values=self.singular_values[seed],
-            loss=self.loss[seed],
-            embeddings=kept,
-            error_bound=bound,
-            contexts=contexts,
-        )
+        return self._each(lambda array: array[seed])
+
+    def sel(self, *, time: TimeChoice | None = None, seed: SeedChoice | None = None) -> "Trajectory":
+        """Return the trajectory at some of its times, of some of its seeds.
+
+        Args:
+            time: `slice(a, b)` for the observed times from `a` to `b`, both included; one or more times
+                for the observed times nearest to them, each once; all where not given.
+            seed: one seed, whose trajectory has no seed axis; a slice or several, which keep it, counted
+                from 0 anew; all where not given.
+
+        Raises:
+            ValueError: times beyond those observed, a slice without any, or seeds that there are not.
+
+        Example:
+            >>> decay = Trajectory("flow", np.arange(4.0), np.ones((4, 1)), np.array([8.0, 4, 2, 1]))
+            >>> decay.sel(time=slice(1, 2)).loss.tolist(), decay.sel(time=2.9).loss.tolist()
+            ([4.0, 2.0], [1.0])
+        """
+        found = self
+        if seed is not None:
+            chosen = chosen_seeds(self.seeds or 0, seed)
+            found = self.of_seed(chosen) if isinstance(chosen, int) else self._each(lambda a: a[chosen])
+        if time is None:
+            return found
+        times = chosen_times(found.ts, time)
+        axis = 0 if found.seeds is None else 1
+        return replace(found._each(lambda array: np.take(array, times, axis)), ts=found.ts[times])
+
+    def _each(self, function: Callable[[np.ndarray], np.ndarray]) -> "Trajectory":
+        """Return the trajectory with the function of each of its arrays."""
+        arrays = {name: getattr(self, name) for name in AXES}
+        changed: dict[str, Any] = {n: function(array) for n, array in arrays.items() if array is not None}
+        return replace(self, **changed)
 
     def __repr__(self) -> str:
-        seeds = "1 seed" if self.seeds is None else f"{self.seeds} seeds"
-        kept = (
-            "no embeddings"
-            if self.embeddings is None
-            else f"embeddings {self.embeddings.nbytes / 1e6:.0f} MB"
-        )
+        (_, first), *facts = self._facts()
+        return "\n  ".join([f"Trajectory({first})", *(f"{name}: {fact}" for name, fact in facts)])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return what there is to know at a glance, by name."""
+        seeds = "1 seed" if self.seeds in (None, 1) else f"{self.seeds} seeds"
         loss = np.mean(self.loss, axis=0) if self.seeds else self.loss
-        return (
-            f"Trajectory({self.source}, {seeds}, "
-            f"{len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}], dim {self.dim}, "
-            f"loss {loss[0]:.6g} -> {loss[-1]:.6g}, {kept}, {dict(self.metadata)})"
+        last = np.atleast_2d(self.singular_values[..., -1, :]).mean(axis=0)
+        kept = [name for name in ("embeddings", "contexts") if getattr(self, name) is not None]
+        size = megabytes(*(getattr(self, name) for name in AXES))
+        span = f"[{self.ts[0]:.4g}, {self.ts[-1]:.4g}]"
+        about, problem = self.metadata, self.metadata.get("problem")
+        facts = [
+            ("what", f"{self.source}, {seeds}, {len(self.ts)} times in {span}, dim {self.dim}"),
+            ("loss", f"{loss[0]:.6g} -> {loss[-1]:.6g}"),
+            ("at the end", f"s_1 .. s_{self.dim} = {last[0]:.4g} .. {last[-1]:.4g}"),
+            ("kept", f"{' and '.join(kept) or 'no embeddings'}, {size} in all"),
+        ]
+        if "method" in about:
+            facts.insert(1, ("method", str(about["method"])))
+        if _is_description(problem):
+            facts.append(("problem", _described(problem)))
+        where = [f"{about[name]}" for name in ("precision", "device") if name in about]
+        if where:
+            facts.append(("computed", " on ".join(where)))
+        return facts
+
+    def _repr_html_(self) -> str:
+        squares = np.moveaxis(self.singular_values[..., :_SKETCHED] ** 2, -1, -2)
+        loss = np.atleast_2d(self.loss)[:_SKETCHED]
+        staircase = squares if self.seeds is None else squares.mean(axis=0)
+        return beside(
+            html_table("Trajectory", (), self._facts()),
+            line_sketch("loss", self.ts, {self.source: loss}),
+            line_sketch("squared singular values", self.ts, {self.source: staircase}),
         )
 
     def to_xarray(self) -> "xr.Dataset":
-        """Return a dataset with named axes `(seed,) time, mode` (and `word, dim` of embeddings)."""
+        """Return a dataset over `(seed,) time, mode` (and `word, dim` of embeddings).
+
+        Coordinates are the source, the seeds from 0, the times, the modes from 1 and the words, where
+        they are known. Attributes hold the configuration as JSON, versions, device, precision and the
+        SHA-256 of the counts, where the solver told them.
+        """
         import xarray as xr  # here, because it takes longer to import than the rest of the package
 
-        lead = ("time",) if self.seeds is None else ("seed", "time")
-        variables = {
-            "singular_values": ((*lead, "mode"), self.singular_values),
-            "loss": (lead, self.loss),
+        lead = slice(1 if self.seeds is None else 0, None)
+        arrays = {name: getattr(self, name) for name in AXES}
+        variables = {n: (AXES[n][lead], array) for n, array in arrays.items() if array is not None}
+        coordinates: dict[str, Any] = {
+            "source": self.source,
+            "time": self.ts,
+            "mode": np.arange(1, self.dim + 1),
         }
-        if self.embeddings is not None:
-            variables["embeddings"] = ((*lead, "word", "dim"), self.embeddings)
-        if self.contexts is not None:
-            variables["contexts"] = ((*lead, "word", "dim"), self.contexts)
-        if self.error_bound is not None:
-            variables["error_bound"] = ((*lead, "mode"), self.error_bound)
-        coordinates = {"time": self.ts, "mode": np.arange(1, self.dim + 1)}
         if self.seeds is not None:
             coordinates["seed"] = np.arange(self.seeds)
-        attributes = {"source": self.source, "metadata": json.dumps(self.metadata, sort_keys=True)}
+        # Without an axis of words to name, they would be most of a file.
+        if self.words is not None and any("word" in axes for axes, _ in variables.values()):
+            coordinates["word"] = np.array(self.words, dtype=object)
+        attributes = {
+            "configuration": json.dumps(self.metadata, sort_keys=True),
+            **result_attributes([self.metadata]),
+        }
         return xr.Dataset(variables, coordinates, attributes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the trajectory as netCDF, atomically; the same trajectory gives the same bytes.
+        """Write the trajectory as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+
+        The same trajectory gives the same bytes. `words` are kept beside embeddings.
 
         Raises:
+            ImportError: Zarr is wanted and not installed.
             OSError: the file cannot be written.
         """
-        write_netcdf(self.to_xarray(), path)
+        write_dataset(self.to_xarray(), path, "trajectory")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Trajectory":
-        """Read a trajectory written by `save`.
+        """Read a trajectory written by `save`, of this version or an earlier one.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or holds no trajectory.
+            ImportError: it is Zarr, which is not installed.
+            ValueError: the file is damaged, holds no trajectory, or was written by a later version.
         """
-        data = read_netcdf(path)
-        if "source" not in data.attrs or "singular_values" not in data:
-            raise argument_error("path", "a trajectory written by `Trajectory.save`", str(path))
-        return cls(
-            data.attrs["source"],
-            data["time"].values,
-            data["singular_values"].values,
-            data["loss"].values,
-            data["embeddings"].values if "embeddings" in data else None,
-            json.loads(data.attrs["metadata"]),
-            data["error_bound"].values if "error_bound" in data else None,
-            data["contexts"].values if "contexts" in data else None,
-        )
+        data = read_dataset(path, "trajectory")
+        # Files of the first format had the source and all metadata as attributes.
+        source = data.attrs["source"] if "source" in data.attrs else data["source"].item()
+        metadata = data.attrs["configuration" if "configuration" in data.attrs else "metadata"]
+        words = tuple(map(str, data["word"].values)) if "word" in data.coords else None
+        arrays = {name: data[name].values for name in AXES if name in data}
+        return cls(str(source), data["time"].values, metadata=json.loads(metadata), words=words, **arrays)
 
 
-def write_netcdf(data: "xr.Dataset", path: str | os.PathLike[str]) -> None:
-    """Write a dataset as netCDF-4, atomically."""
-    with atomic_path(path) as temporary:
-        data.to_netcdf(temporary, engine="h5netcdf")
+def _is_description(problem: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether `Problem.describe` made it: metadata may be anyone's own."""
+    return isinstance(problem, Mapping) and "statistics_sha256" in problem
 
 
-def read_netcdf(path: str | os.PathLike[str]) -> "xr.Dataset":
-    """Read a netCDF-4 file whole into memory.
+def _described(problem: Mapping[str, Any]) -> str:
+    """Return what `Problem.describe` says, in a line."""
+    sha = problem["statistics_sha256"]
+    return (
+        f"{problem['vocab_size']:,} words, {problem['loss']}, {problem['weighting'] or 'given M*'}, "
+        f"{'tied' if problem['tied'] else 'untied'}" + (f", counts {sha[:12]}" if sha else "")
+    )
+
+
+def result_attributes(metadata: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return where results come from as attributes of a dataset; what differs among them, one by one."""
+    found: dict[str, list[str]] = {}
+    for about in metadata:
+        problems = about.get("problem")
+        for problem in problems if isinstance(problems, list) else [problems]:
+            if _is_description(problem) and problem["statistics_sha256"]:
+                found.setdefault("statistics_sha256", []).append(problem["statistics_sha256"])
+        for name in ("device", "precision"):
+            if name in about:
+                found.setdefault(name, []).append(str(about[name]))
+        if "versions" in about:
+            found.setdefault("versions", []).append(json.dumps(about["versions"], sort_keys=True))
+    return {name: "; ".join(dict.fromkeys(values)) for name, values in found.items()}
+
+
+def chosen_seeds(seeds: int, seed: SeedChoice) -> int | list[int]:
+    """Return the seed, or those of a slice or of several, of so many.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is cut short, damaged or not netCDF.
+        ValueError: there is no such seed, or none at all.
     """
-    import xarray as xr
+    expected = f"among the {seeds or 'no'} seeds, from 0"
+    if isinstance(seed, slice):
+        found = list(range(seeds))[seed]
+        if not found:
+            raise argument_error("seed", f"a slice of some {expected}", seed)
+        return found
+    given = np.asarray(seed)
+    whole = given.dtype.kind in "iu" and given.ndim <= 1 and given.size > 0
+    if not whole or (given < 0).any() or (given >= seeds).any():
+        raise argument_error("seed", expected, seed)
+    if len(np.unique(given)) < given.size:
+        raise argument_error("seed", "different seeds", seed)
+    return int(given) if given.ndim == 0 else [int(number) for number in given]
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as data:
-            return data.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise argument_error(
-            "path", "a whole netCDF file", f"{path}, which is truncated or of another kind ({error})"
-        ) from error
+
+def chosen_times(ts: np.ndarray, time: TimeChoice) -> np.ndarray:
+    """Return the places, rising, of the observed times between two, or nearest to some.
+
+    Raises:
+        ValueError: none is between, or one asked for lies beyond those observed by more than the
+            distance of two.
+    """
+    observed = f"within the observed times, {ts[0]:.4g} to {ts[-1]:.4g}"
+    if isinstance(time, slice):
+        if time.step is not None:
+            raise argument_error("time", "a slice without a step", time, "Pass the times themselves.")
+        low = -np.inf if time.start is None else float(time.start)
+        high = np.inf if time.stop is None else float(time.stop)
+        between = np.flatnonzero((ts >= low) & (ts <= high))
+        if not between.size:
+            raise argument_error("time", f"a slice with some time {observed}", time)
+        return between
+    wanted = np.atleast_1d(np.asarray(time, dtype=np.float64))
+    if wanted.ndim != 1 or wanted.size == 0 or not np.isfinite(wanted).all():
+        raise argument_error("time", "a time, several, or a slice of two", time)
+    rounding = 1e-9 * np.abs(ts[[0, -1]])
+    before, after = np.maximum(rounding, [ts[1] - ts[0], ts[-1] - ts[-2]] if len(ts) > 1 else 0.0)
+    beyond = (wanted < ts[0] - before) | (wanted > ts[-1] + after)
+    if beyond.any():
+        raise argument_error("time", observed, wanted[beyond][0])
+    return np.unique(np.abs(ts[:, None] - wanted).argmin(axis=0))

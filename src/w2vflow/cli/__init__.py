@@ -1,42 +1,83 @@
-"""The command line: `w2vflow demo`, `run`, `count`, `embed`, `evaluate`, `progress`, `datasets`."""
+"""The command line: from a text to what word2vec learns of it; `COMMANDS` in the order of use."""
 
+import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Union
 
 import tyro
 
+from w2vflow import __version__
+from w2vflow.cli.ablation import RunAblation
+from w2vflow.cli.configuration import configuration_file, from_file
+from w2vflow.cli.console import one_line
 from w2vflow.cli.count import Count
 from w2vflow.cli.datasets import Datasets
 from w2vflow.cli.demo import Demo
+from w2vflow.cli.doctor import Doctor
 from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
+from w2vflow.cli.export import Export
 from w2vflow.cli.progress import HowFar
-from w2vflow.cli.study import Study
+from w2vflow.cli.report import Report
+from w2vflow.cli.run import Run, RunExperiment
+from w2vflow.cli.spectrum import Concepts
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: dict[str, Any] = {
+    "demo": Demo,
+    "run": Run,
+    "report": Report,
+    "count": Count,
+    "spectrum": Concepts,
+    "embed": Embed,
+    "export": Export,
+    "evaluate": Evaluate,
+    "progress": HowFar,
+    "datasets": Datasets,
+    "doctor": Doctor,
+}
+_STUDIES: dict[str, Any] = {"run experiment": RunExperiment, "run ablation": RunAblation}
+
+_DESCRIPTION = """When, in which order and as which subspaces word2vec learns its concepts.
+
+From your own text to an interactive page of what is learned:
+
+    w2vflow run my-text.txt
+
+w2vflow COMMAND --help tells more, with an example. w2vflow --version says which this is. Completion in
+your shell, bash for one (zsh and fish too):
+
+    w2vflow --tyro-write-completion bash ~/.local/share/bash-completion/completions/w2vflow
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exit code 2 where an argument or a file is bad.
+    """Run the command line.
+
+    Exit code 0 where all went well, 1 where a computation or a check failed, 2 where an argument or a
+    file is bad, 130 when interrupted.
 
     Args:
         arguments: command and options; those of the process where not given.
     """
-    command = tyro.cli(
-        Annotated[Demo, tyro.conf.subcommand("demo")]
-        | Annotated[Study, tyro.conf.subcommand("run")]
-        | Annotated[Count, tyro.conf.subcommand("count")]
-        | Annotated[Embed, tyro.conf.subcommand("embed")]
-        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-        | Annotated[HowFar, tyro.conf.subcommand("progress")]
-        | Annotated[Datasets, tyro.conf.subcommand("datasets")],
-        prog="w2vflow",
-        description="When, in which order and as which subspaces word2vec learns its concepts.",
-        args=arguments,
-    )
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        print(f"w2vflow {__version__}")
+        return
+    if given[:1] == ["run"] and given[1:2] not in (["experiment"], ["ablation"], ["--help"], ["-h"]):
+        given.insert(1, "experiment")
+    # Without the place in the source that a warning comes from: its message says what to do.
+    warnings.formatwarning = lambda message, *_: f"w2vflow: {message}\n"
     try:
-        command.run()
+        _parsed(given).run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain at its end once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except (ValueError, OSError, ImportError) as error:
         print(f"w2vflow: {error}", file=sys.stderr)
         raise SystemExit(2) from error
@@ -46,3 +87,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("w2vflow: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _parsed(arguments: list[str]) -> Any:
+    """Return the command that the arguments say, with all its settings."""
+    words = 2 if arguments[:1] == ["run"] else 1
+    name = " ".join(arguments[:words])
+    command: Any = _STUDIES.get(name) or COMMANDS.get(name)
+    settings: dict[str, Any] = {"config": (tyro.conf.FlagCreatePairsOff,)}
+    if command is None:
+        every = [
+            Annotated[kind, tyro.conf.subcommand(n, description=one_line(kind))]
+            for n, kind in COMMANDS.items()
+        ]
+        command = Union[tuple(every)]  # noqa: UP007
+        return tyro.cli(command, prog="w2vflow", description=_DESCRIPTION, args=arguments, **settings)
+    file = configuration_file(arguments)
+    if file is not None:
+        # The demo is an experiment too, so that what it leaves behind is rerun by either.
+        settings["default"] = from_file(command, "run experiment" if name == "demo" else name, file)
+    return tyro.cli(command, prog=f"w2vflow {name}", args=arguments[words:], **settings)

@@ -1,42 +1,142 @@
-"""What commands share: the log of a run, the folder it writes into, how numbers are shown."""
+"""What commands share: options of output, the log of a run, how results and plans are shown."""
 
+import json
 import math
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from w2vflow.checks import argument_error
 from w2vflow.storage import check_writable_folder
 
-__all__ = ["Log", "check_files", "number", "percent", "ready", "report", "start"]
+if TYPE_CHECKING:
+    from w2vflow.resources import Plan
+
+__all__ = [
+    "Console",
+    "OptionalFloat",
+    "OptionalInt",
+    "OptionalPath",
+    "Output",
+    "Settings",
+    "check_files",
+    "number",
+    "on_terminal",
+    "one_line",
+    "percent",
+    "use_float64",
+]
+
+
+# Options that need not be given, without `{None}|PATH` in the help.
+OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+OptionalInt = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+OptionalFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
 
 
 @dataclass(frozen=True)
-class Log:
-    """Prints the stages of a run with the time since its start."""
+class Output:
+    """How the result is shown."""
 
+    json: bool = False
+    """Print the result to standard output as one JSON document; stages go to standard error."""
+
+    def console(self) -> "Console":
+        """Return where results and stages go; its clock starts now."""
+        return Console(self.json, time.perf_counter())
+
+
+@dataclass(frozen=True)
+class Settings(Output):
+    """How the result is shown, and where settings come from."""
+
+    config: OptionalPath = None
+    """File of settings, .json or .toml, keys as in `vocab_size = 500`; options given beside it win."""
+    dry_run: bool = False
+    """Say what it would take of memory, disk, operations and time; compute and write nothing."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """Prints the stages of a command with the time since its start, and its result.
+
+    Attributes:
+        json: the result as JSON, and everything for people to standard error.
+        start: `time.perf_counter()` at the start.
+    """
+
+    json: bool
     start: float
 
-    @property
-    def seconds(self) -> float:
-        """Time since the start."""
-        return time.perf_counter() - self.start
-
     def __call__(self, stage: str) -> None:
-        print(f"[{self.seconds:5.1f} s] {stage}", flush=True)
+        """Say what is being done."""
+        seconds = time.perf_counter() - self.start
+        print(f"[{seconds:5.1f} s] {stage}", file=sys.stderr if self.json else sys.stdout, flush=True)
+
+    def folder(self, path: Path) -> Path:
+        """Return the folder for results, after a check that it can be written."""
+        return check_writable_folder(path, "out")
+
+    def result(
+        self, lines: Sequence[str], record: Mapping[str, Any], files: Sequence[Path] = (), last: str = ""
+    ) -> None:
+        """Show a result: lines to people, or the record as JSON.
+
+        Args:
+            lines: for people.
+            record: the same by name.
+            files: what was written.
+            last: the last line for people: where to go from here.
+        """
+        seconds = time.perf_counter() - self.start
+        if self.json:
+            written = {"files": [str(path) for path in files]} if files else {}
+            print(_document({**record, **written}))
+            return
+        shown = list(lines)
+        if files:
+            shown = [
+                *shown,
+                "",
+                "Written:",
+                *(f"  {path}" for path in files),
+                "",
+                f"Done in {seconds:.0f} s.",
+            ]
+        print("\n".join([*shown, last] if last else shown))
+
+    def plan(self, plan: "Plan", folder: Path = Path()) -> None:
+        """Show what a command would take whose results go to a folder."""
+        self.result(plan.lines(folder), {"plan": {**plan.record(), "lacking": plan.lacking(folder)}})
 
 
-def start() -> Log:
-    """Return a log that starts now; set JAX up."""
+def _document(record: Mapping[str, Any]) -> str:
+    # Loads JAX, which not every command needs; by now it has its result.
+    from w2vflow.account import plain
+
+    return json.dumps(plain(dict(record)), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def one_line(command: type) -> str:
+    """Return what a command does, for the list of all: the first line of what there is to say of it."""
+    return (command.__doc__ or "").splitlines()[0]
+
+
+def use_float64() -> None:
+    """Turn float64 on in JAX, which theory and flow need; the library itself never does."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    return Log(time.perf_counter())
 
 
-def ready(out: Path) -> tuple[Path, Log]:
-    """Return the folder for results, after a check that it can be written, and a log; set JAX up."""
-    return check_writable_folder(out, "out"), start()
+def on_terminal() -> bool:
+    """Return whether progress bars have someone to see them; a pipe or file gets plain lines."""
+    return sys.stderr.isatty()
 
 
 def check_files(argument: str, paths: tuple[Path, ...]) -> None:
@@ -50,12 +150,6 @@ def check_files(argument: str, paths: tuple[Path, ...]) -> None:
             raise argument_error(argument, "files that exist", path)
         if paths.count(path) > 1:
             raise argument_error(argument, "different files", f"{path} twice")
-
-
-def report(lines: list[str], paths: list[Path], log: Log) -> None:
-    """Print results, the files they were written to, and how long it took."""
-    print("\n".join(["", *lines, "", "Written:", *(f"  {path}" for path in paths)]))
-    print(f"\nDone in {log.seconds:.0f} s.")
 
 
 def number(value: float | None) -> str:

@@ -1,14 +1,15 @@
 """`w2vflow count`: co-occurrences of a text."""
 
-import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from w2vflow.storage import check_writable_folder
+from w2vflow.checks import argument_error
+from w2vflow.cli.console import Console, OptionalInt, Settings
+from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
 
 __all__ = ["Count"]
 
@@ -17,20 +18,25 @@ __all__ = ["Count"]
 class Count:
     """Count the co-occurrences of the words of some text, exactly, in bounded memory.
 
+    The file is all that everything else here needs of the text:
+
+        w2vflow count my-texts/ --vocab-size 3000 --out counts.npz
+        w2vflow run counts.npz
+
     A count that is killed goes on where it stopped when the same command is given again.
     """
 
-    paths: tyro.conf.Positional[tuple[str, ...]]
+    paths: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH ...")]]
     """Files, folders, patterns, - for standard input, or names of `w2vflow datasets`."""
     out: Path
     """Statistics file to write, ending in .npz."""
-    vocab_size: int | None = None
-    """How many words, the most frequent."""
-    min_count: int | None = None
-    """Or all words that occur as often. 10,000 words where neither is given."""
+    vocab_size: OptionalInt = None
+    """How many words, the most frequent; with --min-count at most so many. 2,000 are a minute's run."""
+    min_count: OptionalInt = None
+    """All words that occur as often. At most 10,000 words where neither is given."""
     window: int = 16
     """Largest distance of a pair, in words."""
-    weighting: Literal["linear", "harmonic", "flat"] = "linear"
+    weighting: Weighting = "linear"
     """Weight of a pair at distance r: window + 1 - r, 1/r or 1."""
     out_of_vocabulary: Literal["before", "after"] = "before"
     """Whether other words leave before or after windows are laid."""
@@ -44,10 +50,8 @@ class Count:
     """Frequency above which words are thinned out."""
     seed: int = 0
     """Of sampled subsampling."""
-    reader: Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"] = (
-        "auto"
-    )
-    """How files split into documents; auto looks at endings and first bytes."""
+    reader: Reader = "auto"
+    """How files split into documents; auto looks into them, and takes lines of plain text for such."""
     column: str | None = None
     """Of Parquet files and datasets."""
     bad_utf8: Literal["replace", "error"] = "replace"
@@ -55,44 +59,58 @@ class Count:
     source: str = ""
     """What the text is and its licence, kept in the file."""
     memory: str = "4GB"
-    """About how much to use, beside 200 MB for each process."""
-    workers: int | None = None
+    """About how much to use, as 512MB or 4GB, beside 200 MB for each process."""
+    workers: OptionalInt = None
     """Processes; as many as cores where not given."""
-    dry_run: bool = False
-    """Say what it would take, and stop."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:
         """Count and write the file, or print what it would take."""
-        from w2vflow.corpus.cooccurrence import count_to_file
-        from w2vflow.corpus.downloads import fetch, known
-        from w2vflow.corpus.plan import estimate
-        from w2vflow.countfile import CountFile
-
+        console = self.output.console()
+        if not self.paths:
+            raise argument_error(
+                "paths", "at least one text", "none", "Name a file, or - for standard input."
+            )
         if self.out.suffix != ".npz":
-            raise ValueError(f"Argument `out` must be a file name ending in .npz, but got {self.out}.")
-        names = {corpus.name for corpus in known()}
-        shown = sys.stderr.isatty()
+            raise argument_error("out", "a file name ending in .npz", self.out)
+        texts = found_texts(self.paths, self.reader, fetching=not self.output.dry_run)
+        if self.output.dry_run:
+            from w2vflow.corpus.plan import plan_count
+
+            plan = plan_count(
+                texts, self.reader, self.vocab_size, self.window, self.workers, memory=self.memory
+            )
+            return console.plan(plan, self.out.parent)
+        console.folder(self.out.parent)
+        start = time.perf_counter()
+        count_text(texts, self.out, console, **self._rule())
+        self._show(console, time.perf_counter() - start)
+
+    def _rule(self) -> dict[str, Any]:
+        """Return the settings of `count_to_file`."""
         settings = asdict(self)
-        for name in ("paths", "out", "dry_run"):
+        for name in ("paths", "out", "output"):
             settings.pop(name)
         if self.vocab_size is None and self.min_count is None:
-            settings["vocab_size"] = 10_000
-        paths = [
-            str(fetch(path, progress=shown)) if path in names and not Path(path).exists() else path
-            for path in self.paths
-        ]
-        if self.dry_run:
-            print("\n".join(estimate(paths, self.reader, settings["vocab_size"], self.window, self.workers)))
-            return
-        check_writable_folder(self.out.parent, "out")
-        start = time.perf_counter()
-        count_to_file(paths, self.out, progress=shown, **settings)
+            settings |= {"vocab_size": 10_000, "min_count": 1}
+        return settings
+
+    def _show(self, console: Console, seconds: float) -> None:
+        from w2vflow.countfile import CountFile
+
         file = CountFile(self.out)
         tokens = file.metadata["corpus_tokens"]
-        seconds = time.perf_counter() - start
-        print(
+        line = (
             f"{tokens:,} tokens in {file.metadata['corpus_documents']:,} documents, "
             f"{file.metadata['corpus_distinct_words']:,} distinct words; {len(file.words):,} words and "
             f"{file.pairs:,} pairs counted in {seconds:.1f} s ({tokens / seconds:,.0f} tokens a second)."
         )
-        print(f"Written: {self.out} ({self.out.stat().st_size / 1e6:.2f} MB)")
+        size = self.out.stat().st_size
+        record = {
+            "words": len(file.words),
+            "pairs": file.pairs,
+            "bytes": size,
+            "seconds": seconds,
+            "metadata": dict(file.metadata),
+        }
+        console.result([line, f"Written: {self.out} ({size / 1e6:.2f} MB)"], {"out": str(self.out), **record})

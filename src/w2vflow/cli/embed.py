@@ -1,15 +1,18 @@
 """`w2vflow embed`: word vectors from counts, with no training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from w2vflow.checks import argument_error, check_dimension
-from w2vflow.cli.console import ready, report
+from w2vflow.cli.console import OptionalInt, Settings, use_float64
 
-__all__ = ["Embed"]
+if TYPE_CHECKING:
+    from w2vflow.resources import Plan
+
+__all__ = ["Embed", "Format", "vector_format"]
 
 Format = Literal["word2vec-text", "word2vec-binary", "safetensors", "tensorboard"]
 
@@ -39,35 +42,53 @@ class Embed:
     """.bin for word2vec's binary format, .txt or .vec for text, .safetensors; other names need `--format`."""
     dim: int = 200
     """Dimension of the vectors, at most the number of words."""
-    vocab_size: int | None = None
+    vocab_size: OptionalInt = None
     """Only the most frequent words, so many."""
     format: Format | None = None
     """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:
         """Compute the vectors and write them."""
-        written = self.format or _format(self.out)
-        _, log = ready(self.out.parent)
+        console, written = self.output.console(), self.format or vector_format(self.out)
+        if self.output.dry_run:
+            return console.plan(self._plan(), self.out.parent)
+        console.folder(self.out.parent)
+        use_float64()
         from w2vflow.corpus.catalog import load_statistics
         from w2vflow.semantics.embeddings import embed
         from w2vflow.semantics.vectors import export_vectors
 
-        log("counts")
+        console("counts")
         stats = load_statistics(self.statistics)
         if self.vocab_size is not None:
             stats = stats.most_frequent(self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
-        log(f"vectors of {stats.vocab_size:,} words")
+        console(f"vectors of {stats.vocab_size:,} words")
         vectors = embed(stats, dim=self.dim)
-        log("file")
+        console("file")
         export_vectors(self.out, vectors, stats.words, written)
         seen = stats.counts.nnz / stats.vocab_size**2
         line = f"{stats.vocab_size:,} words in {self.dim} dimensions, from {seen:.1%} of all pairs seen."
-        report([line], [self.out], log)
+        record = {"words": stats.vocab_size, "dim": self.dim, "pairs_seen": seen, "format": written}
+        console.result(["", line], record, [self.out])
+
+    def _plan(self) -> "Plan":
+        from w2vflow.corpus.catalog import open_statistics
+        from w2vflow.forecast import plan_embed
+
+        file = open_statistics(self.statistics)
+        size = len(file.words) if self.vocab_size is None else self.vocab_size
+        check_dimension(self.dim, size)
+        return plan_embed(size, file.pairs, self.dim)
 
 
-def _format(out: Path) -> Format:
-    """Return the format that the ending of a file stands for."""
+def vector_format(out: Path) -> Format:
+    """Return the format that the ending of a file of vectors stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
     ending = Path(out.stem).suffix if out.suffix == ".gz" else out.suffix
     if ending not in _BY_ENDING or (out.suffix == ".gz" and ending == ".safetensors"):
         raise argument_error(

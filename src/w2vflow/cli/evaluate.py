@@ -1,16 +1,16 @@
 """`w2vflow evaluate`: word vectors from any program, by analogies and by similarity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
 from w2vflow.checks import argument_error
-from w2vflow.cli.console import check_files, number, percent
-from w2vflow.storage import check_writable_folder, write_json
+from w2vflow.cli.console import OptionalInt, Settings, check_files, number, percent
 
 if TYPE_CHECKING:
+    from w2vflow.resources import Plan
     from w2vflow.semantics.analogies import AnalogyScore
     from w2vflow.semantics.questions import Questions
     from w2vflow.semantics.similarity import SimilarityScore
@@ -25,7 +25,7 @@ class Evaluate:
     Vectors may come from any program: word2vec text and binary, as gensim writes them, GloVe, fastText
     text, safetensors, TensorBoard. Several files are set beside each other, one row each:
 
-    w2vflow evaluate mine.bin glove.txt --questions questions-words.txt --pairs wordsim353.txt
+        w2vflow evaluate mine.bin glove.txt --questions questions-words.txt --pairs wordsim353.txt
 
     Questions with an unknown word are counted and, in the column `of all`, are wrong: models with
     different vocabularies can be compared by that column only. Similarity is Spearman's correlation.
@@ -39,40 +39,52 @@ class Evaluate:
     """Files of word pairs with ratings, as WordSim-353, SimLex-999 and MEN."""
     method: Literal["3CosAdd", "3CosMul"] = "3CosAdd"
     """Rule that answers a question: sums of cosines or products."""
-    restrict_vocab: int | None = None
+    restrict_vocab: OptionalInt = None
     """Only the first so many words of each file, the most frequent in most."""
     by_category: bool = False
     """Show every category of questions."""
     errors: Literal["strict", "backslashreplace"] = "strict"
     """What to do with words that are not UTF-8: stop, or write their bytes out."""
-    json: Path | None = None
-    """File to write all scores into, too."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:
         """Score every file and print the tables."""
         self._check_files()
+        console = self.output.console()
         from w2vflow.semantics.questions import read_questions
 
         questions = {path: read_questions(path) for path in self.questions}
+        if self.output.dry_run:
+            return console.plan(self._plan(sum(map(len, questions.values()))))
         results = [self._score(path, questions) for path in self.vectors]
         width = max(len("vectors"), *(len(str(result.path)) for result in results))
+        lines: list[str] = []
         for path in questions:
-            print("\n".join([f"{path}: analogies, {self.method}", *_analogies(results, path, width)]))
+            lines += [f"{path}: analogies, {self.method}", *_analogies(results, path, width)]
             if self.by_category:
-                for result in results:
-                    print(f"\n{result.path}\n{result.analogies[path]}")
-            print()
+                lines += [f"\n{result.path}\n{result.analogies[path]}" for result in results]
+            lines.append("")
         for path in self.pairs:
-            print("\n".join([f"{path}: similarity", *_similarity(results, path, width), ""]))
+            lines += [f"{path}: similarity", *_similarity(results, path, width), ""]
         if questions:
-            print("unknown: questions with a word that has no vector; of all: these counted as wrong")
-        if self.json is not None:
-            # Loads JAX, which nothing else here needs.
-            from w2vflow.account import plain
+            lines.append("unknown: questions with a word that has no vector; of all: these counted as wrong")
+        settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
+        console.result(lines, settings | {"results": [result.record() for result in results]})
 
-            settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
-            write_json(self.json, plain(settings | {"results": [result.record() for result in results]}))
-            print(f"Written: {self.json}")
+    def _plan(self, asked: int) -> "Plan":
+        """Return what it takes to answer so many questions: an inner product with every word for each."""
+        from w2vflow.resources import Plan, measure_speed
+
+        # A number takes four bytes in binary files, some ten in text.
+        sizes = [
+            sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir()))
+            // (4 if path.suffix in (".bin", ".safetensors") else 10)
+            for path in self.vectors
+        ]
+        operations = 2.0 * asked * sum(sizes)
+        seconds = 1.0 + operations / measure_speed().products + sum(sizes) / 1e7
+        note = f"{asked:,} questions to each file; numbers in them taken from their sizes"
+        return Plan(16 * max(sizes), 0, operations, seconds, (note,))
 
     def _check_files(self) -> None:
         """Raise where something is missing or in the way."""
@@ -84,8 +96,6 @@ class Evaluate:
             )
         for name in ("vectors", "questions", "pairs"):
             check_files(name, getattr(self, name))
-        if self.json is not None:
-            check_writable_folder(self.json.parent, "json")
 
     def _score(self, path: Path, questions: "dict[Path, Questions]") -> "_Result":
         from w2vflow.semantics.analogies import evaluate_analogies

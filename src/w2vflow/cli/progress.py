@@ -1,13 +1,13 @@
 """`w2vflow progress`: how far a model has got on the theory's axis of time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from w2vflow.checks import argument_error
-from w2vflow.cli.console import check_files, start
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
 from w2vflow.storage import check_writable_folder
 
 if TYPE_CHECKING:
@@ -36,14 +36,15 @@ class HowFar:
     """Files of vectors, in any format that `w2vflow evaluate` reads."""
     statistics: str
     """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
-    vocab_size: int | None = None
+    vocab_size: OptionalInt = None
     """Only the most frequent words of the statistics, so many."""
     untied: bool = False
     """Compare with a theory in which words have two vectors, as in word2vec, and not one."""
     concepts: int = 10
     """How many concepts to list, with the share of its final strength that each has reached."""
-    figure: Path | None = None
+    figure: OptionalPath = None
     """Write the curve of similarity over time as this .png and .svg."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:
         """Fit every file and print times and concepts."""
@@ -52,31 +53,38 @@ class HowFar:
         check_files("vectors", self.vectors)
         if self.concepts < 0:
             raise argument_error("concepts", "0 or more", self.concepts)
-        if self.figure is not None:
+        if self.figure is not None and not self.output.dry_run:
             check_writable_folder(self.figure.parent, "figure")
-        log = start()
+        console = self.output.console()
+        use_float64()
         from w2vflow.corpus.catalog import load_statistics
         from w2vflow.problem import Problem
         from w2vflow.semantics.progress import fit_progress
         from w2vflow.semantics.vectors import import_vectors
 
-        log("counts and vectors")
+        console("counts and vectors")
         stats = load_statistics(self.statistics)
         if self.vocab_size is not None:
             stats = stats.most_frequent(self.vocab_size)
         models = {path: import_vectors(path) for path in self.vectors}
-        log(f"concepts of {stats.vocab_size:,} words")
+        dim = max(model.vectors.shape[1] for model in models.values())
+        if self.output.dry_run:
+            from w2vflow.forecast import plan_spectrum
+
+            k = min(dim, stats.vocab_size)
+            return console.plan(plan_spectrum(stats.vocab_size, stats.counts.nnz // 2, k))
+        console(f"concepts of {stats.vocab_size:,} words")
         problem = Problem.from_statistics(stats, tied=not self.untied)
-        spectrum = _spectrum(problem, max(model.vectors.shape[1] for model in models.values()))
+        spectrum = _spectrum(problem, dim)
         fits = {}
         for path, (words, vectors) in models.items():
             try:
                 fits[path] = fit_progress(vectors, words, spectrum, stats.words, tied=not self.untied)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-        print("\n".join(["", *_table(fits), *_concepts(fits, spectrum, stats.words, self.concepts)]))
-        if self.figure is not None:
-            print("\n".join(["", "Written:", *(f"  {path}" for path in _draw(fits, self.figure))]))
+        lines = ["", *_table(fits), *_concepts(fits, spectrum, stats.words, self.concepts)]
+        files = [] if self.figure is None else _draw(fits, self.figure)
+        console.result(lines, {"vectors": [_record(path, fit) for path, fit in fits.items()]}, files)
 
 
 def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
@@ -85,6 +93,22 @@ def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
 
     eigenpairs = leading_eigenpairs if problem.tied else extreme_eigenpairs
     return eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
+
+
+def _record(path: Path, fit: "Progress") -> dict[str, Any]:
+    """Return everything that was found of a file, by name, without the curve of similarity."""
+    return {
+        "file": str(path),
+        "common_words": fit.common_words,
+        "similarity": fit.similarity,
+        "ceiling": fit.ceiling,
+        "time": fit.time,
+        "interval": fit.interval,
+        "concepts_learned": fit.concepts_learned,
+        "eigenvalues": fit.eigenvalues,
+        "step_times": fit.step_times,
+        "strengths": fit.strengths,
+    }
 
 
 def _table(fits: "dict[Path, Progress]") -> list[str]:

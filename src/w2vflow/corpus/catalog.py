@@ -1,15 +1,18 @@
 """Statistics and corpora by name: those that come with the package, those that can be fetched, and files."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.downloads import cached_path, known
+from w2vflow.countfile import CountFile
 from w2vflow.statistics import CooccurrenceStatistics
 
-__all__ = ["Entry", "bundled_names", "entries", "load_statistics"]
+__all__ = ["Entry", "bundled_names", "entries", "load_statistics", "open_statistics"]
 
 _BUNDLED = resources.files("w2vflow.corpus") / "bundled"
 
@@ -71,14 +74,36 @@ def load_statistics(name: str | os.PathLike[str]) -> CooccurrenceStatistics:
         >>> load_statistics("enwiki15k-v3000").words[:3]
         ('the', 'of', 'and')
     """
+    with _located(name) as path:
+        return CooccurrenceStatistics.load(path)
+
+
+def open_statistics(name: str | os.PathLike[str]) -> CountFile:
+    """Return the file of bundled statistics, or one by path: its words and how many pairs, no counts yet.
+
+    Raises:
+        ValueError: as `load_statistics`.
+
+    Example:
+        >>> open_statistics("enwiki15k-v3000").pairs
+        4223005
+    """
+    with _located(name) as path:
+        return CountFile(path)
+
+
+@contextmanager
+def _located(name: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield the path of bundled statistics or of a file."""
     if str(name) in bundled_names():
         with resources.as_file(_BUNDLED / f"{name}.npz") as path:
-            return CooccurrenceStatistics.load(path)
-    if not Path(name).is_file():
+            yield path
+    elif Path(name).is_file():
+        yield Path(name)
+    else:
         raise argument_error(
             "name",
             f"one of the bundled statistics {list(bundled_names())} or the path of a statistics file",
             repr(str(name)),
             "Make a file from your own text with `w2vflow count`.",
         )
-    return CooccurrenceStatistics.load(name)

@@ -96,8 +96,8 @@ def count_to_file(
     Args:
         paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
         out: the file to write.
-        vocab_size, min_count, vocabulary: how to choose the words, one of the three. Ties are
-            broken by the word.
+        vocab_size, min_count, vocabulary: how to choose the words: so many, all that occur as
+            often, at most so many of these where both are given, or a list. Ties are broken by the word.
         window, weighting, out_of_vocabulary, min_document_words, tokens, subsampling,
             subsample_threshold, seed: see `CountingRule`.
         source: what the text is and its licence, kept in the metadata.

@@ -14,7 +14,7 @@ from w2vflow.storage import check_writable_folder, write_text
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Corpus", "cached_path", "fetch", "known", "wikipedia"]
+__all__ = ["Corpus", "cache_folder", "cached_path", "fetch", "known", "wikipedia"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path 
     Raises:
         ValueError: an unknown name.
     """
-    path = _cache_folder(cache) / _find(name).filename
+    path = cache_folder(cache) / _find(name).filename
     return path if path.is_file() else None
 
 
@@ -170,7 +170,7 @@ def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: b
         UserWarning: nobody vouches for the SHA-256 of the file, and this is the first time it is used.
     """
     corpus = _find(name)
-    path = _cache_folder(cache) / corpus.filename
+    path = cache_folder(cache) / corpus.filename
     trusted = _expected_sha256(corpus, path) is None
     if path.is_file():
         try:
@@ -203,7 +203,8 @@ def _find(name: str) -> Corpus:
     )
 
 
-def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
+def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
+    """Return where fetched files are kept: `cache`, else `W2VFLOW_CACHE`, else the platform's folder."""
     import pooch
 
     return Path(cache or os.environ.get("W2VFLOW_CACHE") or pooch.os_cache("w2vflow")).expanduser()

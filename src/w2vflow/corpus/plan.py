@@ -5,11 +5,15 @@ from pathlib import Path
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import PathLike, expand_paths
-from w2vflow.resources import available_cores
+from w2vflow.resources import Plan, Speed, available_cores, measure_speed, readable_bytes
 
-__all__ = ["estimate", "memory_bytes", "text_bytes"]
+__all__ = ["memory_bytes", "plan_count", "text_bytes"]
 
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet")
+# Numbers fetched a second by the machine on which speeds of counting were measured.
+_NUMBERS = 1.24e9
+# Bytes of a process, and of text on its way; seconds until the compiled code is there.
+_PROCESS, _BUFFERS, _START = 200e6, 100e6, 3.0
 
 
 def memory_bytes(memory: str | int) -> int:
@@ -32,29 +36,53 @@ def memory_bytes(memory: str | int) -> int:
         raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
 
 
-def estimate(
-    paths: Iterable[PathLike], reader: str, vocab_size: int | None, window: int, workers: int | None
-) -> list[str]:
-    """Return what a count of these files would take, in lines to read, without reading them.
+def plan_count(
+    paths: Iterable[PathLike],
+    reader: str,
+    vocab_size: int | None,
+    window: int,
+    workers: int | None = None,
+    *,
+    memory: str | int = "4GB",
+    speed: Speed | None = None,
+) -> Plan:
+    """Return what a count of these files takes, without reading them.
 
-    Sizes of packed files are taken times four. Speeds are those of two cores of an AMD EPYC at
-    2.6 GHz: 45 MB of text and 150 million pairs a second for each.
+    Sizes of packed files are taken times four, words as 6.3 bytes of text.
+
+    Args:
+        paths, reader, window, workers, memory: as `count` takes them.
+        vocab_size: 10,000 words where not given: how many occur often enough is not known beforehand.
+        speed: of the machine; measured where not given.
+
+    Raises:
+        ValueError: no such files, or a memory that is not a size.
     """
     files = expand_paths(paths) if reader != "dataset" else []
     text = sum(Path(f).stat().st_size * (4 if f.endswith(_PACKED) else 1) for f in files if f != "-")
     tokens = text / 6.3
     size = vocab_size or 10_000
-    # Of the pairs that could be, half at most are seen more than never; no more than there are places.
-    pairs = min(size * (size + 1) / 2, tokens * window / 4)
+    met = tokens * window
+    places = size * (size + 1) / 2
+    # Different ones among those met: Wikipedia, 10 to 40 million words, 2,000 to 371,247 of them, to 15%.
+    pairs = met * places / (met + 10 * places)
     cores = workers or available_cores()
-    seconds = (text / 45e6 + 2 * tokens * window / 300e6) / cores + pairs / 15e6
-    return [
-        f"{len(files)} files, about {text / 1e6:,.0f} MB of text, {tokens / 1e6:,.1f} million tokens",
-        f"work folder: about {tokens * 4.5 / 1e6 + pairs * 12 / 1e6:,.0f} MB of disk",
-        f"statistics: up to {pairs / 1e6:,.1f} million pairs, {pairs * 1.2 / 1e6:,.0f} MB of disk",
-        f"operations: about {2 * tokens * window / 1e9:,.1f} billion additions of integers",
-        f"time: about {seconds:,.0f} s on {cores} cores",
+    speed = measure_speed() if speed is None else speed
+    # On a core that fetches 1.24e9 numbers a second: 45 MB of text and 150 million pairs a second; and 15
+    # million pairs a second are put in order and written.
+    seconds = ((text / 45e6 + met / 150e6) / cores + pairs / 15e6) * _NUMBERS / speed.rows
+    work, file = tokens * 4.5 + pairs * 12, pairs * 1.2
+    notes = [
+        f"{len(files)} files, about {readable_bytes(text)} of text, {tokens / 1e6:,.1f} million tokens",
+        f"about {pairs / 1e6:,.1f} million different pairs of {size:,} words",
+        f"disk: {readable_bytes(work)} for the work folder, which is removed at the end, "
+        f"{readable_bytes(file)} for the statistics",
+        f"operations: additions of integers; time: on {cores} cores",
     ]
+    if "-" in files or reader == "dataset":
+        notes.append("how much text will come is not known: nothing of it is in these figures")
+    need = min(memory_bytes(memory), 12 * pairs + _BUFFERS) + cores * _PROCESS
+    return Plan(round(need), round(work + file), met + text, _START + seconds, tuple(notes))
 
 
 def text_bytes(paths: list[PathLike], reader: str) -> int | None:

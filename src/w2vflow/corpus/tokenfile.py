@@ -158,8 +158,8 @@ def tokenize(
     Args:
         paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
         out: the folder to make. Its parent holds some 10 bytes a word more while this runs.
-        vocab_size, min_count, vocabulary: how to choose the words, one of the three. Ties are
-            broken by the word.
+        vocab_size, min_count, vocabulary: how to choose the words: so many, all that occur as
+            often, at most so many of these where both are given, or a list. Ties are broken by the word.
         tokens: how text is cut into words: see `tokenizer`.
         min_document_words: documents with fewer words are left out.
         source: what the text is and its licence, kept in the metadata.

@@ -93,20 +93,22 @@ def choose_words(
     Args:
         frequency: occurrences of every word of the corpus.
         vocab_size: how many words.
-        min_count: or all words that occur as often.
+        min_count: or all words that occur as often; with `vocab_size`, at most so many of them.
         vocabulary: or these words in this order.
 
     Raises:
-        ValueError: not exactly one of the three given, or more words asked for than there are.
+        ValueError: none given, `vocabulary` with another, or more words asked for than there are.
 
     Example:
         >>> choose_words(Counter("abracadabra"), 3, None, None)
         ['a', 'b', 'r']
     """
-    given = [value is not None for value in (vocab_size, min_count, vocabulary)]
-    if sum(given) != 1:
+    chosen = (vocab_size, min_count) != (None, None)
+    if chosen == (vocabulary is not None):
         raise argument_error(
-            "vocab_size", "given, or `min_count`, or `vocabulary`, one of them", f"{sum(given)} of them"
+            "vocab_size",
+            "given, or `min_count`, or both, or `vocabulary`",
+            "`vocabulary` beside it" if chosen else "none of them",
         )
     if vocabulary is not None:
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
@@ -123,8 +125,15 @@ def choose_words(
     if min_count is not None:
         kept = [word for word in ranked if frequency[word] >= min_count]
         if min_count < 1 or not kept:
-            raise argument_error("min_count", "at least 1 and reached by some word", min_count)
-        return kept
+            raise argument_error(
+                "min_count",
+                "at least 1 and reached by some word",
+                min_count,
+                f"The most frequent word occurs {max(frequency.values(), default=0)} times.",
+            )
+        if vocab_size is not None and vocab_size < 1:
+            raise argument_error("vocab_size", "at least 1", vocab_size)
+        return kept[:vocab_size]
     assert vocab_size is not None
     if not 1 <= vocab_size <= len(ranked):
         raise argument_error(

@@ -3,14 +3,30 @@
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 
-from w2vflow.plotting.style import BLACK, BLUE, ORANGE, RED, SKY, add_legend, axes_or_new, shades, time_label
+from w2vflow.checks import argument_error
+from w2vflow.plotting.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    SKY,
+    add_legend,
+    axes_or_new,
+    font_size,
+    line_width,
+    shades,
+    time_label,
+)
 from w2vflow.spectrum import Spectrum
 from w2vflow.trajectory import Trajectory
 
@@ -25,23 +41,19 @@ __all__ = [
     "plot_step_times",
 ]
 
+# Widths in units of the style's.
 STYLES: dict[str, dict[str, Any]] = {
-    "theory": {"color": BLACK, "linestyle": ":", "linewidth": 1.8, "zorder": 4, "label": "closed form"},
+    "theory": {"color": BLACK, "linestyle": ":", "linewidth": 1.2, "zorder": 4, "label": "closed form"},
     "theory-discrete": {
         "color": BLUE,
         "linestyle": (0, (1, 1.5)),
-        "linewidth": 1.8,
+        "linewidth": 1.2,
         "zorder": 4,
         "label": "closed form at this step size",
     },
-    "flow": {"color": ORANGE, "linewidth": 3.5, "zorder": 2, "label": "gradient flow"},
-    "sgd": {"color": SKY, "linewidth": 1.0, "alpha": 0.8, "zorder": 3, "label": "SGD, every seed"},
-}
-# Edged in white, to be seen on a line of the same colour.
-PREDICTED: dict[str, Any] = {
-    "linewidth": 1.2,
-    "linestyle": (0, (4, 2)),
-    "path_effects": [withStroke(linewidth=2.4, foreground="white")],
+    "flow": {"color": ORANGE, "linewidth": 2.3, "zorder": 2, "label": "gradient flow"},
+    "gd": {"color": GREEN, "linewidth": 1.0, "zorder": 3, "label": "gradient descent"},
+    "sgd": {"color": SKY, "linewidth": 0.7, "alpha": 0.8, "zorder": 3, "label": "SGD, every seed"},
 }
 MARKERS: dict[str, dict[str, Any]] = {
     "flow": {"marker": "o", "markerfacecolor": "none", "color": RED, "label": "gradient flow"},
@@ -76,13 +88,13 @@ def plot_singular_values(
 
     Args:
         trajectories: on any times.
-        spectrum: draws the levels `lambda_k` that the squared singular values tend to.
+        spectrum: draws the levels `|lambda_k|` that the squared singular values tend to.
         legend: name the sources.
         time_unit, ax: as in `plot_loss`.
     """
     ax = axes_or_new(ax)
     if spectrum is not None:
-        for value in spectrum.eigenvalues[: trajectories[0].dim]:
+        for value in np.abs(spectrum.eigenvalues[: trajectories[0].dim]):
             ax.axhline(value, color="0.85", linewidth=0.8, zorder=0)
     for traj in trajectories:
         squares = traj.singular_values**2
@@ -97,7 +109,7 @@ def plot_singular_values(
 def plot_concepts(
     theory: Trajectory,
     flow: Trajectory,
-    sgd: Trajectory,
+    sgd: Trajectory | None = None,
     *,
     concepts: int,
     time_unit: float = 1.0,
@@ -110,34 +122,64 @@ def plot_concepts(
 
     Args:
         theory, flow: of one seed.
-        sgd: of all seeds.
+        sgd: of one seed or all.
         concepts: how many to draw.
         title: over the panel.
         time_unit, ax: as in `plot_loss`.
+
+    Raises:
+        ValueError: more concepts than a trajectory has directions.
     """
+    fewest = min(traj.dim for traj in (theory, flow, sgd) if traj is not None)
+    if not 1 <= concepts <= fewest:
+        raise argument_error("concepts", f"between 1 and the dimension {fewest}", concepts)
     ax = axes_or_new(ax)
     for mode, shade in enumerate(shades(concepts)):
-        for seed in sgd.singular_values[..., mode]:
-            ax.plot(sgd.ts / time_unit, seed**2, color=shade, linewidth=0.9, alpha=0.35, zorder=2)
-        ax.plot(flow.ts / time_unit, flow.singular_values[:, mode] ** 2, color=shade, linewidth=3, zorder=3)
+        if sgd is not None:
+            for seed in sgd.singular_values if sgd.seeds else sgd.singular_values[None]:
+                ax.plot(sgd.ts / time_unit, seed[:, mode] ** 2, color=shade, **faint_line())
+        flow_square = flow.singular_values[:, mode] ** 2
+        ax.plot(flow.ts / time_unit, flow_square, color=shade, linewidth=line_width(2), zorder=3)
         predicted = theory.singular_values[:, mode] ** 2
-        ax.plot(theory.ts / time_unit, predicted, color=shade, zorder=4, **PREDICTED)
+        ax.plot(theory.ts / time_unit, predicted, color=shade, zorder=4, **predicted_line())
     ax.set(xlabel=time_label(time_unit), ylabel=r"squared singular values $s_k^2$", title=title)
     ax.set_xlim(0, theory.ts[-1] / time_unit)
     ax.set_ylim(0)
     return ax
 
 
-def label_concepts(figure: Figure, concepts: int) -> None:
-    """Write below a figure of `plot_concepts` panels what its lines and colours are."""
+def predicted_line() -> dict[str, Any]:
+    """Return how a prediction is drawn: dashed, edged in white to be seen on a line of its own colour."""
+    return {
+        "linewidth": line_width(0.8),
+        "linestyle": (0, (4, 2)),
+        "path_effects": [withStroke(linewidth=line_width(1.6), foreground="white")],
+    }
+
+
+def faint_line() -> dict[str, Any]:
+    """Return how one seed of many is drawn."""
+    return {"linewidth": line_width(0.6), "alpha": 0.35, "zorder": 2}
+
+
+def label_concepts(figure: Figure, concepts: int, *, theory: str = "closed form", sgd: bool = True) -> None:
+    """Write below a figure of `plot_concepts` panels what its lines and colours are.
+
+    Args:
+        figure: with a constrained layout.
+        concepts: how many are drawn.
+        theory: what made the prediction.
+        sgd: whether it is drawn.
+    """
     lines = [
-        Line2D([], [], color=BLACK, label="closed form", **PREDICTED),
-        Line2D([], [], color=BLACK, linewidth=3, label="gradient flow"),
-        Line2D([], [], color=BLACK, linewidth=0.9, alpha=0.35, label="SGD, every seed"),
+        Line2D([], [], color=BLACK, label=theory, **predicted_line()),
+        Line2D([], [], color="0.6", linewidth=line_width(2), label="gradient flow"),
     ]
+    if sgd:
+        lines.append(Line2D([], [], color=BLACK, label="SGD, every seed", **faint_line()))
     colours = [
-        Line2D([], [], color=shade, linewidth=4, label=f"concept {mode}" if mode == 1 else str(mode))
-        for mode, shade in enumerate(shades(concepts), 1)
+        Line2D([], [], color=shade, linewidth=line_width(2.7), label=f"concept {n}" if n == 1 else str(n))
+        for n, shade in enumerate(shades(concepts), 1)
     ]
     figure.legend(
         handles=lines + colours,
@@ -160,32 +202,78 @@ def plot_embedding_slice(
 ) -> Axes:
     """Draw the embedding cloud at one time, some words by name.
 
+    Names are left out where one would lie on another, or in the heap about the origin.
+
     Args:
         coordinates: `(V, 3)`: two axes and the colour.
         words: the vocabulary.
-        labelled: rows to name.
+        labelled: rows to name, the most important first.
         limit: half the width of the axes, the same for slices to be compared.
         title: over the slice.
         ax: as in `plot_loss`.
     """
     ax = axes_or_new(ax)
     limit = 1.05 * float(np.abs(coordinates[:, :2]).max()) if limit is None else limit
-    shade = 0.5 * limit
     across, up, colour = coordinates.T
-    ax.scatter(across, up, c=colour, cmap="cividis", vmin=-shade, vmax=shade, s=5, alpha=0.6)
-    placed: list[np.ndarray] = []
-    for row in labelled:
-        spot = coordinates[row, :2]
-        # A name on top of another is worse than none.
-        if all(
-            np.abs(spot - other)[1] > 0.055 * limit or np.abs(spot - other)[0] > 0.35 * limit
-            for other in placed
-        ):
-            ax.annotate(words[row], (spot[0], spot[1]), fontsize=7, xytext=(2, 2), textcoords="offset points")
-            placed.append(spot)
+    size = (0.37 * float(mpl.rcParams["lines.markersize"])) ** 2
+    shade = 0.5 * limit
+    ax.scatter(across, up, c=colour, cmap="cividis", vmin=-shade, vmax=shade, s=size, alpha=0.7, linewidths=0)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
     ax.set(xlabel="along concept 1", ylabel="along concept 2")
+    name_words(ax, coordinates[:, :2], words, labelled, limit)
     return ax
+
+
+def name_words(
+    ax: Axes, spots: np.ndarray, words: Sequence[str], labelled: Sequence[int], limit: float
+) -> dict[int, Annotation]:
+    """Write names beside their dots, each at the first of four places with room for it; return them by row.
+
+    Args:
+        ax: of limits `-limit .. limit` both ways.
+        spots: where the words are, `(V, 2)`.
+        words, labelled, limit: as in `plot_embedding_slice`.
+    """
+    points = font_size("x-small")
+    figure = ax.get_figure()
+    assert figure is not None
+    box = ax.get_position()
+    inches = min(box.width * figure.bbox.width, box.height * figure.bbox.height) / figure.dpi
+    # Units of the axes to a point: for the panel that there is and for smaller and larger ones that a
+    # layout may yet make of it.
+    units = 2 * limit / (np.array([0.8, 1.0, 1.25]) * inches * 72)
+    taken: list[np.ndarray] = []
+    written: dict[int, Annotation] = {}
+    for row in labelled:
+        x, y = spots[row]
+        if np.hypot(x, y) < 0.1 * limit:
+            continue
+        size = np.array([0.62 * points * len(words[row]), 1.25 * points])
+        # Outward first, away from the heap.
+        out, over = (1 if x > 0 else -1), (1 if y > 0 else -1)
+        for towards in ((out, over), (out, -over), (-out, over), (-out, -over)):
+            nearest = spots[row] + units[:, None] * np.where(np.array(towards) > 0, 2, -2 - size)
+            ends = np.concatenate([nearest, nearest + units[:, None] * size], axis=1)
+            if np.abs(ends[:2]).max() <= limit and not any(_overlap(ends, other) for other in taken):
+                taken.append(ends)
+                written[row] = ax.annotate(
+                    words[row],
+                    (x, y),
+                    xytext=(2 * towards[0], 2 * towards[1]),
+                    textcoords="offset points",
+                    fontsize=points,
+                    ha="left" if towards[0] > 0 else "right",
+                    va="bottom" if towards[1] > 0 else "top",
+                    path_effects=[withStroke(linewidth=1.2, foreground="white", alpha=0.8)],
+                )
+                break
+    return written
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether boxes `(n, 4)`, lower left and upper right corners, overlap in any of n cases."""
+    apart = (one[:, 2:] < other[:, :2]) | (other[:, 2:] < one[:, :2])
+    return not apart.any(axis=1).all()
 
 
 def plot_step_times(
@@ -208,9 +296,8 @@ def plot_step_times(
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
     for source, times in measured.items():
         up, up_bar = _mean_and_bar(times / time_unit)
-        ax.errorbar(
-            across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **MARKERS[source]
-        )
+        marker = MARKERS.get(source, {"marker": "^", "color": GREEN, "label": source})
+        ax.errorbar(across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **marker)
     unit = "" if time_unit == 1 else r" / $t_1$"
     ax.set(xlabel=f"step time predicted in closed form{unit}", ylabel=f"step time measured{unit}")
     add_legend(ax)
@@ -257,10 +344,11 @@ def plot_persistence(
 
 
 def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
-    style = STYLES[source]
+    style = STYLES.get(source, {"color": RED, "linewidth": 1.0, "zorder": 3, "label": source})
     for index, curve in enumerate(curves):
         label = style["label"] if index == 0 else None
-        ax.plot(ts, curve, **{**style, "label": label})
+        width = line_width(style["linewidth"])
+        ax.plot(ts, curve, **{**style, "linewidth": width, "label": label})
 
 
 def _mean_and_bar(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,85 @@
-"""What all figures share: palette, panels, files. Nothing global is changed."""
+"""What all figures share: palette, sizes, panels, files. Nothing global is changed."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.transforms import ScaledTranslation
 
+from w2vflow.checks import argument_error
 from w2vflow.storage import atomic_path
 
-__all__ = ["Figure", "add_legend", "axes_or_new", "new_figure", "save_figure", "shades", "time_label"]
+__all__ = [
+    "Figure",
+    "add_legend",
+    "axes_or_new",
+    "checked_axes",
+    "font_size",
+    "letter_panels",
+    "line_width",
+    "new_figure",
+    "publication",
+    "save_figure",
+    "shades",
+    "time_label",
+]
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision.
 BLACK, ORANGE, SKY, GREEN, BLUE, RED = "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
+
+# Widths of a figure over one column and over both, in inches.
+ONE_COLUMN, TWO_COLUMNS = 3.3, 6.9
+
+_PUBLICATION: Any = {
+    # matplotlib's own font, so that figures are the same on every machine.
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.labelpad": 2,
+    "axes.titlepad": 4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 0.9,
+    "lines.markersize": 3,
+    "patch.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+}
+
+
+@contextmanager
+def publication() -> Iterator[None]:
+    """Draw what is made within the block as journals want it: 8 points, thin axes, no frame.
+
+    A figure keeps what it was made with: make it and draw into it within the block. Nothing stays
+    changed after it.
+
+    Example:
+        >>> with publication():
+        ...     figure, panels = new_figure(2, TWO_COLUMNS / 2, 2.2)
+        >>> panels[0].xaxis.label.get_fontsize()
+        8.0
+    """
+    with mpl.rc_context(_PUBLICATION):
+        yield
 
 
 def new_figure(
@@ -30,13 +96,27 @@ def new_figure(
     return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as `stem.png` and `stem.svg`, atomically and without a date; return both paths."""
+def save_figure(
+    figure: Figure, stem: Path, *, formats: Iterable[str] = ("png", "svg"), dpi: int = 160
+) -> list[Path]:
+    """Write the figure as `stem.png` and `stem.svg`, atomically and without a date; return the paths.
+
+    Letters of SVG files are outlines, and PDF files hold their fonts, so that both look the same
+    everywhere.
+
+    Args:
+        figure: what to write.
+        stem: path without suffix.
+        formats: of matplotlib, `"pdf"` for one.
+        dpi: of PNG files, dots per inch.
+    """
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    fonts: Any = {"svg.hashsalt": "w2vflow", "svg.fonttype": "path", "pdf.fonttype": 42}
     paths = []
-    for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
-        path = stem.with_suffix(suffix)
-        with mpl.rc_context({"svg.hashsalt": "w2vflow"}), atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=160, metadata=metadata)
+    for form in formats:
+        path = stem.with_suffix(f".{form}")
+        with mpl.rc_context(fonts), atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=dpi, metadata=dates.get(form, {}))
         paths.append(path)
     return paths
 
@@ -50,6 +130,45 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
+def checked_axes(axes: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return Axes given for the panels of a composite as an array of `shape`.
+
+    Raises:
+        ValueError: there are more or fewer.
+    """
+    given = np.asarray(axes, dtype=object)
+    if given.size != np.prod(shape):
+        raise argument_error("axes", f"an array of Axes of shape {shape}", f"shape {given.shape}")
+    return given.reshape(shape)
+
+
+def letter_panels(axes: Sequence[Axes] | np.ndarray) -> None:
+    """Write a, b, c, ... in bold at the upper left of each panel, in the order given."""
+    for number, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
+        figure = ax.get_figure()
+        outside = ax.transAxes + ScaledTranslation(-4 / 72, 3 / 72, figure.dpi_scale_trans)
+        letter = ax.text(
+            0,
+            1,
+            "abcdefghijklmnopqrstuvwxyz"[number],
+            transform=outside,
+            weight="bold",
+            ha="right",
+            va="bottom",
+        )
+        letter.set_in_layout(False)
+
+
+def font_size(name: str) -> float:
+    """Return the size of letters in points, by its name (`"small"`) in the style."""
+    return float(FontProperties(size=name).get_size_in_points())
+
+
+def line_width(factor: float) -> float:
+    """Return the width of a line `factor` times as wide as the style has it, in points."""
+    return factor * float(mpl.rcParams["lines.linewidth"])
+
+
 def time_label(time_unit: float) -> str:
     return "time $t$" if time_unit == 1 else r"time $t / t_1$"
 
@@ -57,4 +176,4 @@ def time_label(time_unit: float) -> str:
 def add_legend(ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    ax.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+    ax.legend(unique.values(), unique.keys(), frameon=False, fontsize="small")

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from w2vflow.checkpoint import Checkpoint
+from w2vflow.devices import describe_devices, versions
 from w2vflow.objective import Objective
 from w2vflow.problem import Problem
 from w2vflow.resources import check_embeddings_fit
@@ -120,13 +121,18 @@ def solve_by_steps(
         limit_at=lambda Z: limit if np.isfinite(limit) else stability_limit_at(problem, Z.reshape(shape)),
         feed=feed,
     )
+    devices = list(dict.fromkeys(device for device, _ in placement(S, starts.dtype == np.float64)))
     about |= {
         "method": name,
         "steps": int(timeline.steps[-1]),
-        "devices": len({device for device, _ in placement(S, starts.dtype == np.float64)}),
+        "devices": len(devices),
+        "device": describe_devices(devices),
         "precision": starts.dtype.name,
+        "problem": problem.describe(),
+        "versions": versions(),
     }
-    found = Trajectory(name.lower(), timeline.times, seen["singular_values"], seen["loss"], metadata=about)
+    values, loss = seen["singular_values"], seen["loss"]
+    found = Trajectory(name.lower(), timeline.times, values, loss, metadata=about, words=problem.words)
     if save_embeddings:
         words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
         found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)

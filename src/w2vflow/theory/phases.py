@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from w2vflow.checks import argument_error, check_times, check_weights
-from w2vflow.devices import describe_mesh, require_float64, word_mesh
+from w2vflow.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.problem import Problem
 from w2vflow.resources import check_embeddings_fit
 from w2vflow.spectrum import Spectrum
@@ -151,7 +151,10 @@ def _joined(phases: Sequence[Phase], parts: list, bases: list, axis: int | slice
             "weight_decay": [phase.weight_decay for phase in phases],
             "precision": "float64",
             "device": describe_mesh(word_mesh()),
+            "problem": [phase.problem.describe() for phase in phases],
+            "versions": versions(),
         },
         None if bound is None else bound[axis],
         None if kept is None or first.tied else kept[..., size:, :],
+        first.words,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from w2vflow.checks import check_times, check_weights
-from w2vflow.devices import describe_mesh, require_float64, word_mesh
+from w2vflow.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.problem import Problem
 from w2vflow.resources import check_embeddings_fit
 from w2vflow.spectrum import Spectrum
@@ -105,6 +105,8 @@ def predict(
         "weight_decay": weight_decay,
         "precision": "float64",
         "device": describe_mesh(word_mesh()),
+        "problem": problem.describe(),
+        "versions": versions(),
     }
     if bound is not None:
         metadata["largest_error_bound_over_lambda_1"] = float(np.max(bound) / basis.eigenvalues[0])
@@ -119,4 +121,5 @@ def predict(
         metadata,
         None if bound is None else bound[axis],
         None if kept is None or problem.tied else kept[..., problem.vocab_size :, :],
+        problem.words,
     )

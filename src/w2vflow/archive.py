@@ -1,0 +1,164 @@
+"""The folder of a run: what is written into it, and read back."""
+
+import csv
+import json
+import os
+from dataclasses import asdict, dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from w2vflow.ablation import AblationRun
+from w2vflow.checks import argument_error
+from w2vflow.cloud import Cloud
+from w2vflow.comparison import Comparison
+from w2vflow.run import Run
+from w2vflow.semantics.features import Feature
+from w2vflow.storage import write_json, write_text
+
+__all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
+
+_NEEDED = ("config.json", "summary.json", "comparison.nc", "features.csv")
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """A run that was read from its folder.
+
+    Attributes:
+        folder: where it is.
+        config: the settings; `w2vflow run --config folder/config.json` reruns it.
+        summary: every number that the terminal showed.
+        comparison: theory, flow and SGD of all seeds, without the embeddings.
+        features: words at the ends of each concept.
+        cloud: positions of words over time, or None where the run kept none.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    comparison: Comparison
+    features: list[Feature]
+    cloud: Cloud | None
+
+
+def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write settings, numbers, comparison, concepts and positions into a folder; return their paths.
+
+    Every file appears whole or not at all. The same run writes the same `comparison.nc`.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    folder = Path(folder)
+    paths = [folder / name for name in _NEEDED]
+    config, summary, comparison, features = paths
+    write_json(config, {"command": "run experiment", **asdict(run.experiment)})
+    write_json(summary, run.summary)
+    run.comparison.save(comparison)
+    write_text(features, _features_csv(run.features))
+    cloud = folder / "cloud.nc"
+    if run.cloud is None:
+        # That of an earlier run into this folder would be taken for its own.
+        cloud.unlink(missing_ok=True)
+        return paths
+    run.cloud.save(cloud)
+    return [*paths, cloud]
+
+
+def write_ablation(run: AblationRun, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write settings, numbers and comparisons of a study of the approximations; return their paths.
+
+    Every file appears whole or not at all.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    folder = Path(folder)
+    write_json(folder / "config.json", {"command": "run ablation", **asdict(run.ablation)})
+    write_json(folder / "summary.json", run.summary)
+    paths = [folder / "config.json", folder / "summary.json"]
+    for cell, comparison in run.comparisons.items():
+        paths.append(folder / f"comparison-{cell}.nc")
+        comparison.save(paths[-1])
+    return paths
+
+
+def load_run(folder: str | os.PathLike[str]) -> SavedRun:
+    """Return the run that `w2vflow run`, or `write_run`, left in a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder is not that of a run (the message says what is missing), or a file in it
+            is damaged.
+
+    Example:
+        run = load_run("runs/demo")
+        run.comparison.step_times["sgd"]
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise FileNotFoundError(f"There is no folder {place}. Make one with `w2vflow run`.")
+    missing = [name for name in _NEEDED if not (place / name).is_file()]
+    if missing:
+        found = (
+            "a study of the approximations"
+            if (place / "config.json").is_file() and list(place.glob("comparison-*.nc"))
+            else f"{place}, which has no {' and no '.join(missing)}"
+        )
+        raise argument_error("folder", "that of a run", found, "Make one with `w2vflow run --out FOLDER`.")
+    cloud = place / "cloud.nc"
+    return SavedRun(
+        place,
+        _json(place / "config.json"),
+        _json(place / "summary.json"),
+        Comparison.load(place / "comparison.nc"),
+        _features(place / "features.csv"),
+        Cloud.load(cloud) if cloud.is_file() else None,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise argument_error(
+            "folder", "that of a run", f"a damaged {path} ({error})", "Run it again."
+        ) from error
+    if not isinstance(value, dict):
+        raise argument_error("folder", "that of a run", f"{path} without names in it", "Run it again.")
+    return value
+
+
+_COLUMNS = ("concept", "eigenvalue", "positive_words", "negative_words", "name", "participation")
+
+
+def _features_csv(features: list[Feature]) -> str:
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(_COLUMNS)
+    for number, feature in enumerate(features, 1):
+        ends = " ".join(feature.positive), " ".join(feature.negative)
+        rows.writerow([number, repr(feature.eigenvalue), *ends, feature.name, repr(feature.participation)])
+    return text.getvalue()
+
+
+def _features(path: Path) -> list[Feature]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        try:
+            return [
+                Feature(
+                    float(row["eigenvalue"]),
+                    tuple(row["positive_words"].split()),
+                    tuple(row["negative_words"].split()),
+                    # Folders written before there were these columns.
+                    row.get("name") or "{} / {}".format(*(row[c].split()[0] for c in _COLUMNS[2:4])),
+                    float(row.get("participation") or "nan"),
+                )
+                for row in rows
+            ]
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise argument_error(
+                "folder", "that of a run", f"a damaged {path} ({error!r})", "Run it again."
+            ) from error

@@ -1,0 +1,160 @@
+"""`w2vflow export`: vectors from here in the files of other programs, and from one of these to another."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from w2vflow.checks import argument_error, check_dimension
+from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
+from w2vflow.cli.embed import Format, vector_format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from w2vflow.resources import Plan
+
+__all__ = ["Export"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write word vectors in the format of another program: of a saved run, of the theory, or of a file.
+
+    What the theory says that word2vec knows at a time, from counts (times as `w2vflow spectrum` lists them):
+
+        w2vflow export counts.npz --time 0.05 --dim 16 --out vectors.bin
+
+    What a solver had at the time nearest to one, from a trajectory saved with its embeddings; and vectors
+    from one format to another:
+
+        w2vflow export sgd.nc --time 0.05 --seed 3 --out vectors.txt
+        w2vflow export glove.txt --out glove.bin
+
+    The folder of a run keeps the positions of some words only, no vectors. `w2vflow embed` makes the best
+    vectors of counts.
+    """
+
+    input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT")]]
+    """File of vectors, trajectory saved with embeddings (.nc), or counts: a file or a bundled name."""
+    out: Path
+    """.bin for word2vec's binary format, .txt or .vec for text, .safetensors; other names need `--format`."""
+    format: Format | None = None
+    """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
+    time: OptionalFloat = None
+    """Of a trajectory, the observed time nearest to it, the last where not given; of counts, needed."""
+    seed: int = 0
+    """Which seed of a trajectory; of counts, that of the initial weights."""
+    dim: int = 16
+    """Dimension of the vectors from counts."""
+    scale: float = 1e-2
+    """Size of the initial weights from counts, of standard deviation scale / sqrt(dim)."""
+    vocab_size: OptionalInt = None
+    """Only the first words, so many: the most frequent of counts."""
+    words: str | None = None
+    """Statistics whose words the rows of a trajectory are, where it does not name them itself."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
+
+    def run(self) -> None:
+        """Find the vectors and write them."""
+        console, written = self.output.console(), self.format or vector_format(self.out)
+        from w2vflow.corpus.catalog import bundled_names
+
+        counts = self.input in bundled_names() or self.input.endswith(".npz")
+        if not counts and not Path(self.input).exists():
+            raise argument_error(
+                "input", f"a file, or one of the bundled statistics {list(bundled_names())}", self.input
+            )
+        if counts and (self.time is None or not 0 <= self.time < float("inf")):
+            raise argument_error(
+                "time",
+                "0 or more, with counts",
+                self.time,
+                "`w2vflow spectrum` lists when concepts are learned.",
+            )
+        if self.output.dry_run:
+            return console.plan(self._plan(counts), self.out.parent)
+        console.folder(self.out.parent)
+        from w2vflow.semantics.vectors import export_vectors, import_vectors
+
+        record: dict[str, Any]
+        if counts:
+            words, vectors, record = self._from_counts(console)
+        elif Path(self.input).suffix in (".nc", ".zarr"):
+            words, vectors, record = self._from_trajectory()
+        else:
+            (words, vectors), record = import_vectors(self.input), {}
+        if self.vocab_size is not None:
+            if not 1 <= self.vocab_size <= len(words):
+                raise argument_error(
+                    "vocab_size", f"between 1 and the {len(words)} words of the input", self.vocab_size
+                )
+            words, vectors = words[: self.vocab_size], vectors[: self.vocab_size]
+        export_vectors(self.out, vectors, words, written)
+        about = "".join(f", {name} {value:.6g}" for name, value in record.items())
+        line = f"{len(words):,} words in {vectors.shape[1]} dimensions{about}."
+        record |= {"words": len(words), "dim": vectors.shape[1], "format": written}
+        console.result([line], record, [self.out])
+
+    def _plan(self, counts: bool) -> "Plan":
+        from w2vflow.corpus.catalog import open_statistics
+        from w2vflow.forecast import plan_spectrum
+        from w2vflow.resources import Plan
+
+        if counts:
+            file = open_statistics(self.input)
+            size = self.vocab_size or len(file.words)
+            return plan_spectrum(size, file.pairs, self.dim)
+        path = Path(self.input)
+        size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
+        return Plan(3 * size, size, 0.0, 1.0 + size / 1e7, ("from the size of the file",))
+
+    def _from_counts(self, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+        """Return the closed form at the time, from Gaussian weights."""
+        use_float64()
+        import jax
+
+        from w2vflow.corpus.catalog import load_statistics
+        from w2vflow.initial import gaussian_init
+        from w2vflow.problem import Problem
+        from w2vflow.theory.riccati import predict
+
+        console("counts")
+        stats = load_statistics(self.input)
+        if self.vocab_size is not None:
+            stats = stats.most_frequent(self.vocab_size)
+        check_dimension(self.dim, stats.vocab_size)
+        console(f"closed form for {stats.vocab_size:,} words")
+        W0 = gaussian_init(jax.random.key(self.seed), stats.vocab_size, self.dim, self.scale)
+        if not self.time:
+            return stats.words, W0, {"time": 0.0, "seed": self.seed}
+        found = predict(Problem.from_statistics(stats), W0, [self.time], save_embeddings=True)
+        return stats.words, found.require_embeddings()[-1], {"time": self.time, "seed": self.seed}
+
+    def _from_trajectory(self) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+        """Return the embedding of one seed at the observed time nearest to the one asked for."""
+        from w2vflow.corpus.catalog import open_statistics
+        from w2vflow.trajectory import Trajectory
+
+        traj = Trajectory.load(self.input)
+        if traj.embeddings is None:
+            raise argument_error(
+                "input",
+                "a trajectory with embeddings",
+                f"{self.input}, which has none",
+                "Run the solver with `save_embeddings=True`, or make vectors from counts.",
+            )
+        words = traj.words if self.words is None else open_statistics(self.words).words
+        if words is None:
+            raise argument_error(
+                "words", "given, for a trajectory that does not name its words", "none", "Name its counts."
+            )
+        if traj.seeds is not None:
+            traj = traj.of_seed(self.seed)
+        time = float(traj.ts[-1]) if self.time is None else self.time
+        index = int(abs(traj.ts - time).argmin())
+        found = traj.require_embeddings()[index]
+        if len(words) < len(found):
+            raise argument_error("words", f"at least the {len(found)} of the trajectory", len(words))
+        return words[: len(found)], found, {"time": float(traj.ts[index]), "seed": self.seed}

@@ -1,0 +1,58 @@
+"""`w2vflow report`: the page of a run, made anew."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from w2vflow.checks import argument_error
+from w2vflow.cli.console import OptionalPath, Output
+from w2vflow.cli.findings import source_name
+
+__all__ = ["Report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Make the interactive page of a run from its folder, without running anything.
+
+    One file that needs no network: words moving in time, loss and singular values, predicted beside
+    measured, and the settings. Runs make it themselves; this makes it of runs that others saved:
+
+        w2vflow report runs/demo --out demo.html
+    """
+
+    folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
+    """Folder of `w2vflow run` or `w2vflow demo`."""
+    out: OptionalPath = None
+    """Page to write, ending in .html; report.html of the folder where not given."""
+    output: tyro.conf.OmitArgPrefixes[Output] = field(default_factory=Output)
+
+    def run(self) -> None:
+        """Read the folder and write the page."""
+        console = self.output.console()
+        page = self.out or self.folder / "report.html"
+        if page.suffix != ".html":
+            raise argument_error("out", "a file name ending in .html", page)
+        from w2vflow.archive import load_run
+
+        saved = load_run(self.folder)
+        if saved.cloud is None:
+            raise argument_error(
+                "folder",
+                "that of a run which kept positions of words",
+                f"{self.folder}, which kept none",
+                f"Rerun it: `w2vflow run --config {self.folder}/config.json --cloud-words 600 "
+                f"--out {self.folder}`.",
+            )
+        console.folder(page.parent)
+        from w2vflow.report.page import write_report
+
+        title = source_name(str(saved.config.get("statistics", self.folder)))
+        written = write_report(
+            page, saved.comparison, saved.cloud, saved.features, title=title, configuration=saved.config
+        )
+        size = written.stat().st_size
+        record = {"folder": str(self.folder), "page": str(written), "bytes": size}
+        console.result([f"Open {written} ({size / 1e6:.1f} MB) in a browser."], record)

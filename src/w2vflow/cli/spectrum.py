@@ -1,0 +1,130 @@
+"""`w2vflow spectrum`: what word2vec will learn of some counts, and when, before any training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from w2vflow.checks import argument_error
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
+
+if TYPE_CHECKING:
+    from w2vflow.resources import Plan
+    from w2vflow.semantics.features import Feature
+
+__all__ = ["Concepts"]
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """List the concepts that word2vec will learn, in order: strength, when, and the words at their ends.
+
+    Computes eigenvalues and eigenvectors of M*; nothing is trained, and it takes seconds for a few thousand
+    words:
+
+        w2vflow spectrum counts.npz
+        w2vflow spectrum enwiki15k-v3000 --k 50 --out spectrum.nc
+
+    Times are in the unit in which dW/dt = -dL/dW: a step of SGD of learning rate 0.001 takes 0.001 of it.
+    Over how many words a concept is spread is its inverse participation ratio.
+    """
+
+    statistics: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="STATISTICS")]]
+    """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
+    k: int = 20
+    """How many concepts."""
+    vocab_size: OptionalInt = None
+    """Only the most frequent words, so many."""
+    dim: OptionalInt = None
+    """Dimension of the embedding whose step times are predicted; k where not given."""
+    scale: float = 1e-2
+    """Size of its initial weights, of standard deviation scale / sqrt(dim)."""
+    words: int = 4
+    """How many words to show of each end."""
+    out: OptionalPath = None
+    """Keep eigenvalues and eigenvectors in this file, ending in .nc; `w2vflow.load` reads it."""
+    output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
+
+    def run(self) -> None:
+        """Compute the concepts and print the table."""
+        console = self.output.console()
+        for name, value in (
+            ("k", self.k),
+            ("words", self.words),
+            ("dim", 1 if self.dim is None else self.dim),
+        ):
+            if value < 1:
+                raise argument_error(name, "at least 1", value)
+        if self.output.dry_run:
+            return console.plan(self._plan(), Path() if self.out is None else self.out.parent)
+        if self.out is not None:
+            console.folder(self.out.parent)
+        use_float64()
+        from w2vflow.corpus.catalog import load_statistics
+        from w2vflow.problem import Problem
+        from w2vflow.semantics.features import label_features
+        from w2vflow.spectrum import leading_eigenpairs
+        from w2vflow.theory.steps import step_time_law
+
+        stats = load_statistics(self.statistics)
+        if self.vocab_size is not None:
+            stats = stats.most_frequent(self.vocab_size)
+        size = stats.vocab_size
+        console(f"concepts of {size:,} words")
+        problem = Problem.from_statistics(stats)
+        dim = min(self.dim or self.k, size)
+        pairs = leading_eigenpairs(problem, min(max(self.k, dim), size))
+        listed = pairs.leading(min(self.k, size))
+        features = label_features(listed, stats.words, n=min(self.words, size))
+        # No more can be learned than have a positive eigenvalue.
+        dim = min(dim, int((pairs.eigenvalues > 0).sum()))
+        rows = _rows(features, *step_time_law(problem, dim, self.scale, spectrum=pairs) if dim else ((), ()))
+        if self.out is not None:
+            listed.save(self.out, stats.words)
+        record = {
+            "statistics": self.statistics,
+            "sha256": stats.sha256,
+            "vocab_size": size,
+            "dim": dim,
+            "scale": self.scale,
+            "concepts": rows,
+        }
+        console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
+
+    def _plan(self) -> "Plan":
+        from w2vflow.corpus.catalog import open_statistics
+        from w2vflow.forecast import plan_spectrum
+
+        file = open_statistics(self.statistics)
+        size = len(file.words) if self.vocab_size is None else self.vocab_size
+        return plan_spectrum(size, file.pairs, min(max(self.k, self.dim or 1), size))
+
+
+def _rows(features: "list[Feature]", times: Any, spreads: Any) -> list[dict[str, Any]]:
+    """Return what there is to say of each concept; those that the embedding has no room for have no time."""
+    return [
+        {
+            "concept": k + 1,
+            "eigenvalue": feature.eigenvalue,
+            "step_time": times[k] if k < len(times) else None,
+            "standard_deviation": spreads[k] if k < len(times) else None,
+            "participation": feature.participation,
+            "positive_words": feature.positive,
+            "negative_words": feature.negative,
+        }
+        for k, feature in enumerate(features)
+    ]
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["concept    lambda   step time (sd over seeds)   over words  words at its ends"]
+    for row in rows:
+        when = (
+            "-" if row["step_time"] is None else f"{row['step_time']:.4g} ({row['standard_deviation']:.2g})"
+        )
+        ends = f"{' '.join(row['positive_words'])} <-> {' '.join(row['negative_words'])}"
+        lines.append(
+            f"{row['concept']:>7}{row['eigenvalue']:>10.4g}   {when:<26}{row['participation']:>11.0f}  {ends}"
+        )
+    return lines

@@ -1,0 +1,191 @@
+"""Words as points along the concepts, moving in time: the same picture from every source."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from w2vflow.checks import argument_error
+from w2vflow.netcdf import read_dataset, write_dataset
+from w2vflow.spectrum import Spectrum
+from w2vflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Cloud", "concept_coordinates", "embedding_cloud"]
+
+Host = np.ndarray
+
+# How many words of each end of a concept are kept, where there is room for them.
+_ENDS = 10
+
+
+def concept_coordinates(embeddings: Any, spec: Spectrum) -> Float[Host, "... V k"]:
+    """Return the coordinates of words along the concepts, whatever the rotation of the embedding space.
+
+        W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
+
+    which makes `V_k^T W Q` symmetric and positive semidefinite. A closed form, whose embeddings are right
+    up to a rotation at each time, a flow and SGD show the same cloud in it; at the optimum, with as many
+    concepts as dimensions, column k is `sqrt(lambda_k) v_k`. With fewer concepts than dimensions the
+    others are left out, with more the cloud lies in a subspace.
+
+    Args:
+        embeddings: of all words, `(..., V, d)`, at one time or many; of untied weights those of words.
+        spec: leading eigenpairs, k of them.
+
+    Raises:
+        ValueError: embeddings of another number of words.
+
+    References:
+        Schonemann 1966, "A generalized solution of the orthogonal Procrustes problem".
+    """
+    embeddings = np.asarray(embeddings, np.float64)
+    size = len(spec.eigenvectors)
+    if embeddings.ndim < 2 or embeddings.shape[-2] != size:
+        raise argument_error("embeddings", f"of shape (..., {size}, dim)", f"shape {embeddings.shape}")
+    left, _, right = np.linalg.svd(spec.eigenvectors.T @ embeddings, full_matrices=False)
+    return embeddings @ np.swapaxes(left @ right, -1, -2)
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Some of the words along the leading concepts at some times. Make one with `embedding_cloud`.
+
+    Attributes:
+        ts: times `(T,)`, rising.
+        words: those kept, `(N,)`, by falling frequency.
+        ranks: their rows in the vocabulary, `(N,)`, from 0.
+        eigenvalues: of the concepts, `(k,)`.
+        coordinates: `(T, N, k)` by source, float32: `concept_coordinates`.
+    """
+
+    ts: Host
+    words: tuple[str, ...]
+    ranks: Host
+    eigenvalues: Host
+    coordinates: Mapping[str, Host]
+
+    def __repr__(self) -> str:
+        return (
+            f"Cloud({', '.join(self.coordinates)}: {len(self.words)} words along {len(self.eigenvalues)} "
+            f"concepts at {len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}])"
+        )
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return a dataset over `source, time, word, mode`."""
+        import xarray as xr
+
+        return xr.Dataset(
+            {
+                "coordinates": (("source", "time", "word", "mode"), np.stack([*self.coordinates.values()])),
+                "rank": (("word",), self.ranks),
+                "eigenvalue": (("mode",), self.eigenvalues),
+            },
+            {
+                "source": list(self.coordinates),
+                "time": self.ts,
+                "word": list(self.words),
+                "mode": np.arange(1, len(self.eigenvalues) + 1),
+            },
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_xarray()` as netCDF, atomically.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_dataset(self.to_xarray(), path, "cloud")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Cloud":
+        """Read a cloud written by `save`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged or holds no cloud.
+        """
+        data = read_dataset(path, "cloud")
+        sources = [str(name) for name in data["source"].values]
+        return cls(
+            data["time"].values,
+            tuple(str(word) for word in data["word"].values),
+            data["rank"].values,
+            data["eigenvalue"].values,
+            dict(zip(sources, data["coordinates"].values, strict=True)),
+        )
+
+
+def embedding_cloud(
+    trajectories: Sequence[Trajectory],
+    spec: Spectrum,
+    words: Sequence[str],
+    *,
+    seed: int = 0,
+    n_words: int = 600,
+    n_times: int = 41,
+    n_concepts: int = 16,
+) -> Cloud:
+    """Return some of the words along the leading concepts at some of the times, of every trajectory.
+
+    The words kept are those at the ends of the concepts, up to ten of each end and at most half of
+    `n_words`, and the most frequent. The times are those observed, evenly chosen, first and last among them.
+
+    Args:
+        trajectories: with embeddings, on the same times, of different sources.
+        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
+        words: of the problem, the most frequent first.
+        seed: which seed, of trajectories that have several.
+        n_words, n_times, n_concepts: how many of each at most.
+
+    Raises:
+        ValueError: no trajectory, one without embeddings or such a seed, times or sources that do not go
+            together, `words` not as many as the problem has, or a number below 1.
+
+    Example:
+        cloud = embedding_cloud([theory, flow, sgd], spectrum, stats.words)
+    """
+    if not trajectories:
+        raise argument_error("trajectories", "at least one trajectory", "none")
+    for argument, value in (("n_words", n_words), ("n_times", n_times), ("n_concepts", n_concepts)):
+        if value < 1:
+            raise argument_error(argument, "at least 1", value)
+    size = len(spec.eigenvectors)
+    if len(words) != size:
+        raise argument_error("words", f"the {size} words of the problem", f"{len(words)} words")
+    ts = trajectories[0].ts
+    kept = np.unique(np.linspace(0, len(ts) - 1, min(n_times, len(ts))).round().astype(int))
+    # Of all dimensions, so that the concepts left out do not turn those that stay.
+    dim = max(traj.dim for traj in trajectories)
+    aligned = spec.leading(min(dim, len(spec.eigenvalues)))
+    modes = min(n_concepts, len(aligned.eigenvalues))
+    rows = _kept_rows(spec.eigenvectors[:, :modes], n_words)
+    coordinates: dict[str, Host] = {}
+    for traj in trajectories:
+        if traj.source in coordinates:
+            raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
+        if traj.ts.shape != ts.shape or not np.allclose(traj.ts, ts, rtol=1e-9, atol=0):
+            raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
+        embeddings = (traj if traj.seeds is None else traj.of_seed(seed)).require_embeddings()
+        # Time by time: all words at all times in float64 would be the largest array of a run.
+        places = [concept_coordinates(embeddings[at], aligned)[rows, :modes] for at in kept]
+        coordinates[traj.source] = np.stack(places).astype(np.float32)
+    named = tuple(words[row] for row in rows)
+    return Cloud(ts[kept], named, rows, spec.eigenvalues[:modes], coordinates)
+
+
+def _kept_rows(directions: Host, n_words: int) -> Host:
+    """Return the rows of the words to keep, rising."""
+    size, modes = directions.shape
+    if n_words >= size:
+        return np.arange(size)
+    each = min(_ENDS, n_words // (4 * modes))
+    order = np.argsort(directions, axis=0, kind="stable")
+    ends = np.unique(np.concatenate([order[:each], order[size - each :]]))
+    frequent = np.setdiff1d(np.arange(size), ends)
+    return np.sort(np.concatenate([ends, frequent[: n_words - len(ends)]]))

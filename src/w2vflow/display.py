@@ -1,0 +1,90 @@
+"""How results show themselves in notebooks: small tables and sketches, light or dark as the page is."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+__all__ = ["beside", "html_table", "line_sketch", "megabytes"]
+
+# Okabe and Ito's colours that stand out from white and from black; told apart by the colour-blind too.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_FAINT = "1px solid rgba(128, 128, 128, 0.4)"
+# A sketch is some hundred pixels wide: more points would only make notebooks larger.
+_POINTS = 160
+_WIDTH, _HEIGHT, _MARGIN = 300, 150, 4
+
+
+def html_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return an HTML table in the colours of the page it is in; every text is escaped.
+
+    Args:
+        caption: above the table.
+        columns: their names; none for a table without a head.
+        rows: cells, shown by `str`. The first of a row names it.
+    """
+    cell = f"padding: 0.15em 0.7em; text-align: left; border-bottom: {_FAINT}"
+    head = "".join(f'<th style="{cell}">{escape(name)}</th>' for name in columns)
+    lines = []
+    for name, *values in rows:
+        cells = "".join(f'<td style="{cell}">{escape(str(value))}</td>' for value in values)
+        lines.append(f'<tr><th style="{cell}">{escape(str(name))}</th>{cells}</tr>')
+    return (
+        '<table style="border-collapse: collapse; background: none; font-variant-numeric: tabular-nums">'
+        f'<caption style="text-align: left; font-weight: bold; color: inherit">{escape(caption)}</caption>'
+        + (f"<thead><tr>{head}</tr></thead>" if columns else "")
+        + f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def line_sketch(caption: str, ts: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
+    """Return curves over time as an inline SVG without background, names of the curves below it.
+
+    Args:
+        caption: above the sketch.
+        ts: times `(T,)`.
+        curves: by name, `(n, T)` each; points that are not finite are left out.
+    """
+    some = np.unique(np.linspace(0, len(ts) - 1, min(len(ts), _POINTS)).round().astype(int))
+    shown = {name: values[:, some].astype(np.float64) for name, values in curves.items()}
+    known = np.concatenate([values[np.isfinite(values)] for values in shown.values()])
+    if known.size == 0:
+        return ""
+    across = _scaled(ts[some], ts[some].min(), ts[some].max(), _WIDTH)
+    lines, names = [], []
+    for number, (name, values) in enumerate(shown.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        names.append(f'<span style="color: {colour}">&#9632;</span> {escape(name)}')
+        for curve in _HEIGHT - _scaled(values, known.min(), known.max(), _HEIGHT):
+            points = " ".join(
+                f"{x:.1f},{y:.1f}" for x, y in zip(across, curve, strict=True) if np.isfinite(y)
+            )
+            lines.append(f'<polyline points="{points}" stroke="{colour}"/>')
+    frame = f'<path d="M0 0V{_HEIGHT}H{_WIDTH}" stroke="currentColor" opacity="0.5"/>'
+    ends = f"t from {ts[0]:.4g} to {ts[-1]:.4g}, {known.min():.4g} to {known.max():.4g}"
+    return (
+        f'<figure style="margin: 0"><figcaption><b>{escape(caption)}</b></figcaption>'
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(caption)}" fill="none" stroke-width="1.3">{frame}{"".join(lines)}</svg>'
+        f"<div>{' '.join(names)}</div><small>{escape(ends)}</small></figure>"
+    )
+
+
+def _scaled(values: np.ndarray, low: float, high: float, size: int) -> np.ndarray:
+    """Return values from `low` to `high` as pixels; those that are all equal in the middle."""
+    share = (values - low) / (high - low) if high > low else np.full(np.shape(values), 0.5)
+    return _MARGIN + np.where(np.isfinite(values), share, np.nan) * (size - 2 * _MARGIN)
+
+
+def beside(*parts: str) -> str:
+    """Return pieces of HTML side by side, or below each other where the page is narrow."""
+    style = "display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.5em"
+    return f'<div style="{style}">{"".join(parts)}</div>'
+
+
+def megabytes(*arrays: np.ndarray | None) -> str:
+    """Return what arrays take in memory, as `12.3 MB`."""
+    size = sum(array.nbytes for array in arrays if array is not None) / 1e6
+    if size < 0.1:
+        return "less than 0.1 MB"
+    return f"{size:.3g} MB" if size < 1000 else f"{size:,.0f} MB"

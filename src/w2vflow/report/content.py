@@ -1,0 +1,152 @@
+"""The numbers and words that the page shows, as JSON values, no finer than a screen shows them."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from w2vflow.checks import argument_error
+from w2vflow.cloud import Cloud
+from w2vflow.comparison import Comparison
+from w2vflow.semantics.features import Feature
+from w2vflow.trajectory import Trajectory
+
+__all__ = ["page_content"]
+
+# A panel is some 600 pixels wide, and more curves than these are a band.
+_POINTS = 300
+_CURVES = 8
+# Concepts beyond would be lines on top of each other.
+_CONCEPTS = 64
+
+
+def page_content(
+    comparison: Comparison,
+    cloud: Cloud,
+    features: Sequence[Feature],
+    *,
+    title: str,
+    configuration: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the scripts of the page read; NaN as None.
+
+    Raises:
+        ValueError: fewer features than concepts, or none in common with the cloud.
+    """
+    spectrum = comparison.spectrum
+    assert spectrum is not None
+    first = next(iter(comparison.trajectories.values()))
+    modes = min(first.dim, len(spectrum.eigenvalues), _CONCEPTS)
+    if len(features) < modes:
+        raise argument_error("features", f"those of {modes} concepts", f"{len(features)} features")
+    concepts = [
+        {
+            "eigenvalue": _number(spectrum.eigenvalues[k]),
+            "name": features[k].name,
+            "positive": list(features[k].positive),
+            "negative": list(features[k].negative),
+        }
+        for k in range(modes)
+    ]
+    some = _thinned(len(first.ts), _POINTS)
+    settings = {**configuration, "trajectories": {n: t.metadata for n, t in comparison.trajectories.items()}}
+    return {
+        "title": title,
+        "version": version("w2vflow"),
+        "vocabulary": len(spectrum.eigenvectors),
+        "dim": first.dim,
+        "concepts": concepts,
+        "ts": _numbers(first.ts[some]),
+        "curves": {name: _curves(traj, some, modes) for name, traj in comparison.trajectories.items()},
+        "steps": {name: _steps(comparison, name, modes) for name in comparison.trajectories},
+        "cloud": _cloud(cloud, modes),
+        "configuration": [[name, value] for name, value in _flat(settings)],
+    }
+
+
+def _curves(traj: Trajectory, some: np.ndarray, modes: int) -> dict[str, Any]:
+    """Return loss `(S, T)` and squared singular values `(S, k, T)` of the first seeds."""
+    squares, loss = traj.singular_values[..., some, :modes].astype(np.float64) ** 2, traj.loss[..., some]
+    if traj.seeds is None:
+        squares, loss = squares[None], loss[None]
+    squares = np.swapaxes(squares, -1, -2)
+    return {
+        "seeds": traj.seeds or 1,
+        "loss": _numbers(loss[:_CURVES]),
+        "squares": _numbers(squares[:_CURVES]),
+    }
+
+
+def _steps(comparison: Comparison, source: str, modes: int) -> dict[str, Any]:
+    """Return when each concept is learned, over all seeds, and how far that is from its prediction."""
+    times = comparison.step_times[source][:, :modes]
+    learned = np.isfinite(times)
+    count = learned.sum(axis=0)
+    mean = np.where(learned, times, 0).sum(axis=0) / np.where(count == 0, np.nan, count)
+    squares = np.where(learned, (times - mean) ** 2, 0).sum(axis=0)
+    record = {
+        "mean": _numbers(mean),
+        "spread": _numbers(np.sqrt(squares / np.where(count < 2, np.nan, count - 1))),
+        "learned": count.tolist(),
+        "seeds": len(times),
+        "reference": _reference(comparison, source),
+    }
+    if record["reference"] is not None:
+        predicted = comparison.step_times[record["reference"]][:, :modes]
+        pairs = min(len(times), len(predicted))
+        # One prediction serves all seeds; else each seed has its own.
+        own, theirs = (times, predicted) if len(predicted) == 1 else (times[:pairs], predicted[:pairs])
+        record["error"] = _numbers(100 * np.abs(own / theirs - 1).mean(axis=0))
+    return record
+
+
+def _reference(comparison: Comparison, source: str) -> str | None:
+    """Return the prediction that a source is held against: of descent, the one that knows its step size."""
+    if source.startswith("theory"):
+        return None
+    wanted = ["theory"] if source == "flow" else ["theory-discrete", "theory"]
+    return next((name for name in wanted if name in comparison.trajectories), None)
+
+
+def _cloud(cloud: Cloud, modes: int) -> dict[str, Any]:
+    """Return positions as 16-bit integers in base64, in units that are shared by all sources."""
+    modes = min(modes, len(cloud.eigenvalues))
+    every = np.stack([places[..., :modes] for places in cloud.coordinates.values()])
+    if not np.isfinite(every).all():
+        raise argument_error("cloud", "of finite positions", "NaN or infinite ones")
+    largest = np.abs(every).max(axis=(0, 1, 2)).astype(np.float64)
+    unit = np.where(largest > 0, largest, 1.0) / 32767
+    whole = np.round(every / unit).astype("<i2")
+    return {
+        "ts": _numbers(cloud.ts),
+        "words": list(cloud.words),
+        "ranks": [int(rank) + 1 for rank in cloud.ranks],
+        "unit": _numbers(unit),
+        "positions": {
+            name: base64.b64encode(places.tobytes()).decode()
+            for name, places in zip(cloud.coordinates, whole, strict=True)
+        },
+    }
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", str(value)
+
+
+def _thinned(number: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
+
+
+def _numbers(values: np.ndarray) -> Any:
+    """Return numbers of five digits as nested lists."""
+    return [_numbers(row) for row in values] if np.ndim(values) else _number(values)
+
+
+def _number(value: Any) -> float | None:
+    return float(f"{value:.5g}") if np.isfinite(value) else None

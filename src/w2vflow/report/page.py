@@ -1,0 +1,95 @@
+"""A run as one interactive HTML file, with nothing to install and nothing to fetch."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from w2vflow.checks import argument_error
+from w2vflow.cloud import Cloud
+from w2vflow.comparison import Comparison
+from w2vflow.report.content import page_content
+from w2vflow.semantics.features import Feature
+from w2vflow.storage import write_text
+
+__all__ = ["write_report"]
+
+# In the order in which they are put into one function, so that none of their names is global.
+_SCRIPTS = ("state", "text", "theme", "cloud", "curves", "agreement", "concepts", "search", "clock", "start")
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    comparison: Comparison,
+    cloud: Cloud | None,
+    features: Sequence[Feature],
+    *,
+    title: str = "",
+    configuration: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the page of a run, whole or not at all, and return its path.
+
+    One file that holds all it needs and asks the network for nothing: the words moving in time along
+    concepts of choice, loss and singular values with a cursor at the same time, the table of concepts,
+    predicted against measured step times, and the configuration.
+
+    Args:
+        path: of the HTML file.
+        comparison: trajectories side by side, with a spectrum; which of them there are is free.
+        cloud: positions of words, of `embedding_cloud`.
+        features: words of every concept, of `label_features`.
+        title: of the page.
+        configuration: settings, versions, device: whatever tells how the run was made. Nested mappings
+            become dotted names.
+
+    Raises:
+        ValueError: a comparison without a spectrum, no cloud, or fewer features than concepts.
+        OSError: the file cannot be written.
+
+    Example:
+        comparison = compare(theory, flow, sgd, spectrum=spectrum)
+        cloud = embedding_cloud([theory, flow, sgd], spectrum, words)
+        write_report("report.html", comparison, cloud, label_features(spectrum, words))
+    """
+    if comparison.spectrum is None:
+        raise argument_error(
+            "comparison", "one with a spectrum", "none", "Make it with `compare(..., spectrum=...)`."
+        )
+    if cloud is None or not cloud.coordinates or not cloud.words:
+        raise argument_error(
+            "cloud",
+            "positions of words over time",
+            "none",
+            "Run the solvers with `save_embeddings=True` and pass their trajectories to `embedding_cloud`.",
+        )
+    title = title or "What word2vec learns, and when"
+    content = page_content(comparison, cloud, features, title=title, configuration=configuration or {})
+    write_text(path, _page(title, content))
+    return Path(path)
+
+
+def _page(title: str, content: dict[str, Any]) -> str:
+    from plotly.offline import get_plotlyjs
+
+    # Words are anybody's text: without "<", none can end the element that holds them.
+    data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    scripts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
+    page = _part("page.html")
+    for mark, text in (
+        ("<!-- TITLE -->", escape(title)),
+        ("/* STYLE */", _part("page.css")),
+        ("/* SCRIPTS */", scripts),
+        # Last, since they may hold anything.
+        ("/* PLOTLY */", get_plotlyjs()),
+        ("/* DATA */", data),
+    ):
+        before, _, after = page.partition(mark)
+        page = before + text + after
+    return page
+
+
+def _part(name: str) -> str:
+    return files("w2vflow.report").joinpath(name).read_text(encoding="utf-8")

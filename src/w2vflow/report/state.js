@@ -1,0 +1,36 @@
+// What the page holds and what is chosen on it. A part that shows something asks to be told of changes.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+
+const state = {
+  time: data.cloud.ts[0],
+  source: Object.keys(data.cloud.positions).includes("flow") ? "flow" : Object.keys(data.cloud.positions)[0],
+  curves: new Set(Object.keys(data.curves).filter((name) => name !== "theory-discrete")),
+  axes: [0, 1, 2].map((axis) => Math.min(axis, data.cloud.unit.length - 1)),
+  colour: Math.min(3, data.cloud.unit.length - 1), // a concept, or -1 for the frequency of words
+  word: null, // its place among the words of the cloud
+  concept: null,
+};
+
+const listeners = [];
+
+function whenChanged(names, act) {
+  listeners.push({ names, act });
+}
+
+function change(values) {
+  Object.assign(state, values);
+  const changed = Object.keys(values);
+  for (const { names, act } of listeners) {
+    if (names.some((name) => changed.includes(name))) act();
+  }
+}
+
+const rowOfWord = new Map(data.cloud.words.map((word, row) => [word, row]));
+const firstTime = data.cloud.ts[0];
+const lastTime = data.cloud.ts[data.cloud.ts.length - 1];
+
+// The prediction that lines and marks of steps stand for; measured where nothing was predicted.
+const predicted = ["theory", "theory-discrete", ...Object.keys(data.steps)].find((name) => name in data.steps);
+const stepTimes = data.steps[predicted].mean;
+const known = (value) => value !== null && value !== undefined;

@@ -1,0 +1,375 @@
+"""Commands from a text to its page, their plans, their results as JSON, settings from files, exit codes."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import w2vflow as wf
+from w2vflow.archive import load_run
+from w2vflow.cli import main
+from w2vflow.cli.datasets import Datasets
+from w2vflow.cli.texts import document_reader
+from w2vflow.semantics.vectors import export_vectors, import_vectors
+from w2vflow.spectrum import Spectrum
+
+SETTINGS = {
+    "dim": 2, "seeds": 2, "observations": 10, "batch_size": 1024, "learning_rate": 0.2, "cloud_words": 20,
+}  # fmt: skip
+OPTIONS = [part for key, value in SETTINGS.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+
+
+def as_json(*arguments):
+    """Run a command with --json; return its result, all of standard output."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        main([*map(str, arguments), "--json"])
+    return json.loads(out.getvalue())
+
+
+def refused(capsys, *arguments, code=2):
+    """Run a command that fails; return what it says, on one line."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    assert ended.value.code == code
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", shown).split())
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """Three topics of twelve words in wrapped paragraphs, and a heading of a word that comes nowhere else."""
+    rng = np.random.default_rng(0)
+    words = np.array([f"{a}{b}" for a in "abcdef" for b in "xyzuvw"])
+    paragraphs = ["alone"]
+    for topic in range(3):
+        for _ in range(40):
+            drawn = rng.choice(words[topic::3], size=40)
+            paragraphs.append("\n".join(" ".join(line) for line in drawn.reshape(4, 10)))
+    path = tmp_path_factory.mktemp("text") / "my-text.txt"
+    path.write_text("\n\n".join(paragraphs) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def ran(text, tmp_path_factory):
+    """The folder of a run of the text, and what the command printed."""
+    folder = tmp_path_factory.mktemp("runs") / "my-text"
+    options = [*OPTIONS, "--flow-scales", "--min-count", "1", "--out", folder]
+    return folder, as_json("run", text, *options)
+
+
+def test_from_a_text_to_its_page(ran):
+    folder, record = ran
+    assert record["folder"] == str(folder)
+    assert set(record["files"]) == {str(path) for path in folder.rglob("*") if path.suffix != ".npz"} - {
+        str(folder / "figures")
+    }
+    assert "<html" in (folder / "report.html").read_text()[:200]
+    saved = load_run(folder)
+    assert {key: record[key] for key in saved.summary} == saved.summary
+    assert saved.config["statistics"] == str(folder / "counts.npz")
+    counts = wf.load_statistics(folder / "counts.npz")
+    assert saved.summary["statistics"]["sha256"] == counts.sha256
+    # All words but the one that stands alone; documents are paragraphs, not lines.
+    assert counts.vocab_size == 36
+    assert counts.metadata["corpus_documents"] == 121
+    # Of three topics two differences can be learned.
+    assert saved.summary["concepts_learned"] == 2
+
+
+def test_the_settings_of_a_run_rerun_it(ran, tmp_path, monkeypatch):
+    folder, _ = ran
+    again = as_json("run", "--config", folder / "config.json", "--out", tmp_path / "again")
+    for name in ("comparison.nc", "cloud.nc", "features.csv", "config.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
+    assert again["concepts"] == load_run(folder).summary["concepts"]
+
+
+def test_what_the_command_line_says_counts_more(ran, tmp_path, capsys):
+    """A folder that has moved, and no page without positions: `report` says what to rerun."""
+    folder, _ = ran
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved" / "config.json").write_text(json.dumps(config | {"statistics": "gone/counts.npz"}))
+    (tmp_path / "moved" / "counts.npz").write_bytes((folder / "counts.npz").read_bytes())
+    options = [
+        "--config",
+        tmp_path / "moved" / "config.json",
+        "--cloud-words",
+        "0",
+        "--out",
+        tmp_path / "new",
+    ]
+    main(["run", *map(str, options)])
+    assert "There is no page of it, because `cloud_words` is 0." in capsys.readouterr().out
+    saved = load_run(tmp_path / "new")
+    assert saved.config["cloud_words"] == 0
+    assert saved.cloud is None
+    assert not (tmp_path / "new" / "report.html").exists()
+    said = refused(capsys, "report", tmp_path / "new")
+    assert "`folder` must be that of a run which kept positions of words" in said
+    assert f"Rerun it: `w2vflow run --config {tmp_path}/new/config.json --cloud-words 600" in said
+
+
+def test_report(ran, tmp_path, capsys):
+    folder, _ = ran
+    page = tmp_path / "pages" / "mine.html"
+    record = as_json("report", folder, "--out", page)
+    assert record == {"folder": str(folder), "page": str(page), "bytes": page.stat().st_size}
+    assert page.read_bytes() == (folder / "report.html").read_bytes()
+    main(["report", str(folder), "--out", str(page)])
+    assert f"Open {page} (" in capsys.readouterr().out
+    assert "has no config.json" in refused(capsys, "report", tmp_path)
+    assert "There is no folder" in refused(capsys, "report", tmp_path / "none")
+    assert "`out` must be a file name ending in .html" in refused(capsys, "report", folder, "--out", "x.pdf")
+
+
+@pytest.fixture
+def counts(tmp_path, stats):
+    stats.save(tmp_path / "counts.npz")
+    return tmp_path / "counts.npz"
+
+
+def test_spectrum(counts, stats, tmp_path, capsys):
+    out = tmp_path / "spectrum.nc"
+    options = ["--k", "4", "--words", "3", "--scale", "1e-3"]
+    record = as_json("spectrum", counts, *options, "--out", out)
+    problem = wf.Problem.from_statistics(stats)
+    values, vectors = np.linalg.eigh(np.asarray(problem.target()))
+    rows = record["concepts"]
+    np.testing.assert_allclose([row["eigenvalue"] for row in rows], values[::-1][:4], rtol=1e-9)
+    np.testing.assert_allclose([row["step_time"] for row in rows], wf.step_time_law(problem, 4, 1e-3)[0])
+    first = np.abs(vectors[:, -1])
+    assert stats.words[first.argmax()] in rows[0]["positive_words"] + rows[0]["negative_words"]
+    assert rows[0]["participation"] == pytest.approx(1 / np.sum(first**4))
+    assert record["files"] == [str(out)]
+    assert record["sha256"] == stats.sha256
+    np.testing.assert_allclose(Spectrum.load(out).eigenvalues, values[::-1][:4], rtol=1e-9)
+    # An embedding of two dimensions has no room for the third concept.
+    main(["spectrum", str(counts), "--k", "3", "--dim", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "<->" in lines[-1]
+    assert lines[-1].split()[2] == "-"
+    assert lines[-2].split()[2] != "-"
+    for options, match in ((["--k", "0"], "`k` must be at least 1"), (["--dim", "0"], "`dim` must be at")):
+        assert match in refused(capsys, "spectrum", counts, *options)
+
+
+def test_export_from_counts_is_the_theory_at_a_time(counts, stats, tmp_path):
+    """Far beyond the last step the Gram matrix is the best of rank two: `M*` cut to two eigenpairs."""
+    out = tmp_path / "late.bin"
+    record = as_json("export", counts, "--time", "1e4", "--dim", "2", "--out", out)
+    assert (record["words"], record["dim"], record["format"]) == (30, 2, "word2vec-binary")
+    words, vectors = import_vectors(out)
+    values, eigenvectors = np.linalg.eigh(np.asarray(wf.Problem.from_statistics(stats).target()))
+    best = (eigenvectors[:, -2:] * values[-2:]) @ eigenvectors[:, -2:].T
+    assert words == stats.words
+    np.testing.assert_allclose(vectors @ vectors.T, best, atol=1e-5 * values[-1])
+    as_json("export", counts, "--time", "0", "--dim", "2", "--out", out, "--scale", "1e-3")
+    assert np.abs(import_vectors(out).vectors).max() < 1e-2
+
+
+def test_export_from_a_trajectory_and_from_other_files(counts, stats, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    kept = rng.normal(size=(2, 3, 30, 4))
+    traj = wf.Trajectory("sgd", np.array([0.0, 1, 2]), np.ones((2, 3, 4)), np.ones((2, 3)), kept)
+    traj.save(tmp_path / "sgd.nc")
+    out = tmp_path / "v.txt"
+    options = ["--words", counts, "--seed", "1", "--time", "1.2", "--out", out]
+    record = as_json("export", tmp_path / "sgd.nc", *options)
+    assert (record["time"], record["seed"]) == (1.0, 1)
+    words, vectors = import_vectors(out)
+    np.testing.assert_array_equal(vectors, kept[1, 1].astype(np.float32))
+    assert words == stats.words
+    main(["export", str(out), "--vocab-size", "5", "--out", str(tmp_path / "v.safetensors")])
+    assert import_vectors(tmp_path / "v.safetensors").words == stats.words[:5]
+    wf.Trajectory("sgd", traj.ts, traj.singular_values[0], traj.loss[0]).save(tmp_path / "bare.nc")
+    for arguments, match in (
+        ((tmp_path / "sgd.nc",), "`words` must be given, for a trajectory that does not name its words"),
+        ((tmp_path / "bare.nc",), "`input` must be a trajectory with embeddings"),
+        ((tmp_path / "none.txt",), "`input` must be a file, or one of the bundled statistics"),
+        ((counts,), "`time` must be 0 or more, with counts, but got None"),
+        ((counts, "--time", "nan"), "`time` must be 0 or more"),
+        ((counts, "--time", "1", "--dim", "31"), "`dim` must be between 1 and the vocabulary size 30"),
+        ((out, "--vocab-size", "31"), "`vocab_size` must be between 1 and the 30 words of the input"),
+        ((tmp_path / "sgd.nc", "--words", counts, "--seed", "2"), "`seed` must be"),
+    ):
+        assert match in refused(capsys, "export", *arguments, "--out", tmp_path / "x.bin")
+    assert "`out` must be a file name ending in" in refused(capsys, "export", out, "--out", "x.npy")
+
+
+PLANS = (
+    ("demo",),
+    ("run", "{text}"),
+    ("run", "{counts}", "--dim", "3"),
+    ("run", "ablation"),
+    ("count", "{text}", "--out", "new/counts.npz"),
+    ("spectrum", "{counts}", "--out", "new/spectrum.nc"),
+    ("embed", "{counts}", "--dim", "3", "--out", "new/v.bin"),
+    ("export", "{counts}", "--time", "1", "--dim", "3", "--out", "new/v.bin"),
+    ("export", "v.bin", "--out", "new/v.txt"),
+    ("evaluate", "v.bin", "--pairs", "pairs.txt"),
+    ("progress", "v.bin", "--statistics", "{counts}"),
+)
+
+
+@pytest.mark.parametrize("command", PLANS, ids=" ".join)
+def test_plans_compute_and_write_nothing(command, text, counts, stats, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    export_vectors("v.bin", np.eye(30)[:, :4], stats.words, "word2vec-binary")
+    Path("pairs.txt").write_text("w0\tw1\t3\n")
+    before = sorted(tmp_path.rglob("*"))
+    filled = [part.format(text=text, counts=counts) for part in command]
+    main([*filled, "--dry-run"])
+    shown = capsys.readouterr().out
+    assert all(
+        re.search(rf"^{name} ", shown, re.MULTILINE) for name in ("memory", "disk", "operations", "time")
+    )
+    plan = as_json(*filled, "--dry-run")["plan"]
+    assert plan["memory"] > 0
+    assert plan["seconds"] > 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "match"),
+    [
+        ("a.json", '{"lerning_rate": 1}', "Unknown setting `lerning_rate` in a.json. Did you mean `learning_rate`?"),
+        ("a.toml", "vocab-siz = 3", "Unknown setting `vocab-siz` in a.toml. Did you mean `vocab_size`?"),
+        ("a.json", '{"qqq": 1}', "Unknown setting `qqq` in a.json. Known are batch_size, cloud_words"),
+        ("a.json", '{"seeds": "many"}', "`seeds` must be a whole number, but got 'many' in a.json"),
+        ("a.json", '{"seeds": true}', "`seeds` must be a whole number, but got True"),
+        ("a.json", '{"scale": "small"}', "`scale` must be a number, but got 'small'"),
+        ("a.toml", "weighting = 'cubic'", "`weighting` must be one of 'linear', 'harmonic', 'flat'"),
+        ("a.toml", "flow_scales = ['x']", "`flow_scales` must be a number, but got 'x'"),
+        ("a.toml", "flow_scales = 1.0", "`flow_scales` must be a list, each a number, but got 1.0"),
+        ("a.json", '{"out": 3}', "`out` must be a path, but got 3"),
+        ("a.json", '{"film": 1}', "`film` must be true or false, but got 1"),
+        ("a.json", '{"tokens": 1}', "`tokens` must be text, but got 1"),
+        ("a.json", '{"dim": 0}', "`dim` must be between 1"),
+        ("a.json", '{"command": "run ablation"}', "Try `w2vflow run ablation --config a.json`"),
+        ("a.json", "{", "`config` must be a whole .json file, but got a.json"),
+        ("a.toml", "= 3", "`config` must be a whole .toml file"),
+        ("a.json", "[1]", "`config` must be names with values, but got a.json with a list"),
+        ("a.yaml", "dim: 3", "`config` must be a .json or .toml file, but got a.yaml"),
+        ("b.json", "", "There is no file of settings a.json"),
+    ],
+)  # fmt: skip
+def test_bad_settings_from_files(file, content, match, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path(file).write_text(content)
+    named = file if file != "b.json" else "a.json"
+    assert match in refused(capsys, "run", "--config", named)
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+
+
+def test_settings_of_other_commands_from_files(text, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("count.toml").write_text(f"paths = ['{text}']\nout = 'c.npz'\nvocab_size = 5\nsource = 'mine'\n")
+    record = as_json("count", "--config=count.toml", "--vocab-size", "7")
+    assert (record["words"], record["metadata"]["source"]) == (7, "mine")
+    assert wf.load_statistics("c.npz").vocab_size == 7
+    # What neither the file nor the command line says is still asked for.
+    Path("half.toml").write_text("vocab_size = 5\n")
+    assert "--out" in refused(capsys, "count", text, "--config", "half.toml")
+
+
+def test_words_that_stand_alone_are_left_out(text, tmp_path, capsys):
+    main(["count", str(text), "--out", str(tmp_path / "c.npz")])
+    shown = capsys.readouterr().out
+    assert "left out, because they never stand beside another word: 1 (alone)" in shown
+    assert "alone" not in wf.load_statistics(tmp_path / "c.npz").words
+    (tmp_path / "lonely.txt").write_text("one\ntwo\n")
+    said = refused(capsys, "count", tmp_path / "lonely.txt", "--out", tmp_path / "l.npz")
+    assert "`paths` must be text in which words stand beside others" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.npz", "lonely.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reader"),
+    [
+        ("a line\nand another\n\nnext paragraph\nof two lines\n", "paragraphs"),
+        ("one document a line\nanother\n", "auto"),
+        ("a\n\nb\n\nc\n\n", "auto"),
+        ("x" * 200 + "\n" + "y" * 300 + "\n\nend\n", "auto"),
+        ("<doc id=1>\ntitle\n\ntext\n</doc>\n", "auto"),
+        ("", "auto"),
+    ],
+)
+def test_documents_of_a_text(content, reader, tmp_path):
+    (tmp_path / "a.txt").write_text(content)
+    assert document_reader([str(tmp_path / "a.txt")]) == reader
+    assert document_reader([str(tmp_path / "a.txt"), str(tmp_path)]) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("run", "nothing.txt"), "There is no text file nothing.txt. `w2vflow datasets` lists names."),
+        (("run", "text9"), "There is no text file text9. Did you mean text8?"),
+        (("run", "none.npz"), "`name` must be one of the bundled statistics"),
+        (("run", "a.npz", "b.txt"), "`source` must be text, or one file of counts"),
+        (("run", "rare.txt"), "`min_count` must be at least 1 and reached by some word, but got 5. The most"),
+        (("run", "text8", "--dry-run"), "`dry_run` must be of text that is at hand, but got text8"),
+        (("count", "--out", "c.npz"), "`paths` must be at least one text, but got none"),
+    ],
+)
+def test_bad_sources_leave_nothing(arguments, match, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("W2VFLOW_CACHE", str(tmp_path))
+    Path("rare.txt").write_text("one two three\n")
+    assert match in refused(capsys, *arguments)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["rare.txt"]
+
+
+def test_datasets_as_json(capsys):
+    names = {entry["name"]: entry for entry in as_json("datasets")["datasets"]}
+    assert names["enwiki15k-v3000"]["at_hand"] is True
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "match"),
+    [
+        (ValueError("bad"), 2, "w2vflow: bad"),
+        (ImportError("missing"), 2, "w2vflow: missing"),
+        (RuntimeError("SGD diverged"), 1, "w2vflow: SGD diverged"),
+        (KeyboardInterrupt(), 130, "w2vflow: interrupted"),
+    ],
+)
+def test_exit_codes(error, code, match, monkeypatch, capsys):
+    def fails(command):
+        raise error
+
+    monkeypatch.setattr(Datasets, "run", fails)
+    assert refused(capsys, "datasets", code=code) == match
+
+
+def test_a_reader_that_has_seen_enough():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "w2vflow.cli", "datasets"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
+def test_completion_knows_commands_and_options(shell, tmp_path):
+    script = tmp_path / "w2vflow"
+    with pytest.raises(SystemExit) as ended:
+        main(["--tyro-write-completion", shell, str(script)])
+    assert ended.value.code in (0, None)
+    known = script.read_text()
+    assert all(name in known for name in ("spectrum", "doctor", "ablation", "dry-run", "vocab-size"))
+    if shell == "bash":
+        subprocess.run(["bash", "-n", str(script)], check=True)

@@ -1,0 +1,326 @@
+"""The page of a run, in a real browser: it moves, finds, sorts, switches, and asks the network for nothing."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+from systems import random_statistics
+
+import w2vflow as wf
+from w2vflow.cloud import embedding_cloud
+from w2vflow.report.page import write_report
+from w2vflow.semantics.features import label_features
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# Of the browser's drawing of 3-D without a graphics card, about its own speed; nobody else is told.
+OWN_SPEED = ("GPU stall due to ReadPixels", "willReadFrequently")
+WORDS = 40
+NASTY = (
+    *("</script>", "<b>bold</b>", "<!--", '"', "'", "&amp;", "\\", "<img src=x onerror=alert(1)>", "{}"),
+    *("/* DATA */", "/* PLOTLY */", "tag</SCRIPT>", "`${1}`", "\u2028", "\ud800", "naïve", "词", "x" * 300),
+)
+
+
+@dataclasses.dataclass
+class Made:
+    """A comparison of the sources, one seed or three, with the cloud and words of it."""
+
+    comparison: wf.Comparison
+    cloud: object
+    features: list
+    words: tuple
+
+
+def made(words, dim=6, seeds=3, sources=("theory", "theory-discrete", "flow", "sgd"), horizon=1.1):
+    problem = wf.Problem.from_statistics(random_statistics(WORDS))
+    basis = wf.leading_eigenpairs(problem, WORDS)
+    leading = basis.leading(dim)
+    keys = jax.random.split(jax.random.key(0), seeds)
+    W0 = wf.gaussian_init(keys, WORDS, dim, 1e-2)
+    rate = 0.02 / basis.eigenvalues[0]
+    between = round(horizon * 7.0 / basis.eigenvalues[dim - 1] / rate / 20)
+    ts = np.arange(21) * max(1, between) * rate
+    kept = {"save_embeddings": True}
+    solve = {
+        "theory": lambda: wf.predict(problem, W0, ts, spectrum=basis, **kept),
+        "theory-discrete": lambda: wf.predict(problem, W0, ts, spectrum=basis, learning_rate=rate, **kept),
+        "flow": lambda: wf.solve_flow(problem, W0, ts, spectrum=basis, **kept),
+        "sgd": lambda: wf.run_sgd_ensemble(
+            problem, keys, ts, dim=dim, scale=1e-2, learning_rate=rate, batch_size=2048, **kept
+        ),
+    }
+    runs = [solve[name]() for name in sources]
+    cloud = embedding_cloud([run for run in runs if run.source != "theory-discrete"], leading, words)
+    return Made(wf.compare(*runs, spectrum=leading), cloud, label_features(leading, words), words)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return made(tuple(f"word{i}" for i in range(WORDS)))
+
+
+@pytest.fixture(scope="module")
+def browser_page() -> Iterator[tuple]:
+    """One page for all tests, with lists of what it said and asked for."""
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium: install one to test the page.")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    said, asked = [], []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: said.append((message.type, message.text)))
+        page.on("pageerror", lambda error: said.append(("error", str(error))))
+        page.on("request", lambda request: asked.append(request.url))
+        yield page, said, asked
+        browser.close()
+
+
+def opened(browser_page, path):
+    page, said, asked = browser_page
+    said.clear()
+    asked.clear()
+    page.goto(path.as_uri())
+    page.wait_for_function("document.getElementById('cloud').data?.length > 0")
+    return page
+
+
+def assert_quiet(browser_page, path):
+    _, said, asked = browser_page
+    faults = [(kind, text) for kind, text in said if not any(own in text for own in OWN_SPEED)]
+    assert not faults
+    assert asked == [path.as_uri()]
+
+
+def settled(page):
+    """Wait until what was changed is drawn: drawing waits for the next frame."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def places(page, trace=0):
+    settled(page)
+    return page.evaluate(f"(({{x, y, z}}) => [x, y, z])(document.getElementById('cloud').data[{trace}])")
+
+
+def slide(page, value):
+    page.locator("#time").fill(str(value))
+    settled(page)
+
+
+@pytest.fixture(scope="module")
+def path(small, tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    settings = {"experiment": {"dim": 6, "scale": 0.01}, "sha256": "abc123"}
+    arguments = (file, small.comparison, small.cloud, small.features)
+    assert write_report(*arguments, title="A <small> run", configuration=settings) == file
+    return file
+
+
+@pytest.fixture
+def page(browser_page, path):
+    yield opened(browser_page, path)
+    assert_quiet(browser_page, path)
+
+
+def test_the_slider_moves_the_cloud_to_where_the_solver_had_it(page, small):
+    flow = small.cloud.coordinates["flow"]
+    for value, at in ((0, 0), (1000, -1), (500, 10)):
+        slide(page, value)
+        found = np.array(places(page)).T
+        np.testing.assert_allclose(found, flow[at][:, :3], atol=2e-4 * np.abs(flow).max())
+    slide(page, 525)  # halfway between two times that were kept
+    between = (flow[10] + flow[11])[:, :3] / 2
+    np.testing.assert_allclose(np.array(places(page)).T, between, atol=2e-4 * np.abs(flow).max())
+    assert "t₁" in page.locator("#time").get_attribute("aria-valuetext")
+
+
+def test_keyboard_and_play_move_the_time(page):
+    page.locator("#time").focus()
+    page.keyboard.press("End")
+    at_end = places(page)
+    page.keyboard.press("ArrowLeft")
+    assert places(page) != at_end
+    page.locator("#play").click()
+    page.wait_for_function("document.getElementById('time').value === '1000'")
+    page.wait_for_function("document.getElementById('play').ariaPressed === 'false'")
+    page.locator("#play").click()  # from the start again
+    page.wait_for_function("0 < Number(document.getElementById('time').value)")
+    page.locator("#play").click()
+    assert int(page.locator("#time").input_value()) < 1000
+
+
+def test_buttons_and_clicks_go_to_steps(page, small):
+    steps = np.sort(small.comparison.step_times["theory"].mean(axis=0))
+    page.locator("#after").click()
+    assert page.locator("#now").text_content().startswith(f"t = {steps[0]:.3g} ")
+    box = page.locator("#staircase").bounding_box()
+    left = page.evaluate("t => { const a = document.getElementById('staircase')._fullLayout.xaxis;"
+                         " return a._offset + a.d2p(t); }", steps[3])  # fmt: skip
+    page.mouse.move(box["x"] + left + 1, box["y"] + 100)
+    page.mouse.click(box["x"] + left + 2, box["y"] + 100)
+    page.wait_for_function(f"document.getElementById('now').textContent.startsWith('t = {steps[3]:.3g} ')")
+    cursor = page.locator(".cursor").first.bounding_box()
+    assert abs(cursor["x"] + 1 - box["x"] - left) < 2
+
+
+def test_search_follows_a_word(page, small):
+    slide(page, 1000)
+    page.locator("#word").fill("WORD7")
+    page.keyboard.press("Enter")
+    assert "word7" in page.locator("#found").text_content()
+    found = np.ravel(places(page, trace=2))
+    np.testing.assert_allclose(found, small.cloud.coordinates["flow"][-1, 7, :3], atol=2e-3)
+    labels = "document.getElementById('cloud').layout.scene.annotations.map(a => a.text)"
+    assert page.evaluate(labels)[-1] == "word7"
+    assert page.locator("#words option").count() == WORDS
+
+
+def test_search_says_kindly_what_it_has_not(page):
+    page.locator("#word").fill("wordly")
+    page.keyboard.press("Enter")
+    message = page.locator("#found").text_content()
+    assert message.startswith("Sorry, “wordly” is not among the vocabulary. Perhaps “word0”")
+    assert places(page, trace=2) == [[], [], []]
+
+
+def test_axes_colours_and_sources_are_chosen(page, small):
+    slide(page, 1000)
+    first = places(page)
+    page.locator("#axis-0").select_option("4")
+    assert "word" in page.locator("#axis-0 option:checked").text_content()
+    other = places(page)
+    assert other[1:] == first[1:]
+    np.testing.assert_allclose(other[0], small.cloud.coordinates["flow"][-1, :, 4], atol=2e-3)
+    page.locator("#colour").select_option("-1")
+    settled(page)
+    colours = page.evaluate("document.getElementById('cloud').data[0].marker.color")
+    np.testing.assert_allclose(colours, np.log10(np.arange(1, WORDS + 1)))
+    page.get_by_role("group", name="Which learning").get_by_text("SGD").click()
+    sgd = small.cloud.coordinates["sgd"][-1]
+    np.testing.assert_allclose(places(page)[1], sgd[:, 1], atol=2e-4 * np.abs(sgd).max())
+    before = page.evaluate("document.getElementById('staircase').data.length")
+    page.get_by_role("group", name="Which curves").get_by_text("SGD").click()
+    assert page.evaluate("document.getElementById('staircase').data.length") == before - 1
+
+
+def test_the_table_sorts_by_every_column(page, small):
+    columns = page.locator("#concepts thead button")
+    assert columns.all_text_contents() == [
+        *("#", "Concept", "λ", "Predicted", "+ step size", "Flow", "Flow error", "SGD", "SGD error")
+    ]
+    mean = small.comparison.step_times["sgd"].mean(axis=0)
+    reference = small.comparison.step_time_errors("sgd", "theory-discrete")
+    orders = {2: small.comparison.spectrum.eigenvalues, 7: mean, 8: reference}
+    for column, values in orders.items():
+        columns.nth(column).click()
+        rising = page.locator("#concepts tbody td:first-child").all_text_contents()
+        assert [int(number) - 1 for number in rising] == np.argsort(values).tolist()
+        columns.nth(column).click()
+        assert page.locator("#concepts tbody td:first-child").all_text_contents() == rising[::-1]
+    for column in range(columns.count()):
+        columns.nth(column).click()
+        assert page.locator("#concepts th").nth(column).get_attribute("aria-sort")
+
+
+def test_a_row_shows_the_words_of_its_concept(page, small):
+    slide(page, 1000)
+    page.locator("#concepts tbody tr").nth(4).click()
+    feature = small.features[4]
+    words = page.locator("#ends .words button").all_text_contents()
+    assert words == [*feature.positive, *feature.negative]
+    assert page.locator("#axis-0").input_value() == "4"
+    rows = [small.words.index(word) for word in words]
+    expected = small.cloud.coordinates["flow"][-1][rows, 4]
+    np.testing.assert_allclose(places(page, trace=1)[0], expected, atol=2e-3)
+    page.locator("#ends .words button").first.click()
+    assert page.locator("#word").input_value() == feature.positive[0]
+
+
+def test_dark_light_and_configuration(browser_page, page):
+    shade = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(shade)
+    page.locator("#theme").click()
+    dark = page.evaluate(shade)
+    assert dark != light
+    page.locator("#theme").click()
+    assert page.evaluate(shade) == light
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+    assert page.evaluate(shade) == dark
+    page.emulate_media(color_scheme="light")
+    browser_page[2].pop()  # the reload
+    assert page.title() == "A <small> run"
+    assert page.locator("h1").text_content() == "A <small> run"
+    page.locator("summary").click()
+    rows = page.locator("#configuration tr").all_text_contents()
+    assert {"experiment.dim6", "sha256abc123"} <= set(rows)
+    assert page.get_by_text("arXiv 2502.09863").is_visible()
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nothing_is_wider_than_the_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator("#concepts tbody tr").first.click()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_words_are_text_whatever_they_hold(browser_page, tmp_path):
+    words = (*NASTY, *(f"w{i}" for i in range(WORDS - len(NASTY))))
+    one = made(words, dim=2, seeds=1, sources=("theory", "flow"))
+    file = write_report(tmp_path / "nasty.html", one.comparison, one.cloud, one.features)
+    page = opened(browser_page, file)
+    held = page.evaluate("JSON.parse(document.getElementById('data').textContent).cloud.words")
+    assert len(held) == WORDS
+    slide(page, 1000)
+    for word in NASTY[:9]:
+        page.locator("#word").fill(word)
+        page.keyboard.press("Enter")
+        assert f"“{word}”: rank {words.index(word) + 1} of 40" in page.locator("#found").text_content()
+        settled(page)
+    page.locator("#concepts tbody tr").first.click()
+    assert page.locator("#concepts td.name").first.text_content() == one.features[0].name
+    assert page.locator("main b b, main img").count() == 0
+    assert_quiet(browser_page, file)
+
+
+@pytest.mark.parametrize(
+    ("sources", "dim", "seeds", "horizon", "note"),
+    [
+        (("theory",), 1, 1, 1.1, "no measurement beside a prediction"),
+        (("flow",), 3, 1, 1.1, "no measurement beside a prediction"),
+        (("theory", "flow"), 4, 2, 0.1, "No concept was learned"),
+    ],
+)
+def test_pages_of_little(browser_page, tmp_path, sources, dim, seeds, horizon, note):
+    words = tuple(f"word{i}" for i in range(WORDS))
+    one = made(words, dim=dim, seeds=seeds, sources=sources, horizon=horizon)
+    file = write_report(tmp_path / "little.html", one.comparison, one.cloud, one.features)
+    page = opened(browser_page, file)
+    assert note in page.locator("#agreement-note").text_content()
+    slide(page, 600)
+    page.locator("#after").click()
+    page.locator("#concepts tbody tr").last.click()
+    assert_quiet(browser_page, file)
+
+
+def test_what_a_page_needs_is_named(small, tmp_path):
+    path, comparison = tmp_path / "report.html", small.comparison
+    bare = wf.compare(*comparison.trajectories.values())
+    with pytest.raises(ValueError, match="`comparison` must be one with a spectrum"):
+        write_report(path, bare, small.cloud, small.features)
+    with pytest.raises(ValueError, match="Run the solvers with `save_embeddings=True`"):
+        write_report(path, comparison, None, small.features)
+    with pytest.raises(ValueError, match="`features` must be those of 6 concepts, but got 2 features"):
+        write_report(path, comparison, small.cloud, small.features[:2])
+    lost = dataclasses.replace(small.cloud, coordinates={"flow": small.cloud.coordinates["flow"] * np.nan})
+    with pytest.raises(ValueError, match="`cloud` must be of finite positions"):
+        write_report(path, comparison, lost, small.features)
+    assert not path.exists()

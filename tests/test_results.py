@@ -1,0 +1,453 @@
+"""Results that come back from files as they were, show themselves, and are cut by time and seed."""
+
+import dataclasses
+import json
+import re
+import sys
+from html.parser import HTMLParser
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import w2vflow as wf
+from w2vflow.archive import write_run
+from w2vflow.cloud import Cloud
+from w2vflow.display import html_table, line_sketch
+from w2vflow.experiment import Experiment
+from w2vflow.loading import load
+from w2vflow.netcdf import dataset_kind, read_dataset, write_dataset
+from w2vflow.run import Run
+from w2vflow.storage import atomic_folder
+from w2vflow.trajectory import AXES
+
+# What HDF5 can hold as text: all but NUL and lone surrogates.
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=6)
+JSON = st.dictionaries(TEXT, st.one_of(st.none(), st.integers(), TEXT, st.lists(st.booleans())), max_size=3)
+
+
+@st.composite
+def trajectories(draw, times=None, dim=None, words=None):
+    """A trajectory of any shape, with or without its optional fields, some numbers not finite."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    times = draw(st.integers(1, 4)) if times is None else times
+    dim = draw(st.integers(1, 3)) if dim is None else dim
+    words = tuple(draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))) if words is None else words
+    seeds, dtype = draw(st.sampled_from([None, 1, 2, 3])), draw(st.sampled_from([np.float32, np.float64]))
+    sizes = {"seed": seeds, "time": times, "mode": dim, "word": len(words), "dim": dim}
+
+    def array(name):
+        numbers = rng.normal(size=[sizes[axis] for axis in AXES[name] if sizes[axis] is not None])
+        numbers.flat[rng.integers(numbers.size)] = rng.choice([np.nan, np.inf, 1.0])
+        return numbers.astype(dtype)
+
+    optional = {n: array(n) for n in ("error_bound", "embeddings", "contexts") if draw(st.booleans())}
+    ts = 0.1 * np.arange(times)
+    source, values, loss = draw(TEXT), array("singular_values"), array("loss")
+    named = words if {"embeddings", "contexts"} & set(optional) and draw(st.booleans()) else None
+    return wf.Trajectory(source, ts, values, loss, metadata=draw(JSON), words=named, **optional)
+
+
+def check_equal(one, other, names=tuple(AXES)):
+    assert (one.source, one.seeds, one.metadata) == (other.source, other.seeds, other.metadata)
+    for name in ("ts", *names):
+        left, right = getattr(one, name), getattr(other, name)
+        assert (left is None) == (right is None), name
+        if left is not None:
+            assert left.dtype == right.dtype
+            np.testing.assert_array_equal(left, right)
+
+
+def check_equal_spectra(one, other):
+    for field in dataclasses.fields(one):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+
+
+@settings(max_examples=12, deadline=None)
+@given(traj=trajectories())
+def test_any_trajectory_comes_back_equal(tmp_path_factory, traj):
+    path = tmp_path_factory.mktemp("any") / "traj.nc"
+    traj.save(path)
+    back = wf.Trajectory.load(path)
+    check_equal(back, traj)
+    assert back.words == traj.words
+    bytes_before = path.read_bytes()
+    back.save(path)
+    assert path.read_bytes() == bytes_before
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_any_comparison_comes_back_equal(tmp_path_factory, data):
+    words = ("a", "é", "日本")
+    draw = trajectories(data.draw(st.integers(2, 4)), data.draw(st.integers(1, 3)), words)
+    given_ = data.draw(st.lists(draw, min_size=1, max_size=3, unique_by=lambda traj: traj.source))
+    pairs = data.draw(st.sampled_from([None, 1, 2, 3]))
+    spec = None
+    if pairs is not None:
+        rest = np.zeros(3 - pairs)
+        spec = wf.Spectrum(-np.arange(1.0, pairs + 1), np.eye(3)[:, :pairs], np.ones(pairs), rest, rest + 1)
+    # A source may differ in the last digits of its times.
+    given_[-1] = dataclasses.replace(given_[-1], ts=given_[-1].ts * (1 + 1e-12))
+    whole = wf.compare(*given_, spectrum=spec)
+    embeddings = data.draw(st.booleans())
+    path = tmp_path_factory.mktemp("any") / "together.nc"
+    whole.save(path, embeddings=embeddings)
+    back = wf.Comparison.load(path)
+    assert list(back.trajectories) == list(whole.trajectories)
+    for name, traj in whole.trajectories.items():
+        kept = back.trajectories[name]
+        check_equal(kept, traj, AXES if embeddings else ("singular_values", "loss", "error_bound"))
+        if not embeddings:
+            assert kept.embeddings is None
+    assert set(back.step_times) == set(whole.step_times)
+    for name, times in whole.step_times.items():
+        np.testing.assert_array_equal(back.step_times[name], times)
+    assert (back.spectrum is None) == (spec is None)
+    if spec is not None:
+        check_equal_spectra(back.spectrum, spec)
+
+
+@pytest.fixture(scope="module")
+def solved(problem, basis):
+    """Theory and SGD of three seeds and a flow of one, on one axis."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    W0 = wf.gaussian_init(keys, 30, 4, 1e-2)
+    run = {"dim": 4, "scale": 1e-2, "learning_rate": 0.005, "batch_size": 500}
+    sgd = wf.run_sgd_ensemble(problem, keys, 0.05 * np.arange(9), **run)
+    flow = wf.solve_flow(problem, W0[0], sgd.ts, save_embeddings=True)
+    return wf.predict(problem, W0, sgd.ts), flow, sgd
+
+
+@pytest.fixture(scope="module")
+def together(solved, basis):
+    return wf.compare(*solved, spectrum=basis.leading(6))
+
+
+def test_every_solver_says_where_its_numbers_come_from(solved, problem, stats):
+    for traj in solved:
+        attributes = traj.to_xarray().attrs
+        assert attributes["statistics_sha256"] == stats.sha256
+        assert attributes["precision"] == ("float32" if traj.source == "sgd" else "float64")
+        assert "cpu" in attributes["device"]
+        assert json.loads(attributes["versions"])["jax"] == jax.__version__
+        assert json.loads(attributes["configuration"]) == traj.metadata
+        assert traj.words == stats.words
+    assert "loss" in solved[0].metadata["problem"]
+    own = dataclasses.replace(solved[0], metadata={"problem": "mine", "device": 3})
+    assert own.to_xarray().attrs["device"] == "3"
+    assert "mine" not in repr(own)
+    given_ = wf.predict(wf.Problem.from_target(np.eye(3)), np.full((3, 1), 0.1), [1.0])
+    assert "statistics_sha256" not in given_.to_xarray().attrs
+    assert given_.words is None
+
+
+def test_coordinates_are_named(together, solved, stats, basis):
+    data = together.to_xarray()
+    assert set(data.coords) == {"source", "seed", "time", "mode", "concept", "word"}
+    assert data["word"].values.tolist() == list(stats.words)
+    near = data["singular_values"].sel(source="sgd", seed=2).sel(time=0.11, method="nearest").sel(mode=1)
+    assert float(near) == solved[2].singular_values[2, 2, 0]
+    word = stats.words[7]
+    np.testing.assert_array_equal(data["concept_eigenvector"].sel(word=word), basis.eigenvectors[7, :6])
+    assert data.attrs["statistics_sha256"] == stats.sha256
+    assert set(json.loads(data.attrs["configuration"])) == {"theory", "flow", "sgd"}
+    own = solved[1].to_xarray()
+    assert own["source"].item() == "flow"
+    np.testing.assert_array_equal(own["embeddings"].sel(word=word), solved[1].embeddings[:, 7])
+    assert "word" not in solved[0].to_xarray().coords
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_all_kinds_load_by_content(together, solved, basis, stats, tmp_path, suffix):
+    spec, named = basis.leading(6), tmp_path / f"file.{suffix}"
+    for write in (1, 2):  # once anew, once in the place of what stands there
+        together.save(named, embeddings=True)
+        back = load(named)
+        assert isinstance(back, wf.Comparison), write
+        check_equal_spectra(back.spectrum, spec)
+        assert back.trajectories["flow"].words == stats.words
+        for name, traj in together.trajectories.items():
+            check_equal(back.trajectories[name], traj)
+        solved[1].save(named)
+        check_equal(load(named), solved[1])
+        assert load(named).words == stats.words
+        spec.save(named, stats.words)
+        check_equal_spectra(load(named), spec)
+        assert read_dataset(named, "spectrum")["word"].values.tolist() == list(stats.words)
+    cloud = Cloud(np.arange(2.0), ("a",), np.array([3]), np.ones(1), {"flow": np.ones((2, 1, 1), "f4")})
+    cloud.save(named)
+    assert load(named).words == ("a",)
+    # Nothing temporary is left behind.
+    assert [path.name for path in tmp_path.iterdir()] == [named.name]
+
+
+def test_files_of_other_packages_and_statistics_load(stats, tmp_path):
+    stats.save(tmp_path / "counts.npz")
+    assert load(tmp_path / "counts.npz").sha256 == stats.sha256
+    wf.export_vectors(tmp_path / "v.txt", np.eye(2), ["a", "b"])
+    wf.export_vectors(tmp_path / "board", np.eye(2), ["a", "b"], format="tensorboard")
+    for name in ("v.txt", "board"):
+        assert load(tmp_path / name).words == ("a", "b")
+
+
+def test_the_folder_of_a_run_loads(together, basis, stats, tmp_path):
+    features = wf.label_features(basis.leading(4), stats.words, n=2)
+    run = Run(Experiment(), stats.words, basis, together, {}, features, {"learned": 4}, None)
+    write_run(run, tmp_path)
+    back = load(tmp_path)
+    assert (back.summary, back.features, back.cloud) == ({"learned": 4}, features, None)
+    np.testing.assert_array_equal(back.comparison.step_times["sgd"], together.step_times["sgd"])
+
+
+def test_what_cannot_be_loaded_says_what_it_is(tmp_path):
+    (tmp_path / "empty.nc").touch()
+    (tmp_path / "text.txt").write_text("It was a dark night.\nAnd then more words came\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.json").write_text("{}")
+    xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    for name, match in (
+        ("empty.nc", "an empty file"),
+        ("text.txt", "a file of another kind.*Count a text with `w2vflow count`"),
+        ("folder", "a folder without config.json"),
+        ("half", "`folder` must be that of a run, .* no summary.json"),
+        ("other.nc", "must be a trajectory, .* a dataset that this package did not write"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            load(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        load(tmp_path / "nothing")
+
+
+def old_trajectory(path):
+    """A file as versions before the named format wrote it."""
+    data = xr.Dataset(
+        {
+            "singular_values": (("seed", "time", "mode"), np.arange(12.0).reshape(2, 3, 2)),
+            "loss": (("seed", "time"), np.ones((2, 3))),
+        },
+        {"time": [0.0, 1.0, 2.0], "mode": [1, 2], "seed": [0, 1]},
+        {"source": "flow", "metadata": '{"rtol": 1e-09}'},
+    )
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def old_comparison(path):
+    values = np.stack([np.full((2, 3, 2), 5.0), np.full((2, 3, 2), 6.0)])
+    steps = np.array([[[1.0, np.nan], [2.0, np.nan]], [[3.0, np.nan], [np.nan, np.nan]]])
+    values[1, 1] = np.nan
+    data = xr.Dataset(
+        {
+            "singular_values": (("source", "seed", "time", "mode"), values),
+            "loss": (("source", "seed", "time"), values[..., 0]),
+            "step_time": (("source", "seed", "mode"), steps),
+            "eigenvalue": (("mode",), [4.0, np.nan]),
+        },
+        {"source": ["theory", "flow"], "seed": [0, 1], "time": [0.0, 1.0, 2.0], "mode": [1, 2]},
+        {"trajectories": '{"flow": {"rtol": 1}, "theory": {}}'},
+    )
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def test_files_of_the_first_format_are_read(tmp_path):
+    old_trajectory(tmp_path / "t.nc")
+    traj = load(tmp_path / "t.nc")
+    assert (traj.source, traj.seeds, traj.metadata) == ("flow", 2, {"rtol": 1e-9})
+    np.testing.assert_array_equal(traj.singular_values, np.arange(12.0).reshape(2, 3, 2))
+    old_comparison(tmp_path / "c.nc")
+    both = load(tmp_path / "c.nc")
+    assert both.spectrum is None
+    assert [traj.seeds for traj in both.trajectories.values()] == [2, None]
+    assert both.trajectories["flow"].metadata == {"rtol": 1}
+    np.testing.assert_array_equal(both.trajectories["flow"].loss, np.full(3, 6.0))
+    np.testing.assert_array_equal(both.step_times["theory"], [[1.0], [2.0]])
+    np.testing.assert_array_equal(both.step_times["flow"], [[3.0]])
+    # And it can be saved again, in the format of now.
+    both.save(tmp_path / "new.nc")
+    np.testing.assert_array_equal(load(tmp_path / "new.nc").step_times["flow"], [[3.0]])
+
+
+def test_a_later_format_names_the_version_to_install(solved, tmp_path):
+    path = tmp_path / "later.nc"
+    later = {"w2vflow_format": "trajectory 3", "w2vflow_version": "9.1"}
+    solved[0].to_xarray().assign_attrs(later).to_netcdf(path, engine="h5netcdf")
+    for read in (load, wf.Trajectory.load, wf.Comparison.load):
+        with pytest.raises(
+            ValueError, match=r"format 3, written by w2vflow 9.1. `pip install -U 'w2vflow>=9.1'`"
+        ):
+            read(path)
+
+
+def test_another_kind_says_what_it_is(together, solved, basis, tmp_path):
+    together.save(tmp_path / "c.nc")
+    solved[0].save(tmp_path / "t.nc")
+    assert (dataset_kind(tmp_path / "c.nc"), dataset_kind(tmp_path / "t.nc")) == ("comparison", "trajectory")
+    with pytest.raises(
+        ValueError, match=r"must be a trajectory .* holds a comparison. Use `Comparison.load`"
+    ):
+        wf.Trajectory.load(tmp_path / "c.nc")
+    for read in (wf.Comparison.load, wf.Spectrum.load):
+        with pytest.raises(ValueError, match=r"holds a trajectory. Use `Trajectory.load`"):
+            read(tmp_path / "t.nc")
+    with pytest.raises(ValueError, match="`words` must be the 30 words"):
+        basis.save(tmp_path / "s.nc", ["a"])
+
+
+@pytest.mark.parametrize("kind", ["comparison", "spectrum"])
+def test_cut_short_files_are_refused(together, basis, tmp_path, kind):
+    path = tmp_path / "whole.nc"
+    (together if kind == "comparison" else basis).save(path)
+    whole = path.read_bytes()
+    for size in (60, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="`path` must be a whole netCDF file"):
+            load(path)
+
+
+def test_damaged_zarr_is_refused_and_others_are_not_replaced(solved, tmp_path):
+    path = tmp_path / "t.zarr"
+    solved[0].save(path)
+    chunk = path / "loss" / "0.0"
+    chunk.write_bytes(chunk.read_bytes()[:5])
+    with pytest.raises(ValueError, match="`path` must be a whole Zarr folder"):
+        load(path)
+    other = tmp_path / "photos.zarr"
+    other.mkdir()
+    (other / "one.jpg").touch()
+    with pytest.raises(ValueError, match="a new path, or a Zarr folder to replace"):
+        solved[0].save(other)
+    assert (other / "one.jpg").exists()
+
+
+def test_zarr_names_the_extra(solved, tmp_path, monkeypatch):
+    solved[0].save(tmp_path / "t.zarr")
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    for act in (lambda: solved[0].save(tmp_path / "new.zarr"), lambda: load(tmp_path / "t.zarr")):
+        with pytest.raises(ImportError, match=re.escape("pip install 'w2vflow[zarr]'")):
+            act()
+
+
+def test_what_stood_there_stays_when_writing_fails(tmp_path):
+    path = tmp_path / "kept.zarr"
+    write_dataset(xr.Dataset({"a": ("x", [1.0])}), path, "cloud")
+    with pytest.raises(FileNotFoundError), atomic_folder(path) as temporary:
+        (temporary / "no folder" / "part").touch()
+    assert float(read_dataset(path, "cloud")["a"][0]) == 1.0
+    assert [found.name for found in tmp_path.iterdir()] == ["kept.zarr"]
+
+
+def test_cutting_by_time_and_seed(solved, together):
+    exact, flow, sgd = solved
+    early = sgd.sel(time=slice(0.05, 0.2))
+    np.testing.assert_array_equal(early.ts, sgd.ts[1:5])
+    np.testing.assert_array_equal(early.singular_values, sgd.singular_values[:, 1:5])
+    np.testing.assert_array_equal(sgd.sel(time=[0.21, 0.04, 0.19]).loss, sgd.loss[:, [1, 4]])
+    one = flow.sel(time=0.31)
+    assert (one.seeds, one.embeddings.shape) == (None, (1, 30, 4))
+    np.testing.assert_array_equal(one.embeddings[0], flow.embeddings[6])
+    np.testing.assert_array_equal(exact.sel(seed=[2, 0]).loss, exact.loss[[2, 0]])
+    np.testing.assert_array_equal(exact.sel(seed=slice(1, None)).loss, exact.loss[1:])
+    assert exact.sel(seed=1).seeds is None
+    second = together.sel(time=slice(0.1, None), seed=slice(1, 3))
+    assert list(second.trajectories) == ["theory", "sgd"]
+    np.testing.assert_array_equal(second.trajectories["sgd"].loss, sgd.loss[1:, 2:])
+    np.testing.assert_array_equal(second.step_times["theory"], together.step_times["theory"][1:])
+    first = together.sel(seed=0)
+    assert [traj.seeds for traj in first.trajectories.values()] == [None] * 3
+    assert [len(times) for times in first.step_times.values()] == [1] * 3
+    np.testing.assert_array_equal(first.trajectories["flow"].loss, flow.loss)
+
+
+@pytest.mark.parametrize(
+    ("choice", "match"),
+    [
+        (
+            {"time": slice(3, 4)},
+            "`time` must be a slice with some time within the observed times, 0 to 0.4",
+        ),
+        ({"time": slice(0, 1, 2)}, "`time` must be a slice without a step"),
+        ({"time": 0.6}, "`time` must be within the observed times, 0 to 0.4, but got 0.6"),
+        ({"time": [0.1, -0.2]}, "got -0.2"),
+        ({"time": float("nan")}, "`time` must be a time, several, or a slice"),
+        ({"time": []}, "`time` must be a time, several, or a slice"),
+        ({"seed": 3}, "`seed` must be among the 3 seeds, from 0, but got 3"),
+        ({"seed": -1}, "`seed` must be among the 3 seeds"),
+        ({"seed": [0, 0]}, "`seed` must be different seeds"),
+        ({"seed": 0.5}, "`seed` must be among the 3 seeds"),
+        ({"seed": slice(3, 9)}, "`seed` must be a slice of some among the 3 seeds"),
+    ],
+)
+def test_bad_cuts_are_refused(solved, together, choice, match):
+    for result in (solved[2], together):
+        with pytest.raises(ValueError, match=match):
+            result.sel(**choice)
+
+
+def test_seeds_of_a_run_without_them(solved):
+    with pytest.raises(ValueError, match="`seed` must be among the no seeds"):
+        solved[1].sel(seed=0)
+
+
+class Tags(HTMLParser):
+    """Tags of a page and its text; refuses what is not closed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.seen, self.text = [], set(), ""
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_html_escapes_what_it_shows(stats):
+    nasty = '<b>&"'
+    page = Tags(html_table(nasty, (nasty,), [(nasty, nasty)]))
+    assert "b" not in page.seen
+    assert page.text == nasty * 4
+    sketch = line_sketch(nasty, np.arange(2.0), {nasty: np.array([[1.0, 2.0]])})
+    assert Tags(sketch).text.startswith(f"{nasty}\u25a0 {nasty}")
+    words = (nasty, *stats.words[1:])
+    own = wf.CooccurrenceStatistics(words, stats.counts, stats.unigram, {"source": "<script>"})
+    assert {"script"}.isdisjoint(Tags(own._repr_html_()).seen)
+    assert nasty in Tags(own._repr_html_()).text
+
+
+def test_results_show_themselves(solved, together, basis, stats):
+    for result in (*solved, together, basis, basis.leading(3), stats, wf.compare(solved[1])):
+        page = result._repr_html_()
+        assert "table" in Tags(page).seen
+        # In the colours of the page that it is in, dark or light.
+        assert "background" not in page.replace("background: none", "")
+        assert len(page) < 60_000
+        assert len(str(result).splitlines()) < 20
+        assert len(repr(result)) < 600
+    assert {"svg", "polyline"} <= Tags(together._repr_html_()).seen
+    text = repr(solved[2])
+    for fact in ("sgd, 3 seeds, 9 times", "dim 4", "float32 on cpu", stats.sha256[:12], " -> ", "MB"):
+        assert fact in text
+    assert "theory, flow, sgd" in repr(together)
+    assert "6 of 30 eigenpairs" in repr(basis.leading(6))
+
+
+def test_a_sketch_is_the_curve():
+    drawn = line_sketch("loss", np.array([0.0, 1.0, 2.0]), {"a": np.array([[0.0, np.nan, 3.0]])})
+    ((x0, y0), (x1, y1)) = [map(float, p.split(",")) for p in re.search('points="(.*?)"', drawn)[1].split()]
+    assert (x0, y0) == (4.0, 146.0)  # bottom left: four pixels from the edges
+    assert (x1, y1) == (296.0, 4.0)
+    assert line_sketch("loss", np.arange(2.0), {"a": np.full((1, 2), np.nan)}) == ""
