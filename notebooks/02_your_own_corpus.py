@@ -253,7 +253,7 @@ for size in sizes:
         ax.errorbar(size, value, bar, fmt="o", mfc="k" if sure else "w", color="k", capsize=3, ms=5)
     print(
         f"{size:4} documents: {doubt.rare_pairs.share:4.0%} of pairs expected less than 3 times; "
-        f"lambda_min {wf.extreme_eigenpairs(own, 1).eigenvalues[0]:6.1f}; first concept ",
+        f"eigenvalue largest in size {wf.extreme_eigenpairs(own, 1).eigenvalues[0]:5.1f}; first concept",
         wf.label_features(pairs.leading(1), few.words, n=3)[0].name,
         *{str(one.message).split(":")[0] for one in caught},
     )
@@ -264,9 +264,9 @@ _ = ax.minorticks_off()
 # Filled: direction known; open: not. The three concepts that are there stay where they are as the text
 # grows, and their error bars shrink with the root of its size. The others fall towards zero: they were
 # chance. In a small text chance is nearly as strong as meaning, because most pairs of words were hardly to
-# be met, and a pair that was not met counts as $M^* = -2$, "never together". (That is also where the most
-# negative eigenvalue comes from.) At the smallest size even the test is fooled: it is of first order, and
-# wants many documents. So, before you trust a concept of a small corpus:
+# be met, and a pair that was not met counts as $M^* = -2$, "never together". (Hence the negative eigenvalue
+# that is larger in size than any concept.) At the smallest size even the test is fooled: it is of first
+# order, and wants many documents. So, before you trust a concept of a small corpus:
 #
 # - is its direction known (`document_uncertainty(...).directions`)?
 # - are there enough counts (`rare_pairs.share`)? If not, take fewer words: `vocab_size=` in place of

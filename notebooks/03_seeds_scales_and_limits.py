@@ -49,11 +49,13 @@ def said_by(call, *arguments, **settings):
     return result, [str(one.message) for one in caught]
 
 
-# %% tags=["parameters"] small="vocab_size, seeds, trained = 60, 40, 2"
+# %% tags=["parameters"] small="vocab_size, seeds, trained, scales, shares = 60, 40, 2, [1e-4, 1.0], [0.4]"
 vocab_size = 200  # words
 dim = 6  # numbers in a word vector
 seeds = 400  # random starts, in closed form
 trained = 6  # of which so many are trained by SGD
+scales = [1e-10, 1e-4, 1e-2, 1e-1, 1.0]  # sizes of the start, for the slider
+shares = [0.05, 0.4, 0.9]  # learning rates, as shares of the largest that is stable
 
 # %%
 stats = wf.load_statistics("enwiki15k-v3000").most_frequent(vocab_size)
@@ -115,10 +117,8 @@ _ = ax.legend(fontsize=8)
 # slider: each curve is $s_k^2 / \lambda_k$ of one seed in closed form, exact at any scale; dotted lines are
 # where the formula of section 1 puts its step.
 
+
 # %%
-scales = [1e-10, 1e-4, 1e-2, 1e-1, 1.0]
-
-
 def draw_scale(scale, ax):
     W0 = wf.gaussian_init(keys[0], vocab_size, dim, scale)
     law, _ = said_by(wf.predict_step_times, problem, W0, spectrum=spectrum)
@@ -241,7 +241,7 @@ limit = wf.stability_limit(problem)
 W0 = wf.gaussian_init(keys[0], vocab_size, dim, 1e-3)
 flow = wf.predict_step_times(problem, W0, spectrum=spectrum)
 figure, ax = plt.subplots(figsize=(8, 3), layout="constrained")
-for share, colour in zip([0.05, 0.4, 0.9], ["#0072B2", "#009E73", "#D55E00"], strict=True):
+for share, colour in zip(shares, ["#0072B2", "#009E73", "#D55E00"], strict=False):
     steps = int(1.2 * flow[-1] / (share * limit))
     ts = share * limit * np.arange(steps + 1)
     descent = wf.run_gd(problem, W0, ts, learning_rate=share * limit)

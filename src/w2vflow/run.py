@@ -22,6 +22,7 @@ from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.stability import check_learning_rate
+from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
 from w2vflow.trajectory import Trajectory
@@ -72,17 +73,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     seconds: dict[str, float] = {}
     stage = stages(log, seconds)
     with stage("statistics and problem"):
-        stats = load_statistics(experiment.statistics)
-        if stats.vocab_size < experiment.vocab_size:
-            log(f"{stats.vocab_size:,} words: the statistics have no more")
-        stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
-        if experiment.dim > stats.vocab_size:
-            raise argument_error(
-                "dim",
-                f"at most {stats.vocab_size}, the words of the statistics",
-                experiment.dim,
-                "Choose a smaller `dim`, or count more words: of more text, or rarer ones.",
-            )
+        stats = _statistics(experiment, log)
         problem = Problem.from_statistics(stats)
     with stage("eigenvectors of M*"):
         basis = leading_eigenpairs(problem, problem.vocab_size)
@@ -105,18 +96,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             for scale in experiment.flow_scales
         }
     with stage(f"SGD, {experiment.seeds} seeds, {round(ts[-1] / rate):,} steps"):
-        sgd = run_sgd_ensemble(
-            problem,
-            keys,
-            ts,
-            dim=experiment.dim,
-            scale=experiment.scale,
-            learning_rate=rate,
-            batch_size=experiment.batch_size,
-            sampler=experiment.sampler,
-            save_embeddings=True,
-            progress=progress,
-        )
+        sgd = _sgd(experiment, problem, keys, ts, rate, progress)
     with stage("comparison"):
         leading = basis.leading(experiment.dim)
         comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
@@ -142,9 +122,40 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             # Of one seed: those of all would be the largest array of the run.
             first = predict(problem, W0[:1], ts, spectrum=basis, save_embeddings=True)
             cloud = embedding_cloud([first, flow, sgd], leading, stats.words, n_words=experiment.cloud_words)
-    summary["seconds"] = seconds
-    return Run(
-        experiment, stats.words, leading, comparison, persistence[0.99], features, plain(summary), cloud
+    summary = plain({**summary, "seconds": seconds})
+    return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary, cloud)
+
+
+def _statistics(experiment: Experiment, log: Log) -> CooccurrenceStatistics:
+    """Return the statistics of as many words as there are, up to those asked for."""
+    stats = load_statistics(experiment.statistics)
+    if stats.vocab_size < experiment.vocab_size:
+        log(f"{stats.vocab_size:,} words: the statistics have no more")
+    stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
+    if experiment.dim > stats.vocab_size:
+        raise argument_error(
+            "dim",
+            f"at most {stats.vocab_size}, the words of the statistics",
+            experiment.dim,
+            "Choose a smaller `dim`, or count more words: of more text, or rarer ones.",
+        )
+    return stats
+
+
+def _sgd(
+    experiment: Experiment, problem: Problem, keys: jax.Array, ts: np.ndarray, rate: float, progress: bool
+) -> Trajectory:
+    return run_sgd_ensemble(
+        problem,
+        keys,
+        ts,
+        dim=experiment.dim,
+        scale=experiment.scale,
+        learning_rate=rate,
+        batch_size=experiment.batch_size,
+        sampler=experiment.sampler,
+        save_embeddings=True,
+        progress=progress,
     )
 
 

@@ -40,4 +40,4 @@ class Demo:
 
             return console.plan(plan_experiment(self.experiment), self.out)
         folder = console.folder(self.out)
-        run_and_show(self.experiment, folder, console, title="Wikipedia", film=self.film)
+        run_and_show(self.experiment, folder, console, film=self.film)

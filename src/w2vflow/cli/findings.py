@@ -16,24 +16,23 @@ def source_name(source: str) -> str:
     """Return what to call a run: its source without folder and ending.
 
     Example:
-        >>> source_name("texts/my-text.txt.gz"), source_name("runs/my-text/counts.npz")
-        ('my-text', 'my-text')
+        >>> [source_name(path) for path in ("texts/my-text.txt.gz", "runs/my-text/counts.npz", "counts.npz")]
+        ['my-text', 'my-text', 'counts']
     """
     path = Path(source)
-    # counts.npz lies in the folder of a run, whose name says more.
-    parts = (path.parent.name if path.name == "counts.npz" else path.name).split(".")
+    # Where counts.npz lies in the folder of a run, that name says more.
+    parts = ((path.parent.name if path.name == "counts.npz" else "") or path.name).split(".")
     plain = "".join(c for c in parts[0] or parts[-1] if c.isalnum() or c in "-_ ")
     return plain.strip("-_ ") or "text"
 
 
-def run_and_show(experiment: Experiment, folder: Path, console: Console, *, title: str, film: bool) -> None:
+def run_and_show(experiment: Experiment, folder: Path, console: Console, *, film: bool) -> None:
     """Run an experiment, write its files into a folder and print what was found.
 
     Args:
         experiment: the settings.
         folder: for the results.
         console: where stages and results go.
-        title: of the page.
         film: also write the film of the cloud.
     """
     use_float64()
@@ -53,7 +52,12 @@ def run_and_show(experiment: Experiment, folder: Path, console: Console, *, titl
         configuration = run.summary["experiment"]
         paths.append(
             write_report(
-                page, run.comparison, run.cloud, run.features, title=title, configuration=configuration
+                page,
+                run.comparison,
+                run.cloud,
+                run.features,
+                title=source_name(experiment.statistics),
+                configuration=configuration,
             )
         )
         last = f"Open {page} in a browser."

@@ -51,7 +51,12 @@ class Report:
 
         title = source_name(str(saved.config.get("statistics", self.folder)))
         written = write_report(
-            page, saved.comparison, saved.cloud, saved.features, title=title, configuration=saved.config
+            page,
+            saved.comparison,
+            saved.cloud,
+            saved.features,
+            title=title,
+            configuration=saved.summary["experiment"],
         )
         size = written.stat().st_size
         record = {"folder": str(self.folder), "page": str(written), "bytes": size}

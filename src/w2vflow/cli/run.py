@@ -85,7 +85,7 @@ class RunExperiment:
             open_statistics(counts)
             folder = console.folder(out)
         experiment = replace(self.experiment, statistics=counts)
-        run_and_show(experiment, folder, console, title=name, film=self.film)
+        run_and_show(experiment, folder, console, film=self.film)
 
     def _is_text(self) -> bool:
         """Return whether the source is text, still to be counted."""

@@ -48,11 +48,11 @@ class Concepts:
 
     def run(self) -> None:
         """Compute the concepts and print the table."""
-        console = self.output.console()
+        console, dim = self.output.console(), self.k if self.dim is None else self.dim
         for name, value in (
             ("k", self.k),
             ("words", self.words),
-            ("dim", 1 if self.dim is None else self.dim),
+            ("dim", dim),
         ):
             if value < 1:
                 raise argument_error(name, "at least 1", value)
@@ -73,7 +73,7 @@ class Concepts:
         size = stats.vocab_size
         console(f"concepts of {size:,} words")
         problem = Problem.from_statistics(stats)
-        dim = min(self.dim or self.k, size)
+        dim = min(dim, size)
         pairs = leading_eigenpairs(problem, min(max(self.k, dim), size))
         listed = pairs.leading(min(self.k, size))
         features = label_features(listed, stats.words, n=min(self.words, size))

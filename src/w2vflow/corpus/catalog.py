@@ -86,7 +86,7 @@ def open_statistics(name: str | os.PathLike[str]) -> CountFile:
 
     Example:
         >>> open_statistics("enwiki15k-v3000").pairs
-        4223005
+        4223234
     """
     with _located(name) as path:
         return CountFile(path)

@@ -99,7 +99,8 @@ class _Scene:
         limits = (-self.limit, self.limit)
         left.set(xlim=limits, ylim=limits, aspect="equal", xticks=[], yticks=[])
         left.set(xlabel="along concept 1 (colour: concept 3)", ylabel="along concept 2")
-        self.title = left.set_title(" ")
+        # At a place of its own: matplotlib would look for one above axes that are no longer drawn.
+        self.title = left.set_title(" ", y=1.02)
         _staircase(right, comparison, source)
         self.cursor = right.axvline(self.ts[0], color=RED, linewidth=1.5, zorder=5)
         # Laid out once: nothing that moves later takes room.

@@ -56,7 +56,9 @@ function labelled(places) {
   out.delete(state.word);
   // Near the centre labels would lie on top of each other.
   const far = (word) => state.axes.some((mode, axis) => Math.abs(places[axis][word]) > 0.22 * reach(mode));
-  return [...out].filter(far);
+  const close = (one, other) =>
+    state.axes.every((mode, axis) => Math.abs(places[axis][one] - places[axis][other]) < 0.14 * reach(mode));
+  return [...out].filter(far).filter((word, at, all) => !all.slice(0, at).some((other) => close(word, other)));
 }
 
 function annotation(word, places, more) {

@@ -9,7 +9,7 @@ function tableColumns() {
   for (const [source, steps] of Object.entries(data.steps)) {
     const theory = source.startsWith("theory");
     const title = theory ? (source === "theory" ? "Predicted" : "+ step size") : nameOf(source);
-    columns.push({ title, value: (k) => steps.mean[k], show: (k) => digits(steps.mean[k]), spread: theory ? null : (k) => spreadOf(steps, k) });
+    columns.push({ title, value: (k) => steps.mean[k], show: (k) => digits(steps.mean[k], 4), spread: theory ? null : (k) => spreadOf(steps, k) });
     if (steps.error) {
       columns.push({
         title: `${nameOf(source)} error`, value: (k) => steps.error[k],
