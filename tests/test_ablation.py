@@ -129,7 +129,7 @@ def test_files_of_a_study(run, folder):
     assert json.loads((folder / "summary.json").read_text()) == run.summary
     for cell in CELLS:
         with xr.open_dataset(folder / f"comparison-{cell}.nc", engine="h5netcdf") as data:
-            assert dict(data.sizes) == {"source": 4, "seed": 2, "time": 61, "mode": 3}
+            assert data.sizes.items() >= {"source": 4, "seed": 2, "time": 61, "mode": 3}.items()
             assert list(data["source"].values) == ["theory", "theory-discrete", "flow", "sgd"]
             assert np.isfinite(data["singular_values"].sel(source="sgd")).all()
 

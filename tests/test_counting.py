@@ -303,7 +303,7 @@ def test_bad_input(tmp_path):
         ({"vocab_size": 2, "subsample_threshold": 0.0}, "`subsample_threshold` must be positive"),
         ({"vocab_size": 4}, "`vocab_size` must be between 1 and the 3 distinct words"),
         ({"vocab_size": 0}, "`vocab_size` must be between 1"),
-        ({}, "`vocab_size` must be given, or `min_count`, or `vocabulary`"),
+        ({}, "`vocab_size` must be given, or `min_count`, or both, or `vocabulary`"),
         ({"vocab_size": 2, "vocabulary": ["one"]}, "but got `vocabulary` beside it"),
         ({"vocab_size": 0, "min_count": 1}, "`vocab_size` must be at least 1, but got 0"),
         ({"min_count": 2}, "`min_count` must be at least 1 and reached"),
