@@ -1,6 +1,7 @@
 """The numbers and words that the page shows, as JSON values, no finer than a screen shows them."""
 
 import base64
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -51,7 +52,9 @@ def page_content(
         for k in range(modes)
     ]
     some = _thinned(len(first.ts), _POINTS)
-    settings = {**configuration, "trajectories": {n: t.metadata for n, t in comparison.trajectories.items()}}
+    # In one order, so that a page made now is that made of the run's folder later, to the byte.
+    metadata = {name: dict(traj.metadata) for name, traj in comparison.trajectories.items()}
+    settings = {**configuration, "trajectories": json.loads(json.dumps(metadata, sort_keys=True))}
     return {
         "title": title,
         "version": version("w2vflow"),
