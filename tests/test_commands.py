@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from w2vflow.archive import load_run
 from w2vflow.cli import main
 from w2vflow.cli.datasets import Datasets
 from w2vflow.cli.texts import document_reader
+from w2vflow.plotting import animation
 from w2vflow.semantics.vectors import export_vectors, import_vectors
 from w2vflow.spectrum import Spectrum
 
@@ -89,10 +91,19 @@ def test_from_a_text_to_its_page(ran):
 
 def test_the_settings_of_a_run_rerun_it(ran, tmp_path, monkeypatch):
     folder, _ = ran
-    again = as_json("run", "--config", folder / "config.json", "--out", tmp_path / "again")
+    monkeypatch.setattr(animation, "animate_learning", partial(animation.animate_learning, seconds=0.5))
+    again = as_json("run", "--config", folder / "config.json", "--out", tmp_path / "again", "--film")
+    (film,) = (Path(name) for name in again["files"] if name.endswith((".mp4", ".gif")))
+    assert film.stat().st_size > 5_000
     for name in ("comparison.nc", "cloud.nc", "features.csv", "config.json"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
     assert again["concepts"] == load_run(folder).summary["concepts"]
+
+
+@pytest.mark.parametrize("setting", [("--cloud-words", "0"), ("--dim", "1")])
+def test_film_of_nothing(setting, tmp_path, capsys):
+    said = refused(capsys, "demo", "--film", *setting, "--out", tmp_path / "new")
+    assert "`film` must be asked for with `cloud_words` above 0 and `dim` of 2 or more" in said
 
 
 def test_what_the_command_line_says_counts_more(ran, tmp_path, capsys):

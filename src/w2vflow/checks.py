@@ -11,6 +11,7 @@ __all__ = [
     "check_different",
     "check_dimension",
     "check_times",
+    "check_vocab_size",
     "check_weights",
 ]
 
@@ -70,6 +71,17 @@ def check_times(ts: Any) -> np.ndarray:
             "ts", "strictly increasing", f"{times[at]} before {times[at + 1]}", "Use `numpy.unique(ts)`."
         )
     return times
+
+
+def check_vocab_size(vocab_size: int, counted: int) -> None:
+    """Raise `ValueError` unless so many of the words that were counted can be kept."""
+    if not 1 <= vocab_size <= counted:
+        raise argument_error(
+            "vocab_size",
+            f"between 1 and the {counted} words that were counted",
+            vocab_size,
+            "Count the corpus again with a larger vocabulary.",
+        )
 
 
 def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:

@@ -94,9 +94,8 @@ def plan_experiment(
     Raises:
         ValueError: there are no such statistics.
     """
-    words, pairs = _statistics(settings.statistics, settings.vocab_size, vocab_size)
-    size, dim, seeds = min(words, settings.vocab_size), settings.dim, settings.seeds
-    times = settings.observations + 1
+    size, pairs = _statistics(settings, vocab_size)
+    dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
     turns = _turns(size, dim, settings.scale, settings.horizon, dim)
     between = max(1, round(turns / settings.learning_rate / settings.observations))
     steps = between * settings.observations
@@ -140,9 +139,8 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
     Raises:
         ValueError: there are no such statistics.
     """
-    words, pairs = _statistics(settings.statistics, settings.vocab_size, None)
-    size, dim, seeds = min(words, settings.vocab_size), settings.dim, settings.seeds
-    times = settings.observations + 1
+    size, pairs = _statistics(settings, None)
+    dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
     stages = [_reading(pairs, size * (size + 1) // 2)]
     for weights, horizon in (("Uniform", settings.horizon), ("Mikolov", settings.mikolov_horizon)):
         turns = _turns(size, dim, settings.scale, horizon, min(8, dim))
@@ -264,13 +262,15 @@ def _plan(
     return Plan(round(most), round(disk), sum(s.operations for s in stages), whole, (*long, *notes, own))
 
 
-def _statistics(name: str, wanted: int, vocab_size: int | None) -> tuple[int, int]:
-    """Return how many words there are, and pairs of words seen."""
+def _statistics(settings: Experiment | Ablation, vocab_size: int | None) -> tuple[int, int]:
+    """Return how many words a run keeps, and how many pairs of words were seen, all that there could be
+    where they are still to be counted.
+    """
     if vocab_size is not None:
-        size = min(wanted, vocab_size)
+        size = min(settings.vocab_size, vocab_size)
         return size, size * (size + 1) // 2
-    file = open_statistics(name)
-    return len(file.words), file.pairs
+    file = open_statistics(settings.statistics)
+    return min(settings.vocab_size, len(file.words)), file.pairs
 
 
 def _reading(pairs: int, kept: int) -> _Stage:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.checks import argument_error
+from w2vflow.checks import argument_error, check_vocab_size
 from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
 from w2vflow.display import beside, html_table, megabytes
 
@@ -135,13 +135,7 @@ class CooccurrenceStatistics:
         Raises:
             ValueError: `vocab_size` outside 1..V.
         """
-        if not 1 <= vocab_size <= self.vocab_size:
-            raise argument_error(
-                "vocab_size",
-                f"between 1 and the {self.vocab_size} words that were counted",
-                vocab_size,
-                "Count the corpus again with a larger vocabulary.",
-            )
+        check_vocab_size(vocab_size, self.vocab_size)
         return CooccurrenceStatistics(
             self.words[:vocab_size],
             self.counts[:vocab_size, :vocab_size],

@@ -8,6 +8,7 @@ import tyro
 
 from w2vflow.checks import argument_error, check_dimension
 from w2vflow.cli.console import OptionalInt, Settings, use_float64
+from w2vflow.cli.counts import load_counts, size_of_counts
 
 if TYPE_CHECKING:
     from w2vflow.resources import Plan
@@ -55,14 +56,11 @@ class Embed:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
         use_float64()
-        from w2vflow.corpus.catalog import load_statistics
         from w2vflow.semantics.embeddings import embed
         from w2vflow.semantics.vectors import export_vectors
 
         console("counts")
-        stats = load_statistics(self.statistics)
-        if self.vocab_size is not None:
-            stats = stats.most_frequent(self.vocab_size)
+        stats = load_counts(self.statistics, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
         console(f"vectors of {stats.vocab_size:,} words")
         vectors = embed(stats, dim=self.dim)
@@ -74,13 +72,9 @@ class Embed:
         console.result(["", line], record, [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.corpus.catalog import open_statistics
         from w2vflow.forecast import plan_embed
 
-        file = open_statistics(self.statistics)
-        size = len(file.words) if self.vocab_size is None else self.vocab_size
-        check_dimension(self.dim, size)
-        return plan_embed(size, file.pairs, self.dim)
+        return plan_embed(*size_of_counts(self.statistics, self.vocab_size), self.dim)
 
 
 def vector_format(out: Path) -> Format:

@@ -8,6 +8,7 @@ import tyro
 
 from w2vflow.checks import argument_error, check_dimension
 from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
+from w2vflow.cli.counts import load_counts, size_of_counts
 from w2vflow.cli.embed import Format, vector_format
 
 if TYPE_CHECKING:
@@ -98,14 +99,13 @@ class Export:
         console.result([line], record, [self.out])
 
     def _plan(self, counts: bool) -> "Plan":
-        from w2vflow.corpus.catalog import open_statistics
         from w2vflow.forecast import plan_spectrum
         from w2vflow.resources import Plan
 
         if counts:
-            file = open_statistics(self.input)
-            size = self.vocab_size or len(file.words)
-            return plan_spectrum(size, file.pairs, self.dim)
+            size, pairs = size_of_counts(self.input, self.vocab_size)
+            check_dimension(self.dim, size)
+            return plan_spectrum(size, pairs, self.dim)
         path = Path(self.input)
         size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
         return Plan(3 * size, size, 0.0, 1.0 + size / 1e7, ("from the size of the file",))
@@ -115,15 +115,12 @@ class Export:
         use_float64()
         import jax
 
-        from w2vflow.corpus.catalog import load_statistics
         from w2vflow.initial import gaussian_init
         from w2vflow.problem import Problem
         from w2vflow.theory.riccati import predict
 
         console("counts")
-        stats = load_statistics(self.input)
-        if self.vocab_size is not None:
-            stats = stats.most_frequent(self.vocab_size)
+        stats = load_counts(self.input, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
         console(f"closed form for {stats.vocab_size:,} words")
         W0 = gaussian_init(jax.random.key(self.seed), stats.vocab_size, self.dim, self.scale)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2vflow.checks import argument_error
 from w2vflow.cli.console import Console, number, on_terminal, use_float64
 from w2vflow.experiment import Experiment
 
@@ -34,7 +35,13 @@ def run_and_show(experiment: Experiment, folder: Path, console: Console, *, film
         folder: for the results.
         console: where stages and results go.
         film: also write the film of the cloud.
+
+    Raises:
+        ValueError: a film without positions of words along two concepts.
     """
+    if film and (experiment.cloud_words == 0 or experiment.dim < 2):
+        got = f"`cloud_words` {experiment.cloud_words} and `dim` {experiment.dim}"
+        raise argument_error("film", "asked for with `cloud_words` above 0 and `dim` of 2 or more", got)
     use_float64()
     from w2vflow.run import run_experiment
 

@@ -8,6 +8,7 @@ import tyro
 
 from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
+from w2vflow.cli.counts import load_counts
 from w2vflow.storage import check_writable_folder
 
 if TYPE_CHECKING:
@@ -57,15 +58,12 @@ class HowFar:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
         use_float64()
-        from w2vflow.corpus.catalog import load_statistics
         from w2vflow.problem import Problem
         from w2vflow.semantics.progress import fit_progress
         from w2vflow.semantics.vectors import import_vectors
 
         console("counts and vectors")
-        stats = load_statistics(self.statistics)
-        if self.vocab_size is not None:
-            stats = stats.most_frequent(self.vocab_size)
+        stats = load_counts(self.statistics, self.vocab_size)
         models = {path: import_vectors(path) for path in self.vectors}
         dim = max(model.vectors.shape[1] for model in models.values())
         if self.output.dry_run:

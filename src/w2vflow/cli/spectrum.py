@@ -8,6 +8,7 @@ import tyro
 
 from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
+from w2vflow.cli.counts import load_counts, size_of_counts
 
 if TYPE_CHECKING:
     from w2vflow.resources import Plan
@@ -61,15 +62,12 @@ class Concepts:
         if self.out is not None:
             console.folder(self.out.parent)
         use_float64()
-        from w2vflow.corpus.catalog import load_statistics
         from w2vflow.problem import Problem
         from w2vflow.semantics.features import label_features
         from w2vflow.spectrum import leading_eigenpairs
         from w2vflow.theory.steps import step_time_law
 
-        stats = load_statistics(self.statistics)
-        if self.vocab_size is not None:
-            stats = stats.most_frequent(self.vocab_size)
+        stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size
         console(f"concepts of {size:,} words")
         problem = Problem.from_statistics(stats)
@@ -93,12 +91,10 @@ class Concepts:
         console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.corpus.catalog import open_statistics
         from w2vflow.forecast import plan_spectrum
 
-        file = open_statistics(self.statistics)
-        size = len(file.words) if self.vocab_size is None else self.vocab_size
-        return plan_spectrum(size, file.pairs, min(max(self.k, self.dim or 1), size))
+        size, pairs = size_of_counts(self.statistics, self.vocab_size)
+        return plan_spectrum(size, pairs, min(max(self.k, self.dim or 1), size))
 
 
 def _rows(features: "list[Feature]", times: Any, spreads: Any) -> list[dict[str, Any]]:
