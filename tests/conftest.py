@@ -1,8 +1,10 @@
 """Float64 for all tests, shapes and types of the package checked at run time, small known problems."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import pytest
@@ -11,6 +13,9 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 with install_import_hook("w2vflow", "beartype.beartype"):
     from systems import random_statistics
@@ -32,6 +37,22 @@ def corpus_folder() -> Path:
     if not folder:
         pytest.skip("W2VFLOW_TEST_DATA is not set: it names the folder with enwiki15k.txt.xz")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A Chromium without a window, which asks nobody for anything of its own accord."""
+    names = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next(filter(None, names), None)
+    if program is None:
+        pytest.skip("There is no Chromium: install one to test pages.")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    switches += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=switches)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -399,19 +399,6 @@ def test_axes_of_a_slider_stay_where_they_are():
     assert len(places) == 4
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    switches = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=switches)
-        yield browser
-        browser.close()
-
-
 def test_slider_in_a_browser(browser, tmp_path):
     one = plotting.slide(power, [0.0, 1.0, 2.0], label="n")._repr_html_()
     path = tmp_path / "page.html"

@@ -1,7 +1,6 @@
 """The page of a run, in a real browser: it moves, finds, sorts, switches, and asks nobody for anything."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 
 import jax
@@ -14,9 +13,6 @@ from w2vflow.cloud import Cloud, embedding_cloud
 from w2vflow.report.page import write_report
 from w2vflow.semantics.features import Feature, label_features
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 # Of the browser's drawing of 3-D without a graphics card, about its own speed; nobody else is told.
 OWN_SPEED = ("GPU stall due to ReadPixels", "willReadFrequently")
 WORDS = 40
@@ -73,21 +69,16 @@ def little(small, sources, modes, times=21, words=None):
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[tuple]:
+def browser_page(browser) -> Iterator[tuple]:
     """One page for all tests, with lists of what it said and asked for."""
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium: install one to test the page.")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     said, asked = [], []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: said.append((message.type, message.text)))
-        page.on("pageerror", lambda error: said.append(("error", str(error))))
-        page.on("request", lambda request: asked.append(request.url))
-        yield page, said, asked
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page.set_default_timeout(30_000)
+    page.on("console", lambda message: said.append((message.type, message.text)))
+    page.on("pageerror", lambda error: said.append(("error", str(error))))
+    page.on("request", lambda request: asked.append(request.url))
+    yield page, said, asked
+    page.close()
 
 
 def until(page, expression):
