@@ -1,6 +1,8 @@
 """The counter against ten lines of plain Python, whatever the rule, the blocks and the workers."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -176,6 +178,17 @@ def random_text(path, documents, seed, words=400):
     path.write_text("".join(" ".join(line) + "\n" for line in drawn.tolist()))
 
 
+def test_a_small_text_in_a_script_without_a_guard(tmp_path):
+    """Processes of ours would run the script again: a small text needs none."""
+    (tmp_path / "text.txt").write_text("a b c a\n" * 100)
+    script = "import w2vflow as wf\nprint(wf.count('text.txt', min_count=1).words)\n"
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("('a', 'b', 'c')\n", "")
+
+
 def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
     text = tmp_path / "text.txt"
     random_text(text, 3000, seed=0)
@@ -296,6 +309,7 @@ def test_bad_input(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("one two three\n")
     for options, match in (
+        ({"vocab_size": 2, "workers": 0}, "`workers` must be at least 1, but got 0"),
         ({"vocab_size": 2, "window": 0}, "`window` must be at least 1, but got 0"),
         ({"vocab_size": 2, "weighting": "cubic"}, "`weighting` must be one of"),
         ({"vocab_size": 2, "out_of_vocabulary": "during"}, "`out_of_vocabulary` must be one of"),

@@ -28,7 +28,7 @@ from w2vflow.corpus.shards import (
     pieces,
     task_name,
 )
-from w2vflow.corpus.tasks import Workers, worker_pool
+from w2vflow.corpus.tasks import Workers, worker_count, worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
 from w2vflow.countfile import RowBlock, write_count_file
 from w2vflow.statistics import CooccurrenceStatistics
@@ -102,7 +102,8 @@ def count_to_file(
             subsample_threshold, seed: see `CountingRule`.
         source: what the text is and its licence, kept in the metadata.
         memory: about how much to use, all workers together, beside some 200 MB for each process.
-        workers: tasks at a time; the number of cores where not given; 1 stays in this process.
+        workers: tasks at a time; where not given one for each core, one for files of 5 MB or less; 1 stays in
+            this process, and more are processes: a script calls this below `if __name__ == "__main__":`.
         executor: any `concurrent.futures.Executor` whose workers see the work folder.
         work_dir: where to keep what is done, in a folder `w2vflow-count`; `<out>.work` where not given.
             The folder is removed when the file is whole.
@@ -131,11 +132,13 @@ def count_to_file(
     # A folder of our own, because it is removed at the end.
     folder = Path(work_dir) / "w2vflow-count" if work_dir is not None else Path(f"{out}.work")
     folder.mkdir(parents=True, exist_ok=True)
-    with worker_pool(workers, executor) as pool:
+    text = text_bytes(given, reader)
+    count = worker_count(workers, None if executor else text)
+    with worker_pool(count, executor) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
-        numbered = number_corpus(blocks, folder, rule, pool, text_bytes(given, reader), progress)
+        numbered = number_corpus(blocks, folder, rule, pool, text, progress)
         words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary)
         if len(words) * 40 > share:
             raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)

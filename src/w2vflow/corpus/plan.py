@@ -5,7 +5,8 @@ from pathlib import Path
 
 from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import PathLike, expand_paths
-from w2vflow.resources import Plan, Speed, available_cores, measure_speed, readable_bytes
+from w2vflow.corpus.tasks import worker_count
+from w2vflow.resources import Plan, Speed, measure_speed, readable_bytes
 
 __all__ = ["memory_bytes", "plan_count", "text_bytes"]
 
@@ -58,7 +59,8 @@ def plan_count(
     Raises:
         ValueError: no such files, or a memory that is not a size.
     """
-    files = expand_paths(paths) if reader != "dataset" else []
+    given = list(paths)
+    files = expand_paths(given) if reader != "dataset" else []
     text = sum(Path(f).stat().st_size * (4 if f.endswith(_PACKED) else 1) for f in files if f != "-")
     tokens = text / 6.3
     size = vocab_size or 10_000
@@ -66,7 +68,7 @@ def plan_count(
     places = size * (size + 1) / 2
     # Different ones among those met: Wikipedia, 10 to 40 million words, 2,000 to 371,247 of them, to 15%.
     pairs = met * places / (met + 10 * places)
-    cores = workers or available_cores()
+    cores = worker_count(workers, text_bytes(given, reader))
     speed = measure_speed() if speed is None else speed
     # On a core that fetches 1.24e9 numbers a second: 45 MB of text and 150 million pairs a second; and 15
     # million pairs a second are put in order and written.

@@ -16,10 +16,13 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import Any
 
+from w2vflow.checks import argument_error
 from w2vflow.resources import available_cores
 
-__all__ = ["Workers", "worker_pool"]
+__all__ = ["Workers", "worker_count", "worker_pool"]
 
+# Bytes of text that one process counts while others would still be starting.
+_SMALL_TEXT = 5_000_000
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
 
@@ -89,7 +92,8 @@ class Workers:
                 if tries == _TRIES:
                     raise RuntimeError(
                         f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less in "
-                        "`memory` or use fewer `workers`; what was counted is kept in the work folder."
+                        "`memory` or use fewer `workers`; what was counted is kept in the work folder. A "
+                        "script must count below `if __name__ == '__main__':`, or workers would run it again."
                     ) from error
                 self._submit(call, task, tries + 1, waiting)
 
@@ -120,10 +124,27 @@ def _lost_worker(error: Exception) -> bool:
     )
 
 
+def worker_count(workers: int | None, text: int | None) -> int:
+    """Return how many tasks to run at a time where nobody says it: one for each core, one for a small text.
+
+    Args:
+        workers: what was asked for.
+        text: bytes of text, where known.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    if workers is not None:
+        if workers < 1:
+            raise argument_error("workers", "at least 1", workers)
+        return workers
+    return 1 if text is not None and text <= _SMALL_TEXT else available_cores()
+
+
 @contextmanager
-def worker_pool(workers: int | None, executor: Executor | None) -> Iterator[Workers]:
-    """Yield workers: as many as there are cores where neither is given."""
-    pool = Workers(workers or available_cores(), executor)
+def worker_pool(count: int, executor: Executor | None) -> Iterator[Workers]:
+    """Yield workers that run so many tasks at a time; processes of ours end with the block."""
+    pool = Workers(count, executor)
     try:
         yield pool
     finally:

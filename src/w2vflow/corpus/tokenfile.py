@@ -22,7 +22,7 @@ from w2vflow.corpus.plan import text_bytes
 from w2vflow.corpus.readers import PathLike, read_blocks
 from w2vflow.corpus.rules import CountingRule
 from w2vflow.corpus.shards import open_tokens, open_words
-from w2vflow.corpus.tasks import worker_pool
+from w2vflow.corpus.tasks import worker_count, worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
 from w2vflow.storage import write_json
 
@@ -163,7 +163,7 @@ def tokenize(
         tokens: how text is cut into words: see `tokenizer`.
         min_document_words: documents with fewer words are left out.
         source: what the text is and its licence, kept in the metadata.
-        workers: tasks at a time; the number of cores where not given; 1 stays in this process.
+        workers: as `count_to_file` takes them.
         progress: show a progress bar.
 
     Raises:
@@ -181,9 +181,10 @@ def tokenize(
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
-        with worker_pool(workers, None) as pool:
+        text = text_bytes(given, reader)
+        with worker_pool(worker_count(workers, text), None) as pool:
             blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
-            found = number_corpus(blocks, Path(work), rule, pool, text_bytes(given, reader), progress)
+            found = number_corpus(blocks, Path(work), rule, pool, text, progress)
         words = choose_words(found.frequency, vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
