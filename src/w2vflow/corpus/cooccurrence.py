@@ -102,8 +102,8 @@ def count_to_file(
             subsample_threshold, seed: see `CountingRule`.
         source: what the text is and its licence, kept in the metadata.
         memory: about how much to use, all workers together, beside some 200 MB for each process.
-        workers: tasks at a time; where not given one for each core, one for files of 5 MB or less; 1 stays in
-            this process, and more are processes: a script calls this below `if __name__ == "__main__":`.
+        workers: tasks at a time; where not given one for each core, one for files of 20 MB or less. 1 stays
+            in this process; more are processes, and a script calls this below `if __name__ == "__main__":`.
         executor: any `concurrent.futures.Executor` whose workers see the work folder.
         work_dir: where to keep what is done, in a folder `w2vflow-count`; `<out>.work` where not given.
             The folder is removed when the file is whole.

@@ -22,7 +22,7 @@ from w2vflow.resources import available_cores
 __all__ = ["Workers", "worker_count", "worker_pool"]
 
 # Bytes of text that one process counts while others would still be starting.
-_SMALL_TEXT = 5_000_000
+_SMALL_TEXT = 20_000_000
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
 
