@@ -196,7 +196,7 @@ def _still(
 
 
 def _png(figure: Figure) -> bytes:
-    """Return a figure in the colours that describe it best: a third of the bytes of all colours."""
+    """Return a figure in the colours that describe it best: a quarter of the bytes of all colours."""
     canvas, file = FigureCanvasAgg(figure), BytesIO()
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
