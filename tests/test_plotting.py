@@ -306,10 +306,20 @@ def test_film(runs, spec, stats, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["learning.mp4"]
 
 
-def test_film_without_ffmpeg(runs, spec, stats, tmp_path, monkeypatch):
+def without_h264(folder):
+    """An ffmpeg that fails as one does that was built without the encoder."""
+    program = folder / "ffmpeg"
+    program.write_text("#!/bin/sh\ncat >/dev/null\nexit 1\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize("program", ["none", "without H.264"])
+def test_film_without_ffmpeg(runs, spec, stats, tmp_path, tmp_path_factory, monkeypatch, program):
     from PIL import Image
 
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    found = None if program == "none" else without_h264(tmp_path_factory.mktemp("bin"))
+    monkeypatch.setattr(shutil, "which", lambda name: found)
     cloud = cloud_of(runs, spec, stats, n_times=9)
     path = plotting.animate_learning(
         tmp_path / "learning.mp4", cloud, wf.compare(*runs, spectrum=spec), source="theory", seconds=0.4

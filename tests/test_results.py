@@ -315,12 +315,23 @@ def test_damaged_zarr_is_refused_and_others_are_not_replaced(solved, tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:5])
     with pytest.raises(ValueError, match="`path` must be a whole Zarr folder"):
         load(path)
+    solved[0].save(path)
+    (path / "loss" / "0.0").unlink()
+    with pytest.raises(ValueError, match="a whole Zarr folder.*1 chunks of loss are missing"):
+        load(path)
     other = tmp_path / "photos.zarr"
     other.mkdir()
     (other / "one.jpg").touch()
     with pytest.raises(ValueError, match="a new path, or a Zarr folder to replace"):
         solved[0].save(other)
     assert (other / "one.jpg").exists()
+
+
+def test_nothing_but_nan_comes_back_from_zarr(tmp_path):
+    """Zarr leaves out chunks that hold its filling alone, unless it is told otherwise."""
+    nothing = wf.Trajectory("sgd", np.arange(3.0), np.full((3, 2), np.nan), np.full(3, np.nan))
+    nothing.save(tmp_path / "t.zarr")
+    check_equal(load(tmp_path / "t.zarr"), nothing)
 
 
 def test_zarr_names_the_extra(solved, tmp_path, monkeypatch):

@@ -130,13 +130,15 @@ def _extras() -> Iterator[Check]:
             yield Check(f"extra {extra}", None, detail, f"pip install 'w2vflow[{extra}]'")
         else:
             yield Check(f"extra {extra}", True, f"{', '.join(packages)}: {purpose}")
+    from w2vflow.plotting.animation import writes_mp4  # here, for matplotlib's sake
+
     path = shutil.which("ffmpeg")
-    if path is None:
-        yield Check(
-            "ffmpeg", None, "not there: animations will be GIFs", "install ffmpeg with the system's packages"
-        )
-    else:
+    if writes_mp4():
         yield Check("ffmpeg", True, f"{path}: animations will be MP4s")
+    else:
+        what = "not there" if path is None else f"{path} does not encode H.264"
+        remedy = "install ffmpeg with the system's packages"
+        yield Check("ffmpeg", None, f"{what}: animations will be GIFs", remedy)
 
 
 def _devices() -> Iterator[Check]:

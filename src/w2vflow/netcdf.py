@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from w2vflow.checks import argument_error
@@ -40,12 +41,13 @@ def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -
         with atomic_path(path) as temporary:
             data.to_netcdf(temporary, engine="h5netcdf")
         return
-    _require_zarr()
+    zarr = _zarr()
     if Path(path).exists() and not is_zarr(path):
         raise argument_error(
             "path", "a new path, or a Zarr folder to replace", f"{path}, which is something else"
         )
-    with atomic_folder(path) as temporary:
+    # Chunks of NaN alone are written too: one that is missing is then a loss, and can be told.
+    with atomic_folder(path) as temporary, zarr.config.set({"array.write_empty_chunks": True}):
         # Zarr's format 3 has no settled way yet to hold text.
         data.to_zarr(temporary, mode="w", zarr_format=2, consolidated=False)
 
@@ -62,6 +64,7 @@ def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
         found = _kind_of(data, path)
         if found == kind:
             with _damage_told(path):
+                _check_chunks(path)
                 return data.load()
     held = f"a {found}" if found else "a dataset that this package did not write"
     remedy = f"Use `{found.capitalize()}.load`." if found else ""
@@ -105,7 +108,7 @@ def _opened(path: str | os.PathLike[str]) -> "xr.Dataset":
 
     zarr = is_zarr(path)
     if zarr:
-        _require_zarr()
+        _zarr()
     elif not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     engine, settings = ("zarr", {"consolidated": False}) if zarr else ("h5netcdf", None)
@@ -124,8 +127,18 @@ def _damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
         raise argument_error("path", whole, got, "Copy it again.") from error
 
 
-def _require_zarr() -> None:
+def _check_chunks(path: str | os.PathLike[str]) -> None:
+    """Raise unless all of a Zarr folder is there: what is missing would be read as NaN."""
+    if not is_zarr(path):
+        return
+    for name, array in _zarr().open_group(path, mode="r").arrays():
+        if array.nchunks_initialized < array.nchunks:
+            raise OSError(f"{array.nchunks - array.nchunks_initialized} chunks of {name} are missing")
+
+
+def _zarr() -> ModuleType:
     try:
-        import zarr  # noqa: F401
+        import zarr
     except ImportError as error:
         raise ImportError("Zarr folders need zarr: pip install 'w2vflow[zarr]'") from error
+    return zarr

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from w2vflow.plotting.learning import name_words, plot_concepts
 from w2vflow.plotting.style import RED
 from w2vflow.storage import atomic_path
 
-__all__ = ["animate_learning"]
+__all__ = ["animate_learning", "writes_mp4"]
 
 # Frames a second and dots per inch: a GIF holds every frame whole, and many seconds of it weigh much.
 _FILM, _GIF = (20, 120), (10, 80)
@@ -43,7 +44,7 @@ def animate_learning(
 
     Words along concepts 1 and 2, concept 3 by colour, a few by name. Between the times of the cloud they
     move in straight lines. Dashed in the staircase: the closed form, where `comparison` has it. Written
-    with ffmpeg, as MP4, where there is one, else as GIF.
+    with ffmpeg, as MP4, where there is one that knows H.264, else as GIF.
 
     Args:
         path: where to; `.mp4` or `.gif` takes the place of its suffix.
@@ -55,7 +56,6 @@ def animate_learning(
     Raises:
         ValueError: no such source in one of them, one concept or one time alone, or no seconds.
         OSError: the file cannot be written.
-        subprocess.CalledProcessError: ffmpeg cannot write MP4 here.
     """
     names = [name for name in cloud.coordinates if name in comparison.trajectories]
     if source not in names:
@@ -65,7 +65,7 @@ def animate_learning(
         raise argument_error("cloud", "along two concepts or more, at two times or more", got)
     if not seconds > 0:
         raise argument_error("seconds", "above 0", seconds)
-    film = shutil.which("ffmpeg") is not None
+    film = writes_mp4()
     rate, dpi = _FILM if film else _GIF
     writer: AbstractMovieWriter = FFMpegWriter(fps=rate) if film else PillowWriter(fps=rate)
     moments = np.linspace(cloud.ts[0], cloud.ts[-1], max(2, round(seconds * rate)))
@@ -78,6 +78,17 @@ def animate_learning(
             scene.show(float(moment))
             writer.grab_frame()
     return Path(path).with_suffix(temporary.suffix)
+
+
+def writes_mp4() -> bool:
+    """Return whether there is an ffmpeg here that encodes H.264: some distributions leave that out."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        return False
+    # Tried, as encoders are listed that need a graphics card.
+    form = "-loglevel quiet -f rawvideo -s 64x64 -pix_fmt rgba -i pipe:0 -vcodec h264 -pix_fmt yuv420p -f null -"
+    frame = bytes(64 * 64 * 4)
+    return subprocess.run([program, *form.split()], input=frame, check=False).returncode == 0
 
 
 class _Scene:
