@@ -1,11 +1,15 @@
-"""When concepts are learned: the law of step times against the flow, over seeds, scales and fractions."""
+"""When concepts are learned: the law of step times against the flow, over seeds, scales and fractions.
+
+python validation/steps.py [--small]
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import jax
 import mpmath as mp
 import numpy as np
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.theory.scaling import (
@@ -18,10 +22,45 @@ from w2vflow.theory.scaling import (
 )
 from w2vflow.theory.steps import estimate_step_time_errors
 
-DIM = 16
+
+@dataclass(frozen=True)
+class Size:
+    """How large the models are.
+
+    Attributes:
+        words: of the vocabulary.
+        dim: embedding dimension; rows show concepts up to the last by quarters.
+        law_seeds: over which the law's mean and spread are measured.
+        seeds: over which other errors are measured.
+        high_dim: of the model whose learning follows a power law.
+        fitted: first and last eigenvalue of that power law.
+        digits_dim, digits_words: of the model in many digits, and how many of its words are compared.
+    """
+
+    words: int = 2000
+    dim: int = 16
+    law_seeds: int = 24
+    seeds: int = 8
+    high_dim: int = 200
+    fitted: tuple[int, int] = (5, 100)
+    digits_dim: int = 8
+    digits_words: int = 40
+
+    @property
+    def half(self) -> int:
+        """Number of the concept in the middle."""
+        return self.dim // 2
 
 
-def starts(problem: wf.Problem, seeds: int, scale: float, dim: int = DIM, seed: int = 0) -> np.ndarray:
+SMALL = Size(60, 8, 2, 2, high_dim=16, fitted=(2, 12), digits_dim=3, digits_words=10)
+
+
+def words_of(problem: wf.Problem) -> str:
+    """Return the size of the vocabulary as rows show it."""
+    return f"V = {problem.vocab_size:,}"
+
+
+def starts(problem: wf.Problem, seeds: int, scale: float, dim: int, seed: int = 0) -> np.ndarray:
     keys = jax.random.split(jax.random.key(seed), seeds)
     return np.asarray(wf.gaussian_init(keys, problem.vocab_size, dim, scale))
 
@@ -57,8 +96,8 @@ def percent(value: float) -> str:
     return f"{100 * value:.2g}%"
 
 
-def against_the_flow(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    W0, values = starts(problem, 2, 1e-8), basis.eigenvalues[:DIM]
+def against_the_flow(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    W0, values = starts(problem, 2, 1e-8, size.dim), basis.eigenvalues[: size.dim]
     predicted = wf.predict_step_times(problem, W0, spectrum=basis)
     errors, isolated = [], []
     for W, t in zip(W0, predicted, strict=True):
@@ -75,7 +114,7 @@ def against_the_flow(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
     ]
     yield Row(
         "step time of every seed, `predict_step_times`, concepts further apart than their width",
-        f"V = 2,000, d = {DIM}, scale 1e-8, tied, 2 seeds; concepts " + " and ".join(counted),
+        f"{words_of(problem)}, d = {size.dim}, scale 1e-8, tied, 2 seeds; concepts " + " and ".join(counted),
         "t_k from a QR of the overlaps",
         "half-rise in `solve_flow`, eigenbasis, rtol 1e-9",
         f"largest {percent(errors[isolated].max())}, median {percent(np.median(errors[isolated]))}",
@@ -84,12 +123,13 @@ def against_the_flow(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
     )
 
 
-def over_seeds(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    for scale, seeds in ((1e-8, 24), (1e-2, 24)):
-        W0 = starts(problem, seeds, scale, seed=1)
+def over_seeds(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    seeds = size.law_seeds
+    shown = sorted({0, *(quarter * size.dim // 4 - 1 for quarter in (1, 2, 3, 4))})
+    for scale in (1e-8, 1e-2):
+        W0 = starts(problem, seeds, scale, size.dim, seed=1)
         measured = exact_times(problem, W0, basis, wf.predict_step_times(problem, W0, spectrum=basis))
-        mean, deviation = wf.step_time_law(problem, DIM, scale, spectrum=basis)
-        shown = [0, 3, 7, 11, 15]
+        mean, deviation = wf.step_time_law(problem, size.dim, scale, spectrum=basis)
         lines = [
             ", ".join(f"{1e3 * m[k]:.2f}±{1e3 * s[k]:.2f}" for k in shown)
             for m, s in ((mean, deviation), (measured.mean(axis=0), measured.std(axis=0, ddof=1)))
@@ -99,76 +139,83 @@ def over_seeds(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
         relative = np.abs(mean / measured.mean(axis=0) - 1)
         yield Row(
             "mean and spread of step times over seeds, `step_time_law`",
-            f"V = 2,000, d = {DIM}, scale {scale:g}, tied, {seeds} seeds; "
-            "concepts 1, 4, 8, 12, 16; times in 1e-3",
+            f"{words_of(problem)}, d = {size.dim}, scale {scale:g}, tied, {seeds} seeds; "
+            f"concepts {', '.join(str(k + 1) for k in shown)}; times in 1e-3",
             lines[0],
             f"{lines[1]} (exact solution)",
-            f"means off by {percent(np.median(relative))} in the median of all {DIM}, "
+            f"means off by {percent(np.median(relative))} in the median of all {size.dim}, "
             f"{percent(relative.max())} at most; {np.sqrt(np.mean(off**2)):.1f} standard errors rms",
             f"spread of the last concept too large by {wider:.1f}: concepts without room in the embedding "
             "overtake it",
         )
 
 
-def fractions(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    W0 = starts(problem, 8, 1e-8)
+def fractions(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    W0, half = starts(problem, size.seeds, 1e-8, size.dim), size.half
     for fraction in (0.1, 0.9):
         predicted = wf.predict_step_times(problem, W0, fraction=fraction, spectrum=basis)
         measured = exact_times(problem, W0, basis, predicted, fraction)
         errors = np.abs(predicted / measured - 1)
         yield Row(
             f"time to {fraction:g} lambda_k, `predict_step_times(..., fraction={fraction:g})`",
-            f"V = 2,000, d = {DIM}, scale 1e-8, tied, 8 seeds",
-            f"concepts 1 and 8: {1e3 * predicted[0, 0]:.4f}, {1e3 * predicted[0, 7]:.4f} (first seed, 1e-3)",
-            f"{1e3 * measured[0, 0]:.4f}, {1e3 * measured[0, 7]:.4f} (exact solution)",
-            f"median {percent(np.median(errors))}, first 8 concepts at most {percent(errors[:, :8].max())}",
+            f"{words_of(problem)}, d = {size.dim}, scale 1e-8, tied, {size.seeds} seeds",
+            f"concepts 1 and {half}: {1e3 * predicted[0, 0]:.4f}, {1e3 * predicted[0, half - 1]:.4f} "
+            "(first seed, 1e-3)",
+            f"{1e3 * measured[0, 0]:.4f}, {1e3 * measured[0, half - 1]:.4f} (exact solution)",
+            f"median {percent(np.median(errors))}, first {half} concepts at most "
+            f"{percent(errors[:, :half].max())}",
             f"last concept: {percent(np.median(errors[:, -1]))} in the median",
         )
 
 
-def over_scales(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
+def over_scales(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    half, dim = size.half, size.dim
     for scale in (1e-1, 1e-2, 1e-4, 1e-8):
-        W0 = starts(problem, 8, scale)
+        W0 = starts(problem, size.seeds, scale, dim)
         predicted = wf.predict_step_times(problem, W0, spectrum=basis)
         made = np.median(np.abs(predicted / exact_times(problem, W0, basis, predicted) - 1), axis=0)
         told = np.median(estimate_step_time_errors(problem, W0, spectrum=basis), axis=0)
         factor = np.exp(np.abs(np.log(told / made)))
         yield Row(
             "error of the law itself, `estimate_step_time_errors`",
-            f"V = 2,000, d = {DIM}, scale {scale:g}, tied, median of 8 seeds; middle concept, 8th, 16th",
-            ", ".join(percent(x) for x in (np.median(told), told[7], told[15])),
-            ", ".join(percent(x) for x in (np.median(made), made[7], made[15])) + " (exact solution)",
+            f"{words_of(problem)}, d = {dim}, scale {scale:g}, tied, median of {size.seeds} seeds; "
+            f"middle concept, {half}th, {dim}th",
+            ", ".join(percent(x) for x in (np.median(told), told[half - 1], told[-1])),
+            ", ".join(percent(x) for x in (np.median(made), made[half - 1], made[-1])) + " (exact solution)",
             f"within a factor of {np.median(factor):.1f} in the median, {factor.max():.1f} at most",
             "first order: near-degenerate concepts, and where it exceeds some 5%",
         )
 
 
-def untied(problem: wf.Problem) -> Iterator[Row]:
+def untied(problem: wf.Problem, size: Size) -> Iterator[Row]:
     both = wf.Problem.from_target(problem.target_operator(), tied=False)
     extreme = wf.extreme_eigenpairs(both, both.vocab_size)
-    keys = jax.random.split(jax.random.key(0), 4)
+    keys, half = jax.random.split(jax.random.key(0), size.seeds // 2), size.half
     for contexts in ("random", "zero"):
-        W0 = wf.untied_init(keys, both.vocab_size, DIM, 1e-6, contexts=contexts)
+        W0 = wf.untied_init(keys, both.vocab_size, size.dim, 1e-6, contexts=contexts)
         predicted = wf.predict_step_times(both, W0, spectrum=extreme)
-        values = np.abs(extreme.eigenvalues[:DIM])
+        values = np.abs(extreme.eigenvalues[: size.dim])
         seeds = (
             wf.predict(both, W, times_near(t), spectrum=extreme) for W, t in zip(W0, predicted, strict=True)
         )
         errors = np.abs(predicted / np.stack([crossings(traj, values) for traj in seeds]) - 1)
-        signs = "".join("+" if x > 0 else "-" for x in extreme.eigenvalues[:DIM])
+        signs = "".join("+" if x > 0 else "-" for x in extreme.eigenvalues[: size.dim])
         yield Row(
             "step times of words and contexts, `predict_step_times` of an untied problem",
-            f"V = 2,000, d = {DIM}, scale 1e-6, contexts {contexts}, 4 seeds; signs of lambda: {signs}",
-            "concepts 1, 2, 8 (1e-3): " + ", ".join(f"{1e3 * predicted[0, k]:.4f}" for k in (0, 1, 7)),
+            f"{words_of(problem)}, d = {size.dim}, scale 1e-6, contexts {contexts}, {len(keys)} seeds; "
+            f"signs of lambda: {signs}",
+            f"concepts 1, 2, {half} (1e-3): "
+            + ", ".join(f"{1e3 * predicted[0, k]:.4f}" for k in (0, 1, half - 1)),
             "half-rise in the exact solution of the doubled flow",
-            f"median {percent(np.median(errors))}; first 8 concepts at most {percent(errors[:, :8].max())}",
+            f"median {percent(np.median(errors))}; first {half} concepts at most "
+            f"{percent(errors[:, :half].max())}",
             f"last concept: {percent(np.median(errors[:, -1]))} in the median",
         )
 
 
-def many_digits(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
+def many_digits(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
     """The formula as written, in arithmetic with 50 digits to spare."""
-    dim, words = 8, 40
+    dim, words = size.digits_dim, size.digits_words
     W0 = starts(problem, 1, 1e-8, dim)[0]
     overlaps = basis.eigenvectors.T @ W0
     largest = float(basis.eigenvalues[0])
@@ -181,7 +228,7 @@ def many_digits(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
         entries = np.abs(W @ W.T - gram) / np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
         yield Row(
             "exact solution, `predict`, against the formula in many digits",
-            f"V = 2,000, d = {dim}, scale 1e-8, tied, one seed, e^(2 lambda_1 t) = 1e{exponent}",
+            f"{words_of(problem)}, d = {dim}, scale 1e-8, tied, one seed, e^(2 lambda_1 t) = 1e{exponent}",
             f"W W^T of the {words} most frequent words",
             f"mpmath, {50 + 2 * exponent} digits, from the same eigenpairs and overlaps",
             f"{error:.1e} normwise; {entries.max():.1e} of the largest entry of row and column",
@@ -210,17 +257,18 @@ def exact_gram(
         return np.array([[float(Q[i, j]) for j in range(len(U))] for i in range(len(U))])
 
 
-def scaling(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
+def scaling(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
     for scale in (1e-2, 1e-8):
-        W0 = starts(problem, 8, scale)
+        W0 = starts(problem, size.seeds, scale, size.dim)
         predicted = wf.predict_step_times(problem, W0, spectrum=basis)
         measured = exact_times(problem, W0, basis, predicted)
         seen = [step_visibility(problem, times, spectrum=basis) for times in (predicted, measured)]
         first = [np.mean(visible_steps(each)) for each in seen]
-        aligned = silent_alignment(problem, DIM, scale, spectrum=basis)
+        conditions = f"{words_of(problem)}, d = {size.dim}, scale {scale:g}, tied"
+        aligned = silent_alignment(problem, size.dim, scale, spectrum=basis)
         yield Row(
             "visible steps before two overlap, `step_visibility`, `visible_steps`",
-            f"V = 2,000, d = {DIM}, scale {scale:g}, tied, mean of 8 seeds",
+            f"{conditions}, mean of {size.seeds} seeds",
             f"{first[0]:.2f}; gap over width of steps 1, 2, 3: "
             + ", ".join(f"{x:.2f}" for x in seen[0].mean(axis=0)[:3]),
             f"{first[1]:.2f}; "
@@ -232,10 +280,10 @@ def scaling(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
         )
         ts = np.linspace(0, 1.2 * measured.max(), 400)
         traj = wf.predict(problem, W0, ts, spectrum=basis)
-        difference = effective_rank(traj, basis.leading(DIM)) - predict_rank(predicted, ts)
+        difference = effective_rank(traj, basis.leading(size.dim)) - predict_rank(predicted, ts)
         yield Row(
             "effective rank over time, `predict_rank`",
-            f"V = 2,000, d = {DIM}, scale {scale:g}, tied, 8 seeds, 400 times",
+            f"{conditions}, {size.seeds} seeds, {len(ts)} times",
             "number of step times passed",
             "`effective_rank` of the exact solution",
             f"differs at {percent(np.mean(difference != 0))} of times, by at most {np.abs(difference).max()}",
@@ -243,15 +291,15 @@ def scaling(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
         )
 
 
-def power_laws(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    values, scale = basis.eigenvalues, 1e-8
-    law = fit_power_law(values, first=5, last=100)
-    W0 = starts(problem, 1, scale, 200)[0]
-    ts = np.geomspace(1, values[4] / values[99], 12) * np.log(values[4] / scale**2) / (2 * values[4])
+def power_laws(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    values, scale, (first, last) = basis.eigenvalues, 1e-8, size.fitted
+    law = fit_power_law(values, first=first, last=last)
+    W0, strong = starts(problem, 1, scale, size.high_dim)[0], values[first - 1]
+    ts = np.geomspace(1, strong / values[last - 1], 12) * np.log(strong / scale**2) / (2 * strong)
     traj = wf.predict(problem, W0, ts, spectrum=basis)
     floor = (np.sum(values**2) - np.sum(values[values > 0] ** 2)) / 4
-    rank = effective_rank(traj, basis.leading(200))
-    slower = 1 - 1 / np.log(values[19] / scale**2)
+    rank = effective_rank(traj, basis.leading(size.high_dim))
+    slower = 1 - 1 / np.log(values[last // 5 - 1] / scale**2)
     for name, exponent, curve, breaks in (
         (
             "effective rank",
@@ -263,36 +311,36 @@ def power_laws(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
             "loss above its limit",
             law.loss_exponent,
             traj.loss - floor,
-            "the sum of lambda_k^2 ends at V = 2,000 words, and the power law before; at a <= 1/2 there is "
-            "no exponent, and `loss_exponent` refuses",
+            f"the sum of lambda_k^2 ends at {words_of(problem)} words, and the power law before; at a <= 1/2 "
+            "there is no exponent, and `loss_exponent` refuses",
         ),
     ):
         measured = np.polyfit(np.log(ts), np.log(curve), 1)[0]
         yield Row(
             f"exponent of the {name} over time, `fit_power_law`",
-            f"V = 2,000, d = 200, scale {scale:g}, one seed; eigenvalues 5 to 100 fall as "
-            f"k^-{law.exponent:.3f} (standard error {law.error:.3f})",
+            f"{words_of(problem)}, d = {size.high_dim}, scale {scale:g}, one seed; eigenvalues "
+            f"{first} to {last} fall as k^-{law.exponent:.3f} (standard error {law.error:.3f})",
             f"{exponent:.3f}; with the logarithm {exponent / slower:.3f}",
-            f"{measured:.3f} (exact solution, while concepts 5 to 100 are learned)",
+            f"{measured:.3f} (exact solution, while concepts {first} to {last} are learned)",
             percent(abs(exponent / slower / measured - 1)),
             breaks,
         )
 
 
-def rows() -> Iterator[Row]:
+def rows(size: Size) -> Iterator[Row]:
     """Return the rows of steps and scaling."""
-    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(size.words)
     problem = wf.Problem.from_statistics(stats)
     basis = wf.leading_eigenpairs(problem, problem.vocab_size)
-    yield from against_the_flow(problem, basis)
-    yield from over_seeds(problem, basis)
-    yield from fractions(problem, basis)
-    yield from over_scales(problem, basis)
-    yield from untied(problem)
-    yield from many_digits(problem, basis)
-    yield from scaling(problem, basis)
-    yield from power_laws(problem, basis)
+    yield from against_the_flow(problem, basis, size)
+    yield from over_seeds(problem, basis, size)
+    yield from fractions(problem, basis, size)
+    yield from over_scales(problem, basis, size)
+    yield from untied(problem, size)
+    yield from many_digits(problem, basis, size)
+    yield from scaling(problem, basis, size)
+    yield from power_laws(problem, basis, size)
 
 
 if __name__ == "__main__":
-    compute("steps", rows)
+    run_part("steps", __doc__, rows, Size(), SMALL)
