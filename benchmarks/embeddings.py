@@ -1,14 +1,17 @@
 """The paper's table of embeddings remade on Wikipedia, and how the settings of `embed` were chosen.
 
-    W2VFLOW_TEST_DATA=FOLDER python benchmarks/embeddings.py [--anew]
+    W2VFLOW_TEST_DATA=FOLDER python benchmarks/embeddings.py [--anew] [--page docs/embeddings.md]
+        [--keep runs/embeddings] [--relations benchmarks/relations] [--vocab-size 10000] [--dim 200]
+        [--min-document-words 50] [--sgd-steps 1800] [--sgd-batch 2097152]
 
 FOLDER holds `enwiki15k.txt.xz` and the test sets in `eval/`. Counts the text (10,000 words, window 16),
 makes vectors of 200 dimensions of each kind, judges them by Google's questions, MEN and WordSim-353, and
-writes `docs/embeddings.md`; 15 minutes on two cores, six of them gensim's. Needs gensim. Rows are kept in
-`runs/embeddings/rows.json` as they come, and what is there is not made again but with `--anew`.
+writes the page; 15 minutes on two cores, six of them gensim's. Needs gensim. Rows are kept in
+`rows.json` of the folder `--keep` as they come, and what is there is not made again but with `--anew`:
+other sizes want another folder.
 
-Settings are compared on word pairs of our own, `benchmarks/relations/`, of relations that Google's
-questions do not ask.
+Settings are compared on word pairs of our own, `--relations`, of relations that Google's questions do
+not ask.
 """
 
 import argparse
@@ -26,13 +29,10 @@ import w2vflow as wf
 from w2vflow.storage import write_json, write_text
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "embeddings.md"
-ROWS = Path("runs/embeddings/rows.json")
-DIM = 200
 
 INTRODUCTION = """# Embeddings from counts, and how good they are
 
-15,044 articles of the English Wikipedia (40 million words), 10,000 words, 200 dimensions. Google's
+15,044 articles of the English Wikipedia (40 million words), {vocab_size:,} words, {dim} dimensions. Google's
 questions as published, 3CosAdd, {total:,} of {asked:,} with all words known; MEN and WordSim-353 by
 Spearman's correlation over {men:,} and {ws} known pairs. Seconds on two cores of an AMD EPYC at 2.6 GHz,
 beside {counting:.0f} s of counting, which gensim does not need (its own reading of the text is left out).
@@ -48,7 +48,7 @@ SETTINGS = """
 ## How its settings were chosen
 
 `embed` minimises word2vec's own loss, with word2vec's own weights. On {pairs} word pairs of relations that
-Google does not ask (`benchmarks/relations/`; {questions:,} questions), the window was chosen; sweeps are as
+Google does not ask (`{relations}/`; {questions:,} questions), the window was chosen; sweeps are as
 many as fit into a tenth of gensim's time, counting included; subsampling 1e-4, exponent 0.75 and 5
 negatives are those of gensim's run above, whatever our relations say of them. Google's accuracy is shown
 for each, and none was chosen by it.
@@ -56,31 +56,33 @@ for each, and none was chosen by it.
 """
 
 
-def gensim_sgns(text, questions):
+def gensim_sgns(text, questions, a):
     """Train gensim's word2vec on the text; return vectors and seconds of training."""
     import gensim_sgns
 
-    folder = Path("runs/embeddings/gensim")
-    seconds = gensim_sgns.train(
-        gensim_sgns.arguments([str(questions), "--text", str(text), "--save", str(folder)])
-    )
+    folder = a.keep / "gensim"
+    given = [
+        questions, "--text", text, "--save", folder, "--vocab-size", a.vocab_size, "--dim", a.dim,
+        "--min-document-words", a.min_document_words,
+    ]  # fmt: skip
+    seconds = gensim_sgns.train(gensim_sgns.arguments([str(argument) for argument in given]))
     return np.load(folder / "W_epoch5.npy"), seconds
 
 
-def quartic_by_sgd(problem):
+def quartic_by_sgd(problem, dim, steps, batch_size):
     """Return the quartic model of tied weights, trained from small random ones."""
-    rate, steps = 5e-5, 1800
+    rate = 5e-5
     falling = optax.linear_schedule(rate, rate / 50, steps // 2, transition_begin=steps // 2)
     end = float(sum(map(falling, range(steps))))
-    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, 1e-2)
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, dim, 1e-2)
     run = wf.run_sgd(
-        problem, W0, [end], key=jax.random.key(1), learning_rate=falling, batch_size=2**21,
+        problem, W0, [end], key=jax.random.key(1), learning_rate=falling, batch_size=batch_size,
         sampler="blocks", save_embeddings=True,
     )  # fmt: skip
     return run.embeddings[0]
 
 
-def closed_form(stats, alpha):
+def closed_form(stats, alpha, dim):
     """Return the minimum of the quartic loss of tied weights at `G = g g^T`, `g = p^alpha`, up to lengths.
 
     Rows of `V Lambda^(1/2)` of `D^(1/2) M* D^(1/2)`, `D = diag(g)`; each word's is then scaled by
@@ -90,7 +92,7 @@ def closed_form(stats, alpha):
     root = (stats.word_probability * stats.vocab_size) ** (alpha / 2)
     target *= root[:, None]
     target *= root
-    return wf.factor_embedding(target, DIM)
+    return wf.factor_embedding(target, dim)
 
 
 def timed(make, *arguments):
@@ -109,22 +111,25 @@ def scores(vectors, words, data):
     return google, *similar
 
 
-def kinds(stats, data, text):
+def kinds(stats, text, questions, a):
     """Return published accuracy and maker of every kind of vectors; gensim's maker tells its own seconds."""
     problem = wf.Problem.from_statistics(stats)
-    questions = data / "eval" / "questions-words.txt"
+
+    def factors(of):
+        return wf.factor_embedding(of(stats), a.dim)
+
     return {
-        "word2vec (SGNS) by gensim, 5 epochs, window 5": ("67.9", lambda: gensim_sgns(text, questions)),
-        "quartic model at constant `G`, by SGD": ("65.0", lambda: timed(quartic_by_sgd, problem)),
-        "`M*` at constant `G`, closed form": ("66.5", lambda: timed(closed_form, stats, 0.0)),
-        "`M*`, `RankOne(0.5)`, closed form": ("", lambda: timed(closed_form, stats, 0.5)),
-        "PPMI": ("50.7", lambda: timed(lambda: wf.factor_embedding(wf.ppmi(stats), DIM))),
-        "PMI, 0 where never seen": ("8.6", lambda: timed(lambda: wf.factor_embedding(wf.pmi(stats), DIM))),
-        "log counts less their biases (GloVe)": (
-            "",
-            lambda: timed(lambda: wf.factor_embedding(wf.log_counts(stats), DIM)),
+        "word2vec (SGNS) by gensim, 5 epochs, window 5": ("67.9", lambda: gensim_sgns(text, questions, a)),
+        "quartic model at constant `G`, by SGD": (
+            "65.0",
+            lambda: timed(quartic_by_sgd, problem, a.dim, a.sgd_steps, a.sgd_batch),
         ),
-        "**`embed`**: word2vec's loss over all pairs, 4 sweeps": ("", lambda: timed(wf.embed, stats, DIM)),
+        "`M*` at constant `G`, closed form": ("66.5", lambda: timed(closed_form, stats, 0.0, a.dim)),
+        "`M*`, `RankOne(0.5)`, closed form": ("", lambda: timed(closed_form, stats, 0.5, a.dim)),
+        "PPMI": ("50.7", lambda: timed(factors, wf.ppmi)),
+        "PMI, 0 where never seen": ("8.6", lambda: timed(factors, wf.pmi)),
+        "log counts less their biases (GloVe)": ("", lambda: timed(factors, wf.log_counts)),
+        "**`embed`**: word2vec's loss over all pairs, 4 sweeps": ("", lambda: timed(wf.embed, stats, a.dim)),
     }
 
 
@@ -139,13 +144,14 @@ def trials():
     ]
 
 
-def kept_rows(rows, name, make):
-    """Return the cells of a row, made where they are not kept."""
+def kept_rows(rows, file, name, make):
+    """Return a line of a table, its cells made and kept in the file where they are not in `rows`."""
     if name not in rows:
         rows[name] = make()
-        write_json(ROWS, rows)
-    print(f"| {name} | {' | '.join(rows[name])} |", flush=True)
-    return f"| {name} | {' | '.join(rows[name])} |"
+        write_json(file, rows)
+    line = f"| {name} | {' | '.join(rows[name])} |"
+    print(line, flush=True)
+    return line
 
 
 def judged(published, make, words, data):
@@ -157,46 +163,73 @@ def judged(published, make, words, data):
     ]  # fmt: skip
 
 
-def compared(stats, sweeps, change, own, asked):
+def compared(stats, dim, sweeps, change, own, asked):
     """Return the cells of one setting: accuracy on our own relations and on Google's."""
     weighting = wf.Mikolov(**{"subsample": 1e-4, "power": 0.75, "negatives": 5, **change})
-    vectors = wf.embed(stats, DIM, weighting=weighting, sweeps=sweeps)
+    vectors = wf.embed(stats, dim, weighting=weighting, sweeps=sweeps)
     return [f"{wf.evaluate_analogies(vectors, stats.words, q).accuracy:.1%}" for q in (own, asked)]
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--anew", action="store_true")
-    anew = parser.parse_args().anew
-    jax.config.update("jax_enable_x64", True)
-    data = Path(os.environ["W2VFLOW_TEST_DATA"])
-    text = data / "enwiki15k.txt.xz"
-    rows = {} if anew or not ROWS.exists() else json.loads(ROWS.read_text())
-    counted = {"vocab_size": 10_000, "min_document_words": 50}
-    stats, counting = timed(lambda: wf.count([text], window=16, **counted))
+    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "embeddings.md")
+    parser.add_argument("--keep", type=Path, default=Path("runs/embeddings"))
+    parser.add_argument("--relations", type=Path, default=HERE / "relations")
+    parser.add_argument("--vocab-size", type=int, default=10_000)
+    parser.add_argument("--dim", type=int, default=200)
+    parser.add_argument("--min-document-words", type=int, default=50)
+    parser.add_argument("--sgd-steps", type=int, default=1800)
+    parser.add_argument("--sgd-batch", type=int, default=2**21, help="pairs in a step of the quartic model")
+    return parser.parse_args()
+
+
+def introduction(stats, data, dim, counting):
+    """Return the prose above the table of vectors."""
     google, men, ws = scores(np.random.default_rng(0).normal(size=(len(stats.words), 2)), stats.words, data)
-    page = INTRODUCTION.format(
+    return INTRODUCTION.format(
+        vocab_size=len(stats.words),
+        dim=dim,
         total=google.total,
         asked=google.total + google.out_of_vocabulary,
         men=men.total,
         ws=ws.total,
         counting=counting,
     )
+
+
+def settings(words, relations, own):
+    """Return the prose above the comparison of settings."""
+    return SETTINGS.format(
+        pairs=sum(map(len, wf.read_pairs(relations).values())),
+        relations="/".join(relations.parts[-2:]),
+        questions=wf.evaluate_analogies(np.eye(len(words), 2) + 1, words, own).total,
+    )
+
+
+def main():
+    a = arguments()
+    jax.config.update("jax_enable_x64", True)
+    data = Path(os.environ["W2VFLOW_TEST_DATA"])
+    text, questions = data / "enwiki15k.txt.xz", data / "eval" / "questions-words.txt"
+    file = a.keep / "rows.json"
+    rows = {} if a.anew or not file.exists() else json.loads(file.read_text())
+    counted = {"vocab_size": a.vocab_size, "min_document_words": a.min_document_words}
+    stats, counting = timed(lambda: wf.count([text], window=16, **counted))
+    page = introduction(stats, data, a.dim, counting)
     lines = ["| vectors | Google | published | MEN | WS-353 | seconds |", "|---|---|---|---|---|---|"]
-    for name, (published, make) in kinds(stats, data, text).items():
-        lines.append(kept_rows(rows, name, partial(judged, published, make, stats.words, data)))
+    for name, (published, make) in kinds(stats, text, questions, a).items():
+        lines.append(kept_rows(rows, file, name, partial(judged, published, make, stats.words, data)))
     counts = {5: wf.count([text], window=5, **counted), 16: stats}
-    own = wf.read_questions(HERE / "relations")
-    pairs = sum(map(len, wf.read_pairs(HERE / "relations").values()))
-    known = wf.evaluate_analogies(np.eye(len(stats.words), 2) + 1, stats.words, own).total
-    lines += [SETTINGS.format(pairs=pairs, questions=known)]
+    own = wf.read_questions(a.relations)
+    lines += [settings(stats.words, a.relations, own)]
     lines += ["| window, sweeps, weights | our relations | Google |", "|---|---|---|"]
     for window, sweeps, change in trials():
         changed = ", ".join(f"{name} {value:g}" for name, value in change.items()) or "as gensim's"
-        make = partial(compared, counts[window], sweeps, change, own, data / "eval" / "questions-words.txt")
-        lines.append(kept_rows(rows, f"{window}, {sweeps}, {changed}", make))
-    write_text(PAGE, page + "\n".join(lines) + "\n")
-    print(f"Written: {PAGE}")
+        make = partial(compared, counts[window], a.dim, sweeps, change, own, questions)
+        lines.append(kept_rows(rows, file, f"{window}, {sweeps}, {changed}", make))
+    write_text(a.page, page + "\n".join(lines) + "\n")
+    print(f"Written: {a.page}")
 
 
 if __name__ == "__main__":
