@@ -1,12 +1,14 @@
 """gensim's word2vec on the same words, and its evaluator of analogies beside this package's.
 
-    python benchmarks/gensim_sgns.py QUESTIONS --text TEXT --save FOLDER [--epochs 5] [--workers 2]
+    python benchmarks/gensim_sgns.py QUESTIONS --text TEXT [--save runs/gensim] [--vocab-size 10000]
+        [--min-document-words 50] [--dim 200] [--epochs 5] [--workers 2]
     python benchmarks/gensim_sgns.py QUESTIONS --vectors FOLDER
 
 TEXT is what `w2vflow count` reads, and is cut into words as `--tokens latin --min-document-words 50`
 does; the vocabulary is the `--vocab-size` most frequent words, a sentence is a document (of which
-gensim reads the first 10,000 words that its subsampling leaves). FOLDER gets `words.txt`, and after
-the first and the last epoch the word vectors `W_epoch<n>.npy` and context vectors `C_epoch<n>.npy`.
+gensim reads the first 10,000 words that its subsampling leaves). The folder `--save` gets `words.txt`,
+and after the first and the last epoch the word vectors `W_epoch<n>.npy` and context vectors
+`C_epoch<n>.npy`, in place of those of an earlier run.
 (The learning rate falls to 0 over all epochs: the first of five is not what `--epochs 1` gives.)
 Prints seconds, words per second as gensim counts them (raw: of the text; effective: in the
 vocabulary and left by subsampling) and the accuracy by both evaluators, which must agree on every
@@ -72,6 +74,9 @@ def train(a):
     model.build_vocab_from_freq({w: frequency[w] for w in chosen}, corpus_count=len(documents))
     assert model.wv.index_to_key == chosen
     a.save.mkdir(parents=True, exist_ok=True)
+    # Vectors of an earlier run belong to its own words, and may be of epochs that this one does not have.
+    for old in a.save.glob("[WC]_epoch*.npy"):
+        old.unlink()
     (a.save / "words.txt").write_text("\n".join(chosen) + "\n")
     print(f"gensim {gensim.__version__}, fast version {FAST_VERSION}, {a.workers} workers", flush=True)
     effective, raw = model.train(
@@ -128,7 +133,7 @@ def arguments(given=None):
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--text")
     source.add_argument("--vectors", type=Path)
-    parser.add_argument("--save", type=Path)
+    parser.add_argument("--save", type=Path, default=Path("runs/gensim"))
     parser.add_argument("--vocab-size", type=int, default=10_000)
     parser.add_argument("--min-document-words", type=int, default=50)
     parser.add_argument("--dim", type=int, default=200)
@@ -139,10 +144,7 @@ def arguments(given=None):
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    a = parser.parse_args(given)
-    if a.text and a.save is None:
-        parser.error("--text needs --save FOLDER")
-    return a
+    return parser.parse_args(given)
 
 
 def main():
