@@ -1,6 +1,6 @@
 """Ways to make one SGD step: kernels, samplers, tables of weights, in pairs per second.
 
-    python benchmarks/sgd_step.py kernels    [--vocab-size 2000] [--dim 100] [--batch-size 20000]
+    python benchmarks/sgd_step.py kernels    [--vocab-size 2000] [--dim 100] [--batch-size 20000] [--steps 20]
     python benchmarks/sgd_step.py samplers   [...] [--seeds 1] [--weighting Uniform] [--stats PATH]
     python benchmarks/sgd_step.py tables     [...]
 
@@ -146,9 +146,11 @@ def descended(problem, Z, steps):
     return Z
 
 
-def noise(problem, sampler, Z, batch_size):
+def noise(problem, sampler, states, batch_size):
+    """Return `E |g - gradient|^2 / |gradient|^2` of a sampler at each of the states."""
+
     @jax.jit
-    def excess(sampler, full, keys):
+    def excess(sampler, Z, full, keys):
         def one(key):
             return jnp.sum(
                 (scattered(Z, sampler.gradient(key, Z, problem.pair_loss, batch_size)) - full) ** 2
@@ -156,8 +158,8 @@ def noise(problem, sampler, Z, batch_size):
 
         return jnp.mean(jax.lax.map(one, keys)) / jnp.sum(full**2)
 
-    full = problem.objective(np.float32).gradient(Z)
-    return float(excess(sampler, full, jax.random.split(jax.random.key(9), 40)))
+    objective, keys = problem.objective(np.float32), jax.random.split(jax.random.key(9), 40)
+    return [float(excess(sampler, Z, objective.gradient(Z), keys)) for Z in states]
 
 
 def compare_samplers(a, stats):
@@ -167,7 +169,8 @@ def compare_samplers(a, stats):
     rows = problem.sides * stats.vocab_size
     keys = jax.random.split(jax.random.key(0), a.seeds)
     Z = jax.vmap(lambda key: jax.random.normal(key, (rows, a.dim), jnp.float32))(keys) * (0.1 / a.dim**0.5)
-    states = [] if a.no_noise else [Z[0], descended(problem, Z[0], 30), descended(problem, Z[0], 300)]
+    # Stacked, so that all lie on the devices in the same way and one compiled function serves them.
+    states = [] if a.no_noise else jnp.stack([Z[0], *(descended(problem, Z[0], n) for n in (30, 300))])
     for name, build in SAMPLERS.items():
         sampler = build.of(problem)
 
@@ -181,8 +184,8 @@ def compare_samplers(a, stats):
             return jax.lax.map(one, (keys, Z)) if a.seeds > 1 else one((keys[0], Z[0]))[None]
 
         _, wall, cpu = measure(step, Z, a.steps, keys, sampler)
-        seen = [noise(problem, sampler, Z, a.batch_size) * wall for Z in states]
-        text = "noise x s: " + " ".join(f"{value:.3g}" for value in seen) if seen else ""
+        seen = " ".join(f"{value * wall:.3g}" for value in noise(problem, sampler, states, a.batch_size))
+        text = f"noise x s: {seen}" if seen else ""
         report(name, a.seeds * sampler.pairs(a.batch_size), wall, cpu, text)
 
 
