@@ -1,6 +1,7 @@
 """Counting a corpus, from text to file, beside a plain double loop.
 
     python benchmarks/counting.py TEXT [--vocab-size 10000] [--window 16] [--workers 2] [--all-words]
+                                      [--min-document-words 50] [--memory 4GB]
 
 TEXT is plain or WikiExtractor text, packed or not; unpack it first to leave that out. Prints, each
 in a process of its own where that matters: the whole count (tokenising, vocabulary, counting,
@@ -128,7 +129,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.npz"
         # Once for numba's cache and the page cache.
-        count_to_file(a.text, out, vocab_size=100, workers=1)
+        count_to_file(a.text, out, vocab_size=min(100, a.vocab_size), workers=1)
         runs = [whole_count([*shared, "--vocab-size", a.vocab_size], out) for _ in range(3)]
         seconds, peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
         print(f"whole, V = {a.vocab_size:,}: {seconds:.1f} s, median of 3; peak {peak / 1e9:.2f} GB in all")

@@ -2,6 +2,7 @@
 
     w2vflow count TEXT --vocab-size 10000 --window 5 --min-document-words 50 --out counts.npz
     python benchmarks/word2vec.py counts.npz questions-words.txt [--epochs 8] [--metrics FILE]
+                                  [--dim 200] [--positives 10240]
 
 Weights `Mikolov(1e-4, 0.75, 5)`, logistic loss, untied, contexts at zero: what word2vec.c optimises.
 The learning rate falls linearly to 0, as there; `alpha` is word2vec's rate of a single pair, and an
