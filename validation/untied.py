@@ -1,11 +1,14 @@
 """Untied weights: the exact solution beside the flow, and the opposed cone that SGD learns first.
 
-    python validation/untied.py
+    python validation/untied.py [--small] [--out FOLDER]
 
-On the way it draws docs/pictures/cone.png.
+On the way it draws docs/pictures/cone.png, or cone.png in another folder.
 """
 
+import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +16,43 @@ import jax
 import matplotlib as mpl
 import numpy as np
 from scipy.sparse.linalg import svds
-from table import Row, compute
+from table import PICTURES, Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.directions import left_directions
 from w2vflow.initial import balanced_init, untied_init
 from w2vflow.storage import atomic_path
 
-WORDS, DIM, SCALE, SEEDS = 2000, 16, 1e-2, 3
-RATE, BATCH = 2e-4, 2**16
-PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "cone.png"
+SCALE = 1e-2
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the models are.
+
+    Attributes:
+        words: of the vocabulary.
+        dim: embedding dimension.
+        seeds: runs of SGD.
+        batch: pairs in a minibatch.
+        moment: time between two looks at SGD, which takes five steps meanwhile.
+        large_scale: of the start that is furthest from balanced.
+    """
+
+    words: int = 2000
+    dim: int = 16
+    seeds: int = 3
+    batch: int = 2**16
+    moment: float = 1e-3
+    large_scale: float = 0.3
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of SGD."""
+        return self.moment / 5
+
+
+SMALL = Size(60, 8, 2, 512, 4e-2, 0.03)
 
 
 class Cone(NamedTuple):
@@ -68,25 +98,27 @@ def figures(values: np.ndarray, form: str = ".4g") -> str:
     return ", ".join(format(value, form) for value in np.atleast_1d(values))
 
 
-def against_the_flow(problem: wf.Problem, spec: wf.Spectrum) -> Iterator[Row]:
+def against_the_flow(problem: wf.Problem, spec: wf.Spectrum, size: Size) -> Iterator[Row]:
     """Rows of `predict` beside `solve_flow`, from balanced starts and from others."""
-    key, ts = jax.random.key(0), np.linspace(0, 0.15, 31)
+    key, ts = jax.random.key(0), np.linspace(0, 150 * size.moment, 31)
+    words, dim = size.words, size.dim
     starts = {
-        f"balanced, scale {SCALE}": balanced_init(key, WORDS, DIM, SCALE),
-        f"lambda-balanced, lam = 100, scale {SCALE}": balanced_init(key, WORDS, DIM, SCALE, imbalance=100.0),
-        f"random, scale {SCALE}": untied_init(key, WORDS, DIM, SCALE),
-        "random, scale 0.3": untied_init(key, WORDS, DIM, 0.3),
+        f"balanced, scale {SCALE}": balanced_init(key, words, dim, SCALE),
+        f"lambda-balanced, lam = 100, scale {SCALE}": balanced_init(key, words, dim, SCALE, imbalance=100.0),
+        f"random, scale {SCALE}": untied_init(key, words, dim, SCALE),
+        f"random, scale {size.large_scale}": untied_init(key, words, dim, size.large_scale),
     }
     largest = np.abs(spec.eigenvalues[0])
     for name, W0 in starts.items():
         exact = wf.predict(problem, W0, ts, spectrum=spec)
         flow = wf.solve_flow(problem, W0, ts)
         off = np.abs(exact.singular_values**2 - flow.singular_values**2).max() / largest
-        learned = int((flow.singular_values[-1] ** 2 > np.abs(spec.eigenvalues[:DIM]) / 2).sum())
+        learned = int((flow.singular_values[-1] ** 2 > np.abs(spec.eigenvalues[:dim]) / 2).sum())
         imbalance = exact.metadata["imbalance_over_lambda_1"]
         yield Row(
             "singular values of untied weights (`predict`)",
-            f"V = {WORDS}, d = {DIM}, untied, {name}, 31 times to {ts[-1]:g}; {learned} concepts learned",
+            f"V = {words}, d = {dim}, untied, {name}, {len(ts)} times to {ts[-1]:g}; "
+            f"{learned} concepts learned",
             f"final s_1^2 {exact.singular_values[-1, 0] ** 2:.6g}, loss {exact.loss[-1]:.8g}",
             f"flow: {flow.singular_values[-1, 0] ** 2:.6g}, {flow.loss[-1]:.8g}",
             f"{off:.1e} of the largest size of lambda, largest over modes and times",
@@ -95,19 +127,27 @@ def against_the_flow(problem: wf.Problem, spec: wf.Spectrum) -> Iterator[Row]:
         )
 
 
-def against_sgd(tied: wf.Problem, untied: wf.Problem, spec: wf.Spectrum) -> Iterator[Row]:
+def against_sgd(
+    tied: wf.Problem, untied: wf.Problem, spec: wf.Spectrum, size: Size, picture: Path
+) -> Iterator[Row]:
     """Rows of steps, directions and cones of SGD; draws the picture."""
-    keys = jax.random.split(jax.random.key(0), SEEDS)
-    settings = {"dim": DIM, "scale": SCALE, "learning_rate": RATE, "batch_size": BATCH, "sampler": "blocks"}
-    ts = np.arange(1, 81) * 1e-3
+    keys, rate = jax.random.split(jax.random.key(0), size.seeds), size.rate
+    settings = {
+        "dim": size.dim,
+        "scale": SCALE,
+        "learning_rate": rate,
+        "batch_size": size.batch,
+        "sampler": "blocks",
+    }
+    ts = np.arange(1, 81) * size.moment
     sgd = wf.run_sgd_ensemble(untied, keys, ts, save_embeddings=True, **settings)
-    W0 = untied_init(keys, WORDS, DIM, SCALE)
-    exact = wf.predict(untied, W0, sgd.ts, learning_rate=RATE, spectrum=spec, save_embeddings=True)
-    predicted = wf.predict_step_times(untied, W0, learning_rate=RATE, spectrum=spec)[:, :6]
+    W0 = untied_init(keys, size.words, size.dim, SCALE)
+    exact = wf.predict(untied, W0, sgd.ts, learning_rate=rate, spectrum=spec, save_embeddings=True)
+    predicted = wf.predict_step_times(untied, W0, learning_rate=rate, spectrum=spec)[:, :6]
     measured = wf.measure_step_times(sgd, spec)[:, :6]
     conditions = (
-        f"V = {WORDS}, d = {DIM}, scale {SCALE}, random start, SGD, sampler blocks, batch {BATCH}, "
-        f"learning rate {RATE}, {SEEDS} seeds"
+        f"V = {size.words}, d = {size.dim}, scale {SCALE}, random start, SGD, sampler blocks, "
+        f"batch {size.batch}, learning rate {rate}, {size.seeds} seeds"
     )
     yield Row(
         "step times of the first six modes by size of lambda (`predict_step_times`)",
@@ -128,8 +168,8 @@ def against_sgd(tied: wf.Problem, untied: wf.Problem, spec: wf.Spectrum) -> Iter
         "noise of the batches, `noise`",
     )
     yield from _cone_rows(sgd, exact, spec, predicted, conditions)
-    yield _factor_row(tied, keys, settings, spec, measured, conditions)
-    draw(sgd, exact, spec, after_first(sgd, predicted))
+    yield _factor_row(tied, keys, settings, spec, measured, conditions, size)
+    draw(sgd, exact, spec, after_first(sgd, predicted), picture)
 
 
 def _cone_rows(
@@ -181,18 +221,19 @@ def _factor_row(
     spec: wf.Spectrum,
     measured: np.ndarray,
     conditions: str,
+    size: Size,
 ) -> Row:
     """Return the row of the same concept learned by tied weights."""
-    leading = wf.leading_eigenpairs(tied, DIM)
-    ts = np.arange(1, 41) * 5e-4
+    leading = wf.leading_eigenpairs(tied, size.dim)
+    ts = np.arange(1, 41) * size.moment / 2
     sgd = wf.run_sgd_ensemble(tied, keys, ts, **settings)
     times = wf.measure_step_times(sgd, leading)[:, 0]
     place = int(np.argmax(spec.eigenvalues[:6]))
-    W0 = wf.gaussian_init(keys, WORDS, DIM, SCALE)
-    of_tied = wf.predict_step_times(tied, W0, learning_rate=RATE, spectrum=leading)[:, 0]
-    both = untied_init(keys, WORDS, DIM, SCALE)
+    W0 = wf.gaussian_init(keys, size.words, size.dim, SCALE)
+    of_tied = wf.predict_step_times(tied, W0, learning_rate=size.rate, spectrum=leading)[:, 0]
+    both = untied_init(keys, size.words, size.dim, SCALE)
     problem = wf.Problem.from_target(tied.target_operator(), tied=False)
-    of_untied = wf.predict_step_times(problem, both, learning_rate=RATE, spectrum=spec)[:, place]
+    of_untied = wf.predict_step_times(problem, both, learning_rate=size.rate, spectrum=spec)[:, place]
     predicted, found = (of_untied / of_tied).mean(), (measured[:, place] / times).mean()
     return Row(
         "untied weights learn at half the speed of tied ones (`predict_step_times`)",
@@ -204,7 +245,7 @@ def _factor_row(
     )
 
 
-def with_its_own_weights(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
+def with_its_own_weights(stats: wf.CooccurrenceStatistics, dim: int) -> Iterator[Row]:
     """Rows of word2vec's own weights and loss, where the first direction is that of `A - B`."""
     for negatives, subsample in ((5.0, 1e-4), (1.0, 0.0)):
         weighting = wf.Mikolov(subsample, 0.75, negatives)
@@ -216,7 +257,7 @@ def with_its_own_weights(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
         # dW/dt = (A - B) C while all is small: u^T W C^T v grows as e^(2 size t) from about scale^2 / 2.
         linear = np.log(2 * np.array([0.1, 0.4]) / SCALE**2) / (2 * size)
         ts = np.append(linear, 5 * linear[1])
-        W0 = untied_init(jax.random.key(0), WORDS, DIM, SCALE)
+        W0 = untied_init(jax.random.key(0), stats.vocab_size, dim, SCALE)
         flow = wf.solve_flow(problem, W0, ts, rtol=1e-6, save_embeddings=True)
         grown = np.abs([(u @ W) @ (v @ C) for W, C in zip(flow.embeddings, flow.contexts, strict=True)])
         rate = np.log(grown[1] / grown[0]) / (ts[1] - ts[0])
@@ -225,7 +266,7 @@ def with_its_own_weights(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
         outweigh = float(weights.left.sum(axis=0) @ weights.right.sum(axis=0) / weights.positive.sum())
         yield Row(
             "what word2vec's own weights and loss learn first: the leading singular pair u, v of A - B",
-            f"V = {WORDS}, d = {DIM}, logistic, {place}, untied, random start, scale {SCALE}, at "
+            f"V = {stats.vocab_size}, d = {dim}, logistic, {place}, untied, random start, scale {SCALE}, at "
             f"t = {ts[1]:.3g} (s_1^2 = {flow.singular_values[1, 0] ** 2:.2g}) and {ts[2]:.3g} "
             f"(s_1^2 = {flow.singular_values[2, 0] ** 2:.3g})",
             f"growth rate of s_1^2 {2 * size:.5g} (the next: {2 * sizes[0]:.4g}); u.v = {u @ v:+.3f}; "
@@ -240,7 +281,7 @@ def with_its_own_weights(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
         )
 
 
-def draw(sgd: wf.Trajectory, exact: wf.Trajectory, spec: wf.Spectrum, at: int) -> None:
+def draw(sgd: wf.Trajectory, exact: wf.Trajectory, spec: wf.Spectrum, at: int, picture: Path) -> None:
     """Draw the steps, the two cones after the first of them, and how they widen."""
     mpl.use("agg")
     import matplotlib.pyplot as plt
@@ -254,7 +295,7 @@ def draw(sgd: wf.Trajectory, exact: wf.Trajectory, spec: wf.Spectrum, at: int) -
         steps.annotate(
             f"{value:+.0f}", (sgd.ts[-1], abs(value)), (3, 0), textcoords="offset points", va="center"
         )
-    steps.plot([], [], "0.5", lw=1, label=f"SGD, {SEEDS} seeds")
+    steps.plot([], [], "0.5", lw=1, label=f"SGD, {sgd.seeds} seeds")
     steps.plot([], [], "k:", lw=1.5, label="closed form, first seed")
     steps.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.4, 0.95))
     steps.set(xlabel="time", ylabel="$s_k^2$", title="The negative eigenvalue is learned first")
@@ -278,21 +319,23 @@ def draw(sgd: wf.Trajectory, exact: wf.Trajectory, spec: wf.Spectrum, at: int) -
     cosines.legend(frameon=False)
     for axis in (steps, cones, cosines):
         axis.spines[["top", "right"]].set_visible(False)
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(PICTURE) as temporary:
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
     plt.close(figure)
 
 
-def rows() -> Iterator[Row]:
+def rows(size: Size, picture: Path) -> Iterator[Row]:
     """Return the rows of this part of the table."""
-    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(WORDS)
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(size.words)
     tied, untied = (wf.Problem.from_statistics(stats, tied=side) for side in (True, False))
-    spec = wf.extreme_eigenpairs(untied, WORDS)
-    yield from against_sgd(tied, untied, spec)
-    yield from with_its_own_weights(stats)
-    yield from against_the_flow(untied, spec)
+    spec = wf.extreme_eigenpairs(untied, size.words)
+    yield from against_sgd(tied, untied, spec, size, picture)
+    yield from with_its_own_weights(stats, size.dim)
+    yield from against_the_flow(untied, spec, size)
 
 
 if __name__ == "__main__":
-    compute("untied", rows)
+    asked = read_options(argparse.ArgumentParser(description=__doc__.split("\n", 1)[0]), PICTURES)
+    size = SMALL if asked.small else Size()
+    compute("untied", partial(rows, size, asked.out / "cone.png"), small=asked.small)
