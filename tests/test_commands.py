@@ -4,12 +4,14 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -190,6 +192,29 @@ def test_export_from_counts_is_the_theory_at_a_time(counts, stats, tmp_path):
     assert np.abs(import_vectors(out).vectors).max() < 1e-2
 
 
+def test_export_of_a_run_starts_where_the_run_did(ran, tmp_path, capsys):
+    folder, out = ran[0], tmp_path / "v.safetensors"
+    record = as_json("export", folder, "--seed", "1", "--out", out)
+    theory = load_run(folder).comparison.trajectories["theory"]
+    assert (record["words"], record["dim"], record["time"]) == (36, 2, theory.ts[-1])
+    words, vectors = import_vectors(out)
+    assert words == wf.load_statistics(folder / "counts.npz").words
+    sizes = np.linalg.svd(vectors.astype(float), compute_uv=False)
+    np.testing.assert_allclose(sizes, theory.singular_values[1, -1], rtol=1e-5)
+    # A folder that has moved finds its counts; at time 0 there is the start.
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    config = json.loads((folder / "config.json").read_text()) | {"statistics": "gone/counts.npz"}
+    (moved / "config.json").write_text(json.dumps(config))
+    as_json("export", moved, "--time", "0", "--out", out)
+    start = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 36, 2, 1e-2)[0]
+    np.testing.assert_allclose(import_vectors(out).vectors, start, rtol=1e-6)
+    for options, match in (
+        (["--seed", "2"], "`seed` must be one of the 2 seeds of the run, from 0, but got 2"),
+        (["--time", "nan"], "`time` must be 0 or more, with a run, but got nan"),
+    ):
+        assert match in refused(capsys, "export", moved, *options, "--out", out)
+
+
 def test_export_from_a_trajectory_and_from_other_files(counts, stats, tmp_path, capsys):
     rng = np.random.default_rng(0)
     kept = rng.normal(size=(2, 3, 30, 4))
@@ -208,7 +233,10 @@ def test_export_from_a_trajectory_and_from_other_files(counts, stats, tmp_path, 
     for arguments, match in (
         ((tmp_path / "sgd.nc",), "`words` must be given, for a trajectory that does not name its words"),
         ((tmp_path / "bare.nc",), "`input` must be a trajectory with embeddings"),
-        ((tmp_path / "none.txt",), "`input` must be a file, or one of the bundled statistics"),
+        (
+            (tmp_path / "none.txt",),
+            "`input` must be a file, the folder of a run, or one of the bundled statistics",
+        ),
         ((counts,), "`time` must be 0 or more, with counts, but got None"),
         ((counts, "--time", "nan"), "`time` must be 0 or more"),
         ((counts, "--time", "1", "--dim", "31"), "`dim` must be between 1 and the vocabulary size 30"),
@@ -228,6 +256,7 @@ PLANS = (
     ("spectrum", "{counts}", "--out", "new/spectrum.nc"),
     ("embed", "{counts}", "--dim", "3", "--out", "new/v.bin"),
     ("export", "{counts}", "--time", "1", "--dim", "3", "--out", "new/v.bin"),
+    ("export", "{ran}", "--out", "new/v.bin"),
     ("export", "v.bin", "--out", "new/v.txt"),
     ("evaluate", "v.bin", "--pairs", "pairs.txt"),
     ("progress", "v.bin", "--statistics", "{counts}"),
@@ -235,12 +264,12 @@ PLANS = (
 
 
 @pytest.mark.parametrize("command", PLANS, ids=" ".join)
-def test_plans_compute_and_write_nothing(command, text, counts, stats, monkeypatch, capsys, tmp_path):
+def test_plans_compute_and_write_nothing(command, text, ran, counts, stats, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     export_vectors("v.bin", np.eye(30)[:, :4], stats.words, "word2vec-binary")
     Path("pairs.txt").write_text("w0\tw1\t3\n")
     before = sorted(tmp_path.rglob("*"))
-    filled = [part.format(text=text, counts=counts) for part in command]
+    filled = [part.format(text=text, counts=counts, ran=ran[0]) for part in command]
     main([*filled, "--dry-run"])
     shown = capsys.readouterr().out
     assert all(

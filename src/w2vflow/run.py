@@ -27,7 +27,7 @@ from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
 from w2vflow.trajectory import Trajectory
 
-__all__ = ["Run", "run_experiment"]
+__all__ = ["Run", "initial_weights", "run_experiment"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +78,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     with stage("eigenvectors of M*"):
         basis = leading_eigenpairs(problem, problem.vocab_size)
         _check_concepts(experiment.dim, basis)
-    keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)
-    W0 = gaussian_init(keys, problem.vocab_size, experiment.dim, experiment.scale)
+    keys, W0 = initial_weights(experiment, problem.vocab_size)
     rate = experiment.learning_rate / float(basis.eigenvalues[0])
     check_learning_rate(problem, rate)
     ts = _times(experiment, problem, basis, rate)
@@ -124,6 +123,12 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             cloud = embedding_cloud([first, flow, sgd], leading, stats.words, n_words=experiment.cloud_words)
     summary = plain({**summary, "seconds": seconds})
     return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary, cloud)
+
+
+def initial_weights(experiment: Experiment, vocab_size: int) -> tuple[jax.Array, jax.Array]:
+    """Return the keys `(S,)` of all seeds of a run and the weights `(S, V, d)` that they start from."""
+    keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)
+    return keys, gaussian_init(keys, vocab_size, experiment.dim, experiment.scale)
 
 
 def _statistics(experiment: Experiment, log: Log) -> CooccurrenceStatistics:

@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from w2vflow.checks import argument_error, check_dimension
+from w2vflow.cli.configuration import from_file
 from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
 from w2vflow.cli.counts import load_counts, size_of_counts
 from w2vflow.cli.embed import Format, vector_format
+from w2vflow.cli.run import RunExperiment
+from w2vflow.experiment import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from w2vflow.resources import Plan
+    from w2vflow.statistics import CooccurrenceStatistics
 
 __all__ = ["Export"]
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write word vectors in the format of another program: of a saved run, of the theory, or of a file.
+    """Write word vectors in the format of another program: of a run, of the theory, or of a file.
 
-    What the theory says that word2vec knows at a time, from counts (times as `w2vflow spectrum` lists them):
+    Of a run, from its folder: the exact solution, in the limit of small steps, from the run's own start, at
+    its end or another time. Of counts, at a time as `w2vflow spectrum` lists them:
 
+        w2vflow export runs/my-text --out vectors.bin
         w2vflow export counts.npz --time 0.05 --dim 16 --out vectors.bin
 
     What a solver had at the time nearest to one, from a trajectory saved with its embeddings; and vectors
@@ -33,20 +39,19 @@ class Export:
         w2vflow export sgd.nc --time 0.05 --seed 3 --out vectors.txt
         w2vflow export glove.txt --out glove.bin
 
-    The folder of a run keeps the positions of some words only, no vectors. `w2vflow embed` makes the best
-    vectors of counts.
+    `w2vflow embed` makes the best vectors of counts.
     """
 
     input: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="INPUT")]]
-    """File of vectors, trajectory saved with embeddings (.nc), or counts: a file or a bundled name."""
+    """Folder of a run, counts (a file or a bundled name), trajectory with embeddings (.nc), or vectors."""
     out: Path
     """.bin for word2vec's binary format, .txt or .vec for text, .safetensors; other names need `--format`."""
     format: Format | None = None
     """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
     time: OptionalFloat = None
-    """Of a trajectory, the observed time nearest to it, the last where not given; of counts, needed."""
+    """Of a trajectory, the observed time nearest to it; of it and of a run the last where not given."""
     seed: int = 0
-    """Which seed of a trajectory; of counts, that of the initial weights."""
+    """Which seed of a run or a trajectory, from 0; of counts, that of the initial weights."""
     dim: int = 16
     """Dimension of the vectors from counts."""
     scale: float = 1e-2
@@ -60,28 +65,17 @@ class Export:
     def run(self) -> None:
         """Find the vectors and write them."""
         console, written = self.output.console(), self.format or vector_format(self.out)
-        from w2vflow.corpus.catalog import bundled_names
-
-        counts = self.input in bundled_names() or self.input.endswith(".npz")
-        if not counts and not Path(self.input).exists():
-            raise argument_error(
-                "input", f"a file, or one of the bundled statistics {list(bundled_names())}", self.input
-            )
-        if counts and (self.time is None or not 0 <= self.time < float("inf")):
-            raise argument_error(
-                "time",
-                "0 or more, with counts",
-                self.time,
-                "`w2vflow spectrum` lists when concepts are learned.",
-            )
+        counts, run = self._counts_or_run()
         if self.output.dry_run:
-            return console.plan(self._plan(counts), self.out.parent)
+            return console.plan(self._plan(counts, run), self.out.parent)
         console.folder(self.out.parent)
         from w2vflow.semantics.vectors import export_vectors, import_vectors
 
         record: dict[str, Any]
         if counts:
             words, vectors, record = self._from_counts(console)
+        elif run is not None:
+            words, vectors, record = self._from_run(run, console)
         elif Path(self.input).suffix in (".nc", ".zarr"):
             words, vectors, record = self._from_trajectory()
         else:
@@ -98,10 +92,39 @@ class Export:
         record |= {"words": len(words), "dim": vectors.shape[1], "format": written}
         console.result([line], record, [self.out])
 
-    def _plan(self, counts: bool) -> "Plan":
+    def _counts_or_run(self) -> tuple[bool, Experiment | None]:
+        """Return whether the input are counts, and the settings of the run whose folder it is."""
+        from w2vflow.corpus.catalog import bundled_names
+
+        counts = self.input in bundled_names() or self.input.endswith(".npz")
+        if not counts and not Path(self.input).exists():
+            raise argument_error(
+                "input",
+                f"a file, the folder of a run, or one of the bundled statistics {list(bundled_names())}",
+                self.input,
+            )
+        settings = Path(self.input) / "config.json"
+        run = None
+        if settings.is_file():
+            run = from_file(RunExperiment, "run experiment", settings).experiment
+            if not 0 <= self.seed < run.seeds:
+                raise argument_error("seed", f"one of the {run.seeds} seeds of the run, from 0", self.seed)
+        # Of a run there is a last time; of trajectories any time has a nearest one.
+        given = self.time is not None and 0 <= self.time < float("inf")
+        if not given and (counts or (run is not None and self.time is not None)):
+            remedy = "`w2vflow spectrum` lists when concepts are learned."
+            raise argument_error(
+                "time", f"0 or more, with {'counts' if counts else 'a run'}", self.time, remedy
+            )
+        return counts, run
+
+    def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
         from w2vflow.forecast import plan_spectrum
         from w2vflow.resources import Plan
 
+        if run is not None:
+            size, pairs = size_of_counts(run.statistics, None)
+            return plan_spectrum(min(size, run.vocab_size), pairs, run.dim)
         if counts:
             size, pairs = size_of_counts(self.input, self.vocab_size)
             check_dimension(self.dim, size)
@@ -116,18 +139,38 @@ class Export:
         import jax
 
         from w2vflow.initial import gaussian_init
-        from w2vflow.problem import Problem
-        from w2vflow.theory.riccati import predict
 
         console("counts")
         stats = load_counts(self.input, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
-        console(f"closed form for {stats.vocab_size:,} words")
         W0 = gaussian_init(jax.random.key(self.seed), stats.vocab_size, self.dim, self.scale)
-        if not self.time:
-            return stats.words, W0, {"time": 0.0, "seed": self.seed}
-        found = predict(Problem.from_statistics(stats), W0, [self.time], save_embeddings=True)
-        return stats.words, found.require_embeddings()[-1], {"time": self.time, "seed": self.seed}
+        return self._closed_form(stats, W0, float(self.time or 0), console)
+
+    def _from_run(self, run: Experiment, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+        """Return the closed form from the start of one seed of a run, where not said at its last time."""
+        use_float64()
+        from w2vflow.archive import load_run
+        from w2vflow.run import initial_weights
+
+        console("counts of the run")
+        seen = load_run(self.input).comparison.trajectories["theory"].ts
+        stats = load_counts(run.statistics, None)
+        stats = stats.most_frequent(min(run.vocab_size, stats.vocab_size))
+        W0 = initial_weights(run, stats.vocab_size)[1][self.seed]
+        return self._closed_form(stats, W0, float(seen[-1] if self.time is None else self.time), console)
+
+    def _closed_form(
+        self, stats: "CooccurrenceStatistics", W0: Any, time: float, console: Console
+    ) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+        from w2vflow.problem import Problem
+        from w2vflow.theory.riccati import predict
+
+        record = {"time": time, "seed": self.seed}
+        if time == 0:
+            return stats.words, W0, record
+        console(f"closed form for {stats.vocab_size:,} words")
+        found = predict(Problem.from_statistics(stats), W0, [time], save_embeddings=True)
+        return stats.words, found.require_embeddings()[-1], record
 
     def _from_trajectory(self) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the embedding of one seed at the observed time nearest to the one asked for."""

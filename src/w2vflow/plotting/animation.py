@@ -86,9 +86,9 @@ def writes_mp4() -> bool:
     if program is None:
         return False
     # Tried, as encoders are listed that need a graphics card.
-    form = "-loglevel quiet -f rawvideo -s 64x64 -pix_fmt rgba -i pipe:0 -vcodec h264 -pix_fmt yuv420p -f null -"
-    frame = bytes(64 * 64 * 4)
-    return subprocess.run([program, *form.split()], input=frame, check=False).returncode == 0
+    given, wanted = "-f rawvideo -s 64x64 -pix_fmt rgba -i pipe:0", "-vcodec h264 -pix_fmt yuv420p -f null -"
+    command = [program, "-loglevel", "quiet", *given.split(), *wanted.split()]
+    return subprocess.run(command, input=bytes(64 * 64 * 4), check=False).returncode == 0
 
 
 class _Scene:
