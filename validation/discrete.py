@@ -1,11 +1,15 @@
-"""Finite steps and minibatches: predicted, and measured by descent and SGD on enwiki15k."""
+"""Finite steps and minibatches: predicted, and measured by descent and SGD on enwiki15k.
+
+python validation/discrete.py [--small]
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import jax
 import numpy as np
 import optax
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.noise.rates import recommended_learning_rate
@@ -13,34 +17,59 @@ from w2vflow.noise.settled import stationary_noise
 from w2vflow.noise.steps import step_time_noise
 from w2vflow.sgd.descent import run_gd
 
-DIM, SCALE = 16, 1e-2
-# Sampler, tied, concepts, batch, rate over 1 / |lambda_1|, observations.
+SCALE = 1e-2
+# Sampler, tied, part of the dimension, rate over 1 / |lambda_1|, observations.
 SETTLED = [
-    ("balanced", True, 16, 65_536, 0.04, 250),
-    ("blocks", True, 16, 65_536, 0.02, 400),
-    ("blocks", False, 16, 65_536, 0.02, 250),
-    ("corpus", True, 4, 65_536, 0.005, 100),
-    ("shared", True, 4, 65_536, 0.005, 150),
+    ("balanced", True, 1, 0.04, 250),
+    ("blocks", True, 1, 0.02, 400),
+    ("blocks", False, 1, 0.02, 250),
+    ("corpus", True, 4, 0.005, 100),
+    ("shared", True, 4, 0.005, 150),
 ]
 
 
-def rows() -> Iterator[Row]:
+@dataclass(frozen=True)
+class Size:
+    """How large the models are.
+
+    Attributes:
+        words: of the vocabulary.
+        dim: embedding dimension.
+        batch: pairs in a minibatch; twice as many at the recommended rate.
+        shorter: by what `SETTLED`'s numbers of observations are divided.
+        accuracy: for which a rate is recommended.
+        seeds: runs at that rate.
+    """
+
+    words: int = 2000
+    dim: int = 16
+    batch: int = 65_536
+    shorter: int = 1
+    accuracy: float = 0.01
+    seeds: int = 6
+
+
+SMALL = Size(60, 8, 1024, 20, 0.02, 2)
+
+
+def rows(size: Size) -> Iterator[Row]:
     """Yield the rows of this part."""
-    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(size.words)
     problem = wf.Problem.from_statistics(stats)
     basis = wf.leading_eigenpairs(problem, problem.vocab_size)
-    yield from _step_size(problem, basis)
+    yield from _step_size(problem, basis, size.dim)
     for tied in (True, False):
         yield _stability(wf.Problem.from_statistics(stats, tied=tied))
-    for sampler, tied, dim, batch_size, rate, count in SETTLED:
-        yield _settled(wf.Problem.from_statistics(stats, tied=tied), sampler, dim, batch_size, rate, count)
-    yield from _recommended(problem, basis)
+    for sampler, tied, part, rate, count in SETTLED:
+        which, observations = wf.Problem.from_statistics(stats, tied=tied), count // size.shorter
+        yield _settled(which, sampler, size.dim // part, size.batch, rate, observations)
+    yield from _recommended(problem, basis, size)
 
 
-def _step_size(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    spec = basis.leading(DIM)
+def _step_size(problem: wf.Problem, basis: wf.Spectrum, dim: int) -> Iterator[Row]:
+    spec = basis.leading(dim)
     leading = spec.eigenvalues[0]
-    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, SCALE)
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, dim, SCALE)
     flow_times = wf.predict_step_times(problem, W0, spectrum=spec)
     grid = np.linspace(0, 1.15 * np.nanmax(flow_times), 200)[1:]
     for share in (0.05, 0.1, 0.4):
@@ -60,14 +89,16 @@ def _step_size(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
             name: np.mean(np.abs(run.singular_values - full.singular_values)) / np.sqrt(leading)
             for name, run in known.items()
         }
-        conditions = f"V 2,000, d {DIM}, tied, scale {SCALE:g}, eta lambda_1 = {share:g}, one seed"
+        conditions = (
+            f"V {problem.vocab_size:,}, d {dim}, tied, scale {SCALE:g}, eta lambda_1 = {share:g}, one seed"
+        )
         yield Row(
             "step times of descent: `predict(learning_rate=eta)`",
             conditions,
             f"first at {wf.measure_step_times(known['descent'], spec)[0]:.6f}, last at "
             f"{wf.measure_step_times(known['descent'], spec)[-1]:.6f}",
             f"{measured[0]:.6f} and {measured[-1]:.6f} by `run_gd`",
-            f"{100 * errors['descent']:.3f}% of the worst of {DIM}; the flow {100 * errors['flow']:.2f}%",
+            f"{100 * errors['descent']:.3f}% of the worst of {dim}; the flow {100 * errors['flow']:.2f}%",
             "second order in eta lambda_1; first order for close concepts; below `stability_limit`",
         )
         yield Row(
@@ -97,7 +128,8 @@ def _stability(problem: wf.Problem) -> Row:
             found[share] = "diverged"
     return Row(
         "`stability_limit`",
-        f"V 2,000, d 2, {'tied' if problem.tied else 'untied'}, {steps} steps from 1e-6 beside the solution",
+        f"V {problem.vocab_size:,}, d 2, {'tied' if problem.tied else 'untied'}, {steps} steps from 1e-6 "
+        "beside the solution",
         f"{limit:.6g}: settles below, leaves above",
         f"excess of the loss, of that at the start: {found[0.98]} at 0.98, {found[1.02]} at 1.02 by `run_gd`",
         "within 2%",
@@ -122,8 +154,8 @@ def _settled(problem: wf.Problem, sampler: str, dim: int, batch_size: int, share
     off = 100 * np.abs(ratio - 1)
     return Row(
         f"noise of settled singular values, sampler {sampler}: `stationary_noise`",
-        f"V 2,000, d {dim}, {'tied' if problem.tied else 'untied'}, {batch_size:,} pairs, eta lambda_1 = "
-        f"{share:g}, {count} observations",
+        f"V {problem.vocab_size:,}, d {dim}, {'tied' if problem.tied else 'untied'}, {batch_size:,} pairs, "
+        f"eta lambda_1 = {share:g}, {count} observations",
         f"first {predicted[0]:.4g}, last {predicted[-1]:.4g}",
         f"{measured[0]:.4g} and {measured[-1]:.4g} by `run_sgd`",
         f"{np.mean(off):.0f}% on average over concepts, {np.max(off):.0f}% of the worst, all together "
@@ -133,36 +165,36 @@ def _settled(problem: wf.Problem, sampler: str, dim: int, batch_size: int, share
     )
 
 
-def _recommended(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
-    spec, seeds = basis.leading(DIM), 6
-    batch, accuracy = {"batch_size": 131_072, "sampler": "blocks"}, 0.01
-    found = recommended_learning_rate(problem, DIM, accuracy=accuracy, scale=SCALE, spectrum=basis, **batch)
-    rate, keys = found.rate, jax.random.split(jax.random.key(0), seeds)
-    W0 = wf.gaussian_init(keys, problem.vocab_size, DIM, SCALE)
+def _recommended(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
+    dim, accuracy, spec = size.dim, size.accuracy, basis.leading(size.dim)
+    batch = {"batch_size": 2 * size.batch, "sampler": "blocks"}
+    found = recommended_learning_rate(problem, dim, accuracy=accuracy, scale=SCALE, spectrum=basis, **batch)
+    rate, keys = found.rate, jax.random.split(jax.random.key(0), size.seeds)
+    W0 = wf.gaussian_init(keys, problem.vocab_size, dim, SCALE)
     end = 1.2 * np.nanmax(wf.predict_step_times(problem, W0, spectrum=spec))
     ts = np.linspace(0, end, 250)[1:]
-    sgd = wf.run_sgd_ensemble(problem, keys, ts, dim=DIM, scale=SCALE, learning_rate=rate, **batch)
+    sgd = wf.run_sgd_ensemble(problem, keys, ts, dim=dim, scale=SCALE, learning_rate=rate, **batch)
     flow, full = (
         wf.measure_step_times(wf.predict(problem, W0, sgd.ts, learning_rate=eta, spectrum=basis), spec)
         for eta in (0.0, rate)
     )
     measured = wf.measure_step_times(sgd, spec)
     off = np.abs(measured / flow - 1)
-    noise = stationary_noise(problem, DIM, learning_rate=rate, spectrum=spec, **batch)
+    noise = stationary_noise(problem, dim, learning_rate=rate, spectrum=spec, **batch)
     # At twice its step time a concept of the first half has long settled.
     scatter = [
         np.std(sgd.singular_values[:, sgd.ts > 2 * flow[:, k].max(), k].astype(np.float64)) for k in range(4)
     ]
     relative = 100 * np.array([noise[:4], scatter]) / np.sqrt(spec.eigenvalues[:4])
     conditions = (
-        f"V 2,000, d {DIM}, tied, scale {SCALE:g}, blocks of 131,072 pairs, eta lambda_1 = "
-        f"{rate * spec.eigenvalues[0]:.3g}, {seeds} seeds"
+        f"V {problem.vocab_size:,}, d {dim}, tied, scale {SCALE:g}, blocks of {batch['batch_size']:,} pairs, "
+        f"eta lambda_1 = {rate * spec.eigenvalues[0]:.3g}, {size.seeds} seeds"
     )
     by_concept = np.nanmedian(off, axis=0)
     yield Row(
-        "accuracy of SGD at `recommended_learning_rate(accuracy=0.01)`",
+        f"accuracy of SGD at `recommended_learning_rate(accuracy={accuracy:g})`",
         f"{conditions}; bound by {found.bound_by}",
-        "1% of step times against the flow, 1% of settled singular values",
+        f"{accuracy:.0%} of step times against the flow, {accuracy:.0%} of settled singular values",
         f"step times {100 * np.nanmedian(off):.2f}% (median), first concept {100 * by_concept[0]:.2f}%, last "
         f"{100 * by_concept[-1]:.2f}%; settled values of the first four at most {relative[1].max():.2f}%, "
         f"where `stationary_noise` says {relative[0].max():.2f}%",
@@ -185,4 +217,4 @@ def _recommended(problem: wf.Problem, basis: wf.Spectrum) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    compute("discrete", rows)
+    run_part("discrete", __doc__, rows, Size(), SMALL)
