@@ -1,41 +1,69 @@
 """Rows of the table: interventions on the corpus and on training, on Wikipedia.
 
-Run from the root of the repository: `python validation/interventions.py`.
+python validation/interventions.py [--small]
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import jax
 import numpy as np
 import optax
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.reweighing import reweigh_words
 from w2vflow.theory.interventions import concept_changes, schedule_phases
 
-DIM = 16
+
+@dataclass(frozen=True)
+class Size:
+    """How large the models are.
+
+    Attributes:
+        words: of the vocabulary.
+        dim: embedding dimension.
+        theme: how many words of one theme gain weight.
+        removed: how many of them are taken out.
+    """
+
+    words: int = 2000
+    dim: int = 16
+    theme: int = 100
+    removed: int = 20
 
 
-def rows() -> Iterator[Row]:
+SMALL = Size(60, 8, 10, 4)
+# Concepts whose step times are followed when words are removed.
+FOLLOWED = 6
+
+
+def rows(size: Size) -> Iterator[Row]:
     """Yield the rows, as they are computed."""
-    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(size.words)
     problem = wf.Problem.from_statistics(stats)
     basis = wf.leading_eigenpairs(problem, problem.vocab_size)
-    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, 1e-2)
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, size.dim, 1e-2)
     # The words at one end of the third concept, more and more rare: a corpus with more of its theme.
-    theme = wf.label_features(basis.leading(3), stats.words, n=100)[2].positive
+    theme = wf.label_features(basis.leading(3), stats.words, n=size.theme)[2].positive
     heavy = wf.Problem.from_statistics(reweigh_words(stats, dict.fromkeys(theme, 20.0)))
-    yield switch(problem, heavy, basis, W0)
+    yield switch(problem, heavy, basis, W0, len(theme))
     yield decay(problem, basis, W0)
     yield schedule(problem, basis, W0)
-    yield from removal(stats, problem, basis, theme)
+    yield from removal(stats, problem, basis, theme[: size.removed], size.dim)
 
 
-def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
-    """Another corpus between the fourth step and the fifth."""
+def conditions_of(W0: jax.Array) -> str:
+    """Return vocabulary and dimension as rows show them."""
+    return f"V = {W0.shape[0]:,}, d = {W0.shape[1]}"
+
+
+def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.Array, theme: int) -> Row:
+    """Another corpus at a quarter of the steps, between two of them."""
     steps = wf.predict_step_times(problem, W0, spectrum=basis)
-    moment = (steps[3] + steps[4]) / 2
+    dim = len(steps)
+    last = dim // 4
+    moment = (steps[last - 1] + steps[last]) / 2
     parts = np.linspace(0, moment, 41)[1:], np.linspace(0, 2 * steps[-1] - moment, 81)[1:]
     predicted = wf.predict_phases(
         [wf.Phase(problem, parts[0], spectrum=basis), wf.Phase(heavy, parts[1])], W0
@@ -47,10 +75,10 @@ def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.A
     stayed = wf.predict(problem, W0, predicted.ts, spectrum=basis).singular_values
     return Row(
         "trajectory when the corpus changes in mid-training, `predict_phases`",
-        f"V = 2,000, d = {DIM}, scale 1e-2; 100 words of one theme count 20 times from between steps 4 and "
-        "5 on (`reweigh_words`)",
-        f"s_1 .. s_{DIM} at 120 times; at the end s_1 = {predicted.singular_values[-1, 0]:.4f}, "
-        f"s_{DIM} = {predicted.singular_values[-1, -1]:.4f} "
+        f"{conditions_of(W0)}, scale 1e-2; {theme} words of one theme count 20 times from between steps "
+        f"{last} and {last + 1} on (`reweigh_words`)",
+        f"s_1 .. s_{dim} at 120 times; at the end s_1 = {predicted.singular_values[-1, 0]:.4f}, "
+        f"s_{dim} = {predicted.singular_values[-1, -1]:.4f} "
         f"(without the change {stayed[-1, 0]:.4f} and {stayed[-1, -1]:.4f})",
         f"flow: {flow[-1, 0]:.4f}, {flow[-1, -1]:.4f}",
         f"{error:.1e} of the largest s_k, at most, any k and time",
@@ -60,17 +88,18 @@ def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.A
 
 def decay(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
     """Weight decay halfway between two eigenvalues: what lies below is never learned."""
-    kappa = float(basis.eigenvalues[7:9].mean())
+    k = W0.shape[1] // 2
+    kappa = float(basis.eigenvalues[k - 1 : k + 1].mean())
     steps = wf.predict_step_times(problem, W0, spectrum=basis)
     ts = np.linspace(0, 40 * steps[-1], 121)[1:]
     predicted = wf.predict(problem, W0, ts, spectrum=basis, weight_decay=kappa).singular_values
     flow = wf.solve_flow(problem, W0, ts, spectrum=basis, weight_decay=kappa).singular_values
     return Row(
         "trajectory under weight decay, `predict(weight_decay=)`",
-        f"V = 2,000, d = {DIM}, scale 1e-2; decay {kappa:.4g}, between lambda_8 and lambda_9",
-        f"s_8 = {predicted[-1, 7]:.4f}, s_9 = {predicted[-1, 8]:.1e} at the end; "
-        f"limits {np.sqrt(basis.eigenvalues[7] - kappa):.4f} and 0",
-        f"flow: {flow[-1, 7]:.4f}, {flow[-1, 8]:.1e}",
+        f"{conditions_of(W0)}, scale 1e-2; decay {kappa:.4g}, between lambda_{k} and lambda_{k + 1}",
+        f"s_{k} = {predicted[-1, k - 1]:.4f}, s_{k + 1} = {predicted[-1, k]:.1e} at the end; "
+        f"limits {np.sqrt(basis.eigenvalues[k - 1] - kappa):.4f} and 0",
+        f"flow: {flow[-1, k - 1]:.4f}, {flow[-1, k]:.1e}",
         f"{np.abs(predicted - flow).max() / flow.max():.1e} of the largest s_k, any k and time",
         "exact; an optimizer that decays weights by itself (AdamW) follows another law",
     )
@@ -79,7 +108,7 @@ def decay(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
 def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
     """word2vec's linear schedule, by descent."""
     steps = wf.predict_step_times(problem, W0, spectrum=basis)
-    limit = wf.stability_limit(problem)
+    limit, half = wf.stability_limit(problem), len(steps) // 2
     found = {}
     for share in (0.4, 0.2):
         largest = share * limit
@@ -94,12 +123,12 @@ def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
         found[share] = [
             np.abs(p.singular_values - run.singular_values).max() / size for p in (predicted, flow)
         ]
-        times = [wf.measure_step_times(t, basis)[[0, 7]] for t in (predicted, run)]
+        times = [wf.measure_step_times(t, basis)[[0, half - 1]] for t in (predicted, run)]
     return Row(
         "descent under a schedule, `schedule_phases` and `predict_phases`",
-        f"V = 2,000, d = {DIM}, scale 1e-2; linear to 0 from {largest:.3g}, a fifth of the stability limit, "
+        f"{conditions_of(W0)}, scale 1e-2; linear to 0 from {largest:.3g}, a fifth of the stability limit, "
         f"in {count} steps; 40 phases",
-        f"steps 1 and 8 at {times[0][0]:.5g} and {times[0][1]:.5g}",
+        f"steps 1 and {half} at {times[0][0]:.5g} and {times[0][1]:.5g}",
         f"full-batch descent: {times[1][0]:.5g} and {times[1][1]:.5g}",
         f"{found[0.2][0]:.1e} of the largest s_k, any k and time (the flow: {found[0.2][1]:.1e})",
         f"second order in the step size: {found[0.4][0]:.1e} at twice the rate (the flow: "
@@ -108,27 +137,32 @@ def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
 
 
 def removal(
-    stats: wf.CooccurrenceStatistics, problem: wf.Problem, basis: wf.Spectrum, theme: tuple[str, ...]
+    stats: wf.CooccurrenceStatistics,
+    problem: wf.Problem,
+    basis: wf.Spectrum,
+    removed: tuple[str, ...],
+    dim: int,
 ) -> Iterator[Row]:
     """Words taken out of the vocabulary: closed form, first order, and the flow of both problems."""
-    removed = theme[:20]
     after = wf.Problem.from_statistics(reweigh_words(stats, dict.fromkeys(removed, 0.0)))
-    changes = concept_changes(problem, after, 6, dim=DIM, scale=1e-8)
-    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), problem.vocab_size, DIM, 1e-8))
+    changes = concept_changes(problem, after, FOLLOWED, dim=dim, scale=1e-8)
+    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), problem.vocab_size, dim, 1e-8))
     left = np.flatnonzero(~np.isin(stats.words, removed))
     basis_after = wf.leading_eigenpairs(after, after.vocab_size)
     predicted, measured = [], []
     for which, spectrum, start in ((problem, basis, W0), (after, basis_after, W0[left])):
         times = wf.predict_step_times(which, start, spectrum=spectrum)
-        flow = wf.solve_flow(which, start, np.linspace(0, 1.2 * times[5], 301)[1:], spectrum=spectrum)
-        predicted.append(times[:6])
-        measured.append(wf.measure_step_times(flow, spectrum)[:6])
-    kept = changes.places[:6] == np.arange(6)
+        flow = wf.solve_flow(
+            which, start, np.linspace(0, 1.2 * times[FOLLOWED - 1], 301)[1:], spectrum=spectrum
+        )
+        predicted.append(times[:FOLLOWED])
+        measured.append(wf.measure_step_times(flow, spectrum)[:FOLLOWED])
+    kept = changes.places[:FOLLOWED] == np.arange(FOLLOWED)
     shift, seen = predicted[1] - predicted[0], measured[1] - measured[0]
     most = int(np.argmax(np.where(kept, np.abs(seen), 0)))
     yield Row(
         "change of step times when words are removed, `predict_step_times` of both problems",
-        f"V = 2,000, d = {DIM}, scale 1e-8; the 20 words most at one end of concept 3 removed",
+        f"{conditions_of(W0)}, scale 1e-8; the {len(removed)} words most at one end of concept 3 removed",
         f"concepts {', '.join(str(k + 1) for k in np.flatnonzero(kept))} keep their places; concept "
         f"{most + 1} {100 * shift[most] / predicted[0][most]:+.2f}% in time",
         f"flow of both problems: {100 * seen[most] / measured[0][most]:+.2f}%",
@@ -150,4 +184,4 @@ def removal(
 
 
 if __name__ == "__main__":
-    compute("interventions", rows)
+    run_part("interventions", __doc__, rows, Size(), SMALL)

@@ -1,11 +1,15 @@
-"""The ladder of plateaus against the flow: any weights, any loss, tied and untied."""
+"""The ladder of plateaus against the flow: any weights, any loss, tied and untied.
+
+python validation/ladder.py [--small]
+"""
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import jax
 import numpy as np
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.theory.ladder import Ladder, predict_ladder
@@ -24,16 +28,38 @@ BREAKS = (
 )
 
 
-def rows() -> Iterator[Row]:
-    """Yield times of steps and losses of plateaus: V = 200 for every problem, V = 2,000 for tied ones."""
+@dataclass(frozen=True)
+class Size:
+    """Which models there are, and how large.
+
+    Attributes:
+        problems: names of them in `PROBLEMS`.
+        words, dim: of all of them.
+        more_words, lower_dim: of tied ones besides.
+    """
+
+    problems: tuple[str, ...] = tuple(PROBLEMS)
+    words: int = 200
+    dim: int = 6
+    more_words: int = 2000
+    lower_dim: int = 5
+
+
+TYPICAL = ("tied, Uniform, quartic", "tied, Mikolov(1e-4, 0.75, 5), logistic")
+SMALL = Size((*TYPICAL, "untied, Mikolov(1e-4, 0.75, 5), logistic"), 30, 3, 30, 3)
+
+
+def rows(size: Size) -> Iterator[Row]:
+    """Yield times of steps and losses of plateaus: some words for every problem, more for tied ones."""
     stats = wf.load_statistics("enwiki15k-v3000")
-    for name in PROBLEMS:
-        yield from compared(stats, 200, name, 6, 1e-8)
-    yield from compared(stats, 200, "tied, Uniform, quartic", 6, 1e-2)
-    yield from compared(stats, 200, "tied, Mikolov(1e-4, 0.75, 5), logistic", 6, 1e-2)
+    for name in size.problems:
+        yield from compared(stats, size.words, name, size.dim, 1e-8)
+    for name in TYPICAL:
+        yield from compared(stats, size.words, name, size.dim, 1e-2)
     # The logistic loss at constant G does as the quartic one; untied weights take the flow twice as long.
-    for name in ("tied, Uniform, quartic", *(name for name in PROBLEMS if name.startswith("tied, Mikolov"))):
-        yield from compared(stats, 2000, name, 5, 1e-8)
+    for name in size.problems:
+        if name == "tied, Uniform, quartic" or name.startswith("tied, Mikolov"):
+            yield from compared(stats, size.more_words, name, size.lower_dim, 1e-8)
 
 
 def compared(
@@ -106,4 +132,4 @@ def listed(values: np.ndarray, form: str) -> str:
 
 
 if __name__ == "__main__":
-    compute("ladder", rows)
+    run_part("ladder", __doc__, rows, Size(), SMALL)
