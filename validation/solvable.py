@@ -1,16 +1,17 @@
 """Rows of the table: corpora with known spectra, and Muon.
 
-Run from the root of the repository: `python validation/solvable.py`.
+python validation/solvable.py [--small]
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, interval_limit, ring
@@ -20,21 +21,47 @@ from w2vflow.theory.muon import muon_step_times, muon_strengths
 MUON = partial(
     optax.contrib.muon, beta=0.0, nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30, eps=1e-30
 )
+# Of attributes, strongest first.
+STRENGTHS = (0.5, 0.46, 0.42, 0.38, 0.34, 0.3, 0.26, 0.22, 0.18, 0.14, 0.1)
 
 
-def rows() -> Iterator[Row]:
+@dataclass(frozen=True)
+class Size:
+    """How large the models are.
+
+    Attributes:
+        attributes: of words that are combinations of them: there are two to this power.
+        words: on a ring, on an interval, and of Wikipedia.
+        dim: embedding dimension.
+        pairs: eigenpairs looked for.
+        seeds: starts of the circle of months.
+    """
+
+    attributes: int = len(STRENGTHS)
+    words: int = 2000
+    dim: int = 16
+    pairs: int = 24
+    seeds: int = 50
+
+
+SMALL = Size(6, 60, 8, 5, 2)
+
+
+def rows(size: Size) -> Iterator[Row]:
     """Yield the rows, as they are computed."""
-    attributes = binary_attributes([0.5, 0.46, 0.42, 0.38, 0.34, 0.3, 0.26, 0.22, 0.18, 0.14, 0.1])
-    yield eigenvalues("`binary_attributes`, 11 attributes, V = 2,048", attributes, "none: exact sums")
-    yield eigenvalues("`ring`, V = 2,000, concentration 3", ring(2000, 3.0), "none: exact sums")
-    line = interval(2000, 0.5)
+    words = size.words
+    attributes = binary_attributes(STRENGTHS[: size.attributes])
+    combined = f"`binary_attributes`, {size.attributes} attributes, V = {2**size.attributes:,}"
+    yield eigenvalues(combined, attributes, "none: exact sums")
+    yield eigenvalues(f"`ring`, V = {words:,}, concentration 3", ring(words, 3.0), "none: exact sums")
+    line = interval(words, 0.5)
     off = np.abs(line.spectrum.eigenvalues[:10] / interval_limit(0.5, 10) - 1).max()
     continuous = f"exact for its words; the continuous kernel's first ten are {off:.1e} away at most"
-    yield eigenvalues("`interval`, V = 2,000, reach 0.5", line, continuous)
-    yield found(attributes)
-    yield order(attributes)
-    yield circle()
-    yield from muon()
+    yield eigenvalues(f"`interval`, V = {words:,}, reach 0.5", line, continuous)
+    yield found(attributes, size.pairs)
+    yield order(attributes, size.dim)
+    yield circle(size.seeds)
+    yield from muon(words, size.dim)
 
 
 def eigenvalues(name: str, corpus: SolvableCorpus, breaks: str) -> Row:
@@ -58,32 +85,32 @@ def eigenvalues(name: str, corpus: SolvableCorpus, breaks: str) -> Row:
     )
 
 
-def found(corpus: SolvableCorpus) -> Row:
+def found(corpus: SolvableCorpus, n: int) -> Row:
     """What block Lanczos finds of a spectrum that is known."""
-    pairs = wf.leading_eigenpairs(corpus.problem(), 24)
-    exact = corpus.spectrum
-    off = np.abs(pairs.eigenvalues / exact.eigenvalues[:24] - 1).max()
+    values = wf.leading_eigenpairs(corpus.problem(), n).eigenvalues
+    exact = corpus.spectrum.eigenvalues[:n]
+    off = np.abs(values / exact - 1).max()
     return Row(
         "leading eigenpairs, `leading_eigenpairs`",
-        "`binary_attributes`, V = 2,048, 24 pairs, default tolerance",
-        f"lambda_24 = {exact.eigenvalues[23]:.10g} by formula",
-        f"{pairs.eigenvalues[23]:.10g}",
+        f"`binary_attributes`, V = {corpus.problem().vocab_size:,}, {n} pairs, default tolerance",
+        f"lambda_{n} = {exact[-1]:.10g} by formula",
+        f"{values[-1]:.10g}",
         f"{off:.1e} relative, any of them",
         "equal eigenvalues have a space and no directions",
     )
 
 
-def order(corpus: SolvableCorpus) -> Row:
+def order(corpus: SolvableCorpus, dim: int) -> Row:
     """Attributes emerge one by one, when the known spectrum says so."""
     problem, spectrum = corpus.problem(), corpus.spectrum
-    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, 16, 1e-8)
+    W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, dim, 1e-8)
     predicted = wf.predict_step_times(problem, W0, spectrum=spectrum)[:6]
     ts = np.linspace(0, 1.1 * predicted[-1], 401)[1:]
     flow = wf.solve_flow(problem, W0, ts, spectrum=spectrum)
     measured = wf.measure_step_times(flow, spectrum)[:6]
     return Row(
         "step times of attributes from the known spectrum, `predict_step_times`",
-        "`binary_attributes`, V = 2,048, d = 16, scale 1e-8, one seed; no eigensolver",
+        f"`binary_attributes`, V = {problem.vocab_size:,}, d = {dim}, scale 1e-8, one seed; no eigensolver",
         ", ".join(f"{corpus.labels[k].removeprefix('attribute ')}: {predicted[k]:.5g}" for k in range(6)),
         "flow: " + ", ".join(f"{time:.5g}" for time in measured),
         f"{np.abs(predicted / measured - 1).max():.1e} relative, any of the six",
@@ -91,10 +118,10 @@ def order(corpus: SolvableCorpus) -> Row:
     )
 
 
-def circle() -> Row:
+def circle(seeds: int) -> Row:
     """The pair of the first wave around the year."""
     months = ring(12)
-    keys = jax.random.split(jax.random.key(0), 50)
+    keys = jax.random.split(jax.random.key(0), seeds)
     starts = wf.gaussian_init(keys, 12, 4, 1e-8)
     predicted = wf.predict_step_times(months.problem(), starts, spectrum=months.spectrum)[:, :2]
     ts = np.linspace(0, 1.2 * predicted.max(), 401)[1:]
@@ -104,7 +131,7 @@ def circle() -> Row:
     pair, each = predicted.mean(axis=1) / measured.mean(axis=1) - 1, predicted / measured - 1
     return Row(
         "when the months form a circle: both steps of a degenerate pair, `predict_step_times`",
-        "`ring`, 12 words, d = 4, scale 1e-8, 50 seeds",
+        f"`ring`, 12 words, d = 4, scale 1e-8, {seeds} seeds",
         f"mean over seeds {predicted[:, 0].mean():.4f} and {predicted[:, 1].mean():.4f} "
         f"(law: {law[0]:.4f} and {law[1]:.4f})",
         f"flow: {measured[:, 0].mean():.4f} and {measured[:, 1].mean():.4f}",
@@ -113,10 +140,10 @@ def circle() -> Row:
     )
 
 
-def muon() -> Iterator[Row]:
+def muon(words: int, dim: int) -> Iterator[Row]:
     """Aligned and random starts on Wikipedia, optax's Muon against the closed form."""
-    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
-    problem, dim = wf.Problem.from_statistics(stats), 16
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(words)
+    problem, half = wf.Problem.from_statistics(stats), dim // 2
     spectrum = wf.leading_eigenpairs(problem, dim)
     values = jnp.asarray(spectrum.eigenvalues)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
@@ -141,10 +168,10 @@ def muon() -> Iterator[Row]:
         )
         yield Row(
             f"Muon, {kind} start, `muon_strengths`, `muon_step_times`",
-            f"enwiki15k, V = 2,000, d = {dim}, {kind} start of size 0.01 (norm {size:.3g}), step {rate}",
-            f"steps 1, 8, 16 at {times[0]:.4f}, {times[7]:.4f}, {times[15]:.4f}",
+            f"enwiki15k, V = {words:,}, d = {dim}, {kind} start of size 0.01 (norm {size:.3g}), step {rate}",
+            f"steps 1, {half}, {dim} at {times[0]:.4f}, {times[half - 1]:.4f}, {times[-1]:.4f}",
             "optax.contrib.muon, accurate polar factor: "
-            f"{measured[0]:.4f}, {measured[7]:.4f}, {measured[15]:.4f}",
+            f"{measured[0]:.4f}, {measured[half - 1]:.4f}, {measured[-1]:.4f}",
             f"s_k within {off[rising].max():.1e} while all rise, {off.max():.1e} at any time "
             f"(largest s_k: {end:.3g})",
             breaks,
@@ -152,4 +179,4 @@ def muon() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    compute("solvable", rows)
+    run_part("solvable", __doc__, rows, Size(), SMALL)
