@@ -1,16 +1,23 @@
-"""Predictions of what a corpus leaves open, and of what its documents do, on enwiki15k at 2,000 words."""
+"""Predictions of what a corpus leaves open, and of what its documents do, on enwiki15k at 2,000 words.
 
+    W2VFLOW_TEST_DATA=FOLDER python validation/uncertainty.py [--small]
+
+`FOLDER/enwiki15k.txt.xz` is the text, of which `--small` reads the first articles alone. Some four minutes.
+"""
+
+import lzma
 import os
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from table import Row, compute
+from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.corpus.documents import count_documents
@@ -19,13 +26,37 @@ from w2vflow.theory.influence import changed_spectrum, document_influence, stron
 from w2vflow.theory.sensitivity import changed_step_times
 from w2vflow.theory.uncertainty import document_uncertainty, poisson_uncertainty
 
-CONCEPTS, HELD = 8, 16
-SCALE, REMOVED, RESAMPLED = 1e-8, 100, 30
+SCALE = 1e-8
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the model and the corpus are.
+
+    Attributes:
+        words: of the vocabulary.
+        concepts: looked at.
+        held: eigenpairs, and the embedding dimension.
+        removed: documents taken out at a time.
+        resampled: corpora drawn from the documents.
+        documents: only so many, from the beginning of the text.
+    """
+
+    words: int = 2000
+    concepts: int = 8
+    held: int = 16
+    removed: int = 100
+    resampled: int = 30
+    documents: int | None = None
+
+
+SMALL = Size(60, 3, 6, 10, 4, 300)
 
 
 class Corpus(NamedTuple):
     """The text, and what was solved of it."""
 
+    size: Size
     tokens: wf.TokenFile
     problem: wf.Problem
     spectrum: wf.Spectrum
@@ -33,21 +64,36 @@ class Corpus(NamedTuple):
     conditions: str
 
 
-def rows() -> Iterator[Row]:
-    """Yield the rows, in some four minutes. The text is found by W2VFLOW_TEST_DATA."""
-    words = wf.load_statistics("enwiki15k-v3000").words[:2000]
-    text = Path(os.environ["W2VFLOW_TEST_DATA"]) / "enwiki15k.txt.xz"
+def first_documents(text: Path, documents: int | None, folder: Path) -> Path:
+    """Return a text with the first documents of another, which is read no further: itself where all are."""
+    if documents is None:
+        return text
+    part = folder / text.stem
+    with lzma.open(text) as whole, part.open("wb") as beginning:
+        for line in whole:
+            beginning.write(line)
+            documents -= line.startswith(b"</doc>")
+            if not documents:
+                break
+    return part
+
+
+def rows(size: Size) -> Iterator[Row]:
+    """Yield the rows."""
+    words, held = wf.load_statistics("enwiki15k-v3000").words[: size.words], size.held
+    whole = Path(os.environ["W2VFLOW_TEST_DATA"]) / "enwiki15k.txt.xz"
     with tempfile.TemporaryDirectory() as folder:
+        text = first_documents(whole, size.documents, Path(folder))
         wf.tokenize(text, Path(folder) / "tokens", vocabulary=words, min_document_words=50)
         tokens = wf.TokenFile.load(Path(folder) / "tokens")
         problem = wf.Problem.from_statistics(count_documents(tokens))
-        spectrum = wf.leading_eigenpairs(problem, HELD)
-        times, _ = wf.step_time_law(problem, HELD, SCALE, spectrum=spectrum)
+        spectrum = wf.leading_eigenpairs(problem, held)
+        times, _ = wf.step_time_law(problem, held, SCALE, spectrum=spectrum)
         conditions = (
-            f"V = {problem.vocab_size:,}, d = {HELD}, scale {SCALE:g}, tied, mean over seeds; "
-            f"{tokens.documents:,} articles; {HELD} eigenpairs held"
+            f"V = {problem.vocab_size:,}, d = {held}, scale {SCALE:g}, tied, mean over seeds; "
+            f"{tokens.documents:,} articles; {held} eigenpairs held"
         )
-        corpus = Corpus(tokens, problem, spectrum, times, conditions)
+        corpus = Corpus(size, tokens, problem, spectrum, times, conditions)
         yield from _removals(corpus)
         yield from _error_bars(corpus)
         yield from _biases(corpus)
@@ -56,20 +102,20 @@ def rows() -> Iterator[Row]:
 
 def _removals(corpus: Corpus) -> Iterator[Row]:
     """Remove the strongest documents of each concept and predict again."""
-    tokens, spectrum = corpus.tokens, corpus.spectrum
+    size, tokens, spectrum = corpus.size, corpus.tokens, corpus.spectrum
     started = time.perf_counter()
     influence = document_influence(corpus.problem, spectrum, tokens)
     seconds = time.perf_counter() - started
     _name_documents(corpus, influence)
-    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), corpus.problem.vocab_size, HELD, SCALE))
+    W0 = np.asarray(wf.gaussian_init(jax.random.key(0), corpus.problem.vocab_size, size.held, SCALE))
     of_seed = wf.predict_step_times(corpus.problem, W0, spectrum=spectrum)
     exact, first, second, seed_exact, seed_second = [], [], [], [], []
-    for concept in range(CONCEPTS):
-        for documents in strongest_influences(influence[:, concept], REMOVED):
+    for concept in range(size.concepts):
+        for documents in strongest_influences(influence[:, concept], size.removed):
             weights = np.ones(tokens.documents, int)
             weights[documents] = 0
             changed = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
-            recomputed = wf.leading_eigenpairs(changed, HELD, tol=1e-8)
+            recomputed = wf.leading_eigenpairs(changed, size.held, tol=1e-8)
             predicted = changed_spectrum(spectrum, changed)
             summed = spectrum.eigenvalues - influence[documents].sum(axis=0)
             for found, values in (
@@ -83,7 +129,8 @@ def _removals(corpus: Corpus) -> Iterator[Row]:
                 new = wf.predict_step_times(changed, W0, spectrum=pairs)
                 found.append((new / of_seed - 1)[concept])
     removed = (
-        f"{REMOVED} articles that most hasten, or most delay, each of concepts 1 to {CONCEPTS}, removed; "
+        f"{size.removed} articles that most hasten, or most delay, each of concepts 1 to {size.concepts}, "
+        "removed; "
     )
     measured = f"{_spread(exact)} by counting and solving again"
     yield Row(
@@ -128,24 +175,25 @@ def _name_documents(corpus: Corpus, influence: np.ndarray) -> None:
 
 def _error_bars(corpus: Corpus) -> Iterator[Row]:
     """Resample documents and compare standard deviations, directions and shifts."""
-    tokens, spectrum = corpus.tokens, corpus.spectrum
+    tokens, spectrum, concepts = corpus.tokens, corpus.spectrum, corpus.size.concepts
+    resampled = corpus.size.resampled
     by_document = document_uncertainty(corpus.problem, spectrum, tokens)
     by_count = poisson_uncertainty(corpus.problem, spectrum)
     rng = np.random.default_rng(0)
     values, tangents = [], []
-    for _ in range(RESAMPLED):
+    for _ in range(resampled):
         weights = rng.multinomial(tokens.documents, np.full(tokens.documents, 1 / tokens.documents))
-        resampled = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
-        found = wf.leading_eigenpairs(resampled, CONCEPTS + 2, tol=1e-6).leading(CONCEPTS)
-        overlaps = np.einsum("ik,ik->k", found.eigenvectors, spectrum.eigenvectors[:, :CONCEPTS])
+        drawn = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
+        found = wf.leading_eigenpairs(drawn, concepts + 2, tol=1e-6).leading(concepts)
+        overlaps = np.einsum("ik,ik->k", found.eigenvectors, spectrum.eigenvectors[:, :concepts])
         values.append(found.eigenvalues)
         tangents.append(1 / overlaps**2 - 1)
-    some = slice(0, CONCEPTS)
+    some = slice(0, concepts)
     own = corpus.times[some]
     times = changed_step_times(spectrum.eigenvalues[some], own, np.array(values))
     measured = times.std(axis=0, ddof=1) / own
     resampling = (
-        f"{RESAMPLED} resamplings of the articles, each estimate good to {1 / np.sqrt(2 * RESAMPLED):.0%}"
+        f"{resampled} resamplings of the articles, each estimate good to {1 / np.sqrt(2 * resampled):.0%}"
     )
     for name, found, limit in (
         ("`document_uncertainty`", by_document, "eigenvalues closer than their error bars"),
@@ -154,7 +202,7 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
         predicted = (found.step_times(corpus.times) / corpus.times)[some]
         yield Row(
             f"error bar of step times from the size of the corpus: {name}",
-            f"concepts 1 to {CONCEPTS}; " + corpus.conditions,
+            f"concepts 1 to {concepts}; " + corpus.conditions,
             _range(predicted),
             f"{_range(measured)} over {resampling}",
             f"predicted / measured: mean {np.mean(predicted / measured):.2f}, "
@@ -167,7 +215,7 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
     directions = by_document.directions[some]
     yield Row(
         "angle of concepts to those of another corpus, root mean square tangent: `document_uncertainty`",
-        f"concepts 1 to {CONCEPTS}; " + corpus.conditions,
+        f"concepts 1 to {concepts}; " + corpus.conditions,
         f"{directions.min():.3f} to {directions.max():.3f}",
         f"{turned.min():.3f} to {turned.max():.3f} over {resampling}",
         f"predicted / measured: {(directions / turned).min():.2f} to {(directions / turned).max():.2f}",
@@ -177,18 +225,19 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
 
 def _biases(corpus: Corpus) -> Iterator[Row]:
     """Compare the jackknife with what halves of the corpus have more of."""
-    tokens, values = corpus.tokens, corpus.spectrum.eigenvalues[:CONCEPTS]
-    bias = document_bias(corpus.problem, corpus.spectrum, tokens)[:CONCEPTS]
+    tokens, concepts = corpus.tokens, corpus.size.concepts
+    values = corpus.spectrum.eigenvalues[:concepts]
+    bias = document_bias(corpus.problem, corpus.spectrum, tokens)[:concepts]
     half = np.random.default_rng(5).permutation(tokens.documents) % 2
     shifts = []
     for part in (0, 1):
         problem = wf.Problem.from_statistics(count_documents(tokens, weights=half == part))
-        found = wf.leading_eigenpairs(problem, CONCEPTS + 2, tol=1e-8)
-        shifts.append(found.eigenvalues[:CONCEPTS] - values)
+        found = wf.leading_eigenpairs(problem, concepts + 2, tol=1e-8)
+        shifts.append(found.eigenvalues[:concepts] - values)
     measured = np.mean(shifts, axis=0)
     yield Row(
         "bias of eigenvalues from the size of the corpus: `document_bias`",
-        f"concepts 1 to {CONCEPTS}, eigenvalues {values[-1]:.0f} to {values[0]:.0f}; " + corpus.conditions,
+        f"concepts 1 to {concepts}, eigenvalues {values[-1]:.0f} to {values[0]:.0f}; " + corpus.conditions,
         _list(bias),
         f"{_list(measured)}: what both halves of the articles have more, on average",
         f"mean {bias.mean():.2f} against {measured.mean():.2f}; worst {np.abs(bias - measured).max():.2f}",
@@ -248,4 +297,4 @@ def _range(values: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    compute("uncertainty", rows)
+    run_part("uncertainty", __doc__, rows, Size(), SMALL)
