@@ -1,18 +1,19 @@
 """Relations as directions: random-matrix theory beside the task vectors of the Google questions.
 
-    python validation/relations.py [statistics.npz]
+    python validation/relations.py [statistics.npz] [--small]
 
-Reads `$W2VFLOW_TEST_DATA/eval/questions-words.txt`. Without an argument the bundled statistics.
+Reads `$W2VFLOW_TEST_DATA/eval/questions-words.txt`. Without statistics the bundled ones.
 """
 
+import argparse
 import os
-import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from table import Row, compute
+from table import Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.semantics.outliers import Outlier, effective_dimension, outlier_of_squares, signal_to_noise
@@ -25,8 +26,28 @@ from w2vflow.semantics.relations import (
     uneven_lengths,
 )
 
-DIM, SPLITS, DRAWS = 200, 50, 200
-LEAST_TO_SPLIT = 12
+
+@dataclass(frozen=True)
+class Size:
+    """How much is computed.
+
+    Attributes:
+        dim: of the vectors.
+        splits: of each relation into halves.
+        draws: of each relation without a direction.
+        least_to_split: pairs of a relation that is split.
+        words: only the most frequent of the statistics.
+    """
+
+    dim: int = 200
+    splits: int = 50
+    draws: int = 200
+    least_to_split: int = 12
+    words: int | None = None
+
+
+# Of 1,000 words, two relations have the pairs that it takes, and one more than the other.
+SMALL = Size(20, 3, 5, 8, 1000)
 
 Pairs = dict[str, list[tuple[str, str]]]
 
@@ -49,7 +70,7 @@ def each(names: Iterable[str], values: Iterable[float], form: str = ".3g") -> st
     return "; ".join(f"{name} {format(value, form)}" for name, value in zip(names, values, strict=True))
 
 
-def size(values: np.ndarray, form: str = ".1%") -> str:
+def magnitude(values: np.ndarray, form: str = ".1%") -> str:
     """Return the median and the largest of the sizes of errors."""
     sizes = np.abs(values)
     return f"median {format(np.median(sizes), form)}, largest {format(sizes.max(), form)}"
@@ -72,7 +93,7 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
         conditions,
         each(names, [o.location for o in predicted]),
         each(names, [r.location for r in found]),
-        f"{size(far)}; with steps taken as even: {size(even_far)}",
+        f"{magnitude(far)}; with steps taken as even: {magnitude(even_far)}",
         f"{isolated} of {len(found)} are predicted to leave the noise; moments and eigenvalue are of the "
         "same pairs",
     )
@@ -81,7 +102,7 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
         conditions,
         each(names, [o.overlap for o in predicted], ".2f"),
         each(names, [r.overlap for r in found], ".2f"),
-        f"{size(askew, '.2f')}; with steps taken as even: {size(even_askew, '.2f')}",
+        f"{magnitude(askew, '.2f')}; with steps taken as even: {magnitude(even_askew, '.2f')}",
         "the unevenness of steps (`uneven_lengths`): " + each(names, [r.unevenness for r in found], ".2f"),
     )
     edges = np.array([o.edge / r.noise - 1 for o, r in zip(predicted, found, strict=True)])
@@ -96,15 +117,15 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
     )
 
 
-def of_the_other_half(R: dict[str, np.ndarray], conditions: str) -> Row:
+def of_the_other_half(R: dict[str, np.ndarray], conditions: str, size: Size) -> Row:
     """Moments of one half of the pairs against the eigenvalue and the overlap of the other half."""
     rng = np.random.default_rng(0)
     names, means = [], []
     for name, rows in R.items():
-        if len(rows) < LEAST_TO_SPLIT:
+        if len(rows) < size.least_to_split:
             continue
         results = []
-        for _ in range(SPLITS):
+        for _ in range(size.splits):
             one, other = np.array_split(rows[rng.permutation(len(rows))], 2)
             moments = relation_moments(one)
             found = outlier_of_squares(
@@ -117,16 +138,16 @@ def of_the_other_half(R: dict[str, np.ndarray], conditions: str) -> Row:
     far = location / measured - 1
     return Row(
         "largest eigenvalue and overlap of pairs not seen, from the moments of others (`outlier_of_squares`)",
-        f"{conditions}; relations of at least {LEAST_TO_SPLIT} pairs, halves drawn {SPLITS} times",
+        f"{conditions}; relations of at least {size.least_to_split} pairs, halves drawn {size.splits} times",
         f"{each(names, location)}; overlaps {each(names, overlap, '.2f')}",
         f"{each(names, measured)}; overlaps {each(names, cosine, '.2f')}",
-        f"{size(far)}; overlaps {size(overlap - cosine, '.2f')}",
+        f"{magnitude(far)}; overlaps {magnitude(overlap - cosine, '.2f')}",
         "means over the halves; a single half is off by the sampling error of 6 to 18 pairs",
     )
 
 
 def without_a_direction(
-    R: dict[str, np.ndarray], rows_of: dict[str, np.ndarray], pairs: Pairs, conditions: str
+    R: dict[str, np.ndarray], rows_of: dict[str, np.ndarray], pairs: Pairs, conditions: str, draws: int
 ) -> Iterator[Row]:
     """Rows of task vectors that share nothing: how often the theory says that they do."""
     rng = np.random.default_rng(1)
@@ -142,7 +163,7 @@ def without_a_direction(
     for what, draw in (("words of the relation paired at random", drawn), ("signs drawn at random", flipped)):
         alarms, overlaps, above, noises, expected = [], [], [], [], []
         for name in R:
-            rows = [draw(name) for _ in range(DRAWS)]
+            rows = [draw(name) for _ in range(draws)]
             moments = [relation_moments(one) for one in rows]
             outliers = [m.outlier() for m in moments]
             tops = np.array([top(one) for one in rows])
@@ -153,7 +174,7 @@ def without_a_direction(
             expected.append(1 / len(rows[0]))
         yield Row(
             f"no common direction in pairs that share none: {what} (`Moments.outlier`)",
-            f"{conditions}, {DRAWS} draws of each of {len(R)} relations",
+            f"{conditions}, {draws} draws of each of {len(R)} relations",
             f"no outlier; overlap 1 / N: {np.mean(expected):.3f} in the mean",
             f"outlier in {np.mean(alarms):.1%} of the draws ({max(alarms):.1%} of the worst relation, "
             f"{min(alarms):.1%} of the best); overlap {np.mean(overlaps):.3f}",
@@ -164,18 +185,20 @@ def without_a_direction(
         )
 
 
-def of_dimensions(R: dict[str, np.ndarray], relations: dict[str, Relation], conditions: str) -> Iterator[Row]:
+def of_dimensions(
+    R: dict[str, np.ndarray], relations: dict[str, Relation], conditions: str, size: Size
+) -> Iterator[Row]:
     """Rows of the effective dimension: of noise of known variances, and of the relations."""
     rng = np.random.default_rng(2)
     true, mine, theirs = [], [], []
     for relation in relations.values():
         nu = relation.moments.variances
-        X = rng.normal(size=(DRAWS, relation.n, len(nu))) * np.sqrt(nu)
+        X = rng.normal(size=(size.draws, relation.n, len(nu))) * np.sqrt(nu)
         true.append(nu.sum() ** 2 / (nu**2).sum())
         mine.append([effective_dimension(rows) for rows in X])
         theirs.append([from_edge(rows) for rows in X])
     errors = [np.array(found) / np.array(true)[:, None] - 1 for found in (mine, theirs)]
-    many = np.array([r.n >= LEAST_TO_SPLIT for r in relations.values()])
+    many = np.array([r.n >= size.least_to_split for r in relations.values()])
     figures = [
         f"{error[kept].mean():+.0%} +- {error[kept].std(axis=1).mean():.0%}"
         for error in errors
@@ -183,10 +206,10 @@ def of_dimensions(R: dict[str, np.ndarray], relations: dict[str, Relation], cond
     ]
     yield Row(
         "effective dimension of Gaussian noise with a relation's own variances (`effective_dimension`)",
-        f"{conditions}, {DRAWS} draws of each",
+        f"{conditions}, {size.draws} draws of each",
         f"true: {min(true):.0f} to {max(true):.0f}",
-        f"off by {figures[0]} of the truth (mean, standard deviation of a draw) for {LEAST_TO_SPLIT} pairs "
-        f"or more, {figures[1]} for fewer",
+        f"off by {figures[0]} of the truth (mean, standard deviation of a draw) for {size.least_to_split} "
+        f"pairs or more, {figures[1]} for fewer",
         f"by the largest eigenvalue, as in the article's notebook: {figures[2]} and {figures[3]}",
         "a ratio of two unbiased estimates: too large by about the relative variance of the lower one, most "
         f"at {min(r.n for r in relations.values())} pairs ({errors[0].mean(axis=1).max():+.0%})",
@@ -205,9 +228,9 @@ def of_dimensions(R: dict[str, np.ndarray], relations: dict[str, Relation], cond
     )
 
 
-def rows(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
+def rows(stats: wf.CooccurrenceStatistics, size: Size) -> Iterator[Row]:
     """Return the rows of this part of the table."""
-    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), DIM, tol=1e-5)
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), size.dim, tol=1e-5)
     vectors = spectrum.eigenvectors * np.sqrt(np.maximum(spectrum.eigenvalues, 0))
     pairs = read_pairs(Path(os.environ["W2VFLOW_TEST_DATA"]) / "eval" / "questions-words.txt")
     study = study_relations(vectors, stats.words, pairs)
@@ -217,18 +240,31 @@ def rows(stats: wf.CooccurrenceStatistics) -> Iterator[Row]:
     left = [f"{name} ({study.relations[name].n})" for name in study.relations if name not in relations]
     left += [f"{name} ({n})" for name, n in study.too_few.items()]
     conditions = (
-        f"V = {len(stats.words):,}, d = {DIM}, V Lambda^(1/2) of M*, constant G; Google categories of at "
-        "least 5 known pairs" + (f"; left out: {', '.join(left)}" if left else "")
+        f"V = {len(stats.words):,}, d = {size.dim}, V Lambda^(1/2) of M*, constant G; Google categories of "
+        "at least 5 known pairs" + (f"; left out: {', '.join(left)}" if left else "")
     )
     yield from of_all_pairs(relations, conditions)
-    yield of_the_other_half(R, conditions)
-    yield from without_a_direction(R, dict(zip(stats.words, vectors, strict=True)), pairs, conditions)
-    yield from of_dimensions(R, relations, conditions)
+    yield of_the_other_half(R, conditions, size)
+    rows_of = dict(zip(stats.words, vectors, strict=True))
+    yield from without_a_direction(R, rows_of, pairs, conditions, size.draws)
+    yield from of_dimensions(R, relations, conditions, size)
+
+
+def main() -> None:
+    """Compute the rows of the bundled statistics or of others."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("statistics", type=Path, nargs="?", help="a file of `w2vflow count`")
+    asked = read_options(parser)
+    size, part = SMALL if asked.small else Size(), "relations"
+    if asked.statistics is None:
+        stats = wf.load_statistics("enwiki15k-v3000")
+    else:
+        stats = wf.CooccurrenceStatistics.load(asked.statistics)
+        part += f"-{stats.vocab_size}"
+    if size.words is not None:
+        stats = stats.most_frequent(min(size.words, stats.vocab_size))
+    compute(part, partial(rows, stats, size), small=asked.small)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        given = wf.CooccurrenceStatistics.load(sys.argv[1])
-        compute(f"relations-{given.vocab_size}", partial(rows, given))
-    else:
-        compute("relations", partial(rows, wf.load_statistics("enwiki15k-v3000")))
+    main()
