@@ -458,20 +458,24 @@ def test_a_gigabyte_in_several_scripts(tmp_path):
     folded = {w: next(iter(tokenizer("unicode")(w))) for w in words}
     assert all(list(tokenizer("unicode")(w)) == [f] for w, f in folded.items())
     table = np.array(sorted(words))
-    frequency, size, path = Counter(), 0, tmp_path / "text.txt"
+    frequency, part, path = Counter(), [], tmp_path / "text.txt"
+    # Drawing the words takes longer than counting them: a part of the text comes several times.
+    for _ in range(8):
+        drawn = rng.zipf(1.3, size=2_000_000) % len(table)
+        for index, times in enumerate(np.bincount(drawn, minlength=len(table)).tolist()):
+            frequency[folded[str(table[index])]] += times
+        part += [" ".join(line) + "\n" for line in table[drawn].reshape(-1, 100).tolist()]
+    written = "".join(part).encode()
+    repeats = -(-(10**9) // len(written))
     with path.open("wb") as file:
-        while size < 10**9:
-            drawn = rng.zipf(1.3, size=2_000_000) % len(table)
-            for index, times in enumerate(np.bincount(drawn, minlength=len(table)).tolist()):
-                frequency[folded[str(table[index])]] += times
-            lines = [" ".join(part) + "\n" for part in table[drawn].reshape(-1, 100)]
-            size += file.write("".join(lines).encode())
+        for _ in range(repeats):
+            file.write(written)
     count_to_file(path, tmp_path / "out.npz", min_count=1, window=2, weighting="flat", tokens="unicode")
     path.unlink()
     stats = wf.CooccurrenceStatistics.load(tmp_path / "out.npz")
     assert dict(zip(stats.words, stats.unigram.tolist(), strict=True)) == {
-        w: n for w, n in frequency.items() if n
+        w: repeats * n for w, n in frequency.items() if n
     }
     # Every document of 100 words has 99 + 98 pairs, in both directions.
-    assert stats.counts.sum() == 2 * 197 * sum(frequency.values()) // 100
+    assert stats.counts.sum() == 2 * 197 * repeats * frequency.total() // 100
     assert CountFile(tmp_path / "out.npz").metadata["corpus_invalid_utf8_replaced"] == 0

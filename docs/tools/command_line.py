@@ -1,12 +1,13 @@
-"""Writes docs/reference/command-line.md from what the commands say of themselves.
+"""Writes docs/reference/command-line.md, or another file, from what the commands say of themselves.
 
-python docs/tools/command_line.py
+    python docs/tools/command_line.py [FILE]
 """
 
 import contextlib
 import io
 import os
 import re
+import sys
 from pathlib import Path
 
 from w2vflow.cli import main
@@ -74,5 +75,6 @@ def _without_frames(boxes: str) -> str:
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = str(WIDTH)
-    write_text(PAGE, page())
-    print(f"Written: {PAGE}")
+    written = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    write_text(written, page())
+    print(f"Written: {written}")

@@ -1,0 +1,108 @@
+"""Every script has been run here, as README and docs name it, at a small size."""
+
+import lzma
+import re
+import runpy
+import shlex
+import sys
+
+import numpy as np
+import pytest
+from test_documented_commands import PAGES, ROOT, command_of, commands, mentioned
+from test_readme import themed_text
+
+import w2vflow as wf
+
+# What the words in capitals stand for here.
+PLACES = {
+    "STATISTICS": "counts.npz",
+    "TEXT": "my-text.txt",
+    "QUESTIONS": "questions.txt",
+    "PAIRS": "pairs.txt",
+    "VECTORS": "vectors.txt",
+}
+# By script: in place of words and times by the thousand.
+SMALLER = {
+    "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5",
+    "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5",
+    "benchmarks/embeddings.py": "--page page.md --keep kept --relations relations --vocab-size 40 --dim 5 "
+    "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
+    "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",
+    "benchmarks/flow_bases.py": "--vocab-size 40 --dim 3 --times 5",
+    "benchmarks/gensim_evaluators.py": "",
+    "benchmarks/gensim_sgns.py": "--vocab-size 40 --min-document-words 5 --dim 5 --epochs 2",
+    "benchmarks/gradients.py": "--dim 3 --block-pairs 256",
+    "benchmarks/imports.py": "--times 1",
+    "benchmarks/long_runs.py": "--vocab-size 40 --dim 3 --batch-size 64 --steps 200",
+    "benchmarks/operators.py": "",
+    "benchmarks/scaling.py": "--sizes 20 --dims 2 3 --seeds 1 2 --dim 3 --times 5",
+    "benchmarks/sgd_step.py": "--vocab-size 40 --dim 3 --batch-size 64 --steps 2",
+    "benchmarks/spectrum.py": "--pairs 5",
+    "benchmarks/word2vec.py": "--dim 5 --positives 16",
+    "docs/tools/command_line.py": "command-line.md",
+}
+# Named nowhere, or in part.
+OTHERS = [
+    "python benchmarks/imports.py",
+    "python benchmarks/operators.py STATISTICS",
+    "python benchmarks/scaling.py STATISTICS",
+    "python benchmarks/sgd_step.py kernels",
+    "python benchmarks/sgd_step.py tables",
+]
+# Block Lanczos wants more words than it has vectors, some 200.
+MORE_WORDS = {"benchmarks/spectrum.py"}
+
+
+def documented():
+    """Every command of a script in README and docs, once, without what is set in the environment for it."""
+    found = [command for page in PAGES for command in (*commands(page), *mentioned(page))]
+    return list(dict.fromkeys(c for c in map(command_of, found) if c.startswith("python ")))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """A folder with small files of all kinds that the scripts take."""
+    folder = tmp_path_factory.mktemp("scripts")
+    text = folder / "my-text.txt"
+    themed_text(text)
+    stats = wf.count(str(text), vocab_size=40, workers=1)
+    stats.save(folder / "counts.npz")
+    wf.load_statistics("enwiki15k-v3000").most_frequent(200).save(folder / "more.npz")
+    wf.export_vectors(folder / "vectors.txt", np.random.default_rng(0).normal(size=(40, 5)), stats.words)
+    a, b, c, d = stats.words[:4]
+    questions, pairs = (
+        f": pairs\n{a} {b} {c} {d}\n{c} {d} {a} {b}\n",
+        f"{a}\t{b}\t9\n{a}\t{c}\t1\n{b}\t{d}\t5\n",
+    )
+    for name in ("questions.txt", "eval/questions-words.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(questions)
+    for name in ("pairs.txt", "eval/EN-MEN-TR-3k.txt", "eval/EN-WS-353-ALL.txt"):
+        (folder / name).write_text(pairs)
+    (folder / "relations").mkdir()
+    (folder / "relations" / "one.txt").write_text(f"{a}\t{b}\n{c}\t{d}\n{b}\t{d}\n")
+    (folder / "enwiki15k.txt.xz").write_bytes(lzma.compress(text.read_bytes()))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [*documented(), *OTHERS])
+def test_script_runs(command, given, monkeypatch, capfd):
+    monkeypatch.chdir(given)
+    monkeypatch.setenv("W2VFLOW_TEST_DATA", str(given))
+    for name, place in PLACES.items():
+        command = re.sub(rf"\b{name}\b", place, command)
+    script = shlex.split(command)[1]
+    if script in MORE_WORDS:
+        command = command.replace("counts.npz", "more.npz")
+    assert script in SMALLER, f"say here how {script} runs in seconds"
+    monkeypatch.setattr(sys, "argv", shlex.split(f"{command} {SMALLER[script]}")[1:])
+    monkeypatch.syspath_prepend(str((ROOT / script).parent))
+    runpy.run_path(str(ROOT / script), run_name="__main__")
+    assert capfd.readouterr().out.strip(), "it says what it found"
+
+
+def test_every_script_is_run():
+    run = {shlex.split(command)[1] for command in (*documented(), *OTHERS)}
+    scripts = {f"{path.parent.name}/{path.name}" for path in ROOT.glob("benchmarks/*.py")}
+    assert scripts <= run
