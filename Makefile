@@ -19,7 +19,6 @@ check: $(VENV)/.installed-dev
 	$(RUN)ruff check
 	$(RUN)mypy
 	$(RUN)$(PYTEST)
-	sh tests/check_package.sh $(RUN)python
 
 # The tests with the lowest versions that pyproject.toml declares (RESOLUTION=lowest-direct) or the newest
 # (highest), in an environment of their own.

@@ -1,17 +1,23 @@
 #!/bin/sh
-# Build wheel and sdist, check what they say of themselves, and do in an empty environment, away from the
-# source, what the README promises: from a text to its page. $1 is a Python with `build` and `twine`.
+# Build sdist and wheel, check what they say of themselves, and do in an empty environment, with what the
+# sdist holds and no more, what README promises: from a text to its page by its two commands. $1 is a Python
+# with `build` and `twine`; what follows are options of the run.
 set -eu
+python=$1
+shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$1" -m build --outdir "$work/dist" . >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
-"$1" -m twine check --strict "$work"/dist/*
+"$python" -m build --outdir "$work/dist" . >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
+"$python" -m twine check --strict "$work"/dist/*
 # A text of our own: the documentation, a page a line.
 for page in README.md docs/*.md; do tr '\n' ' ' <"$page"; echo; done >"$work/my-text.txt"
-"$1" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet "$work"/dist/*.whl
+"$python" -m venv "$work/venv"
+PATH=$work/venv/bin:$PATH
+tar -xzf "$work"/dist/*.tar.gz -C "$work"
+cd "$work"/w2vflow-*
+pip install --quiet .
 cd "$work"
-venv/bin/python -c 'import w2vflow as wf; print(wf.load_statistics("enwiki15k-v3000"))'
-venv/bin/w2vflow run my-text.txt
+rm -r w2vflow-*
+w2vflow run my-text.txt "$@"
 test -s runs/my-text/report.html
 echo "wheel: $(du -k dist/*.whl | cut -f1) kB, installs, and leaves the page of a text"
