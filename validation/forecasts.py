@@ -1,9 +1,10 @@
 """What commands were expected to take beside what they took: seconds, memory, disk.
 
-    python validation/forecasts.py [--text TEXT] [NAME ...]
+    python validation/forecasts.py [--text TEXT] [NAME ...] [--small]
 
 Runs each command in a process of its own, on a machine that should have nothing else to do: five minutes on
 two cores. With a text, of 10 MB or more, counting too. `NAME`: only commands whose line contains it.
+`--small`: one run of few words, and a count of few words in a text of any size.
 """
 
 import argparse
@@ -14,8 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from table import read_options
 
 from w2vflow.corpus.plan import plan_count
 from w2vflow.experiment import Ablation, Experiment
@@ -26,6 +30,34 @@ BUNDLED = "enwiki15k-v3000"
 PAIRS = 4_223_234
 
 
+@dataclass(frozen=True)
+class Size:
+    """What is run.
+
+    Attributes:
+        experiments: words, dimension and seeds of each.
+        ablations: words, and pairs that each run of SGD draws.
+        spectra: eigenpairs of the bundled statistics.
+        embeddings: dimensions of vectors from them.
+        counts: words counted in a text.
+    """
+
+    experiments: tuple[tuple[int, int, int], ...] = (
+        (300, 8, 2),
+        (1000, 16, 4),
+        (1000, 50, 2),
+        (2000, 16, 8),
+        (3000, 16, 4),
+    )
+    ablations: tuple[tuple[int, int], ...] = ((300, 20_000_000), (1000, 100_000_000))
+    spectra: tuple[int, ...] = (8, 90)
+    embeddings: tuple[int, ...] = (50, 200)
+    counts: tuple[int, ...] = (2000, 10_000)
+
+
+SMALL = Size(experiments=((30, 3, 1),), ablations=(), spectra=(), embeddings=(), counts=(30,))
+
+
 class Case(NamedTuple):
     """A command, with `OUT` for where it writes, and its plan."""
 
@@ -33,42 +65,42 @@ class Case(NamedTuple):
     plan: Callable[[], Plan]
 
 
-def cases(text: str | None) -> list[Case]:
-    """Return the commands: experiments at three sizes, and one or two of each other kind."""
+def cases(text: str | None, size: Size) -> list[Case]:
+    """Return the commands."""
     found = [
         Case(
-            f"demo --vocab-size {size} --dim {dim} --seeds {seeds} --out OUT",
-            lambda size=size, dim=dim, seeds=seeds: plan_experiment(
-                Experiment(vocab_size=size, dim=dim, seeds=seeds)
+            f"demo --vocab-size {words} --dim {dim} --seeds {seeds} --out OUT",
+            lambda words=words, dim=dim, seeds=seeds: plan_experiment(
+                Experiment(vocab_size=words, dim=dim, seeds=seeds)
             ),
         )
-        for size, dim, seeds in ((300, 8, 2), (1000, 16, 4), (1000, 50, 2), (2000, 16, 8), (3000, 16, 4))
+        for words, dim, seeds in size.experiments
     ]
     found += [
         Case(
-            f"run ablation --vocab-size {size} --pairs {pairs} --out OUT",
-            lambda size=size, pairs=pairs: plan_ablation(Ablation(vocab_size=size, pairs=pairs)),
+            f"run ablation --vocab-size {words} --pairs {pairs} --out OUT",
+            lambda words=words, pairs=pairs: plan_ablation(Ablation(vocab_size=words, pairs=pairs)),
         )
-        for size, pairs in ((300, 20_000_000), (1000, 100_000_000))
+        for words, pairs in size.ablations
     ]
     found += [
         Case(f"spectrum {BUNDLED} --k {k} --out OUT.nc", lambda k=k: plan_spectrum(3000, PAIRS, k))
-        for k in (8, 90)
+        for k in size.spectra
     ]
     found += [
         Case(
             f"embed {BUNDLED} --dim {dim} --out OUT.safetensors",
             lambda dim=dim: plan_embed(3000, PAIRS, dim),
         )
-        for dim in (50, 200)
+        for dim in size.embeddings
     ]
     if text is not None:
         found += [
             Case(
-                f"count {text} --vocab-size {size} --out OUT.npz",
-                lambda size=size: plan_count([text], "auto", size, 16),
+                f"count {text} --vocab-size {words} --out OUT.npz",
+                lambda words=words: plan_count([text], "auto", words, 16),
             )
-            for size in (2000, 10_000)
+            for words in size.counts
         ]
     return found
 
@@ -116,10 +148,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--text")
     parser.add_argument("names", nargs="*")
-    settings = parser.parse_args()
+    asked = read_options(parser)
     print(f"{'planned':<26}{'measured (seconds of all cores)':<32} seconds  memory    disk   command")
-    for case in cases(settings.text):
-        if settings.names and not any(name in case.command for name in settings.names):
+    for case in cases(asked.text, SMALL if asked.small else Size()):
+        if asked.names and not any(name in case.command for name in asked.names):
             continue
         plan = case.plan()
         with tempfile.TemporaryDirectory() as folder:

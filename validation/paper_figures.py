@@ -2,24 +2,24 @@
 
     python validation/paper_figures.py [--small] [--out FOLDER]
 
-Writes figure1.png, figure2.png and figure4.png into docs/pictures, and PDF files into runs/figures. About
-three minutes on two cores.
+Writes figure1.png, figure2.png and figure4.png into docs/pictures, and PDF files into runs/figures, or all of
+them into one folder. About three minutes on two cores.
 """
 
 import argparse
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
+from table import PICTURES, read_options
 
 import w2vflow as wf
 from w2vflow.plotting.paper import LearningRow, plot_concept_table, plot_init_scales, plot_learning
 from w2vflow.plotting.style import save_figure
 
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 PRINTS = Path("runs/figures")
 
 
@@ -171,14 +171,11 @@ def init_scales(
     return found
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Compute everything and write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="40 words, to see that all works")
-    parser.add_argument("--out", type=Path, help="folder of the pictures in place of docs/pictures")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    asked = read_options(argparse.ArgumentParser(description=__doc__.split("\n", 1)[0]), PICTURES, arguments)
     jax.config.update("jax_enable_x64", True)
-    size = SMALL if chosen.small else Size()
+    size = SMALL if asked.small else Size()
     all_words = wf.load_statistics("enwiki15k-v3000")
     stats = all_words.most_frequent(size.words)
     problem = wf.Problem.from_statistics(stats)
@@ -195,8 +192,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     }
     for name, axes in figures.items():
         figure = axes.flat[0].get_figure()
-        save_figure(figure, (chosen.out or PICTURES) / name, formats=["png"], dpi=220)
-        save_figure(figure, (chosen.out or PRINTS) / name, formats=["pdf"])
+        save_figure(figure, asked.out / name, formats=["png"], dpi=220)
+        save_figure(figure, (PRINTS if asked.out == PICTURES else asked.out) / name, formats=["pdf"])
 
 
 if __name__ == "__main__":

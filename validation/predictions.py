@@ -2,18 +2,21 @@
 
     python validation/predictions.py              # everything; under an hour on two cores
     python validation/predictions.py ladder       # some parts anew, the others from the last time
+    python validation/predictions.py --small [PART ...] [--out FOLDER]   # few words, to see that all works
 
 Each part is a script of its own beside this one, runs in a process of its own and leaves its rows in
 `runs/validation/`. `uncertainty` needs the text of the corpus, `relations` and `emergence` Google's
-questions: `W2VFLOW_TEST_DATA` names the folder of both.
+questions: `W2VFLOW_TEST_DATA` names the folder of both. At small size the page, predictions.md in
+runs/validation/small or FOLDER, has the parts that there are.
 """
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from table import Row, load_rows
+from table import Row, kept_rows, load_rows, read_options
 
 HERE = Path(__file__).parent
 PARTS = (
@@ -27,7 +30,7 @@ PARTS = (
     "relations",
     "emergence",
 )
-PAGE = HERE.parent / "docs" / "predictions.md"
+DOCS = HERE.parent / "docs"
 
 INTRODUCTION = """# Predictions beside what was measured
 
@@ -44,6 +47,8 @@ W2VFLOW_TEST_DATA=FOLDER_OF_THE_CORPUS python validation/predictions.py
 
 """
 
+OF_SMALL = "Here with `--small`, of few words: the figures mean nothing.\n\n"
+
 
 def as_markdown(rows: Iterable[Row]) -> str:
     """Return the table."""
@@ -57,18 +62,26 @@ def as_markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(parts: list[str]) -> None:
+def main() -> None:
     """Run the parts named, or all, and write the page."""
-    unknown = set(parts) - set(PARTS)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    asked = read_options(parser, DOCS)
+    unknown = set(asked.parts) - set(PARTS)
     if unknown:
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
-    for part in parts or PARTS:
+    for part in asked.parts or PARTS:
         print(f"== {part}", flush=True)
-        subprocess.run([sys.executable, str(HERE / f"{part}.py")], check=True)
-    rows = [row for part in PARTS for row in load_rows(part)]
-    PAGE.write_text(INTRODUCTION + as_markdown(rows), encoding="utf-8")
-    print(f"{len(rows)} rows in {PAGE}")
+        options = ["--small"] if asked.small else []
+        subprocess.run([sys.executable, str(HERE / f"{part}.py"), *options], check=True)
+    there = [part for part in PARTS if not asked.small or kept_rows(part, small=True).exists()]
+    rows = [row for part in there for row in load_rows(part, small=asked.small)]
+    page = asked.out / "predictions.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    introduction = INTRODUCTION + OF_SMALL if asked.small else INTRODUCTION
+    page.write_text(introduction + as_markdown(rows), encoding="utf-8")
+    print(f"{len(rows)} rows in {page}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

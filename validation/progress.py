@@ -1,11 +1,12 @@
 """How far a word2vec model has got on the theory's axis: figures and a picture.
 
     python validation/progress.py STATISTICS VECTORS [VECTORS ...] [--labels NAME ...] [--concepts 200]
+                                  [--small] [--out FOLDER]
 
 STATISTICS is a file of `w2vflow count`; VECTORS are files that `import_vectors` reads, of any program:
 checkpoints of one model for the picture docs/pictures/gensim_progress.png. Prints, of each, the best time
 against `M*` at constant `G`, tied and untied, and how much of the leading directions of the model is in the
-leading eigenvectors.
+leading eigenvectors. `--out FOLDER` has the picture elsewhere.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from table import PICTURES, read_options
 
 import w2vflow as wf
 from w2vflow.directions import common_rows, principal_directions
@@ -22,7 +24,8 @@ from w2vflow.semantics.progress import Progress, fit_progress
 from w2vflow.semantics.vectors import WordVectors, import_vectors
 from w2vflow.storage import atomic_path
 
-PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "gensim_progress.png"
+# At small size: words of the statistics, and concepts.
+SMALL_WORDS, SMALL_CONCEPTS = 200, 12
 SIZES = np.array([1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500])
 
 
@@ -60,14 +63,17 @@ def main() -> None:
     parser.add_argument("statistics", type=Path)
     parser.add_argument("vectors", type=Path, nargs="+")
     parser.add_argument("--labels", nargs="+")
-    parser.add_argument("--concepts", type=int, default=200)
-    asked = parser.parse_args()
+    parser.add_argument("--concepts", type=int)
+    asked = read_options(parser, PICTURES)
+    concepts = asked.concepts or (SMALL_CONCEPTS if asked.small else 200)
     labels = asked.labels or [path.stem for path in asked.vectors]
 
     stats = wf.CooccurrenceStatistics.load(asked.statistics)
+    if asked.small:
+        stats = stats.most_frequent(min(SMALL_WORDS, stats.vocab_size))
     problem = wf.Problem.from_statistics(stats)
-    tied = wf.leading_eigenpairs(problem, asked.concepts, tol=1e-5)
-    untied = wf.extreme_eigenpairs(problem, asked.concepts, tol=1e-5)
+    tied = wf.leading_eigenpairs(problem, concepts, tol=1e-5)
+    untied = wf.extreme_eigenpairs(problem, concepts, tol=1e-5)
     models = [import_vectors(path) for path in asked.vectors]
     fits: list[Progress] = []
     for label, model in zip(labels, models, strict=True):
@@ -86,7 +92,8 @@ def main() -> None:
     plot_progress(*fits, labels=labels, ax=axes[0])
     plot_strengths(*fits, labels=labels, ax=axes[1])
     plot_overlaps(axes[2], curves, labels, fits[0].common_words)
-    with atomic_path(PICTURE) as temporary:
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(asked.out / "gensim_progress.png") as temporary:
         figure.savefig(temporary, dpi=130)
 
 

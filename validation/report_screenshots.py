@@ -1,17 +1,16 @@
 """Pictures of the page of a run for the docs: at the start, on the way, and following a word.
 
-    python validation/report_screenshots.py runs/demo/report.html [WORD]
+    python validation/report_screenshots.py runs/demo/report.html [WORD] [--out FOLDER]
 
-writes `docs/pictures/report_start.png`, `report_middle.png` and `report_search.png`.
+writes `report_start.png`, `report_middle.png` and `report_search.png` into docs/pictures or another folder.
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
-
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+from table import PICTURES
 
 
 def move_to(page: Page, share: float) -> None:
@@ -45,7 +44,15 @@ def held(page: Page) -> dict:
     return page.evaluate("JSON.parse(document.getElementById('data').textContent)")
 
 
+def main() -> None:
+    """Take the pictures of a page."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("report", type=Path)
+    parser.add_argument("word", nargs="?")
+    parser.add_argument("--out", type=Path, default=PICTURES)
+    asked = parser.parse_args()
+    take_pictures(asked.report, asked.word, asked.out)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    take_pictures(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else None, PICTURES)
+    main()
