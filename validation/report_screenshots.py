@@ -16,8 +16,7 @@ from table import PICTURES
 def move_to(page: Page, share: float) -> None:
     page.locator("#time").fill(str(round(1000 * share)))
     page.evaluate("document.activeElement.blur()")
-    # Without a graphics card a frame may take a second.
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(500)
 
 
 def take_pictures(report: Path, word: str | None, folder: Path) -> None:

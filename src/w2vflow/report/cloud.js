@@ -2,6 +2,7 @@
 
 const WORDS = data.cloud.words.length;
 const MODES = data.cloud.unit.length;
+const RARITY = ["#00224e", "#7d7c78", "#fee838"];
 
 function decoded(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -48,99 +49,33 @@ function wordsOfConcept() {
   return [...positive, ...negative].map((word) => rowOfWord.get(word)).filter(known);
 }
 
-function labelled(places) {
-  const out = new Set(wordsOfConcept());
-  if (state.concept === null) {
-    state.axes.forEach((mode) => furthest(mode, 3).forEach((word) => out.add(word)));
-  }
-  out.delete(state.word);
-  // Near the centre labels would lie on top of each other.
-  const far = (word) => state.axes.some((mode, axis) => Math.abs(places[axis][word]) > 0.22 * reach(mode));
-  const close = (one, other) =>
-    state.axes.every((mode, axis) => Math.abs(places[axis][one] - places[axis][other]) < 0.14 * reach(mode));
-  return [...out].filter(far).filter((word, at, all) => !all.slice(0, at).some((other) => close(word, other)));
+// Words worth a name, the most telling first.
+function named() {
+  const ends = () => state.axes.flatMap((mode) => [...furthest(mode, 3)]);
+  const words = new Set(state.concept === null ? ends() : wordsOfConcept());
+  words.delete(state.word);
+  return [...words].map((word) => ({ word, text: shortened(data.cloud.words[word], 24) }));
 }
 
-function annotation(word, places, more) {
-  const [x, y, z] = places.map((place) => place[word]);
-  return { x, y, z, text: label(shortened(data.cloud.words[word], 24)), ...more };
+// From one colour to the next, at shares from 0 to 1.
+function blend(stops, share) {
+  const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
+  const before = Math.min(Math.floor(at), stops.length - 2);
+  const parts = [stops[before], stops[before + 1]].map((hex) =>
+    [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16)));
+  const mixed = parts[0].map((part, at3) => Math.round(part + (at - before) * (parts[1][at3] - part)));
+  return `rgb(${mixed.join(",")})`;
 }
 
-function colours() {
+// Of every word a number from 0 to 1, and what colours it runs through.
+function shades() {
   if (state.colour < 0) {
-    const ranks = data.cloud.ranks.map((rank) => Math.log10(rank));
-    return { color: ranks, colorscale: "Cividis", cmin: 0, cmax: Math.log10(Math.max(2, data.vocabulary)) };
+    const most = Math.log10(Math.max(2, data.vocabulary));
+    return { shares: data.cloud.ranks.map((rank) => Math.log10(rank) / most), stops: RARITY };
   }
-  const scale = [[0, colour("low")], [0.5, colour("middle")], [1, colour("high")]];
   const most = 0.6 * reach(state.colour);
-  return { color: coordinates(state.colour), colorscale: scale, cmin: -most, cmax: most };
-}
-
-function points(places, words, marker) {
-  const [x, y, z] = places.map((place) => words.map((word) => place[word]));
-  return { type: "scatter3d", mode: "markers", x, y, z, marker, hoverinfo: "skip" };
-}
-
-function cloudTraces(places) {
-  const every = data.cloud.words.map((_, word) => word);
-  const faded = state.concept === null ? 0.9 : 0.35;
-  const followed = state.word === null ? [] : [state.word];
-  return [
-    {
-      ...points(places, every, { size: 3.6, line: { width: 0 }, ...colours() }),
-      opacity: faded,
-      hoverinfo: "text",
-      text: data.cloud.words.map((word, row) => `${label(word)}<br>rank ${data.cloud.ranks[row]} by frequency`),
-    },
-    points(places, wordsOfConcept(), { size: 6, color: colour("chosen") }),
-    points(places, followed, { size: 9, color: colour("followed"), line: { color: colour("ink"), width: 1 } }),
-    ...axisLines(),
-  ];
-}
-
-function axisLines() {
-  const lengths = state.axes.map(reach);
-  return [0, 1, 2].map((axis) => {
-    const along = [0, 1, 2].map((other) => (other === axis ? [-lengths[axis], lengths[axis]] : [0, 0]));
-    const [x, y, z] = along;
-    const line = { color: colour("line"), width: 2 };
-    return { type: "scatter3d", mode: "lines", x, y, z, line, hoverinfo: "skip" };
-  });
-}
-
-// The number of its concept at the end of each axis.
-function axisNames() {
-  return state.axes.map((mode, axis) => {
-    const [x, y, z] = [0, 1, 2].map((other) => (other === axis ? reach(mode) : 0));
-    const font = { size: 12, color: colour("soft") };
-    return { x, y, z, text: `concept ${mode + 1}`, showarrow: false, font };
-  });
-}
-
-function sceneAxis(axis) {
-  const mode = state.axes[axis];
-  return { range: [-reach(mode), reach(mode)], visible: false, showspikes: false };
-}
-
-function cloudLayout(places) {
-  const plain = { showarrow: false, yshift: 9, font: { size: 11, color: colour("ink") } };
-  const pointed = {
-    arrowcolor: colour("followed"), arrowwidth: 1.5, arrowhead: 0, ax: 26, ay: -34,
-    bgcolor: colour("panel"), bordercolor: colour("followed"), borderpad: 3, font: { size: 14, color: colour("ink") },
-  };
-  const annotations = [...axisNames(), ...labelled(places).map((word) => annotation(word, places, plain))];
-  if (state.word !== null) annotations.push(annotation(state.word, places, pointed));
-  return plotLayout({
-    margin: { l: 0, r: 0, t: 0, b: 0 },
-    uirevision: "camera",
-    dragmode: "orbit",
-    scene: {
-      xaxis: sceneAxis(0), yaxis: sceneAxis(1), zaxis: sceneAxis(2),
-      aspectmode: "cube",
-      camera: { eye: { x: 0.85, y: 0.95, z: 0.45 }, center: { x: 0, y: 0, z: 0 } },
-      annotations,
-    },
-  });
+  const shares = coordinates(state.colour).map((place) => 0.5 + place / most / 2);
+  return { shares, stops: [colour("low"), colour("middle"), colour("high")] };
 }
 
 let cloudAsked = false;
@@ -152,15 +87,33 @@ function drawCloud() {
   requestAnimationFrame(() => {
     cloudAsked = false;
     const places = state.axes.map((mode) => coordinates(mode));
-    Plotly.react("cloud", cloudTraces(places), cloudLayout(places), PLOT_SETTINGS);
+    const lengths = state.axes.map(reach);
+    const [pen, project] = [cleanCanvas(), projection()];
+    spots = places[0].map((_, word) => project(places.map((along, axis) => along[word] / lengths[axis])));
+    drawAxes(pen, project, state.axes.map((mode) => `concept ${mode + 1}`));
+    const { shares, stops } = shades();
+    drawWords(pen, shares.map((share) => blend(stops, share)), state.concept === null ? 0.95 : 0.35);
+    wordsOfConcept().forEach((word) => drawDot(pen, spots[word], 4.5, colour("chosen")));
+    const pointed = state.word === null ? null : { word: state.word, text: shortened(data.cloud.words[state.word], 24) };
+    const taken = pointed === null ? [] : drawPointed(pen, pointed);
+    // Near the centre names would lie on top of each other.
+    const far = ({ word }) => places.some((along, axis) => Math.abs(along[word]) > 0.22 * lengths[axis]);
+    const names = drawLabels(pen, named().filter(far), taken);
+    showUnderPointer(describeBriefly);
+    // A canvas does not tell what is on it.
+    canvas.shown = { places, shares, spots, names, pointed, chosen: wordsOfConcept() };
   });
+}
+
+function describeBriefly(word) {
+  return [shortened(data.cloud.words[word], 40), `rank ${data.cloud.ranks[word]} by frequency`];
 }
 
 function drawScale() {
   const [low, high] = byId("scale").querySelectorAll("span");
   if (state.colour < 0) {
     [low.textContent, high.textContent] = ["frequent", "rare"];
-    byId("scale").style.setProperty("--gradient", "linear-gradient(90deg, #00224e, #7d7c78, #fee838)");
+    byId("scale").style.setProperty("--gradient", `linear-gradient(90deg, ${RARITY.join(", ")})`);
     return;
   }
   const { positive, negative } = data.concepts[state.colour];
@@ -189,6 +142,7 @@ function startCloud() {
   showChoice();
   whenChanged(["axes", "colour"], showChoice);
   whenChanged(["time", "source", "axes", "colour", "word", "concept", "theme"], drawCloud);
+  startSpace({ draw: drawCloud, choose: (word) => follow(data.cloud.words[word]), describe: describeBriefly });
 
   const buttons = Object.keys(positions).map((source) => element("button", nameOf(source), { type: "button" }));
   const press = () => buttons.forEach((button, at) => {

@@ -18,7 +18,10 @@ from w2vflow.storage import write_text
 __all__ = ["write_report"]
 
 # In the order in which they are put into one function, so that none of their names is global.
-_SCRIPTS = ("state", "text", "theme", "cloud", "curves", "agreement", "concepts", "search", "clock", "start")
+_SCRIPTS = (
+    *("state", "text", "theme", "space", "cloud"),
+    *("curves", "agreement", "concepts", "search", "clock", "start"),
+)
 
 
 def write_report(
