@@ -21,6 +21,7 @@ from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.theory.bath import Bath, bath_averages, error_bound
 from w2vflow.theory.discrete import growth_rates
 from w2vflow.theory.factor import log_f_and_g, riccati_factor
+from w2vflow.theory.modes import checked_pairs
 from w2vflow.theory.steps import strengths_of_overlaps
 from w2vflow.theory.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
 from w2vflow.trajectory import singular_values
@@ -107,18 +108,10 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
         return extreme_eigenpairs(problem, size)
     if spectrum is None:
         return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 4 * dim + 100))
-    words, pairs = spectrum.eigenvectors.shape
-    if words != size:
-        raise argument_error("spectrum", f"of the problem's {size} words", f"eigenvectors of {words}")
+    checked_pairs(spectrum, size, dim)
     if not problem.tied:
         return spectrum.require_complete()
-    if pairs < dim:
-        raise argument_error(
-            "spectrum",
-            f"at least {dim} eigenpairs, one for every direction of the embedding",
-            f"{pairs} pairs",
-            f"Use `leading_eigenpairs(problem, {min(size, 4 * dim + 100)})`, or leave the argument out.",
-        )
+    pairs = len(spectrum.eigenvalues)
     if pairs < size and not np.sum(spectrum.bath_weights) > 0:
         raise argument_error(
             "spectrum", "complete, or hold a density of the rest", f"{pairs} pairs of {size} without one"
