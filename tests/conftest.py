@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -73,3 +74,19 @@ def basis(problem: wf.Problem) -> wf.Spectrum:
 @pytest.fixture(scope="session")
 def wikipedia() -> wf.CooccurrenceStatistics:
     return wf.load_statistics("enwiki15k-v3000")
+
+
+@pytest.fixture(scope="module")
+def solved(problem: wf.Problem, basis: wf.Spectrum) -> tuple[wf.Trajectory, ...]:
+    """Theory and SGD of three seeds and a flow of one, on one axis."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    W0 = wf.gaussian_init(keys, 30, 4, 1e-2)
+    run = {"dim": 4, "scale": 1e-2, "learning_rate": 0.005, "batch_size": 500}
+    sgd = wf.run_sgd_ensemble(problem, keys, 0.05 * np.arange(9), **run)
+    flow = wf.solve_flow(problem, W0[0], sgd.ts, save_embeddings=True)
+    return wf.predict(problem, W0, sgd.ts), flow, sgd
+
+
+@pytest.fixture(scope="module")
+def together(solved: tuple[wf.Trajectory, ...], basis: wf.Spectrum) -> wf.Comparison:
+    return wf.compare(*solved, spectrum=basis.leading(6))

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,14 +16,11 @@ from w2vflow.corpus import cooccurrence, shards
 from w2vflow.corpus.cooccurrence import count_to_file
 from w2vflow.corpus.interchange import from_glove, from_matrix
 from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
-from w2vflow.corpus.plan import memory_bytes, plan_count
+from w2vflow.corpus.plan import memory_bytes
 from w2vflow.corpus.rules import pair_weights
 from w2vflow.corpus.vocabulary import tokenizer
-from w2vflow.countfile import CountFile
-from w2vflow.resources import Speed
 from w2vflow.statistics import merge
 
-SPEED = Speed(products=1e11, rows=1e9, turns=1e7, cores=2)
 WEIGHT = {
     "linear": lambda r, window: window + 1 - r,
     "flat": lambda r, window: 1,
@@ -375,107 +371,3 @@ def test_full_disk_keeps_what_was_counted(tmp_path, monkeypatch):
     count_to_file(text, tmp_path / "out.npz", vocab_size=50, workers=1)
     count_to_file(text, tmp_path / "fresh.npz", vocab_size=50, workers=1)
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
-
-
-def test_plan_counts_files_and_tokens(tmp_path):
-    random_text(tmp_path / "a.txt", 100, seed=0)
-    tokens = len((tmp_path / "a.txt").read_text().split())
-    plan = plan_count([tmp_path], "auto", 1000, 5, 2, speed=SPEED)
-    assert plan.notes[0].startswith("1 files, about ")
-    # Words of this text are shorter than those of a language, of 6.3 bytes with the space.
-    text = (tmp_path / "a.txt").stat().st_size
-    assert plan.operations == pytest.approx(text / 6.3 * 5 + text)
-    assert plan.operations < tokens * 5 + text
-    packed = tmp_path / "a.txt.gz"
-    packed.write_bytes((tmp_path / "a.txt").read_bytes())
-    twice = plan_count([tmp_path / "a.txt", packed], "auto", 1000, 5, 2, speed=SPEED)
-    assert twice.operations == pytest.approx(5 * plan.operations)
-
-
-def test_plan_of_a_count_grows_with_the_work(tmp_path):
-    path = tmp_path / "large.txt"
-    with path.open("wb") as file:
-        file.truncate(10**9)  # a hole: nothing is read
-    settings = {"reader": "auto", "vocab_size": 1000, "window": 5, "workers": 2, "speed": SPEED}
-
-    def plan(**other):
-        return plan_count([path], **(settings | other))
-
-    base = plan()
-    assert plan(window=10).seconds > base.seconds
-    assert plan(window=10).operations > base.operations
-    assert plan(workers=1).seconds == pytest.approx(2 * base.seconds, rel=0.2)
-    for more in (plan(vocab_size=10_000), plan(vocab_size=100_000)):
-        assert more.memory > base.memory
-        assert more.disk > base.disk
-    # Memory is bounded, beside 200 MB for each process.
-    assert plan(vocab_size=100_000, memory="1GB").memory == 1_400_000_000
-    slow = SPEED._replace(rows=SPEED.rows / 10)
-    assert plan(speed=slow).seconds > 5 * base.seconds
-
-
-def test_plan_of_text_that_comes_says_that_nothing_is_known():
-    plan = plan_count(["-"], "auto", 1000, 5, 2, speed=SPEED)
-    assert any("not known" in note for note in plan.notes)
-
-
-def test_rows_are_shared_out_evenly():
-    loads = np.array([50, 30, 10, 5, 5, 5, 5])
-    for parts in (1, 2, 3, 7, 20):
-        bounds = shards.pieces(loads, parts)
-        assert bounds[0] == 0
-        assert bounds[-1] == len(loads)
-        assert all(a < b for a, b in pairwise(bounds))
-    assert shards.pieces(loads, 2) == [0, 2, 7]
-
-
-@pytest.mark.slow
-def test_bundled_statistics_are_rebuilt_byte_for_byte(corpus_folder, wikipedia, tmp_path):
-    count_to_file(
-        corpus_folder / "enwiki15k.txt.xz",
-        tmp_path / "again.npz",
-        vocab_size=3000,
-        window=16,
-        min_document_words=50,
-        source=wikipedia.metadata["source"],
-    )
-    from w2vflow.corpus import catalog
-
-    bundled = (catalog._BUNDLED / "enwiki15k-v3000.npz").read_bytes()
-    assert (tmp_path / "again.npz").read_bytes() == bundled
-    assert len(bundled) <= 6_000_000
-
-
-@pytest.mark.slow
-def test_a_gigabyte_in_several_scripts(tmp_path):
-    """Every word of 1 GB of Latin, Cyrillic, Greek, Arabic, Devanagari, Han and Hangul is found."""
-    rng = np.random.default_rng(0)
-    alphabets = ["abcdeéß", "абвгдё", "αβγδς", "ابتثج", "कखगिाी", "漢字仮名", "가나다라"]
-    words = {
-        rng.choice(list(a[:3])) + "".join(rng.choice(list(a), size=rng.integers(0, 5)))
-        for a in alphabets for _ in range(150)
-    }  # fmt: skip
-    folded = {w: next(iter(tokenizer("unicode")(w))) for w in words}
-    assert all(list(tokenizer("unicode")(w)) == [f] for w, f in folded.items())
-    table = np.array(sorted(words))
-    frequency, part, path = Counter(), [], tmp_path / "text.txt"
-    # Drawing the words takes longer than counting them: a part of the text comes several times.
-    for _ in range(8):
-        drawn = rng.zipf(1.3, size=2_000_000) % len(table)
-        for index, times in enumerate(np.bincount(drawn, minlength=len(table)).tolist()):
-            frequency[folded[str(table[index])]] += times
-        part += [" ".join(line) + "\n" for line in table[drawn].reshape(-1, 100).tolist()]
-    written = "".join(part).encode()
-    repeats = -(-(10**9) // len(written))
-    with path.open("wb") as file:
-        for _ in range(repeats):
-            file.write(written)
-    count_to_file(path, tmp_path / "out.npz", min_count=1, window=2, weighting="flat", tokens="unicode")
-    path.unlink()
-    stats = wf.CooccurrenceStatistics.load(tmp_path / "out.npz")
-    assert dict(zip(stats.words, stats.unigram.tolist(), strict=True)) == {
-        w: repeats * n for w, n in frequency.items() if n
-    }
-    # Every document of 100 words has 99 + 98 pairs, in both directions.
-    assert stats.counts.sum() == 2 * 197 * repeats * frequency.total() // 100
-    assert CountFile(tmp_path / "out.npz").metadata["corpus_invalid_utf8_replaced"] == 0

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import sys
-from html.parser import HTMLParser
 
 import jax
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 import w2vflow as wf
 from w2vflow.archive import write_run
 from w2vflow.cloud import Cloud
-from w2vflow.display import html_table, line_sketch
 from w2vflow.experiment import Experiment
 from w2vflow.loading import load
 from w2vflow.netcdf import dataset_kind, read_dataset, write_dataset
@@ -109,22 +107,6 @@ def test_any_comparison_comes_back_equal(tmp_path_factory, data):
     assert (back.spectrum is None) == (spec is None)
     if spec is not None:
         check_equal_spectra(back.spectrum, spec)
-
-
-@pytest.fixture(scope="module")
-def solved(problem, basis):
-    """Theory and SGD of three seeds and a flow of one, on one axis."""
-    keys = jax.random.split(jax.random.key(0), 3)
-    W0 = wf.gaussian_init(keys, 30, 4, 1e-2)
-    run = {"dim": 4, "scale": 1e-2, "learning_rate": 0.005, "batch_size": 500}
-    sgd = wf.run_sgd_ensemble(problem, keys, 0.05 * np.arange(9), **run)
-    flow = wf.solve_flow(problem, W0[0], sgd.ts, save_embeddings=True)
-    return wf.predict(problem, W0, sgd.ts), flow, sgd
-
-
-@pytest.fixture(scope="module")
-def together(solved, basis):
-    return wf.compare(*solved, spectrum=basis.leading(6))
 
 
 def test_every_solver_says_where_its_numbers_come_from(solved, problem, stats):
@@ -401,64 +383,3 @@ def test_bad_cuts_are_refused(solved, together, choice, match):
 def test_seeds_of_a_run_without_them(solved):
     with pytest.raises(ValueError, match="`seed` must be among the no seeds"):
         solved[1].sel(seed=0)
-
-
-class Tags(HTMLParser):
-    """Tags of a page and its text; refuses what is not closed."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.seen, self.text = [], set(), ""
-        self.feed(page)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.add(tag)
-        self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.seen.add(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def test_html_escapes_what_it_shows(stats):
-    nasty = '<b>&"'
-    page = Tags(html_table(nasty, (nasty,), [(nasty, nasty)]))
-    assert "b" not in page.seen
-    assert page.text == nasty * 4
-    sketch = line_sketch(nasty, np.arange(2.0), {nasty: np.array([[1.0, 2.0]])})
-    assert Tags(sketch).text.startswith(f"{nasty}\u25a0 {nasty}")
-    words = (nasty, *stats.words[1:])
-    own = wf.CooccurrenceStatistics(words, stats.counts, stats.unigram, {"source": "<script>"})
-    assert {"script"}.isdisjoint(Tags(own._repr_html_()).seen)
-    assert nasty in Tags(own._repr_html_()).text
-
-
-def test_results_show_themselves(solved, together, basis, stats):
-    for result in (*solved, together, basis, basis.leading(3), stats, wf.compare(solved[1])):
-        page = result._repr_html_()
-        assert "table" in Tags(page).seen
-        # In the colours of the page that it is in, dark or light.
-        assert "background" not in page.replace("background: none", "")
-        assert len(page) < 60_000
-        assert len(str(result).splitlines()) < 20
-        assert len(repr(result)) < 600
-    assert {"svg", "polyline"} <= Tags(together._repr_html_()).seen
-    text = repr(solved[2])
-    for fact in ("sgd, 3 seeds, 9 times", "dim 4", "float32 on cpu", stats.sha256[:12], " -> ", "MB"):
-        assert fact in text
-    assert "theory, flow, sgd" in repr(together)
-    assert "6 of 30 eigenpairs" in repr(basis.leading(6))
-
-
-def test_a_sketch_is_the_curve():
-    drawn = line_sketch("loss", np.array([0.0, 1.0, 2.0]), {"a": np.array([[0.0, np.nan, 3.0]])})
-    ((x0, y0), (x1, y1)) = [map(float, p.split(",")) for p in re.search('points="(.*?)"', drawn)[1].split()]
-    assert (x0, y0) == (4.0, 146.0)  # bottom left: four pixels from the edges
-    assert (x1, y1) == (296.0, 4.0)
-    assert line_sketch("loss", np.arange(2.0), {"a": np.full((1, 2), np.nan)}) == ""
