@@ -79,13 +79,27 @@ def test_small_sizes_come_right_after_the_parameters():
     assert [cell.source for cell in book.cells] == ["a = 10\nb = 20", "a, b = 1, 2", "print(a + b)"]
 
 
+def run(book, folder):
+    """Run a notebook in a folder; return what its cells gave."""
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(book, timeout=600, kernel_name="python3", resources=resources).execute()
+    return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 # What Jupyter says of its own sockets is not ours.
 @pytest.mark.filterwarnings("default")
 def test_notebook_runs(script, tmp_path):
-    book = with_small_sizes(jupytext.read(script))
-    resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(book, timeout=600, kernel_name="python3", resources=resources).execute()
-    outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    outputs = run(with_small_sizes(jupytext.read(script)), tmp_path)
     assert not [o for o in outputs if o.get("name") == "stderr"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_real_word2vec_without_gensim(tmp_path):
+    book = with_small_sizes(jupytext.read(FOLDER / "04_real_word2vec.py"))
+    book.cells.insert(0, nbformat.v4.new_code_cell("import sys\nsys.modules['gensim'] = None"))
+    outputs = run(book, tmp_path)
+    assert not [o for o in outputs if o.get("name") == "stderr"]
+    assert any("our own, late" in str(o) for o in outputs)
