@@ -24,7 +24,7 @@ _DECAY = np.array([[1, 2, 4, 8, 16, 32, 64], [1, 0.73, 0.55, 0.33, 0.19, 0.12, 0
 _LEADING = 0.27
 # Bytes of a process that has loaded JAX and compiled something; a run with flows of several kinds; what SGD
 # and numba add to that, and the pictures.
-_LOADED, _RUN, _COMPILED_SGD, _PICTURES = 300e6, 480e6, 230e6, 150e6
+_LOADED, _RUN, _COMPILED_SGD, _PICTURES = 300e6, 560e6, 230e6, 150e6
 # Bytes in memory of a pair of words (the upper triangle of the counts): while it is read, at the most, and
 # afterwards; and of the pair in weights made of the counts.
 _PAIR_READ, _PAIR_HELD, _PAIR_WEIGHED = 61, 24, 24
@@ -124,8 +124,10 @@ def plan_experiment(
         _Stage("figures and files", memory=_COMPILED_SGD + _PICTURES, compiling=12),
     ]
     cloud = 3 * 4 * 41 * min(size, settings.cloud_words) * min(dim, 16)
-    # The page holds the positions once more, as text, and 5 MB of the library that draws them.
-    disk = 8 * 4 * seeds * times * (dim + 1) + 1.7 * cloud + (6.4e6 if cloud else 1.6e6)
+    # The page holds the positions once more, as text, and 5 MB of the library that draws curves.
+    disk = _results(size, dim, seeds, times) + 1.7 * cloud + (6.2e6 if cloud else 1.5e6)
+    # Pictures hold a point for each word, and for each time of each curve.
+    disk += 700 * size + 25 * times * dim * (seeds + 2)
     return _plan(stages, disk, [_assumed(), *_of_counts(pairs, vocab_size)], speed, _RUN)
 
 
@@ -167,7 +169,7 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
                 _Stage("comparison", thin=_singular(size, dim) * 2 * (seeds + 1)),
             ]
     stages.append(_Stage("figures and files", memory=_COMPILED_SGD + _PICTURES, compiling=4))
-    disk = 4 * 8 * 4 * seeds * times * (dim + 1) + 1e6
+    disk = 4 * _results(size, dim, seeds, times) + 1.3e6
     return _plan(stages, disk, [_assumed()], speed, _RUN)
 
 
@@ -205,7 +207,7 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
                 # Rows fetched from all over the memory, and not a matrix product.
                 numbers=0.75 * entries * products if sparse else 0.0,
                 side_by_side=64,
-                compiling=3,
+                compiling=4,
             )
         )
     return _plan(stages, 8 * vocab_size * k + 12 * vocab_size + 1e5, [], speed)
@@ -235,7 +237,7 @@ def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = N
             single=(2 * 5 * turns + 2 * start) * places * dim,
             numbers=10 * turns * places,
             side_by_side=64,
-            compiling=3,
+            compiling=2,
         ),
     ]
     return _plan(stages, vocab_size * (4 * dim + 10), [], speed)
@@ -366,6 +368,11 @@ def _sgd(name: str, sampler: str, pairs: float, size: int, dim: int, seeds: int,
         side_by_side=seeds,
         compiling=2.5,
     )
+
+
+def _results(size: int, dim: int, seeds: int, times: int) -> float:
+    """Return the bytes of a comparison of four sources, with its concepts."""
+    return 8.0 * 4 * seeds * times * (dim + 1) + 8.0 * size * dim + 45e3
 
 
 def _assumed() -> str:
