@@ -53,7 +53,7 @@ seeds = 3  # runs of SGD
 # %% [markdown]
 # ## 1. A text, and its counts
 #
-# A text is a file with a document on each line. (Wikipedia dumps, Parquet, JSON lines and packed files are
+# A text is a file with a document on each line. (Wikipedia dumps, Parquet and packed files are
 # read as well: `docs/counting.md`.) Ours is made of four themes. Two belong outdoors, two indoors, and
 # themes of one place share some of their words. Verbs, adjectives and prepositions are the same in all.
 
@@ -261,12 +261,12 @@ ax.set(xscale="log", xlabel="documents", ylabel="$\\lambda_k$", xticks=sizes, xt
 _ = ax.minorticks_off()
 
 # %% [markdown]
-# Filled: direction known; open: not. The three concepts that are there stay where they are as the text
-# grows, and their error bars shrink with the root of its size. The others fall towards zero: they were
-# chance. In a small text chance is nearly as strong as meaning, because most pairs of words were hardly to
-# be met, and a pair that was not met counts as $M^* = -2$, "never together". (Hence the negative eigenvalue
-# that is larger in size than any concept.) At the smallest size even the test is fooled: it is of first
-# order, and wants many documents. So, before you trust a concept of a small corpus:
+# Filled: direction known; open: not. The three concepts that are there settle as the text grows, and
+# their error bars shrink. The others fall towards zero: they were chance. In a small text chance is
+# nearly as strong as meaning, because most pairs of words were hardly to be met, and a pair that was not
+# met counts as $M^* = -2$, "never together". (Hence the negative eigenvalue that is larger in size than
+# any concept.) At the smallest size even the test is fooled: it is of first order, and wants many
+# documents. So, before you trust a concept of a small corpus:
 #
 # - is its direction known (`document_uncertainty(...).directions`)?
 # - are there enough counts (`rare_pairs.share`)? If not, take fewer words: `vocab_size=` in place of

@@ -218,7 +218,7 @@ print(*said_by(wf.step_time_law, small, 12, 1e-3)[1])
 # %% [markdown]
 # With fewer dimensions than concepts, the usual case, the last concepts of $d$ are the shaky ones: little of
 # the start is left over for them, and the concepts that found no room disturb them. Look at the estimated
-# error along the concepts. A dimension or two to spare make the ones you care about exact.
+# error along the concepts. Dimensions to spare bring it down.
 
 # %%
 for d in (dim, 2 * dim):

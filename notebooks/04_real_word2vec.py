@@ -76,7 +76,7 @@ print("step times of seed 0 ", steps[0, :shown].round(4))
 # $\eta$ advances time by $\eta$, so there is nothing to fit.
 #
 # **Loss: logistic.** Its expansion about $x = 0$ begins with the quartic loss; the next term is
-# $-\tfrac{1}{192} G x^4$ for each pair. While entries of $W W^\top$ are small the two agree.
+# $-\tfrac{1}{96} G x^4$ for each pair. While entries of $W W^\top$ are small the two agree.
 #
 # **Vectors: two.** Each matrix gets half of the gradient: everything takes about twice as long. And two
 # matrices can learn negative eigenvalues, which one cannot: $x = W C^\top$ need not be positive.
@@ -142,7 +142,7 @@ _ = axes[0].set_ylabel("$s_k^2$")
 # eigenvalue.* What to look at:
 #
 # - SGD and the logistic loss lie on the dotted lines. They are the approximations that sound
-#   worst, and cost about one percent and less. (The logistic loss ends a little higher.)
+#   worst, and cost one or two percent in time. (The logistic loss ends a little higher.)
 # - Two matrices lie on their dotted lines as well, but time runs twice as far, and one of
 #   the first curves is a negative eigenvalue: section 3.
 # - Mikolov's weights are another matter: every step is late, by a factor of its own, and concepts end lower,

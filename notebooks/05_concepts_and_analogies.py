@@ -92,8 +92,8 @@ print(f"shared by the spaces: {match.subspace_overlap:.3f}")
 _ = plot_overlaps(match)
 
 # %% [markdown]
-# The same directions, in the same order but one. The first of `embed` (column 1, to the right) is
-# nobody's concept: a vector common to all words, which the other loss and two matrices bring along.
+# The same directions, in the same order. Two of `embed` are nobody's concept (the columns to the right): its
+# first is a vector common to all words, which the other loss and two matrices bring along.
 # Four squares together are two concepts of nearly the same eigenvalue, turned within their plane: single
 # cosines see that, the space that they span is the same.
 #
@@ -131,8 +131,8 @@ print("\nclosed form, V Lambda^(1/2)\n", wf.evaluate_analogies(learned, stats.wo
 
 # %% [markdown]
 # `unknown` counts questions with a word outside the vocabulary; `of all` takes them as wrong. On 10,000
-# words and Google's questions, `embed` answers 71%, gensim's word2vec 71%, in a twentieth of the time
-# ([docs/embeddings.md](../docs/embeddings.md)).
+# words and Google's questions, `embed` answers 71%, gensim's word2vec 71%, in a tenth of the time,
+# counting included # ([docs/embeddings.md](../docs/embeddings.md)).
 #
 # ## 4. Task vectors: is there one direction?
 #
@@ -160,8 +160,9 @@ _ = axes[0].set_ylabel("eigenvalue of $R R^T$\nover the edge of noise")
 # %% [markdown]
 # *Grey: noise. Dots: measured. Red cross: the largest, predicted.* Where a relation has a direction, **one**
 # dot stands above the noise, near its cross. *Opposite* has none: its pairs are opposed in ways of their
-# own (*north* – *south* has nothing of *hot* – *cold*), and still half of its questions are answered
-# rightly, because the two words are each other's neighbours. To answer analogies is no proof of a direction.
+# own (*north* – *south* has nothing of *hot* – *cold*), and still more than half of its questions are
+# answered rightly, because the two words are each other's neighbours. To answer analogies is no proof of
+# a direction.
 #
 # The last column of the table tells which concepts carry it: *past tense* is carried by concept 1
 # (scholarly description against narration), *nationality* by a dozen.

@@ -20,7 +20,7 @@
 # 4. what changes when some words get more frequent in **mid-training**;
 # 5. why another optimizer, **Muon**, learns the very same concepts in another order.
 #
-# Every curve is computed twice: in closed form (lines) and by training (dots). Under a minute on a laptop.
+# What is predicted in closed form stands beside the flow or beside training. Under a minute on a laptop.
 
 # %%
 from functools import partial

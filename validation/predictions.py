@@ -1,4 +1,4 @@
-"""The table of predictions, docs/predictions.md: every row computed anew, on Wikipedia, by one command.
+"""The tables of predictions, docs/predictions.md: every row computed anew, on Wikipedia, by one command.
 
     python validation/predictions.py              # everything; under an hour on two cores
     python validation/predictions.py ladder       # some parts anew, the others from the last time
@@ -19,27 +19,33 @@ from pathlib import Path
 from table import Row, kept_rows, load_rows, read_options
 
 HERE = Path(__file__).parent
-PARTS = (
-    "steps",
-    "untied",
-    "discrete",
-    "ladder",
-    "uncertainty",
-    "interventions",
-    "solvable",
-    "relations",
-    "emergence",
-)
+PARTS = {
+    "steps": "When concepts are learned",
+    "untied": "Two matrices",
+    "discrete": "Finite steps and minibatches",
+    "ladder": "Any weights, any loss: the ladder",
+    "uncertainty": "A finite corpus",
+    "interventions": "Interventions",
+    "solvable": "Corpora solved by hand, Muon",
+    "relations": "Relations as directions",
+    "emergence": "When relations emerge",
+}
 DOCS = HERE.parent / "docs"
 
-INTRODUCTION = """# Predictions beside what was measured
+# Without the menu at its side, which would leave six columns no room.
+INTRODUCTION = """---
+hide:
+  - navigation
+---
+
+# Predictions beside what was measured
 
 Every prediction of `w2vflow.theory`, with the conditions it was made under, what was measured by
 gradient flow, descent, SGD or a recount, and where it stops being true. Words: the 2,000 most frequent
 of 15,044 articles of Wikipedia (`enwiki15k`), unless a row says otherwise. Errors are those of the run
-that made the table; random numbers are seeded.
+that made the tables; random numbers are seeded.
 
-The table is written by
+The tables are written by
 
 ```sh
 W2VFLOW_TEST_DATA=FOLDER_OF_THE_CORPUS python validation/predictions.py
@@ -75,12 +81,13 @@ def main() -> None:
         options = ["--small"] if asked.small else []
         subprocess.run([sys.executable, str(HERE / f"{part}.py"), *options], check=True)
     there = [part for part in PARTS if not asked.small or kept_rows(part, small=True).exists()]
-    rows = [row for part in there for row in load_rows(part, small=asked.small)]
+    rows = {part: load_rows(part, small=asked.small) for part in there}
+    tables = [f"## {PARTS[part]}\n\n{as_markdown(rows[part])}" for part in there]
     page = asked.out / "predictions.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     introduction = INTRODUCTION + OF_SMALL if asked.small else INTRODUCTION
-    page.write_text(introduction + as_markdown(rows), encoding="utf-8")
-    print(f"{len(rows)} rows in {page}")
+    page.write_text(introduction + "\n".join(tables), encoding="utf-8")
+    print(f"{sum(map(len, rows.values()))} rows in {page}")
 
 
 if __name__ == "__main__":

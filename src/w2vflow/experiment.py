@@ -23,10 +23,11 @@ class Experiment:
             sharper the steps: 0.1 is large, 1e-10 tiny.
         seeds: how many runs of SGD and flow, to see what depends on the initial weights.
         seed: of the random numbers of all of them; another one is another experiment.
-        learning_rate: of SGD, in units of 1 / lambda_1; it is unstable from about 1, accurate at 0.1.
+        learning_rate: of SGD, in units of 1 / lambda_1; unstable from 0.8 at 2,000 words, from less at more;
+            accurate at 0.1.
         batch_size: pairs in a minibatch; fewer are faster and noisier.
         sampler: of the minibatches: balanced (every word alike), blocks (all pairs of some words) or
-            corpus (pairs as the text has them), or shared (see `w2vflow.sgd.blocks`).
+            corpus (pairs as the text has them), or shared (positive pairs one by one, negative in blocks).
         observations: how many times are observed after the start.
         horizon: end of the time axis, in units of the predicted time of the last step.
         flow_scales: initial scales at which the flow is checked against the exact solution.

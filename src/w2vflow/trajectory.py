@@ -68,7 +68,7 @@ class Trajectory:
         source: what made it: `"theory"`, `"theory-discrete"`, `"flow"`, `"gd"` or `"sgd"`.
         ts: times `(T,)`, in the unit in which `dW/dt = -dL/dW` at `mean(G) = 1`.
         singular_values: of `W`, falling, `([S,] T, dim)`; `s_k^2` tends to `lambda_k`. Of untied
-            weights: see `singular_values`.
+            weights the square roots of those of `W C^T`, which tend to `sqrt |lambda_k|`.
         loss: the full objective `L(W)`, `([S,] T)`.
         embeddings: the weights `([S,] T, V, dim)` where they were asked for. From a closed form
             they are right up to one rotation of the embedding space at each time.

@@ -156,7 +156,8 @@ def run_sgd(
             `recommended_learning_rate` for 1%, with initial weights of the size of `W0`; the result's
             metadata say what bounds it. It asks for the quartic loss at constant `G`, no optimizer.
         batch_size: pairs in a minibatch.
-        sampler: `"corpus"`, `"balanced"`, `"blocks"` or `"shared"`; see `w2vflow.sgd.samplers`.
+        sampler: of the minibatches: `"balanced"` (pairs from `G`), `"blocks"` (all pairs of some words),
+            `"corpus"` (pairs as a text has them) or `"shared"` (negative pairs in blocks).
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
             `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
             touches only the rows of the words that were drawn; an optimizer moves all rows.

@@ -61,9 +61,9 @@ def predict(
             to 3,000 words, and the leading `4 dim + 100` beyond. Untied weights need all of them:
             `leading_eigenpairs(problem, V)`, minutes of LAPACK at V = 10,000.
         save_embeddings: keep `W(t)`, and `C(t)` of untied weights, right up to one rotation of their
-            columns at each time. With
-            leading eigenpairs alone, the part outside them keeps the shape it had at the start,
-            only its size is predicted: there the embeddings are exact at 0 and approximate later.
+            columns at each time. With leading eigenpairs alone, the part outside them keeps the shape
+            it had at the start, only its size is predicted: there the embeddings are exact at 0 and
+            approximate later.
 
     Raises:
         ValueError: the problem is not quartic and at constant `G`, float64 is off, or an argument does
@@ -73,8 +73,8 @@ def predict(
         RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the largest `|lambda|`.
 
     References:
-        Docstrings of `riccati_factor`, `error_bound` and `doubled`; arXiv 2502.09863 treats the aligned
-        start.
+        Yan, Helmke and Moore 1994 (this Riccati flow); Braun et al. 2022 (its closed form in learning);
+        arXiv 2502.09863 treats the aligned start.
 
     Example:
         >>> import jax, numpy as np
