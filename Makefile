@@ -44,7 +44,7 @@ lock: $(VENV)/.installed-dev
 # The bundled statistics, byte for byte, from the text that W2VFLOW_TEST_DATA names.
 statistics: $(VENV)/.installed
 	$(RUN)w2vflow count "$(W2VFLOW_TEST_DATA)/enwiki15k.txt.xz" \
-	  --vocab-size 3000 --window 16 --weighting linear --min-document-words 50 \
+	  --vocab-size 3000 --window 16 --weighting linear --min-document-words 50 --tokens latin \
 	  --source "15,044 articles of the English Wikipedia (page ids 12 to about 29,400) as WikiExtractor writes them; Wikipedia contributors, CC BY-SA" \
 	  --out src/w2vflow/corpus/bundled/enwiki15k-v3000.npz
 

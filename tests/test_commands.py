@@ -1,5 +1,6 @@
 """Commands from a text to its page, their plans, their results as JSON, settings from files, exit codes."""
 
+import gzip
 import io
 import json
 import re
@@ -15,7 +16,7 @@ import pytest
 import w2vflow as wf
 from w2vflow.archive import load_run
 from w2vflow.cli import main
-from w2vflow.cli.texts import document_reader
+from w2vflow.cli.texts import document_reader, text_tokens
 from w2vflow.plotting import animation
 from w2vflow.semantics.vectors import export_vectors, import_vectors
 from w2vflow.spectrum import Spectrum
@@ -313,7 +314,51 @@ def test_words_that_stand_alone_are_left_out(text, tmp_path, capsys):
 def test_documents_of_a_text(content, reader, tmp_path):
     (tmp_path / "a.txt").write_text(content)
     assert document_reader([str(tmp_path / "a.txt")]) == reader
-    assert document_reader([str(tmp_path / "a.txt"), str(tmp_path)]) == "auto"
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(content.encode()))
+    assert document_reader([str(tmp_path)]) == reader
+    (tmp_path / "c.txt").write_text("one document\nanother\n")
+    assert document_reader([str(tmp_path)]) == "auto"
+
+
+def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
+    """A Russian book with lines as long as a page is wide: of letters, not of bytes."""
+    line = " ".join(["слово", "дело", "время", "жизнь"] * 3)
+    (tmp_path / "book.txt").write_text("\n\n".join("\n".join([line] * 4) for _ in range(30)))
+    assert document_reader([str(tmp_path / "book.txt")]) == "paragraphs"
+    main(["count", str(tmp_path / "book.txt"), "--out", str(tmp_path / "c.npz")])
+    said = capsys.readouterr().out
+    assert "words are of letters of any script" in said
+    assert "lines are wrapped" in said
+    stats = wf.load_statistics(tmp_path / "c.npz")
+    assert set(stats.words) == {"слово", "дело", "время", "жизнь"}
+    assert stats.metadata["corpus_documents"] == 30
+    assert text_tokens([str(tmp_path / "book.txt")]) == "unicode"
+    (tmp_path / "plain.txt").write_text(
+        "A text with a naïve word among very many others, all of them from a to z.\n" * 9
+    )
+    assert text_tokens([str(tmp_path / "plain.txt")]) == "latin"
+    assert text_tokens(["-"]) == "latin"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])
+def test_a_run_that_fails_leaves_the_one_before(ran, text, error, monkeypatch, tmp_path):
+    from w2vflow import run as module
+
+    def fails(*arguments, **settings):
+        raise error
+
+    folder = shutil.copytree(ran[0], tmp_path / "mine")
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    monkeypatch.setattr(module, "run_experiment", fails)
+    for out in (folder, tmp_path / "new"):
+        with pytest.raises(SystemExit):
+            main(["run", str(text), "--window", "2", "--min-count", "1", *OPTIONS, "--out", str(out)])
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_wants_a_source(capsys):
+    assert "`source` must be a text, or counts, but got none" in refused(capsys, "run")
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,10 @@ def test_pointer_turns_names_and_chooses(page):
     assert picture(page) != turned
     page.mouse.dblclick(box["x"] + 5, box["y"] + 5)  # as it was
     assert picture(page) == first
+    page.locator("#nearer").click()
+    assert picture(page) != first
+    page.locator("#as-at-first").click()
+    assert picture(page) == first
     page.locator("#cloud").focus()
     page.keyboard.press("ArrowLeft")
     assert picture(page) != first

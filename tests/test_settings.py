@@ -54,6 +54,7 @@ def test_datasets_as_json(capsys):
     [
         (ValueError("bad"), 2, "w2vflow: bad"),
         (ImportError("missing"), 2, "w2vflow: missing"),
+        (OverflowError("int too big"), 2, "w2vflow: a number that was given is too large (int too big)"),
         (RuntimeError("SGD diverged"), 1, "w2vflow: SGD diverged"),
         (KeyboardInterrupt(), 130, "w2vflow: interrupted"),
     ],

@@ -1,6 +1,6 @@
 """Writes docs/reference/command-line.md, or another file, from what the commands say of themselves.
 
-    python docs/tools/command_line.py [FILE]
+python docs/tools/command_line.py [FILE]
 """
 
 import contextlib
@@ -42,6 +42,8 @@ def _help(command: tuple[str, ...]) -> str:
 def _commands(command: tuple[str, ...], said: str) -> list[tuple[tuple[str, ...], str]]:
     """Return a command and those below it, each with its help."""
     found = [(command, said)]
+    if command == ("run",):  # which is short for one of its two
+        found.append((("run", "ablation"), _help(("run", "ablation"))))
     below = re.search(r"\{([\w,-]+)\}", said.split("\n\n", 1)[0])
     for name in below[1].split(",") if below else ():
         deeper = _help((*command, name))

@@ -52,6 +52,9 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.cloud_words < 0:
             raise argument_error("cloud_words", "0 or more", self.cloud_words)
+        for scale in self.flow_scales:
+            if not (np.isfinite(scale) and scale > 0):
+                raise argument_error("flow_scales", "all positive and finite", scale)
         _check(
             self,
             counts=("vocab_size", "seeds", "observations", "batch_size"),

@@ -1,5 +1,8 @@
 """One run of an experiment: statistics to problem to theory, flow and SGD, compared."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +27,7 @@ from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.stability import check_learning_rate
 from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.theory.riccati import predict
-from w2vflow.theory.steps import step_time_law
+from w2vflow.theory.steps import predict_step_times, step_time_law
 from w2vflow.trajectory import Trajectory
 
 __all__ = ["Run", "initial_weights", "run_experiment"]
@@ -56,11 +59,18 @@ class Run:
     cloud: Cloud | None
 
 
-def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, progress: bool = False) -> Run:
+def run_experiment(
+    experiment: Experiment,
+    *,
+    stats: CooccurrenceStatistics | None = None,
+    log: Log = lambda line: None,
+    progress: bool = False,
+) -> Run:
     """Return the run of an experiment: exact prediction, flow and SGD on one time axis, compared.
 
     Args:
         experiment: the configuration; the same one gives the same numbers on the same machine.
+        stats: the statistics that `experiment.statistics` names, if at hand.
         log: called with a line at the start of every stage.
         progress: show progress bars.
 
@@ -73,7 +83,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     seconds: dict[str, float] = {}
     stage = stages(log, seconds)
     with stage("statistics and problem"):
-        stats = _statistics(experiment, log)
+        stats = _statistics(experiment, stats, log)
         problem = Problem.from_statistics(stats)
     with stage("eigenvectors of M*"):
         basis = leading_eigenpairs(problem, problem.vocab_size)
@@ -81,7 +91,7 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
     keys, W0 = initial_weights(experiment, problem.vocab_size)
     rate = experiment.learning_rate / float(basis.eigenvalues[0])
     check_learning_rate(problem, rate)
-    ts = _times(experiment, problem, basis, rate)
+    ts = _times(experiment, problem, basis, rate, W0)
     with stage("closed form, flow and step-size corrected"):
         exact = predict(problem, W0, ts, spectrum=basis)
         discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
@@ -104,7 +114,8 @@ def run_experiment(experiment: Experiment, *, log: Log = lambda line: None, prog
             for fraction in (0.5, 0.9, 0.99)
         }
         features = label_features(leading, stats.words, n=min(6, stats.vocab_size))
-        law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
+        with _law_as_a_guide():
+            law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
         summary = {
             **provenance(experiment, stats),
             "learning_rate": rate,
@@ -131,9 +142,11 @@ def initial_weights(experiment: Experiment, vocab_size: int) -> tuple[jax.Array,
     return keys, gaussian_init(keys, vocab_size, experiment.dim, experiment.scale)
 
 
-def _statistics(experiment: Experiment, log: Log) -> CooccurrenceStatistics:
+def _statistics(
+    experiment: Experiment, stats: CooccurrenceStatistics | None, log: Log
+) -> CooccurrenceStatistics:
     """Return the statistics of as many words as there are, up to those asked for."""
-    stats = load_statistics(experiment.statistics)
+    stats = load_statistics(experiment.statistics) if stats is None else stats
     if stats.vocab_size < experiment.vocab_size:
         log(f"{stats.vocab_size:,} words: the statistics have no more")
     stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
@@ -179,20 +192,37 @@ def _check_concepts(dim: int, basis: Spectrum) -> None:
         )
 
 
-def _times(experiment: Experiment, problem: Problem, basis: Spectrum, rate: float) -> np.ndarray:
-    """Return the observed times: whole steps, evenly spread to a little beyond the last predicted step."""
-    mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
-    between = max(1, round(experiment.horizon * float(mean.max()) / rate / experiment.observations))
+def _times(
+    experiment: Experiment, problem: Problem, basis: Spectrum, rate: float, W0: jax.Array
+) -> np.ndarray:
+    """Return the observed times: whole steps, evenly spread to a little beyond the last predicted step.
+
+    To `horizon` times the mean over seeds; further where one of these seeds, at this rate, comes later yet.
+    """
+    with _law_as_a_guide():
+        mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
+        own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
+    end = experiment.horizon * float(mean.max())
+    if experiment.horizon >= 1:
+        end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(own, initial=0.0)))
+    between = max(1, round(end / rate / experiment.observations))
     return np.arange(experiment.observations + 1) * between * rate
+
+
+@contextmanager
+def _law_as_a_guide() -> Iterator[None]:
+    """Do not warn of laws for small starts: times of a run are measured on the exact solution."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 def _flow_error(
     experiment: Experiment, problem: Problem, basis: Spectrum, key: jax.Array, scale: float
 ) -> float:
     W0 = gaussian_init(key, problem.vocab_size, experiment.dim, scale)
-    ts = _times(
-        replace(experiment, scale=scale), problem, basis, experiment.learning_rate / basis.eigenvalues[0]
-    )
+    rate = experiment.learning_rate / float(basis.eigenvalues[0])
+    ts = _times(replace(experiment, scale=scale), problem, basis, rate, W0)
     flow = solve_flow(problem, W0, ts, spectrum=basis)
     return _error(flow, predict(problem, W0, ts, spectrum=basis))
 
@@ -225,7 +255,7 @@ def _summary(
             "concept": k + 1,
             "eigenvalue": spectrum.eigenvalues[k],
             "step_time_law": _moments(law[0][k], law[1][k]),
-            **{f"step_time_{name}": _moments(*_mean_sd(times[:, k])) for name, times in steps.items()},
+            **{f"step_time_{name}": _over_seeds(times[:, k]) for name, times in steps.items()},
             "flow_step_time_error": flow_error[k],
             "sgd_step_time_error": sgd_error[k],
             "sgd_step_time_error_uncorrected": plain_error[k],
@@ -240,7 +270,7 @@ def _summary(
         {
             "concepts_learned": learned,
             "first_modes": first,
-            "largest_sgd_step_time_error_of_first_modes": sgd_error[:first].max(),
+            "largest_sgd_step_time_error_of_first_modes": _largest(sgd_error[:first]),
             "subspace_overlap_of_first_modes": np.mean(
                 [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
             ),
@@ -260,8 +290,18 @@ def _mean_of(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _mean_sd(times: np.ndarray) -> tuple[float, float]:
-    return float(times.mean()), float(times.std(ddof=1)) if len(times) > 1 else 0.0
+def _largest(values: np.ndarray) -> float:
+    """Return the largest of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else float("nan")
+
+
+def _over_seeds(times: np.ndarray) -> dict[str, float]:
+    """Return mean and standard deviation over the seeds that got there, and how many did."""
+    known = times[np.isfinite(times)]
+    mean = float(known.mean()) if known.size else float("nan")
+    deviation = float(known.std(ddof=1)) if known.size > 1 else 0.0
+    return {**_moments(mean, deviation), "seeds": known.size}
 
 
 def _moments(mean: float, deviation: float) -> dict[str, float]:

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given == ["--version"]:
         print(f"w2vflow {__version__}")
         return
-    if given[:1] == ["run"] and given[1:2] not in (["experiment"], ["ablation"], ["--help"], ["-h"]):
+    if given[:1] == ["run"] and given[1:2] not in (["experiment"], ["ablation"]):
         given.insert(1, "experiment")
     # Without the place in the source that a warning comes from: its message says what to do.
     warnings.formatwarning = lambda message, *_: f"w2vflow: {message}\n"
@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(141) from None
     except (ValueError, OSError, ImportError) as error:
         print(f"w2vflow: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except OverflowError as error:
+        print(f"w2vflow: a number that was given is too large ({error})", file=sys.stderr)
         raise SystemExit(2) from error
     except RuntimeError as error:
         print(f"w2vflow: {error}", file=sys.stderr)
@@ -106,4 +109,5 @@ def _parsed(arguments: list[str]) -> Any:
     if file is not None:
         # The demo is an experiment too, so that what it leaves behind is rerun by either.
         settings["default"] = from_file(command, "run experiment" if name == "demo" else name, file)
-    return tyro.cli(command, prog=f"w2vflow {name}", args=arguments[words:], **settings)
+    shown = "run" if name == "run experiment" else name
+    return tyro.cli(command, prog=f"w2vflow {shown}", args=arguments[words:], **settings)

@@ -42,8 +42,9 @@ class Count:
     """Whether other words leave before or after windows are laid."""
     min_document_words: int = 0
     """Leave out documents with fewer words."""
-    tokens: str = "latin"
-    """latin (a-z of the lower-cased text), unicode (letters of any script), or a regular expression."""
+    tokens: str = "auto"
+    """auto (latin; unicode where the text has other letters), latin (a-z of the lower-cased text), unicode
+    (letters of any script), or a regular expression."""
     subsampling: Literal["none", "expected", "sampled"] = "none"
     """Thin out frequent words: not, in expectation, or by chance."""
     subsample_threshold: float = 1e-4
@@ -51,7 +52,7 @@ class Count:
     seed: int = 0
     """Of sampled subsampling."""
     reader: Reader = "auto"
-    """How files split into documents; auto looks into them, and takes lines of plain text for such."""
+    """How files split into documents; auto looks into them: lines, or paragraphs of wrapped lines."""
     column: str | None = None
     """Of Parquet files and datasets."""
     bad_utf8: Literal["replace", "error"] = "replace"

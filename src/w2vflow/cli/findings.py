@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from w2vflow.checks import argument_error
 from w2vflow.cli.console import Console, number, on_terminal, use_float64
 from w2vflow.experiment import Experiment
@@ -10,31 +12,33 @@ from w2vflow.experiment import Experiment
 if TYPE_CHECKING:
     from w2vflow.run import Run
 
-__all__ = ["run_and_show", "source_name"]
+__all__ = ["check_film", "run_and_show", "source_name"]
+
+# What names of texts and counts end in.
+_ENDINGS = tuple(
+    f".{kind}"
+    for kind in ("txt", "md", "rst", "tex", "gz", "bz2", "xz", "zst", "zip", "npz", "xml", "parquet", "text")
+)
 
 
 def source_name(source: str) -> str:
     """Return what to call a run: its source without folder and ending.
 
     Example:
-        >>> [source_name(path) for path in ("texts/my-text.txt.gz", "runs/my-text/counts.npz", "counts.npz")]
-        ['my-text', 'my-text', 'counts']
+        >>> [source_name(path) for path in ("my-text.txt.gz", "runs/my-text/counts.npz", "Dr. Moreau.txt")]
+        ['my-text', 'my-text', 'Dr. Moreau']
     """
     path = Path(source)
     # Where counts.npz lies in the folder of a run, that name says more.
-    parts = ((path.parent.name if path.name == "counts.npz" else "") or path.name).split(".")
-    plain = "".join(c for c in parts[0] or parts[-1] if c.isalnum() or c in "-_ ")
-    return plain.strip("-_ ") or "text"
+    name = (path.parent.name if path.name == "counts.npz" else "") or path.name
+    while name.lower().endswith(_ENDINGS):
+        name = name.rpartition(".")[0]
+    plain = "".join(c for c in name if c.isalnum() or c in "-_. ")
+    return plain.strip("-_. ") or "text"
 
 
-def run_and_show(experiment: Experiment, folder: Path, console: Console, *, film: bool) -> None:
-    """Run an experiment, write its files into a folder and print what was found.
-
-    Args:
-        experiment: the settings.
-        folder: for the results.
-        console: where stages and results go.
-        film: also write the film of the cloud.
+def check_film(experiment: Experiment, film: bool) -> None:
+    """Raise where a film is asked for of nothing.
 
     Raises:
         ValueError: a film without positions of words along two concepts.
@@ -42,11 +46,33 @@ def run_and_show(experiment: Experiment, folder: Path, console: Console, *, film
     if film and (experiment.cloud_words == 0 or experiment.dim < 2):
         got = f"`cloud_words` {experiment.cloud_words} and `dim` {experiment.dim}"
         raise argument_error("film", "asked for with `cloud_words` above 0 and `dim` of 2 or more", got)
+
+
+def run_and_show(
+    experiment: Experiment, folder: Path, console: Console, *, film: bool, counted: Path | None = None
+) -> None:
+    """Run an experiment, write its files into a folder and print what was found.
+
+    Args:
+        experiment: the settings.
+        folder: for the results.
+        console: where stages and results go.
+        film: also write the film of the cloud.
+        counted: where the counts are until the run is whole; then they go to where its settings say.
+
+    Raises:
+        ValueError: a film without positions of words along two concepts.
+    """
+    check_film(experiment, film)
     use_float64()
+    from w2vflow.corpus.catalog import load_statistics
     from w2vflow.run import run_experiment
 
-    run = run_experiment(experiment, log=console, progress=on_terminal())
+    stats = None if counted is None else load_statistics(str(counted))
+    run = run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")
+    if counted is not None:
+        counted.replace(experiment.statistics)
     from w2vflow.archive import write_run
     from w2vflow.figures import draw_run
 
@@ -79,17 +105,17 @@ def run_and_show(experiment: Experiment, folder: Path, console: Console, *, film
 
 def _table(run: "Run") -> list[str]:
     """Return the table of concepts, times in units of the first predicted step."""
-    unit = float(run.comparison.step_times["theory"][:, 0].mean())
+    unit, seeds = float(np.nanmean(run.comparison.step_times["theory"][:, 0])), run.experiment.seeds
     lines = [
-        f"Step times in units of t_1 = {unit:.5g}: "
-        f"mean (standard deviation over {run.experiment.seeds} seeds).",
+        f"Step times in units of t_1 = {unit:.5g}: mean (standard deviation over {seeds} seeds).",
         "",
         "concept  lambda   predicted      flow           predicted      SGD            SGD     overlap",
         "                  for the flow                  for SGD                       error",
     ]
     for row in run.summary["concepts"]:
         cells = [
-            _cell(row[f"step_time_{source}"], unit) for source in ("theory", "flow", "theory-discrete", "sgd")
+            _cell(row[f"step_time_{source}"], unit, seeds)
+            for source in ("theory", "flow", "theory-discrete", "sgd")
         ]
         error = row["sgd_step_time_error"]
         lines.append(
@@ -102,11 +128,12 @@ def _table(run: "Run") -> list[str]:
     return lines
 
 
-def _cell(moments: dict[str, float | None], unit: float) -> str:
-    mean, deviation = moments["mean"], moments["standard_deviation"]
-    if mean is None or deviation is None:
+def _cell(moments: dict[str, float | None], unit: float, seeds: int) -> str:
+    mean, deviation, learned = (moments[name] for name in ("mean", "standard_deviation", "seeds"))
+    if mean is None or deviation is None or learned is None:
         return "not reached"
-    return f"{mean / unit:.3f} ({deviation / unit:.3f})"
+    spread = f"{deviation / unit:.3f}" if learned == seeds else f"{learned} of {seeds}"
+    return f"{mean / unit:.3f} ({spread})"
 
 
 def _verdict(run: "Run") -> list[str]:

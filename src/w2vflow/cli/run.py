@@ -3,15 +3,15 @@
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from w2vflow.checks import argument_error
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import Console, OptionalPath, Settings, one_line
-from w2vflow.cli.findings import run_and_show, source_name
-from w2vflow.cli.texts import Reader, Weighting, count_text, document_reader, found_texts
+from w2vflow.cli.findings import check_film, run_and_show, source_name
+from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
 from w2vflow.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ _COUNTED = 10_000
 class Counting:
     """How a text is counted; of a file of counts nothing of this applies."""
 
-    tokens: str = "latin"
-    """latin (a-z of the lower-cased text), unicode (letters of any script), or a regular expression."""
+    tokens: str = "auto"
+    """auto (latin; unicode where the text has other letters), latin (a-z of the lower-cased text), unicode
+    (letters of any script), or a regular expression."""
     window: int = 16
     """Largest distance of a pair, in words."""
     weighting: Weighting = "linear"
@@ -53,6 +54,8 @@ class RunExperiment:
     The folder holds config.json, which reruns it to the same numbers, and summary.json with every number:
 
         w2vflow run --config runs/mine/config.json --out runs/again
+
+    `w2vflow run ablation --help` tells of a study: each approximation of the theory lifted alone.
     """
 
     source: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="SOURCE ...")]] = ()
@@ -75,22 +78,45 @@ class RunExperiment:
             return console.plan(self._plan(counted), out)
         from w2vflow.corpus.catalog import open_statistics
 
+        check_film(self.experiment, self.film)
         if counted:
             texts = found_texts(self.source, self.counting.reader, fetching=True)
-            folder = console.folder(out)
-            counts = str(self._count(texts, folder / "counts.npz", console))
-        else:
-            counts = self.source[0] if self.source else self.experiment.statistics
-            # Before anything is left behind: are there such counts?
-            open_statistics(counts)
-            folder = console.folder(out)
+            return self._run_text(texts, out, console)
+        counts = self.source[0] if self.source else self.experiment.statistics
+        # Before anything is left behind: are there such counts?
+        open_statistics(counts)
         experiment = replace(self.experiment, statistics=counts)
-        run_and_show(experiment, folder, console, film=self.film)
+        run_and_show(experiment, console.folder(out), console, film=self.film)
+
+    def _run_text(self, texts: list[str], out: Path, console: Console) -> None:
+        """Count, then run; what an earlier run left in the folder stays until the new one is whole."""
+        folder, there = console.folder(out), out / "counts-new.npz"
+        experiment = replace(self.experiment, statistics=str(folder / "counts.npz"))
+        try:
+            console("counts of the text")
+            size = max(_COUNTED, experiment.vocab_size)
+            count_text(texts, there, console, vocab_size=size, **asdict(self.counting))
+            run_and_show(experiment, folder, console, film=self.film, counted=there)
+        except ValueError:
+            # Of bad input nothing is left behind; a count that was interrupted goes on.
+            shutil.rmtree(f"{there}.work", ignore_errors=True)
+            raise
+        finally:
+            there.unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def _is_text(self) -> bool:
         """Return whether the source is text, still to be counted."""
         from w2vflow.corpus.catalog import bundled_names
 
+        if not self.source and self.output.config is None and self.experiment == Experiment():
+            raise argument_error(
+                "source",
+                "a text, or counts",
+                "none",
+                "`w2vflow demo` takes counts of Wikipedia that come along.",
+            )
         known = [path for path in self.source if path in bundled_names() or path.endswith(".npz")]
         if known and len(self.source) > 1:
             raise argument_error(
@@ -117,21 +143,6 @@ class RunExperiment:
             run.seconds + count.seconds,
             (*count.notes, *run.notes),
         )
-
-    def _count(self, texts: list[str], out: Path, console: Console) -> Path:
-        console("counts of the text")
-        settings: dict[str, Any] = asdict(self.counting)
-        if settings["reader"] == "auto":
-            settings["reader"] = document_reader(texts)
-            if settings["reader"] != "auto":
-                console("lines are wrapped: a document is what stands between blank lines")
-        try:
-            count_text(texts, out, console, vocab_size=max(_COUNTED, self.experiment.vocab_size), **settings)
-        except ValueError:
-            # Of bad input nothing is left behind; a count that was interrupted goes on.
-            shutil.rmtree(f"{out}.work", ignore_errors=True)
-            raise
-        return out
 
 
 @dataclass(frozen=True)

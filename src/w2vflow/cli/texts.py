@@ -9,13 +9,14 @@ from typing import Any, Literal
 from w2vflow.checks import argument_error
 from w2vflow.cli.console import Console, on_terminal
 
-__all__ = ["Reader", "Weighting", "count_text", "document_reader", "found_texts"]
+__all__ = ["Reader", "Weighting", "count_text", "document_reader", "found_texts", "text_tokens"]
 
 Reader = Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"]
 Weighting = Literal["linear", "harmonic", "flat"]
 
-# Bytes of a text that are looked at, and the longest line that an editor or a printer wraps at.
-_HEAD, _WRAPPED = 2**16, 100
+# Files that are looked into and bytes of each, the longest line that an editor or a printer wraps at, and the
+# share of letters beyond a to z from which a text is no longer taken for one of these alone.
+_FILES, _HEAD, _WRAPPED, _FOREIGN = 20, 2**16, 100, 0.02
 
 
 def found_texts(paths: Sequence[str], reader: Reader, *, fetching: bool) -> list[str]:
@@ -58,23 +59,47 @@ def document_reader(paths: Sequence[str]) -> Reader:
     A book or an article has lines as long as a page is wide, and a window of 16 words should not end with
     them. In all other text `auto` takes a line for a document.
     """
-    for path in map(Path, paths):
-        if path.suffix not in ("", ".txt", ".md", ".rst", ".tex") or not path.is_file():
-            return "auto"
-        with path.open("rb") as file:
-            lines = file.read(_HEAD).split(b"\n")
-        text = [line for line in lines if line.strip()]
-        # Of paragraphs some have more than one line, and a page of them has several.
-        breaks = sum(not line.strip() for line in lines[1:-1])
-        if not text or text[0].startswith(b"<") or not 0 < breaks < len(text):
-            return "auto"
-        if sum(len(line) <= _WRAPPED for line in text) < 0.9 * len(text):
-            return "auto"
-    return "paragraphs"
+    heads = _heads(paths)
+    return "paragraphs" if heads and all(map(_is_wrapped, heads)) else "auto"
+
+
+def text_tokens(paths: Sequence[str]) -> str:
+    """Return how text is cut into words: `latin`, or `unicode` where it has other letters than a to z."""
+    letters = [letter for head in _heads(paths) for letter in head if letter.isalpha()]
+    other = sum(not letter.isascii() for letter in letters)
+    return "unicode" if other > _FOREIGN * len(letters) else "latin"
+
+
+def _heads(paths: Sequence[str]) -> list[str]:
+    """Return the beginnings of the first files of plain text, none of which is empty."""
+    from w2vflow.corpus.readers import expand_paths, opening
+
+    if any(path == "-" for path in paths):
+        return []
+    try:
+        files = expand_paths(paths)[:_FILES]
+    except FileNotFoundError:  # a name of a dataset
+        return []
+    texts = (
+        opening(file, _HEAD).decode("utf-8", "ignore") for file in files if not file.endswith(".parquet")
+    )
+    return [text for text in texts if text.strip()]
+
+
+def _is_wrapped(text: str) -> bool:
+    lines = text.split("\n")
+    full = [line for line in lines if line.strip()]
+    # Of paragraphs some have more than one line, and a page of them has several.
+    breaks = sum(not line.strip() for line in lines[1:-1])
+    if full[0].startswith("<") or not 0 < breaks < len(full):
+        return False
+    return sum(len(line) <= _WRAPPED for line in full) >= 0.9 * len(full)
 
 
 def count_text(paths: Sequence[str], out: Path, console: Console, **settings: Any) -> None:
     """Count a text into a file; words that stand in no window with another are left out, and named.
+
+    What `tokens` and `reader` leave to `auto` is seen from the text, and said.
 
     Args:
         paths: text.
@@ -88,6 +113,13 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
     from w2vflow.corpus.cooccurrence import count_to_file
     from w2vflow.countfile import LonelyWordsError
 
+    if settings["reader"] == "auto" and document_reader(paths) != "auto":
+        settings["reader"] = document_reader(paths)
+        console("lines are wrapped: a document is what stands between blank lines")
+    if settings["tokens"] == "auto":
+        settings["tokens"] = text_tokens(paths) if settings["reader"] != "dataset" else "latin"
+        if settings["tokens"] != "latin":
+            console("letters beyond a to z: words are of letters of any script")
     try:
         count_to_file(paths, out, progress=on_terminal(), **settings)
     except LonelyWordsError as error:

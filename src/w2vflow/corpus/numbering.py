@@ -84,6 +84,6 @@ def number_corpus(
             "paths",
             f"text with words in documents of at least {rule.min_document_words} words",
             "none",
-            "Check the path, the reader, `tokens` and `min_document_words`.",
+            "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script.",
         )
     return found

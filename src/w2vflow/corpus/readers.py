@@ -20,7 +20,7 @@ from w2vflow.checks import argument_error
 from w2vflow.corpus.columns import read_dataset, read_parquet
 from w2vflow.corpus.dumps import read_dump
 
-__all__ = ["READERS", "Block", "PathLike", "expand_paths", "read_blocks", "read_documents"]
+__all__ = ["READERS", "Block", "PathLike", "expand_paths", "opening", "read_blocks", "read_documents"]
 
 PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
@@ -127,6 +127,15 @@ def expand_paths(paths: Iterable[PathLike]) -> list[str]:
             raise FileNotFoundError(f"There is no text file {given}.")
         found += inside
     return found
+
+
+def opening(path: PathLike, size: int) -> bytes:
+    """Return the first bytes of a file, unpacked; none of an archive that is damaged."""
+    try:
+        with _open(str(path)) as stream:
+            return stream.read(size)
+    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, OSError, _zstd_error()):
+        return b""
 
 
 def _open(path: str) -> io.BufferedIOBase:

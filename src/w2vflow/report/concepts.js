@@ -4,12 +4,12 @@ function tableColumns() {
   const columns = [
     { title: "#", value: (k) => k + 1, show: (k) => String(k + 1) },
     { title: "Concept", value: (k) => data.concepts[k].name, show: (k) => data.concepts[k].name, text: true },
-    { title: "λ", value: (k) => data.concepts[k].eigenvalue, show: (k) => digits(data.concepts[k].eigenvalue) },
+    { title: "λ", value: (k) => data.concepts[k].eigenvalue, show: (k) => column(data.concepts[k].eigenvalue) },
   ];
   for (const [source, steps] of Object.entries(data.steps)) {
     const theory = source.startsWith("theory");
     const title = theory ? (source === "theory" ? "Predicted" : "+ step size") : nameOf(source);
-    columns.push({ title, value: (k) => steps.mean[k], show: (k) => digits(steps.mean[k], 4), spread: theory ? null : (k) => spreadOf(steps, k) });
+    columns.push({ title, value: (k) => steps.mean[k], show: (k) => column(steps.mean[k]), spread: theory ? null : (k) => spreadOf(steps, k) });
     if (steps.error) {
       columns.push({
         title: `${nameOf(source)} error`, value: (k) => steps.error[k],

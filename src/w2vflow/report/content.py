@@ -77,7 +77,8 @@ def _curves(traj: Trajectory, some: np.ndarray, modes: int) -> dict[str, Any]:
     squares = np.swapaxes(squares, -1, -2)
     return {
         "seeds": traj.seeds or 1,
-        "loss": _numbers(loss[:_CURVES]),
+        # In which small steps stand on a large sum.
+        "loss": _numbers(loss[:_CURVES], digits=8),
         "squares": _numbers(squares[:_CURVES]),
     }
 
@@ -146,10 +147,10 @@ def _thinned(number: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
 
 
-def _numbers(values: np.ndarray) -> Any:
-    """Return numbers of five digits as nested lists."""
-    return [_numbers(row) for row in values] if np.ndim(values) else _number(values)
+def _numbers(values: np.ndarray, digits: int = 5) -> Any:
+    """Return numbers of so many digits as nested lists."""
+    return [_numbers(row, digits) for row in values] if np.ndim(values) else _number(values, digits)
 
 
-def _number(value: Any) -> float | None:
-    return float(f"{value:.5g}") if np.isfinite(value) else None
+def _number(value: Any, digits: int = 5) -> float | None:
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None

@@ -35,18 +35,18 @@ function sourcesShown() {
   return [...state.curves].sort((a, b) => rank(a) - rank(b));
 }
 
-function thinLines(x, y) {
-  const line = { color: colour("line"), width: 1 };
+function thinLines(x, y, ink = colour("line")) {
+  const line = { color: ink, width: 1 };
   return { type: "scatter", mode: "lines", x, y, line, connectgaps: false, hoverinfo: "skip", showlegend: false };
 }
 
 function uprightLines(top) {
   const times = stepTimes.filter(known);
-  return thinLines(times.flatMap((t) => [t, t, null]), times.flatMap(() => [top[0], top[1], null]));
+  return { ...thinLines(times.flatMap((t) => [t, t, null]), times.flatMap(() => [top[0], top[1], null]), colour("soft")), opacity: 0.55 };
 }
 
 function timeAxis(more) {
-  return plotAxis({ range: [firstTime, lastTime], showline: true, ...more });
+  return plotAxis({ range: [firstTime, lastTime], showline: true, showgrid: false, ...more });
 }
 
 function drawStaircase() {
@@ -66,7 +66,7 @@ function drawStaircase() {
     traces.push({ type: "scatter", mode: "lines", x: data.ts, y: curve, line, opacity: 0.7, hoverinfo: "skip" });
   }
   Plotly.react("staircase", traces, plotLayout({
-    margin: { l: 52, r: 8, t: 6, b: 22 },
+    margin: { l: 66, r: 8, t: 6, b: 22 },
     hovermode: "closest", hoverdistance: -1,
     xaxis: timeAxis({ showticklabels: true }),
     yaxis: plotAxis({ title: { text: "s²" }, range: [0, most] }),
@@ -83,7 +83,7 @@ function drawLoss() {
   const margin = 0.06 * (high - low || 1);
   const range = [low - margin, high + margin];
   Plotly.react("loss", [uprightLines(range), ...drawn], plotLayout({
-    margin: { l: 52, r: 8, t: 4, b: 36 },
+    margin: { l: 66, r: 8, t: 4, b: 36 },
     hovermode: "closest", hoverdistance: -1,
     xaxis: timeAxis({ title: { text: "time t", standoff: 4 } }),
     yaxis: plotAxis({ title: { text: "loss" }, range, nticks: 4 }),

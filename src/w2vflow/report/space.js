@@ -188,10 +188,18 @@ function startSpace({ draw, choose, describe }) {
     moveCamera(0, 0, Math.exp(-0.0015 * event.deltaY));
     draw();
   });
-  canvas.addEventListener("dblclick", () => {
+  const asAtFirst = () => {
     Object.assign(camera, SEEN_AT_FIRST);
     draw();
-  });
+  };
+  canvas.addEventListener("dblclick", asAtFirst);
+  byId("as-at-first").addEventListener("click", asAtFirst);
+  for (const [id, zoom] of [["nearer", 1.3], ["farther", 1 / 1.3]]) {
+    byId(id).addEventListener("click", () => {
+      moveCamera(0, 0, zoom);
+      draw();
+    });
+  }
   canvas.addEventListener("keydown", (event) => {
     if (!(event.key in KEYS)) return;
     event.preventDefault();

@@ -1,16 +1,16 @@
 // The page as a whole.
 
 function summary() {
-  const parts = [`${data.vocabulary.toLocaleString("en")} words in ${data.dim} dimensions`];
+  const parts = [`${data.vocabulary.toLocaleString("en")} words in ${data.dim} dimension${data.dim === 1 ? "" : "s"}`];
   for (const source of measuredSources()) {
-    const { mean, error, seeds } = data.steps[source];
+    const { learned: by, error, seeds } = data.steps[source];
     const errors = error.filter(known).sort((a, b) => a - b);
-    const learned = mean.filter(known).length;
+    const learned = by.filter((number) => number === seeds).length;
     const median = errors[Math.floor((errors.length - 1) / 2)];
     const off = median < 0.01 ? "less than 0.01" : digits(median, 2);
     const spread = errors.length ? `, typically ${off}% from the predicted time` : "";
     const runs = seeds > 1 ? ` of ${seeds} seeds` : "";
-    parts.push(`${nameOf(source)}${runs} learns ${learned} of ${data.concepts.length} concepts${spread}`);
+    parts.push(`${nameOf(source)}${runs} learns ${learned} of ${data.concepts.length} concept${data.concepts.length === 1 ? "" : "s"}${spread}`);
   }
   return `${parts.join(" · ")}.`;
 }

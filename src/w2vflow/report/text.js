@@ -27,6 +27,11 @@ function digits(value, number = 4) {
   return String(Number(value.toPrecision(number)));
 }
 
+// With all its digits, so that a column of them lines up.
+function column(value, number = 4) {
+  return known(value) && Math.abs(value) < 10 ** number && Math.abs(value) >= 1e-4 ? value.toPrecision(number) : digits(value, number);
+}
+
 const NAMES = {
   theory: "Theory",
   "theory-discrete": "Theory with step size",
