@@ -197,13 +197,15 @@ def _times(
 ) -> np.ndarray:
     """Return the observed times: whole steps, evenly spread to a little beyond the last predicted step.
 
-    To `horizon` times the mean over seeds; further where one of these seeds, at this rate, comes later yet.
+    To `horizon` times the mean over seeds; where some concept of one of these seeds is not half there by
+    then, at this rate, beyond its own predicted step.
     """
     with _law_as_a_guide():
         mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
         own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
     end = experiment.horizon * float(mean.max())
-    if experiment.horizon >= 1:
+    last = predict(problem, W0, [end], spectrum=basis, learning_rate=rate).singular_values[..., -1, :]
+    if experiment.horizon >= 1 and (last**2 < 0.55 * basis.eigenvalues[: experiment.dim]).any():
         end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(own, initial=0.0)))
     between = max(1, round(end / rate / experiment.observations))
     return np.arange(experiment.observations + 1) * between * rate
