@@ -17,7 +17,7 @@ def test_plan_counts_files_and_tokens(tmp_path):
     random_text(tmp_path / "a.txt", 100, seed=0)
     tokens = len((tmp_path / "a.txt").read_text().split())
     plan = plan_count([tmp_path], "auto", 1000, 5, 2, speed=SPEED)
-    assert plan.notes[0].startswith("1 files, about ")
+    assert plan.notes[0].startswith("1 file, about ")
     # Words of this text are shorter than those of a language, of 6.3 bytes with the space.
     text = (tmp_path / "a.txt").stat().st_size
     assert plan.operations == pytest.approx(text / 6.3 * 5 + text)

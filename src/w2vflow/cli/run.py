@@ -125,16 +125,20 @@ class RunExperiment:
         return bool(self.source) and not known
 
     def _plan(self, counted: bool) -> "Plan":
-        from w2vflow.corpus.plan import plan_count
+        from w2vflow.corpus.plan import plan_count, text_bytes
         from w2vflow.forecast import plan_experiment
         from w2vflow.resources import Plan
 
         if not counted:
             counts = self.source[0] if self.source else self.experiment.statistics
             return plan_experiment(replace(self.experiment, statistics=counts))
-        # Of a text no more is known than how many words it may have.
-        run = plan_experiment(self.experiment, vocab_size=self.experiment.vocab_size)
         texts = found_texts(self.source, self.counting.reader, fetching=False)
+        # Of a text no more is known than how many words it may have, of some five letters with their space.
+        bytes_known = text_bytes([*texts], self.counting.reader)
+        most = self.experiment.vocab_size
+        if bytes_known:
+            most = min(most, max(self.experiment.dim, int(bytes_known / (5 * self.counting.min_count))))
+        run = plan_experiment(self.experiment, vocab_size=most)
         count = plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
         return Plan(
             max(run.memory, count.memory),

@@ -57,6 +57,8 @@ class Concepts:
         ):
             if value < 1:
                 raise argument_error(name, "at least 1", value)
+        if self.out is not None and self.out.suffix not in (".nc", ".zarr"):
+            raise argument_error("out", "a file name ending in .nc, or .zarr", self.out)
         if self.output.dry_run:
             return console.plan(self._plan(), Path() if self.out is None else self.out.parent)
         if self.out is not None:

@@ -75,8 +75,9 @@ def plan_count(
     seconds = ((text / 45e6 + met / 150e6) / cores + pairs / 15e6) * _NUMBERS / speed.rows
     work, file = tokens * 4.5 + pairs * 12, pairs * 1.2
     notes = [
-        f"{len(files)} files, about {readable_bytes(text)} of text, {tokens / 1e6:,.1f} million tokens",
-        f"about {pairs / 1e6:,.1f} million different pairs of {size:,} words",
+        f"{len(files)} {'file' if len(files) == 1 else 'files'}, about {readable_bytes(text)} of text, "
+        f"{_readable(tokens)} tokens",
+        f"about {_readable(pairs)} different pairs of {size:,} words",
         f"disk: {readable_bytes(work)} for the work folder, which is removed at the end, "
         f"{readable_bytes(file)} for the statistics",
         f"operations: additions of integers; time: on {cores} cores",
@@ -95,3 +96,7 @@ def text_bytes(paths: list[PathLike], reader: str) -> int | None:
     if any(file == "-" or file.endswith(_PACKED) for file in files):
         return None
     return sum(Path(file).stat().st_size for file in files)
+
+
+def _readable(number: float) -> str:
+    return f"{number / 1e6:,.1f} million" if number >= 1e5 else f"{number:,.0f}"
