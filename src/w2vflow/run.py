@@ -202,10 +202,11 @@ def _times(
     """
     with _law_as_a_guide():
         mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
-        own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
     end = experiment.horizon * float(mean.max())
     last = predict(problem, W0, [end], spectrum=basis, learning_rate=rate).singular_values[..., -1, :]
     if experiment.horizon >= 1 and (last**2 < 0.55 * basis.eigenvalues[: experiment.dim]).any():
+        with _law_as_a_guide():
+            own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
         end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(own, initial=0.0)))
     between = max(1, round(end / rate / experiment.observations))
     return np.arange(experiment.observations + 1) * between * rate

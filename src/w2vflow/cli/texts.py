@@ -113,9 +113,10 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
     from w2vflow.corpus.cooccurrence import count_to_file
     from w2vflow.countfile import LonelyWordsError
 
-    if settings["reader"] == "auto" and document_reader(paths) != "auto":
+    if settings["reader"] == "auto":
         settings["reader"] = document_reader(paths)
-        console("lines are wrapped: a document is what stands between blank lines")
+        if settings["reader"] != "auto":
+            console("lines are wrapped: a document is what stands between blank lines")
     if settings["tokens"] == "auto":
         settings["tokens"] = text_tokens(paths) if settings["reader"] != "dataset" else "latin"
         if settings["tokens"] != "latin":
