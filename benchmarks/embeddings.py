@@ -26,7 +26,7 @@ import numpy as np
 import optax
 
 import w2vflow as wf
-from w2vflow.storage import write_json, write_text
+from w2vflow.support.atomic_files import write_json, write_text
 
 HERE = Path(__file__).parent
 

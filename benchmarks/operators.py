@@ -18,7 +18,7 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.csr import csr_matmul, csr_matmul_in_chunks
-from w2vflow.resources import available_memory
+from w2vflow.support.machine import available_memory
 
 jax.config.update("jax_enable_x64", True)
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.display import html_table, line_sketch
+from w2vflow.support.display import html_table, line_sketch
 
 
 class Tags(HTMLParser):

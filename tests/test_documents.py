@@ -178,7 +178,7 @@ def test_counts_that_would_overflow_are_refused():
 
 
 def test_sums_that_do_not_fit_are_refused(monkeypatch):
-    monkeypatch.setattr("w2vflow.resources.available_memory", lambda: 1000)
+    monkeypatch.setattr("w2vflow.support.machine.available_memory", lambda: 1000)
     text, ones = random_text(), np.ones((6, 2))
     with pytest.raises(ValueError, match=r"2 x 2 sums of 40 documents fits into memory"):
         document_sums(text, np.ones((6, 6)), ones, ones, np.eye(2))

@@ -132,7 +132,7 @@ def test_arguments():
 
 
 def test_a_vocabulary_too_large_for_the_memory(monkeypatch):
-    monkeypatch.setattr("w2vflow.resources.available_memory", lambda: 1000)
+    monkeypatch.setattr("w2vflow.support.machine.available_memory", lambda: 1000)
     with pytest.raises(
         ValueError, match="a matrix of 20 x 20 float32 numbers, and a copy of it, fits into memory"
     ):

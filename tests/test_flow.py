@@ -12,7 +12,7 @@ from systems import quartic_gradient
 
 import w2vflow as wf
 import w2vflow.flow
-from w2vflow.checkpoint import Checkpoint
+from w2vflow.support.checkpoint import Checkpoint
 
 
 def horizon(problem, basis, dim, scale):

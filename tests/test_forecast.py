@@ -10,10 +10,11 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import alternating, krylov, resources
+from w2vflow import alternating, krylov
 from w2vflow.experiment import Ablation, Experiment
 from w2vflow.forecast import plan_ablation, plan_embed, plan_experiment, plan_spectrum
-from w2vflow.resources import Plan, Speed, available_disk, measure_speed, readable_bytes
+from w2vflow.support import machine as resources
+from w2vflow.support.machine import Plan, Speed, available_disk, measure_speed, readable_bytes
 
 SPEED = Speed(products=1e11, rows=1e9, turns=1.6e7, cores=2)
 

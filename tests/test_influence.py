@@ -313,7 +313,7 @@ def test_texts_that_were_not_counted_are_refused(small, text, of_text):
 
 
 def test_matrices_that_do_not_fit_are_refused(of_text, text, monkeypatch):
-    monkeypatch.setattr("w2vflow.resources.available_memory", lambda: 1000)
+    monkeypatch.setattr("w2vflow.support.machine.available_memory", lambda: 1000)
     problem, spectrum = of_text
     with pytest.raises(ValueError, match="a matrix of 14 x 14 pairs fits into memory"):
         pmi_influence(problem, spectrum, 0)

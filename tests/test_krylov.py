@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from w2vflow.checkpoint import Checkpoint, load_arrays, remove_arrays, save_arrays
 from w2vflow.krylov import algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
+from w2vflow.support.checkpoint import Checkpoint, load_arrays, remove_arrays, save_arrays
 
 
 def known_matrix(size=700, dtype=np.float64):
@@ -176,7 +176,7 @@ def test_run_goes_on_after_a_kill_to_the_same_bits(tmp_path, at):
 @pytest.mark.parametrize("step", ["array", "manifest", "delete"])
 def test_kill_within_a_save_leaves_the_older_or_the_newer_state(tmp_path, step, monkeypatch):
     """Every step of a save fails once, leaving the folder as a kill would."""
-    from w2vflow import checkpoint
+    from w2vflow.support import checkpoint
 
     matrix, _ = known_matrix()
     save, calls = checkpoint.save_arrays, []

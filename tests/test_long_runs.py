@@ -19,9 +19,9 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import checkpoint as checkpoints
 from w2vflow.sgd import record
 from w2vflow.sgd.descent import run_gd
+from w2vflow.support import checkpoint as checkpoints
 
 STEPS, RATE = 300, 0.002
 RUN = {"dim": 3, "scale": 0.3, "learning_rate": RATE, "batch_size": 256, "sampler": "balanced"}

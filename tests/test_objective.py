@@ -13,9 +13,9 @@ from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow import problem as problem_module
-from w2vflow.layout import PRECISION
 from w2vflow.losses import as_loss
 from w2vflow.objective import BlockedObjective, FactoredObjective
+from w2vflow.support.sharding import PRECISION
 
 LOSSES = ["quartic", "logistic", "taylor(2)", "taylor(4)", "taylor(6)"]
 WEIGHTINGS = {

@@ -8,7 +8,7 @@ from test_counting import random_text
 
 from w2vflow.corpus import shards
 from w2vflow.corpus.plan import plan_count
-from w2vflow.resources import Speed
+from w2vflow.support.machine import Speed
 
 SPEED = Speed(products=1e11, rows=1e9, turns=1e7, cores=2)
 

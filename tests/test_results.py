@@ -17,9 +17,9 @@ from w2vflow.archive import write_run
 from w2vflow.cloud import Cloud
 from w2vflow.experiment import Experiment
 from w2vflow.loading import load
-from w2vflow.netcdf import dataset_kind, read_dataset, write_dataset
 from w2vflow.run import Run
-from w2vflow.storage import atomic_folder
+from w2vflow.support.atomic_files import atomic_folder
+from w2vflow.support.dataset_files import dataset_kind, read_dataset, write_dataset
 from w2vflow.trajectory import AXES
 
 # What HDF5 can hold as text: all but NUL and lone surrogates.

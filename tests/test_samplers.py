@@ -314,7 +314,7 @@ def test_bad_problems(monkeypatch):
             ValueError, match="`problem` must be made from statistics, from which pairs are drawn"
         ):
             build.of(from_matrix)
-    monkeypatch.setattr("w2vflow.resources.available_memory", lambda: 100)
+    monkeypatch.setattr("w2vflow.support.machine.available_memory", lambda: 100)
     with pytest.raises(ValueError, match="`problem` must be such that the table of pairs of 8 words fits"):
         SAMPLERS["blocks"].of(posed())
     with pytest.raises(ValueError, match=r"`size` must be below 2\^31, but got 2147483648"):

@@ -214,7 +214,7 @@ def test_operator_that_is_not_symmetric_is_refused(size):
 
 def test_basis_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
 
-    from w2vflow import resources
+    from w2vflow.support import machine as resources
 
     problem, _ = spread_problem()
     monkeypatch.setattr(resources, "available_memory", lambda: 100_000)

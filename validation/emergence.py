@@ -35,7 +35,7 @@ from w2vflow.semantics.emergence import (
 )
 from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts, rate_relations
 from w2vflow.semantics.questions import read_pairs
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
 
 SCALE, SEED = 1e-2, 0
 QUESTIONS = Path(os.environ.get("W2VFLOW_TEST_DATA", ".")) / "eval" / "questions-words.txt"

@@ -24,7 +24,7 @@ from table import read_options
 from w2vflow.corpus.plan import plan_count
 from w2vflow.experiment import Ablation, Experiment
 from w2vflow.forecast import plan_ablation, plan_embed, plan_experiment, plan_spectrum
-from w2vflow.resources import Plan, readable_bytes
+from w2vflow.support.machine import Plan, readable_bytes
 
 BUNDLED = "enwiki15k-v3000"
 PAIRS = 4_223_234

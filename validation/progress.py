@@ -22,7 +22,7 @@ from w2vflow.plotting.progress import COLOURS, plot_progress, plot_strengths
 from w2vflow.plotting.style import Axes, new_figure
 from w2vflow.semantics.progress import Progress, fit_progress
 from w2vflow.semantics.vectors import WordVectors, import_vectors
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
 
 # At small size: words of the statistics, and concepts.
 SMALL_WORDS, SMALL_CONCEPTS = 200, 12

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from w2vflow.cli import main
-from w2vflow.storage import write_text
+from w2vflow.support.atomic_files import write_text
 
 __all__ = ["page"]
 

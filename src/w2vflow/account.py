@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.devices import versions
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.support.devices import versions
 
 __all__ = ["Log", "Stage", "plain", "provenance", "stages"]
 

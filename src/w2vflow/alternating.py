@@ -10,9 +10,9 @@ import scipy.linalg
 from jaxtyping import Array, Float
 from scipy import sparse
 
-from w2vflow.checks import argument_error, check_dimension
 from w2vflow.pairs import PairWeights
-from w2vflow.resources import check_fits
+from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.machine import check_fits
 
 __all__ = ["minimise_logistic"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from w2vflow.ablation import AblationRun
-from w2vflow.checks import argument_error
 from w2vflow.cloud import Cloud
 from w2vflow.comparison import Comparison
 from w2vflow.run import Run
 from w2vflow.semantics.features import Feature
-from w2vflow.storage import write_json, write_text
+from w2vflow.support.atomic_files import write_json, write_text
+from w2vflow.support.checks import argument_error
 
 __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 

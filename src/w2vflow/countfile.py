@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.checks import argument_error
 
 __all__ = ["CountFile", "LonelyWordsError", "RowBlock", "content_sha256", "cut_blocks", "write_count_file"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2vflow.resources import available_cores, available_disk, available_memory, readable_bytes
+from w2vflow.support.machine import available_cores, available_disk, available_memory, readable_bytes
 
 if TYPE_CHECKING:
     import jax
@@ -167,7 +167,7 @@ def _precision() -> Iterator[Check]:
     """Whether float64 is to be had, and how products are rounded."""
     import jax
 
-    from w2vflow.devices import float64_device
+    from w2vflow.support.devices import float64_device
 
     device = float64_device()
     with jax.enable_x64(True):

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
-from w2vflow.checks import argument_error, check_different
+from w2vflow.support.checks import argument_error, check_different
 
 __all__ = [
     "Match",

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from w2vflow.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_dimension
 
 __all__ = ["Ablation", "Experiment"]
 

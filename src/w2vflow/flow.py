@@ -13,15 +13,15 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from w2vflow.checkpoint import Checkpoint
-from w2vflow.checks import argument_error, check_times, check_weights
-from w2vflow.devices import WORDS, describe_mesh, require_float64, versions
-from w2vflow.layout import gathered, to_host, to_rows, to_words
 from w2vflow.objective import FactoredObjective, Objective
 from w2vflow.operators import DiagonalOperator
 from w2vflow.problem import Problem
-from w2vflow.resources import available_memory, check_embeddings_fit
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checks import argument_error, check_times, check_weights
+from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
+from w2vflow.support.machine import available_memory, check_embeddings_fit
+from w2vflow.support.sharding import gathered, to_host, to_rows, to_words
 from w2vflow.trajectory import Trajectory, singular_values
 
 __all__ = ["solve_flow"]

@@ -11,10 +11,10 @@ from math import ceil
 import numpy as np
 from scipy.special import digamma
 
-from w2vflow.checks import argument_error, check_dimension
 from w2vflow.corpus.catalog import open_statistics
 from w2vflow.experiment import Ablation, Experiment
-from w2vflow.resources import Plan, Speed, measure_speed
+from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.machine import Plan, Speed, measure_speed
 
 __all__ = ["plan_ablation", "plan_embed", "plan_experiment", "plan_spectrum"]
 

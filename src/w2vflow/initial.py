@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_dimension
 
 __all__ = ["balanced_init", "gaussian_init", "untied_init"]
 

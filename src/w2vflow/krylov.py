@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from w2vflow.checkpoint import Checkpoint
-from w2vflow.checks import argument_error
-from w2vflow.resources import check_fits
+from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import check_fits
 
 __all__ = ["Eigenpairs", "algebraic", "both_ends", "by_size", "check_symmetric", "lanczos_eigenpairs"]
 

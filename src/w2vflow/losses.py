@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Logistic", "Loss", "Quartic", "Taylor", "as_loss"]
 

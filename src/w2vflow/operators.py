@@ -15,10 +15,11 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.csr import csr_matmul
-from w2vflow.devices import require_float64, word_mesh
-from w2vflow.layout import (
+from w2vflow.support.checks import argument_error
+from w2vflow.support.devices import require_float64, word_mesh
+from w2vflow.support.machine import check_fits
+from w2vflow.support.sharding import (
     PRECISION,
     ROWS,
     deal,
@@ -32,7 +33,6 @@ from w2vflow.layout import (
     to_rows,
     to_words,
 )
-from w2vflow.resources import check_fits
 
 __all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator"]
 

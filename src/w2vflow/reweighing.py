@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.support.checks import argument_error
 
 __all__ = ["reweigh_words"]
 

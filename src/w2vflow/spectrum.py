@@ -11,13 +11,13 @@ import scipy.linalg
 from jaxtyping import Float
 
 from w2vflow.bounds import SpectrumBounds, residual_bounds
-from w2vflow.checkpoint import Checkpoint
-from w2vflow.checks import argument_error
-from w2vflow.display import beside, html_table, megabytes
 from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
-from w2vflow.netcdf import read_dataset, write_dataset
 from w2vflow.operators import Operator
 from w2vflow.problem import Problem
+from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checks import argument_error
+from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.display import beside, html_table, megabytes
 
 if TYPE_CHECKING:
     import xarray as xr

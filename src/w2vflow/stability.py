@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse.linalg
 from jaxtyping import Array, Float
 
-from w2vflow.checks import argument_error, check_weights
 from w2vflow.objective import Objective
 from w2vflow.problem import Problem
 from w2vflow.spectrum import spectrum_ends
+from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["check_learning_rate", "check_positive_rate", "stability_limit", "stability_limit_at"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.checks import argument_error, check_vocab_size
 from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
-from w2vflow.display import beside, html_table, megabytes
+from w2vflow.support.checks import argument_error, check_vocab_size
+from w2vflow.support.display import beside, html_table, megabytes
 
 __all__ = ["CooccurrenceStatistics", "merge"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["keep_probability"]
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from w2vflow.checks import argument_error
-from w2vflow.display import beside, html_table, line_sketch, megabytes
-from w2vflow.layout import PRECISION
-from w2vflow.netcdf import read_dataset, write_dataset
+from w2vflow.support.checks import argument_error
+from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.display import beside, html_table, line_sketch, megabytes
+from w2vflow.support.sharding import PRECISION
 
 if TYPE_CHECKING:
     import xarray as xr

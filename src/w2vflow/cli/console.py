@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import check_writable_folder
+from w2vflow.support.atomic_files import check_writable_folder
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.resources import Plan
+    from w2vflow.support.machine import Plan
 
 __all__ = [
     "Console",

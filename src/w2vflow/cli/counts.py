@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from w2vflow.checks import check_vocab_size
+from w2vflow.support.checks import check_vocab_size
 
 if TYPE_CHECKING:
     from w2vflow.statistics import CooccurrenceStatistics

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from w2vflow.checks import argument_error, check_dimension
 from w2vflow.cli.console import OptionalInt, Settings, use_float64
 from w2vflow.cli.counts import load_counts, size_of_counts
+from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
-    from w2vflow.resources import Plan
+    from w2vflow.support.machine import Plan
 
 __all__ = ["Embed", "Format", "vector_format"]
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalInt, Settings, check_files, number, percent
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.resources import Plan
     from w2vflow.semantics.analogies import AnalogyScore
     from w2vflow.semantics.questions import Questions
     from w2vflow.semantics.similarity import SimilarityScore
+    from w2vflow.support.machine import Plan
 
 __all__ = ["Evaluate"]
 
@@ -73,7 +73,7 @@ class Evaluate:
 
     def _plan(self, asked: int) -> "Plan":
         """Return what it takes to answer so many questions: an inner product with every word for each."""
-        from w2vflow.resources import Plan, measure_speed
+        from w2vflow.support.machine import Plan, measure_speed
 
         # A number takes four bytes in binary files, some ten in text.
         sizes = [

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from w2vflow.checks import argument_error, check_dimension
 from w2vflow.cli.configuration import from_file
 from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
 from w2vflow.cli.counts import load_counts, size_of_counts
 from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
 from w2vflow.experiment import Experiment
+from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2vflow.resources import Plan
     from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.support.machine import Plan
 
 __all__ = ["Export"]
 
@@ -120,7 +120,7 @@ class Export:
 
     def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
         from w2vflow.forecast import plan_spectrum
-        from w2vflow.resources import Plan
+        from w2vflow.support.machine import Plan
 
         if run is not None:
             size, pairs = size_of_counts(run.statistics, None)

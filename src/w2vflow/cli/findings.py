@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import Console, number, on_terminal, use_float64
 from w2vflow.experiment import Experiment
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.run import Run

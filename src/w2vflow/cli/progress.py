@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
 from w2vflow.cli.counts import load_counts
-from w2vflow.storage import check_writable_folder
+from w2vflow.support.atomic_files import check_writable_folder
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.problem import Problem

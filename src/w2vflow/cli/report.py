@@ -6,9 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalPath, Output
 from w2vflow.cli.findings import source_name
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Report"]
 

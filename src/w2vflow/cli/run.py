@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import Console, OptionalPath, Settings, one_line
 from w2vflow.cli.findings import check_film, run_and_show, source_name
 from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
 from w2vflow.experiment import Experiment
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.resources import Plan
+    from w2vflow.support.machine import Plan
 
 __all__ = ["Counting", "Run", "RunExperiment"]
 
@@ -127,7 +127,7 @@ class RunExperiment:
     def _plan(self, counted: bool) -> "Plan":
         from w2vflow.corpus.plan import plan_count, text_bytes
         from w2vflow.forecast import plan_experiment
-        from w2vflow.resources import Plan
+        from w2vflow.support.machine import Plan
 
         if not counted:
             counts = self.source[0] if self.source else self.experiment.statistics

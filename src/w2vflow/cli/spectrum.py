@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
 from w2vflow.cli.counts import load_counts, size_of_counts
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.resources import Plan
     from w2vflow.semantics.features import Feature
+    from w2vflow.support.machine import Plan
 
 __all__ = ["Concepts"]
 

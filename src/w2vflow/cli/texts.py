@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from w2vflow.checks import argument_error
 from w2vflow.cli.console import Console, on_terminal
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Reader", "Weighting", "count_text", "document_reader", "found_texts", "text_tokens"]
 

@@ -14,7 +14,6 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.numbering import Numbered, number_corpus
 from w2vflow.corpus.plan import memory_bytes, text_bytes
 from w2vflow.corpus.readers import BLOCK_BYTES, PathLike, read_blocks
@@ -32,8 +31,9 @@ from w2vflow.corpus.tasks import Workers, worker_count, worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
 from w2vflow.countfile import RowBlock, write_count_file
 from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.storage import atomic_path
 from w2vflow.subsampling import keep_probability
+from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.checks import argument_error
 
 __all__ = ["count", "count_to_file"]
 

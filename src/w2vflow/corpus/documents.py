@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.rules import CountingRule, pair_weights
 from w2vflow.corpus.shards import pieces
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.resources import available_cores, check_fits
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import available_cores, check_fits
 
 __all__ = ["count_documents", "document_sums", "weighted_counts"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import check_writable_folder, write_text
+from w2vflow.support.atomic_files import check_writable_folder, write_text
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     import requests

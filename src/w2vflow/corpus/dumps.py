@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["read_dump"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.support.checks import argument_error
 
 __all__ = ["from_glove", "from_matrix"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import Block
 from w2vflow.corpus.rules import CountingRule
 from w2vflow.corpus.shards import number_block, open_words, task_name
 from w2vflow.corpus.tasks import Workers
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Numbered", "number_corpus"]
 

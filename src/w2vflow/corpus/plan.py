@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.readers import PathLike, expand_paths
 from w2vflow.corpus.tasks import worker_count
-from w2vflow.resources import Plan, Speed, measure_speed, readable_bytes
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import Plan, Speed, measure_speed, readable_bytes
 
 __all__ = ["memory_bytes", "plan_count", "text_bytes"]
 

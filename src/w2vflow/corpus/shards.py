@@ -15,7 +15,7 @@ import numpy as np
 
 from w2vflow.corpus.readers import Block
 from w2vflow.corpus.vocabulary import Tokenizer, number_texts, tokenizer
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
 
 __all__ = [
     "RowRange",

@@ -16,8 +16,8 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import Any
 
-from w2vflow.checks import argument_error
-from w2vflow.resources import available_cores
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import available_cores
 
 __all__ = ["Workers", "worker_count", "worker_pool"]
 

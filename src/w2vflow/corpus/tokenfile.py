@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.numbering import Numbered, number_corpus
 from w2vflow.corpus.plan import text_bytes
 from w2vflow.corpus.readers import PathLike, read_blocks
@@ -24,7 +23,8 @@ from w2vflow.corpus.rules import CountingRule
 from w2vflow.corpus.shards import open_tokens, open_words
 from w2vflow.corpus.tasks import worker_count, worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
-from w2vflow.storage import write_json
+from w2vflow.support.atomic_files import write_json
+from w2vflow.support.checks import argument_error
 
 __all__ = ["TokenFile", "tokenize"]
 

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.noise.batches import Blocking, blocked, shared_out
 from w2vflow.pairs import PairWeights
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.support.checks import argument_error
 
 __all__ = ["concepts_of", "gradient_noise"]
 

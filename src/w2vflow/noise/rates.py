@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.checks import argument_error
 from w2vflow.noise.batches import Blocking, blocked, shared_out
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.noise.steps import Growth
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.stability import stability_limit
+from w2vflow.support.checks import argument_error
 
 __all__ = ["RecommendedRate", "recommended_learning_rate"]
 

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from w2vflow.checks import argument_error
 from w2vflow.cloud import Cloud
 from w2vflow.comparison import Comparison
 from w2vflow.plotting.learning import name_words, plot_concepts
 from w2vflow.plotting.style import RED
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.checks import argument_error
 
 __all__ = ["animate_learning", "writes_mp4"]
 

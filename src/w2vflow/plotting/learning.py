@@ -12,7 +12,6 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 
-from w2vflow.checks import argument_error
 from w2vflow.plotting.style import (
     BLACK,
     BLUE,
@@ -28,6 +27,7 @@ from w2vflow.plotting.style import (
     time_label,
 )
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import argument_error
 from w2vflow.trajectory import Trajectory
 
 __all__ = [

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import ScaledTranslation
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import atomic_path
+from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.checks import argument_error
 
 __all__ = [
     "Figure",

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import argument_error
-from w2vflow.resources import available_cores
 from w2vflow.semantics.questions import Question, Questions, read_questions
 from w2vflow.semantics.words import first_rows, restrict_words, unit_rows
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import available_cores
 
 __all__ = ["AnalogyScore", "evaluate_analogies"]
 

@@ -9,12 +9,12 @@ import scipy.linalg
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.checks import argument_error, check_dimension
 from w2vflow.krylov import lanczos_eigenpairs
 from w2vflow.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem import Problem
-from w2vflow.resources import available_memory
 from w2vflow.spectrum import leading_eigenpairs
+from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.machine import available_memory
 
 __all__ = ["SingularTriplets", "factor_embedding", "singular_triplets"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["broken_line", "read_lines"]
 

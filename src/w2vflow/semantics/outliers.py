@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = [
     "Outlier",

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from w2vflow.checks import argument_error
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import argument_error
 
 __all__ = [
     "GroupOrder",

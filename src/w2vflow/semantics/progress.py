@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from w2vflow.checks import argument_error
-from w2vflow.devices import require_float64
 from w2vflow.directions import common_rows
 from w2vflow.semantics.words import check_vectors
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import argument_error
+from w2vflow.support.devices import require_float64
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times
 from w2vflow.theory.modes import degenerate_groups, in_learning_order
 from w2vflow.theory.steps import log_strength_moments

@@ -7,8 +7,8 @@ from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
-from w2vflow.checks import argument_error
 from w2vflow.semantics.lines import broken_line, read_lines
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Question", "Questions", "pairwise_questions", "read_pairs", "read_questions"]
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.checks import argument_error
 from w2vflow.semantics.outliers import (
     Outlier,
     check_rows,
@@ -17,6 +16,7 @@ from w2vflow.semantics.outliers import (
     signal_to_noise,
 )
 from w2vflow.semantics.words import check_vectors, first_rows
+from w2vflow.support.checks import argument_error
 
 __all__ = [
     "Moments",

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["READERS", "Source", "guess_format"]
 

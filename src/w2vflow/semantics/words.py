@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import argument_error, check_different
+from w2vflow.support.checks import argument_error, check_different
 
 __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 

@@ -9,8 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.checks import argument_error
-from w2vflow.layout import PRECISION
 from w2vflow.losses import Loss
 from w2vflow.noise.batches import blocked, shared_out
 from w2vflow.pairs import PairWeights
@@ -19,6 +17,8 @@ from w2vflow.sgd.draws import AliasTable, SeenPairs
 from w2vflow.sgd.kernels import PairBatch, RowGradient, block_gradient, pair_gradient
 from w2vflow.sgd.pair_table import WeightTable
 from w2vflow.sgd.sampler import Sampler, context_offset
+from w2vflow.support.checks import argument_error
+from w2vflow.support.sharding import PRECISION
 
 __all__ = ["Blocks", "Shared"]
 

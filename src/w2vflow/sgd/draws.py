@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 from scipy import sparse
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["AliasTable", "DensePairs", "FactoredPairs", "PairDraws", "SeenPairs", "draw_index"]
 

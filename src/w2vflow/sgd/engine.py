@@ -15,10 +15,10 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 from threadpoolctl import threadpool_limits
 
-from w2vflow.devices import float64_device, has_float64
 from w2vflow.objective import Objective
-from w2vflow.resources import available_cores
 from w2vflow.sgd.record import Journal
+from w2vflow.support.devices import float64_device, has_float64
+from w2vflow.support.machine import available_cores
 from w2vflow.trajectory import singular_values
 
 __all__ = ["Descent", "Feed", "GradientSource", "Optimizer", "descend", "placement"]

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.checks import argument_error, check_weights
 from w2vflow.initial import gaussian_init, untied_init
 from w2vflow.losses import Loss
 from w2vflow.noise.rates import recommended_learning_rate
@@ -21,6 +20,7 @@ from w2vflow.sgd.sampler import PairSampler, Sampler
 from w2vflow.sgd.samplers import SAMPLERS
 from w2vflow.sgd.schedule import LearningRate
 from w2vflow.sgd.solve import check_rate, solve_by_steps
+from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.trajectory import Trajectory
 
 __all__ = ["InParts", "Minibatches", "parts_of", "run_sgd", "run_sgd_ensemble"]

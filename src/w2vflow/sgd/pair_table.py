@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.checks import argument_error
 from w2vflow.pairs import PairWeights
-from w2vflow.resources import check_fits
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import check_fits
 
 __all__ = ["DenseTable", "PairTable", "SearchedTable", "WeightTable"]
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.checks import argument_error, check_times
-from w2vflow.devices import float64_device
+from w2vflow.support.checks import argument_error, check_times
+from w2vflow.support.devices import float64_device
 
 __all__ = ["LearningRate", "Timeline", "lay_out"]
 

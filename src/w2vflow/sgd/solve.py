@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.checkpoint import Checkpoint
-from w2vflow.devices import describe_devices, versions
 from w2vflow.objective import Objective
 from w2vflow.problem import Problem
-from w2vflow.resources import check_embeddings_fit
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.record import Journal
 from w2vflow.sgd.schedule import LearningRate, Timeline, lay_out
 from w2vflow.stability import check_learning_rate, stability_limit_at
+from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.devices import describe_devices, versions
+from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.trajectory import Trajectory
 
 __all__ = ["check_rate", "digest", "solve_by_steps"]

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int32
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.subsampling import keep_probability
+from w2vflow.support.checks import argument_error
 
 __all__ = ["PairStream"]
 

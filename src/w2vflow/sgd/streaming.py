@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.checks import argument_error, check_weights
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.losses import Loss
 from w2vflow.problem import Problem
@@ -22,6 +21,7 @@ from w2vflow.sgd.kernels import PairBatch, RowGradient, pair_gradient
 from w2vflow.sgd.schedule import LearningRate
 from w2vflow.sgd.solve import check_rate, digest, solve_by_steps
 from w2vflow.sgd.stream import PairStream
+from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.trajectory import Trajectory
 from w2vflow.weighting import Mikolov, Symmetrized
 

@@ -12,12 +12,12 @@ from jaxtyping import Array, Float
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from w2vflow.checks import argument_error
-from w2vflow.devices import float64_device
 from w2vflow.objective import factored_loss
 from w2vflow.problem import Problem
-from w2vflow.resources import available_cores
 from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.support.checks import argument_error
+from w2vflow.support.devices import float64_device
+from w2vflow.support.machine import available_cores
 from w2vflow.theory.bath import Bath, bath_averages, error_bound
 from w2vflow.theory.discrete import growth_rates
 from w2vflow.theory.factor import log_f_and_g, riccati_factor

@@ -6,13 +6,13 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2vflow.checks import argument_error
 from w2vflow.corpus.documents import document_sums
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.problem import Problem
-from w2vflow.resources import check_fits
 from w2vflow.spectrum import Spectrum
 from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import check_fits
 from w2vflow.theory.sensitivity import count_slopes, equal_eigenvalues, group_means
 
 __all__ = [

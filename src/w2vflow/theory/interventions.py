@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from w2vflow.checks import argument_error
-from w2vflow.devices import float64_device, require_float64
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.support.checks import argument_error
+from w2vflow.support.devices import float64_device, require_float64
 from w2vflow.theory.modes import degenerate_groups, group_numbers
 from w2vflow.theory.phases import Phase
 from w2vflow.theory.steps import step_time_law

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import check_times, check_weights
-from w2vflow.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.problem import Problem
-from w2vflow.resources import check_embeddings_fit
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import check_times, check_weights
+from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
+from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.theory.evolution import Rates, basis_for, evolve, state_of
 from w2vflow.trajectory import Trajectory
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import atomic_path, check_writable_folder, write_json
+from w2vflow.support.atomic_files import atomic_path, check_writable_folder, write_json
+from w2vflow.support.checks import argument_error
 
 __all__ = ["Checkpoint", "load_arrays", "remove_arrays", "save_arrays"]
 

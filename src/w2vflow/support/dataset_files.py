@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from w2vflow.checks import argument_error
-from w2vflow.storage import atomic_folder, atomic_path
+from w2vflow.support.atomic_files import atomic_folder, atomic_path
+from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     import xarray as xr

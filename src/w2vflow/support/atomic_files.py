@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from w2vflow.checks import argument_error
+from w2vflow.support.checks import argument_error
 
 __all__ = ["atomic_folder", "atomic_path", "check_writable_folder", "write_json", "write_text"]
 

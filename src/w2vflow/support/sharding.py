@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from w2vflow.devices import WORDS
+from w2vflow.support.devices import WORDS
 
 __all__ = [
     "PRECISION",

@@ -1,0 +1,1 @@
+"""Checks, files, machine, devices: nothing here knows of word2vec."""
