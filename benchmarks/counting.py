@@ -28,7 +28,7 @@ import numpy as np
 from w2vflow.corpus.cooccurrence import count_to_file
 from w2vflow.corpus.kernel import LETTERS, count_rows, fill_positions, lower_latin, number_words
 from w2vflow.corpus.readers import read_blocks
-from w2vflow.countfile import CountFile
+from w2vflow.counts.count_file import CountFile
 
 GLOVE_SECONDS = 31.6
 

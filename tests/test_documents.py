@@ -9,7 +9,7 @@ import w2vflow as wf
 from w2vflow.corpus import documents
 from w2vflow.corpus.documents import count_documents, document_sums
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.statistics import merge
+from w2vflow.counts.statistics import merge
 
 
 def text_of(tokens):

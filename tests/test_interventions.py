@@ -9,7 +9,7 @@ import pytest
 from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
-from w2vflow.reweighing import reweigh_words
+from w2vflow.counts.reweighing import reweigh_words
 from w2vflow.theory.interventions import _first_order, concept_changes, schedule_phases
 
 

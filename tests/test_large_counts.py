@@ -8,7 +8,7 @@ import pytest
 import w2vflow as wf
 from w2vflow.corpus.cooccurrence import count_to_file
 from w2vflow.corpus.vocabulary import tokenizer
-from w2vflow.countfile import CountFile
+from w2vflow.counts.count_file import CountFile
 
 
 @pytest.mark.slow

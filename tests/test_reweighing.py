@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.reweighing import reweigh_words
+from w2vflow.counts.reweighing import reweigh_words
 
 LINE = "a cat saw the dog the dog saw a cat and the cat ran the dog and a bird sang the song"
 TEXT = LINE.split()

@@ -12,7 +12,7 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.corpus.catalog import bundled_names
-from w2vflow.statistics import merge
+from w2vflow.counts.statistics import merge
 
 WORDS = ("a", "b", "c")
 COUNTS = np.array([[2, 1, 0], [1, 4, 3], [0, 3, 6]])
@@ -174,7 +174,7 @@ def test_unknown_name_lists_the_known():
 
 def test_blocks_are_cut_by_their_rows_alone(monkeypatch):
     """The same rows in any pieces give the same blocks."""
-    from w2vflow import countfile
+    from w2vflow.counts import count_file as countfile
 
     monkeypatch.setattr(countfile, "_BLOCK", 10)
     rng = np.random.default_rng(0)

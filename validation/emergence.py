@@ -25,8 +25,8 @@ import numpy as np
 from table import KEPT, PICTURES, Row, compute, read_options
 
 import w2vflow as wf
+from w2vflow.counts.reweighing import reweigh_words
 from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
-from w2vflow.reweighing import reweigh_words
 from w2vflow.semantics.emergence import (
     Emergence,
     emergence_along,

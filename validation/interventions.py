@@ -12,7 +12,7 @@ import optax
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.reweighing import reweigh_words
+from w2vflow.counts.reweighing import reweigh_words
 from w2vflow.theory.interventions import concept_changes, schedule_phases
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from w2vflow.corpus.cooccurrence import count
     from w2vflow.corpus.documents import count_documents
     from w2vflow.corpus.tokenfile import TokenFile, tokenize
+    from w2vflow.counts.reweighing import reweigh_words
+    from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.directions import (
         Match,
         align,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from w2vflow.noise.steps import step_time_noise
     from w2vflow.problem import Problem
     from w2vflow.report.page import write_report
-    from w2vflow.reweighing import reweigh_words
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.associations import log_counts, pmi, ppmi
     from w2vflow.semantics.embeddings import embed
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, ring
     from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
     from w2vflow.stability import stability_limit, stability_limit_at
-    from w2vflow.statistics import CooccurrenceStatistics
     from w2vflow.theory.bias import RarePairBias, document_bias, rare_pair_bias
     from w2vflow.theory.influence import (
         changed_spectrum,
@@ -237,7 +237,7 @@ _HOMES = {
     "noise.settled": "stationary_noise",
     "noise.steps": "step_time_noise",
     "problem": "Problem",
-    "reweighing": "reweigh_words",
+    "counts.reweighing": "reweigh_words",
     "report.page": "write_report",
     "semantics.analogies": "AnalogyScore evaluate_analogies",
     "semantics.associations": "log_counts pmi ppmi",
@@ -258,7 +258,7 @@ _HOMES = {
     "solvable": "SolvableCorpus binary_attributes interval ring",
     "spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
     "stability": "stability_limit stability_limit_at",
-    "statistics": "CooccurrenceStatistics",
+    "counts.statistics": "CooccurrenceStatistics",
     "theory.bias": "RarePairBias document_bias rare_pair_bias",
     "theory.influence": "changed_spectrum count_influence document_influence pmi_influence "
     "strongest_influences word_influence",

@@ -20,6 +20,7 @@ import numpy as np
 from w2vflow.account import Log, Stage, plain, provenance, stages
 from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.directions import left_directions, subspace_overlap
 from w2vflow.experiment import Ablation
 from w2vflow.flow import solve_flow
@@ -29,7 +30,6 @@ from w2vflow.problem import Problem
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum
 from w2vflow.stability import stability_limit_at
-from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.evolution import basis_for
 from w2vflow.theory.riccati import predict

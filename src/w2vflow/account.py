@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.devices import versions
 
 __all__ = ["Log", "Stage", "plain", "provenance", "stages"]

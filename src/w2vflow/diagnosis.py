@@ -21,9 +21,9 @@ from w2vflow.support.machine import available_cores, available_disk, available_m
 if TYPE_CHECKING:
     import jax
 
+    from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.problem import Problem
     from w2vflow.spectrum import Spectrum
-    from w2vflow.statistics import CooccurrenceStatistics
 
 __all__ = ["Check", "diagnose"]
 

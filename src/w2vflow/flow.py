@@ -95,7 +95,7 @@ def solve_flow(
     Example:
         >>> import jax, numpy as np
         >>> jax.config.update("jax_enable_x64", True)
-        >>> from w2vflow.statistics import CooccurrenceStatistics
+        >>> from w2vflow.counts.statistics import CooccurrenceStatistics
         >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[9, 1], [1, 9]]), np.array([1, 1]))
         >>> flow = solve_flow(Problem.from_statistics(stats), np.array([[1e-6], [-2e-6]]), [0, 7, 20])
         >>> (flow.singular_values[:, 0] ** 2).round(3).tolist()

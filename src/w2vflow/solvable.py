@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
-from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 
 __all__ = ["SolvableCorpus", "binary_attributes", "interval", "interval_limit", "ring"]

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.counts.subsampling import keep_probability
 from w2vflow.pairs import PairWeights, seen_entries
-from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.subsampling import keep_probability
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram", "Weighting"]

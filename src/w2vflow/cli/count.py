@@ -97,7 +97,7 @@ class Count:
         return settings
 
     def _show(self, console: Console, seconds: float) -> None:
-        from w2vflow.countfile import CountFile
+        from w2vflow.counts.count_file import CountFile
 
         file = CountFile(self.out)
         tokens = file.metadata["corpus_tokens"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from w2vflow.support.checks import check_vocab_size
 
 if TYPE_CHECKING:
-    from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.counts.statistics import CooccurrenceStatistics
 
 __all__ = ["load_counts", "size_of_counts"]
 

@@ -17,7 +17,7 @@ from w2vflow.support.checks import argument_error, check_dimension
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2vflow.statistics import CooccurrenceStatistics
+    from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.support.machine import Plan
 
 __all__ = ["Export"]

@@ -111,7 +111,7 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
         ValueError: as `count_to_file`, or no word stands beside another.
     """
     from w2vflow.corpus.cooccurrence import count_to_file
-    from w2vflow.countfile import LonelyWordsError
+    from w2vflow.counts.count_file import LonelyWordsError
 
     if settings["reader"] == "auto":
         settings["reader"] = document_reader(paths)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from w2vflow.corpus.downloads import cached_path, known
-from w2vflow.countfile import CountFile
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.count_file import CountFile
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Entry", "bundled_names", "entries", "load_statistics", "open_statistics"]

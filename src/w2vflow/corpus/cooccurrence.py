@@ -29,9 +29,9 @@ from w2vflow.corpus.shards import (
 )
 from w2vflow.corpus.tasks import Workers, worker_count, worker_pool
 from w2vflow.corpus.vocabulary import Tokenizer, choose_words
-from w2vflow.countfile import RowBlock, write_count_file
-from w2vflow.statistics import CooccurrenceStatistics
-from w2vflow.subsampling import keep_probability
+from w2vflow.counts.count_file import RowBlock, write_count_file
+from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.counts.subsampling import keep_probability
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from w2vflow.corpus.rules import CountingRule, pair_weights
 from w2vflow.corpus.shards import pieces
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores, check_fits
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.alternating import minimise_logistic
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.weighting import Mikolov, Weighting
 
 __all__ = ["embed"]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.subsampling import keep_probability
+from w2vflow.counts.subsampling import keep_probability
 from w2vflow.support.checks import argument_error
 
 __all__ = ["PairStream"]

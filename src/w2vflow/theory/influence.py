@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from w2vflow.corpus.documents import document_sums
 from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
-from w2vflow.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 from w2vflow.theory.sensitivity import count_slopes, equal_eigenvalues, group_means

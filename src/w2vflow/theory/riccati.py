@@ -79,7 +79,7 @@ def predict(
     Example:
         >>> import jax, numpy as np
         >>> jax.config.update("jax_enable_x64", True)
-        >>> from w2vflow.statistics import CooccurrenceStatistics
+        >>> from w2vflow.counts.statistics import CooccurrenceStatistics
         >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[9, 1], [1, 9]]), np.array([1, 1]))
         >>> problem = Problem.from_statistics(stats)
         >>> exact = predict(problem, np.array([[1e-6], [-2e-6]]), [0, 7, 20])

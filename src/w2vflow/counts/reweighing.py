@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 
 __all__ = ["reweigh_words"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.statistics import CooccurrenceStatistics
+from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 
 __all__ = ["from_glove", "from_matrix"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.countfile import CountFile, RowBlock, content_sha256, write_count_file
+from w2vflow.counts.count_file import CountFile, RowBlock, content_sha256, write_count_file
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.display import beside, html_table, megabytes
 
