@@ -28,7 +28,7 @@ def measure(path, dim, weighting, loss, tied, form, block_pairs):
     import numpy as np
 
     import w2vflow as wf
-    from w2vflow import objective as forms
+    from w2vflow.problem import objective as forms
 
     forms._BLOCK_PAIRS = block_pairs
     stats = wf.CooccurrenceStatistics.load(path)

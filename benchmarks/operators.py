@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.csr import csr_matmul, csr_matmul_in_chunks
+from w2vflow.problem.sparse_products import csr_matmul, csr_matmul_in_chunks
 from w2vflow.support.machine import available_memory
 
 jax.config.update("jax_enable_x64", True)

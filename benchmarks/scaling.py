@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import w2vflow as wf
-from w2vflow.operators import DenseOperator
+from w2vflow.problem.operators import DenseOperator
 
 jax.config.update("jax_enable_x64", True)
 

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import w2vflow as wf
-from w2vflow import weighting
-from w2vflow.losses import Quartic
+from w2vflow.problem import weightings as weighting
+from w2vflow.problem.losses import Quartic
 from w2vflow.sgd import kernels
 from w2vflow.sgd.draws import AliasTable
 from w2vflow.sgd.kernels import PairBatch, added_rows, pair_gradient, scattered

@@ -10,11 +10,11 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.losses import Quartic
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.noise.rates import recommended_learning_rate
 from w2vflow.noise.settled import _repulsion, stationary_noise
 from w2vflow.noise.steps import step_time_noise
+from w2vflow.problem.losses import Quartic
 from w2vflow.sgd.descent import run_gd
 from w2vflow.sgd.kernels import scattered
 from w2vflow.sgd.samplers import SAMPLERS

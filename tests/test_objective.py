@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import problem as problem_module
-from w2vflow.losses import as_loss
-from w2vflow.objective import BlockedObjective, FactoredObjective
+from w2vflow.problem import problem as problem_module
+from w2vflow.problem.losses import as_loss
+from w2vflow.problem.objective import BlockedObjective, FactoredObjective
 from w2vflow.support.sharding import PRECISION
 
 LOSSES = ["quartic", "logistic", "taylor(2)", "taylor(4)", "taylor(6)"]
@@ -130,7 +130,7 @@ def test_pair_weights(stats, weighting):
 
 def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
     """Blocks of three rows, the last one not full, give what one block gives; dense and sparse."""
-    from w2vflow import objective
+    from w2vflow.problem import objective
 
     Z = np.random.default_rng(0).normal(size=(60, 3))
     for form in ("dense", "sparse"):

@@ -10,8 +10,9 @@ from scipy import sparse
 from systems import quartic_gradient, random_statistics
 
 import w2vflow as wf
-from w2vflow import csr, problem
-from w2vflow.operators import DenseOperator, DiagonalOperator, SparseOperator
+from w2vflow.problem import problem
+from w2vflow.problem import sparse_products as csr
+from w2vflow.problem.operators import DenseOperator, DiagonalOperator, SparseOperator
 from w2vflow.support import devices
 from w2vflow.support import machine as resources
 

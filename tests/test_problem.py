@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.losses import Quartic
+from w2vflow.problem.losses import Quartic
 
 
 def pair_sum(stats, W):

@@ -10,8 +10,9 @@ from scipy import sparse
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.losses import Logistic, Quartic
-from w2vflow.problem import Problem
+from w2vflow.problem.losses import Logistic, Quartic
+from w2vflow.problem.problem import Problem
+from w2vflow.problem.weightings import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform
 from w2vflow.sgd import kernels, pair_table
 from w2vflow.sgd.alias import alias_table
 from w2vflow.sgd.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs, draw_index
@@ -19,7 +20,6 @@ from w2vflow.sgd.kernels import PairBatch, RowGradient, added_rows, block_gradie
 from w2vflow.sgd.pair_table import SearchedTable, WeightTable
 from w2vflow.sgd.sampler import PairSampler
 from w2vflow.sgd.samplers import SAMPLERS
-from w2vflow.weighting import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform
 
 V, DIM = 8, 2
 

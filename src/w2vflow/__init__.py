@@ -25,14 +25,15 @@ if TYPE_CHECKING:
         subspace_overlap,
     )
     from w2vflow.flow import solve_flow
-    from w2vflow.initial import balanced_init, gaussian_init, untied_init
     from w2vflow.loading import load
-    from w2vflow.losses import Logistic, Quartic, Taylor
     from w2vflow.measurement import measure_step_times
     from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
     from w2vflow.noise.settled import stationary_noise
     from w2vflow.noise.steps import step_time_noise
-    from w2vflow.problem import Problem
+    from w2vflow.problem.initial_weights import balanced_init, gaussian_init, untied_init
+    from w2vflow.problem.losses import Logistic, Quartic, Taylor
+    from w2vflow.problem.problem import Problem
+    from w2vflow.problem.weightings import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
     from w2vflow.report.page import write_report
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.associations import log_counts, pmi, ppmi
@@ -87,7 +88,6 @@ if TYPE_CHECKING:
     from w2vflow.theory.steps import estimate_step_time_errors, predict_step_times, step_time_law
     from w2vflow.theory.uncertainty import SamplingUncertainty, document_uncertainty, poisson_uncertainty
     from w2vflow.trajectory import Trajectory
-    from w2vflow.weighting import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
 
 __all__ = [
     "AnalogyScore",
@@ -229,14 +229,14 @@ _HOMES = {
     "corpus.tokenfile": "TokenFile tokenize",
     "directions": "Match align common_rows match_directions principal_directions subspace_overlap",
     "flow": "solve_flow",
-    "initial": "balanced_init gaussian_init untied_init",
+    "problem.initial_weights": "balanced_init gaussian_init untied_init",
     "loading": "load",
-    "losses": "Logistic Quartic Taylor",
+    "problem.losses": "Logistic Quartic Taylor",
     "measurement": "measure_step_times",
     "noise.rates": "RecommendedRate recommended_learning_rate",
     "noise.settled": "stationary_noise",
     "noise.steps": "step_time_noise",
-    "problem": "Problem",
+    "problem.problem": "Problem",
     "counts.reweighing": "reweigh_words",
     "report.page": "write_report",
     "semantics.analogies": "AnalogyScore evaluate_analogies",
@@ -274,7 +274,7 @@ _HOMES = {
     "theory.steps": "estimate_step_time_errors predict_step_times step_time_law",
     "theory.uncertainty": "SamplingUncertainty document_uncertainty poisson_uncertainty",
     "trajectory": "Trajectory",
-    "weighting": "Custom Mikolov Plain RankOne Symmetrized Uniform Unigram",
+    "problem.weightings": "Custom Mikolov Plain RankOne Symmetrized Uniform Unigram",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -24,9 +24,10 @@ from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.directions import left_directions, subspace_overlap
 from w2vflow.experiment import Ablation
 from w2vflow.flow import solve_flow
-from w2vflow.initial import gaussian_init
 from w2vflow.measurement import measure_step_times
-from w2vflow.problem import Problem
+from w2vflow.problem.initial_weights import gaussian_init
+from w2vflow.problem.problem import Problem
+from w2vflow.problem.weightings import Mikolov, Symmetrized, Uniform, Weighting
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum
 from w2vflow.stability import stability_limit_at
@@ -35,7 +36,6 @@ from w2vflow.theory.evolution import basis_for
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
 from w2vflow.trajectory import Trajectory
-from w2vflow.weighting import Mikolov, Symmetrized, Uniform, Weighting
 
 __all__ = ["LOSSES", "WEIGHTINGS", "AblationRun", "run_ablation"]
 

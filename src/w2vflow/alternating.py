@@ -10,7 +10,7 @@ import scipy.linalg
 from jaxtyping import Array, Float
 from scipy import sparse
 
-from w2vflow.pairs import PairWeights
+from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import check_fits
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import jax
 
     from w2vflow.counts.statistics import CooccurrenceStatistics
-    from w2vflow.problem import Problem
+    from w2vflow.problem.problem import Problem
     from w2vflow.spectrum import Spectrum
 
 __all__ = ["Check", "diagnose"]
@@ -283,7 +283,7 @@ def _self_test() -> Iterator[Check]:
     import jax
 
     from w2vflow.corpus.catalog import bundled_names, load_statistics
-    from w2vflow.problem import Problem
+    from w2vflow.problem.problem import Problem
     from w2vflow.spectrum import leading_eigenpairs
 
     with jax.enable_x64(True):
@@ -308,7 +308,7 @@ def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
     from w2vflow.flow import solve_flow
-    from w2vflow.initial import gaussian_init
+    from w2vflow.problem.initial_weights import gaussian_init
     from w2vflow.theory.riccati import predict
 
     W0 = gaussian_init(jax.random.key(0), _WORDS, _DIM, _SCALE)
@@ -324,7 +324,7 @@ def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
     from w2vflow.directions import left_directions, subspace_overlap
-    from w2vflow.initial import gaussian_init
+    from w2vflow.problem.initial_weights import gaussian_init
     from w2vflow.sgd.ensemble import run_sgd_ensemble
     from w2vflow.theory.riccati import predict
 

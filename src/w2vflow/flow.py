@@ -13,9 +13,9 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from w2vflow.objective import FactoredObjective, Objective
-from w2vflow.operators import DiagonalOperator
-from w2vflow.problem import Problem
+from w2vflow.problem.objective import FactoredObjective, Objective
+from w2vflow.problem.operators import DiagonalOperator
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights

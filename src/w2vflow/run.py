@@ -17,9 +17,9 @@ from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.directions import direction_overlaps, left_directions, subspace_overlap
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
-from w2vflow.initial import gaussian_init
 from w2vflow.measurement import direction_persistence
-from w2vflow.problem import Problem
+from w2vflow.problem.initial_weights import gaussian_init
+from w2vflow.problem.problem import Problem
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, leading_eigenpairs

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 

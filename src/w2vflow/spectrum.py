@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from w2vflow.bounds import SpectrumBounds, residual_bounds
 from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
-from w2vflow.operators import Operator
-from w2vflow.problem import Problem
+from w2vflow.problem.operators import Operator
+from w2vflow.problem.problem import Problem
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset

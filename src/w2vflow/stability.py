@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse.linalg
 from jaxtyping import Array, Float
 
-from w2vflow.objective import Objective
-from w2vflow.problem import Problem
+from w2vflow.problem.objective import Objective
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import spectrum_ends
 from w2vflow.support.checks import argument_error, check_weights
 

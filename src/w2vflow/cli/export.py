@@ -138,7 +138,7 @@ class Export:
         use_float64()
         import jax
 
-        from w2vflow.initial import gaussian_init
+        from w2vflow.problem.initial_weights import gaussian_init
 
         console("counts")
         stats = load_counts(self.input, self.vocab_size)
@@ -162,7 +162,7 @@ class Export:
     def _closed_form(
         self, stats: "CooccurrenceStatistics", W0: Any, time: float, console: Console
     ) -> "tuple[Sequence[str], Any, dict[str, Any]]":
-        from w2vflow.problem import Problem
+        from w2vflow.problem.problem import Problem
         from w2vflow.theory.riccati import predict
 
         record = {"time": time, "seed": self.seed}

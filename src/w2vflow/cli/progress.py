@@ -12,7 +12,7 @@ from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.problem import Problem
+    from w2vflow.problem.problem import Problem
     from w2vflow.semantics.progress import Progress
     from w2vflow.spectrum import Spectrum
 
@@ -58,7 +58,7 @@ class HowFar:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
         use_float64()
-        from w2vflow.problem import Problem
+        from w2vflow.problem.problem import Problem
         from w2vflow.semantics.progress import fit_progress
         from w2vflow.semantics.vectors import import_vectors
 

@@ -64,7 +64,7 @@ class Concepts:
         if self.out is not None:
             console.folder(self.out.parent)
         use_float64()
-        from w2vflow.problem import Problem
+        from w2vflow.problem.problem import Problem
         from w2vflow.semantics.features import label_features
         from w2vflow.spectrum import leading_eigenpairs
         from w2vflow.theory.steps import step_time_law

@@ -7,7 +7,7 @@ import numpy as np
 from w2vflow.noise.batches import Blocking, blocked, shared_out
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.noise.steps import Growth
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.stability import stability_limit
 from w2vflow.support.checks import argument_error

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.noise.moments import concepts_of, gradient_noise
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.stability import check_positive_rate
 from w2vflow.support.checks import argument_error

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from w2vflow.alternating import minimise_logistic
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.weighting import Mikolov, Weighting
+from w2vflow.problem.weightings import Mikolov, Weighting
 
 __all__ = ["embed"]
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from scipy import sparse
 
 from w2vflow.krylov import lanczos_eigenpairs
-from w2vflow.operators import DenseOperator, Operator, SparseOperator
-from w2vflow.problem import Problem
+from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import leading_eigenpairs
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import available_memory

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.losses import Loss
 from w2vflow.noise.batches import blocked, shared_out
-from w2vflow.pairs import PairWeights
-from w2vflow.problem import Problem
+from w2vflow.problem.losses import Loss
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.problem.problem import Problem
 from w2vflow.sgd.draws import AliasTable, SeenPairs
 from w2vflow.sgd.kernels import PairBatch, RowGradient, block_gradient, pair_gradient
 from w2vflow.sgd.pair_table import WeightTable

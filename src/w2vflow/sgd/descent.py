@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.objective import Objective
-from w2vflow.problem import Problem
+from w2vflow.problem.objective import Objective
+from w2vflow.problem.problem import Problem
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.schedule import LearningRate
 from w2vflow.sgd.solve import check_rate, solve_by_steps

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 from threadpoolctl import threadpool_limits
 
-from w2vflow.objective import Objective
+from w2vflow.problem.objective import Objective
 from w2vflow.sgd.record import Journal
 from w2vflow.support.devices import float64_device, has_float64
 from w2vflow.support.machine import available_cores

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.initial import gaussian_init, untied_init
-from w2vflow.losses import Loss
 from w2vflow.noise.rates import recommended_learning_rate
-from w2vflow.problem import Problem
+from w2vflow.problem.initial_weights import gaussian_init, untied_init
+from w2vflow.problem.losses import Loss
+from w2vflow.problem.problem import Problem
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.kernels import RowGradient, added_rows
 from w2vflow.sgd.sampler import PairSampler, Sampler

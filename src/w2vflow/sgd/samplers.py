@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy import sparse
 
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.sgd.blocks import Blocks, Shared
 from w2vflow.sgd.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs
 from w2vflow.sgd.kernels import PairBatch

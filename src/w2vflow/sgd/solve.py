@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.objective import Objective
-from w2vflow.problem import Problem
+from w2vflow.problem.objective import Objective
+from w2vflow.problem.problem import Problem
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.record import Journal
 from w2vflow.sgd.schedule import LearningRate, Timeline, lay_out

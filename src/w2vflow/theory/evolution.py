@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from w2vflow.objective import factored_loss
-from w2vflow.problem import Problem
+from w2vflow.problem.objective import factored_loss
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from w2vflow.corpus.documents import document_sums
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import digamma, polygamma
 
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from w2vflow.objective import Objective
+from w2vflow.problem.objective import Objective
 from w2vflow.trajectory import singular_values
 
 __all__ = ["DORMANT", "Transition", "follow_transition", "velocity"]

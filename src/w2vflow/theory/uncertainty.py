@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.problem import Problem
+from w2vflow.problem.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.theory.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
 from w2vflow.theory.influence import document_changes

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.counts.subsampling import keep_probability
-from w2vflow.pairs import PairWeights, seen_entries
+from w2vflow.problem.pair_weights import PairWeights, seen_entries
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram", "Weighting"]

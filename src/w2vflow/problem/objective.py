@@ -17,10 +17,10 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.csr import csr_sampled_product
-from w2vflow.losses import Loss, Quartic
-from w2vflow.operators import DenseOperator, Operator, SparseOperator
-from w2vflow.pairs import PairWeights
+from w2vflow.problem.losses import Loss, Quartic
+from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.problem.sparse_products import csr_sampled_product
 from w2vflow.support.sharding import PRECISION, ROWS, deal, dealt, fingerprint, gathered, place, summed
 
 __all__ = [

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.csr import csr_matmul
+from w2vflow.problem.sparse_products import csr_matmul
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64, word_mesh
 from w2vflow.support.machine import check_fits

@@ -13,15 +13,15 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.losses import Loss, Quartic, as_loss
-from w2vflow.objective import BlockedObjective, FactoredObjective, Objective
-from w2vflow.operators import DenseOperator, Operator, SparseOperator
-from w2vflow.pairs import PairWeights
+from w2vflow.problem.losses import Loss, Quartic, as_loss
+from w2vflow.problem.objective import BlockedObjective, FactoredObjective, Objective
+from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.problem.weightings import Uniform, Weighting
 from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory, check_fits
 from w2vflow.support.sharding import ROWS, to_rows, to_words
-from w2vflow.weighting import Uniform, Weighting
 
 __all__ = ["Problem"]
 

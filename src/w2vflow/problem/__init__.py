@@ -1,0 +1,1 @@
+"""The problem: counts, weights of pairs and a loss make `M*` and the objective."""
