@@ -195,7 +195,7 @@ def test_rank_below_what_is_asked_for(iterated):
 
 
 def test_triplets_that_did_not_converge_are_told(iterated, monkeypatch):
-    from w2vflow.krylov import lanczos_eigenpairs
+    from w2vflow.spectrum.lanczos import lanczos_eigenpairs
 
     def hasty(*arguments, **settings):
         return lanczos_eigenpairs(*arguments, **settings, max_products=1)

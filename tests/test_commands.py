@@ -19,7 +19,7 @@ from w2vflow.cli import main
 from w2vflow.cli.texts import document_reader, text_tokens
 from w2vflow.plotting import animation
 from w2vflow.semantics.vectors import export_vectors, import_vectors
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 
 SETTINGS = {
     "dim": 2, "horizon": 1.5, "seeds": 2, "observations": 10, "batch_size": 1024, "learning_rate": 0.2,

@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 import w2vflow as wf
-from w2vflow.directions import align, common_rows, match_directions, principal_directions
 from w2vflow.plotting.directions import plot_overlaps
+from w2vflow.spectrum.directions import align, common_rows, match_directions, principal_directions
 
 ROWS = 30
 

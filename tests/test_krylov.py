@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from w2vflow.krylov import algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
+from w2vflow.spectrum.lanczos import algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint, load_arrays, remove_arrays, save_arrays
 
 

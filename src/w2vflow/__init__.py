@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from w2vflow.corpus.tokenfile import TokenFile, tokenize
     from w2vflow.counts.reweighing import reweigh_words
     from w2vflow.counts.statistics import CooccurrenceStatistics
-    from w2vflow.directions import (
-        Match,
-        align,
-        common_rows,
-        match_directions,
-        principal_directions,
-        subspace_overlap,
-    )
     from w2vflow.flow import solve_flow
     from w2vflow.loading import load
     from w2vflow.measurement import measure_step_times
@@ -57,8 +49,16 @@ if TYPE_CHECKING:
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.streaming import run_stream
     from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, ring
-    from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
-    from w2vflow.stability import stability_limit, stability_limit_at
+    from w2vflow.spectrum.directions import (
+        Match,
+        align,
+        common_rows,
+        match_directions,
+        principal_directions,
+        subspace_overlap,
+    )
+    from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum.stability import stability_limit, stability_limit_at
     from w2vflow.theory.bias import RarePairBias, document_bias, rare_pair_bias
     from w2vflow.theory.influence import (
         changed_spectrum,
@@ -227,7 +227,7 @@ _HOMES = {
     "corpus.cooccurrence": "count",
     "corpus.documents": "count_documents",
     "corpus.tokenfile": "TokenFile tokenize",
-    "directions": "Match align common_rows match_directions principal_directions subspace_overlap",
+    "spectrum.directions": "Match align common_rows match_directions principal_directions subspace_overlap",
     "flow": "solve_flow",
     "problem.initial_weights": "balanced_init gaussian_init untied_init",
     "loading": "load",
@@ -256,8 +256,8 @@ _HOMES = {
     "sgd.ensemble": "run_sgd run_sgd_ensemble",
     "sgd.streaming": "run_stream",
     "solvable": "SolvableCorpus binary_attributes interval ring",
-    "spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
-    "stability": "stability_limit stability_limit_at",
+    "spectrum.spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
+    "spectrum.stability": "stability_limit stability_limit_at",
     "counts.statistics": "CooccurrenceStatistics",
     "theory.bias": "RarePairBias document_bias rare_pair_bias",
     "theory.influence": "changed_spectrum count_influence document_influence pmi_influence "

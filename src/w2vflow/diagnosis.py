@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.problem.problem import Problem
-    from w2vflow.spectrum import Spectrum
+    from w2vflow.spectrum.spectrum import Spectrum
 
 __all__ = ["Check", "diagnose"]
 
@@ -284,7 +284,7 @@ def _self_test() -> Iterator[Check]:
 
     from w2vflow.corpus.catalog import bundled_names, load_statistics
     from w2vflow.problem.problem import Problem
-    from w2vflow.spectrum import leading_eigenpairs
+    from w2vflow.spectrum.spectrum import leading_eigenpairs
 
     with jax.enable_x64(True):
         stats = load_statistics(bundled_names()[0]).most_frequent(_WORDS)
@@ -323,9 +323,9 @@ def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
 def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
-    from w2vflow.directions import left_directions, subspace_overlap
     from w2vflow.problem.initial_weights import gaussian_init
     from w2vflow.sgd.ensemble import run_sgd_ensemble
+    from w2vflow.spectrum.directions import left_directions, subspace_overlap
     from w2vflow.theory.riccati import predict
 
     keys = jax.random.split(jax.random.key(0), 2)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from w2vflow.problem.objective import FactoredObjective, Objective
 from w2vflow.problem.operators import DiagonalOperator
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions

@@ -14,7 +14,6 @@ from w2vflow.cloud import Cloud, embedding_cloud
 from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.directions import direction_overlaps, left_directions, subspace_overlap
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
 from w2vflow.measurement import direction_persistence
@@ -22,8 +21,9 @@ from w2vflow.problem.initial_weights import gaussian_init
 from w2vflow.problem.problem import Problem
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
-from w2vflow.stability import check_learning_rate
+from w2vflow.spectrum.directions import direction_overlaps, left_directions, subspace_overlap
+from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.stability import check_learning_rate
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.riccati import predict

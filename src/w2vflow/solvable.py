@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = ["SolvableCorpus", "binary_attributes", "interval", "interval_limit", "ring"]

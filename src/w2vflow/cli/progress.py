@@ -14,7 +14,7 @@ from w2vflow.support.checks import argument_error
 if TYPE_CHECKING:
     from w2vflow.problem.problem import Problem
     from w2vflow.semantics.progress import Progress
-    from w2vflow.spectrum import Spectrum
+    from w2vflow.spectrum.spectrum import Spectrum
 
 __all__ = ["HowFar"]
 
@@ -87,7 +87,7 @@ class HowFar:
 
 def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
     """Return the concepts that an embedding of this dimension could have learned."""
-    from w2vflow.spectrum import extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum.spectrum import extreme_eigenpairs, leading_eigenpairs
 
     eigenpairs = leading_eigenpairs if problem.tied else extreme_eigenpairs
     return eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)

@@ -66,7 +66,7 @@ class Concepts:
         use_float64()
         from w2vflow.problem.problem import Problem
         from w2vflow.semantics.features import label_features
-        from w2vflow.spectrum import leading_eigenpairs
+        from w2vflow.spectrum.spectrum import leading_eigenpairs
         from w2vflow.theory.steps import step_time_law
 
         stats = load_counts(self.statistics, self.vocab_size)

@@ -8,8 +8,8 @@ from w2vflow.noise.batches import Blocking, blocked, shared_out
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.noise.steps import Growth
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
-from w2vflow.stability import stability_limit
+from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum.stability import stability_limit
 from w2vflow.support.checks import argument_error
 
 __all__ = ["RecommendedRate", "recommended_learning_rate"]

@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from w2vflow.noise.moments import concepts_of, gradient_noise
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
-from w2vflow.stability import check_positive_rate
+from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum.stability import check_positive_rate
 from w2vflow.support.checks import check_weights
 
 __all__ = ["Growth", "step_time_noise"]

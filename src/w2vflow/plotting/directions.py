@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from w2vflow.directions import Match
 from w2vflow.plotting.learning import plot_overlap_matrix
+from w2vflow.spectrum.directions import Match
 from w2vflow.support.checks import argument_error
 
 __all__ = ["plot_overlaps"]

@@ -30,7 +30,7 @@ from w2vflow.plotting.style import (
     time_label,
 )
 from w2vflow.semantics.features import relative_entries
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.trajectory import Trajectory
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Feature", "label_features", "relative_entries"]

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from w2vflow.directions import common_rows
 from w2vflow.semantics.words import check_vectors
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.directions import common_rows
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times

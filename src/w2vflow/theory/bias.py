@@ -15,7 +15,7 @@ from w2vflow.corpus.rules import pair_weights
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.theory.influence import changed_spectrum, window_of
 from w2vflow.theory.sensitivity import CountSlopes, count_slopes

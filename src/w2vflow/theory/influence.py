@@ -10,7 +10,7 @@ from w2vflow.corpus.documents import document_sums
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 from w2vflow.theory.sensitivity import count_slopes, equal_eigenvalues, group_means

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device, require_float64
 from w2vflow.theory.modes import degenerate_groups, group_numbers

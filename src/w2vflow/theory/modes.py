@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.krylov import algebraic, by_size
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.lanczos import algebraic, by_size
+from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 
 __all__ = [

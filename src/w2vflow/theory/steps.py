@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.special import digamma, polygamma
 
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.discrete import growth_rates, saturation_advance

@@ -10,10 +10,18 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2vflow.bounds import SpectrumBounds, residual_bounds
-from w2vflow.krylov import Order, Product, algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
 from w2vflow.problem.operators import Operator
 from w2vflow.problem.problem import Problem
+from w2vflow.spectrum.error_bounds import SpectrumBounds, residual_bounds
+from w2vflow.spectrum.lanczos import (
+    Order,
+    Product,
+    algebraic,
+    both_ends,
+    by_size,
+    check_symmetric,
+    lanczos_eigenpairs,
+)
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset

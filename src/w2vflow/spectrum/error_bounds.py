@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.krylov import algebraic
+from w2vflow.spectrum.lanczos import algebraic
 
 __all__ = ["SpectrumBounds", "residual_bounds"]
 
