@@ -30,10 +30,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.cloud import concept_coordinates
 from w2vflow.plotting.learning import plot_embedding_slice, plot_loss, plot_singular_values
 from w2vflow.plotting.slider import slide
 from w2vflow.plotting.style import shades
+from w2vflow.results.cloud import concept_coordinates
 from w2vflow.spectrum.directions import direction_overlaps, left_directions
 
 jax.config.update("jax_enable_x64", True)  # tiny starts need float64

@@ -37,9 +37,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.cloud import embedding_cloud
 from w2vflow.plotting.learning import plot_loss, plot_singular_values
 from w2vflow.report.page import write_report
+from w2vflow.results.cloud import embedding_cloud
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 72, "font.size": 9}

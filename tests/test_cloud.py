@@ -8,7 +8,7 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 
 import w2vflow as wf
-from w2vflow.cloud import Cloud, concept_coordinates, embedding_cloud
+from w2vflow.results.cloud import Cloud, concept_coordinates, embedding_cloud
 
 
 def rotations(number, dim, seed=0):

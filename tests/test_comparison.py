@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.measurement import direction_persistence
+from w2vflow.results.step_times import direction_persistence
 from w2vflow.spectrum.directions import direction_overlaps, left_directions
 from w2vflow.theory.aligned import half_rise_times
 

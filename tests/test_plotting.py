@@ -292,7 +292,7 @@ def test_files_of_a_figure_are_the_same_twice_and_hold_their_fonts(tmp_path):
 
 
 def cloud_of(runs, spec, stats, **settings):
-    from w2vflow.cloud import embedding_cloud
+    from w2vflow.results.cloud import embedding_cloud
 
     return embedding_cloud(runs, spec, stats.words, **settings)
 

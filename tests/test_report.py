@@ -9,8 +9,8 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.cloud import Cloud, embedding_cloud
 from w2vflow.report.page import write_report
+from w2vflow.results.cloud import Cloud, embedding_cloud
 from w2vflow.semantics.features import Feature, label_features
 
 WORDS = 40

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 import w2vflow as wf
 from w2vflow.archive import write_run
-from w2vflow.cloud import Cloud
 from w2vflow.experiment import Experiment
 from w2vflow.loading import load
+from w2vflow.results.cloud import Cloud
+from w2vflow.results.trajectory import AXES
 from w2vflow.run import Run
 from w2vflow.support.atomic_files import atomic_folder
 from w2vflow.support.dataset_files import dataset_kind, read_dataset, write_dataset
-from w2vflow.trajectory import AXES
 
 # What HDF5 can hold as text: all but NUL and lone surrogates.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=6)

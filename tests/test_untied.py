@@ -7,8 +7,8 @@ from scipy.integrate import solve_ivp
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.measurement import direction_persistence
 from w2vflow.problem.initial_weights import balanced_init, untied_init
+from w2vflow.results.step_times import direction_persistence
 
 SIZE = 10
 

@@ -8,8 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2vflow.cloud import Cloud, concept_coordinates, embedding_cloud
-    from w2vflow.comparison import Comparison, compare
     from w2vflow.corpus.catalog import load_statistics
     from w2vflow.corpus.cooccurrence import count
     from w2vflow.corpus.documents import count_documents
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.flow import solve_flow
     from w2vflow.loading import load
-    from w2vflow.measurement import measure_step_times
     from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
     from w2vflow.noise.settled import stationary_noise
     from w2vflow.noise.steps import step_time_noise
@@ -27,6 +24,10 @@ if TYPE_CHECKING:
     from w2vflow.problem.problem import Problem
     from w2vflow.problem.weightings import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform, Unigram
     from w2vflow.report.page import write_report
+    from w2vflow.results.cloud import Cloud, concept_coordinates, embedding_cloud
+    from w2vflow.results.comparison import Comparison, compare
+    from w2vflow.results.step_times import measure_step_times
+    from w2vflow.results.trajectory import Trajectory
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
     from w2vflow.semantics.associations import log_counts, pmi, ppmi
     from w2vflow.semantics.embeddings import embed
@@ -87,7 +88,6 @@ if TYPE_CHECKING:
     from w2vflow.theory.sensitivity import changed_step_times, step_time_slopes
     from w2vflow.theory.steps import estimate_step_time_errors, predict_step_times, step_time_law
     from w2vflow.theory.uncertainty import SamplingUncertainty, document_uncertainty, poisson_uncertainty
-    from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "AnalogyScore",
@@ -221,8 +221,8 @@ __version__ = "0.1.0.dev0"
 
 # Loaded at first use: counting, and its worker processes, never wait for JAX.
 _HOMES = {
-    "cloud": "Cloud concept_coordinates embedding_cloud",
-    "comparison": "Comparison compare",
+    "results.cloud": "Cloud concept_coordinates embedding_cloud",
+    "results.comparison": "Comparison compare",
     "corpus.catalog": "load_statistics",
     "corpus.cooccurrence": "count",
     "corpus.documents": "count_documents",
@@ -232,7 +232,7 @@ _HOMES = {
     "problem.initial_weights": "balanced_init gaussian_init untied_init",
     "loading": "load",
     "problem.losses": "Logistic Quartic Taylor",
-    "measurement": "measure_step_times",
+    "results.step_times": "measure_step_times",
     "noise.rates": "RecommendedRate recommended_learning_rate",
     "noise.settled": "stationary_noise",
     "noise.steps": "step_time_noise",
@@ -273,7 +273,7 @@ _HOMES = {
     "theory.sensitivity": "changed_step_times step_time_slopes",
     "theory.steps": "estimate_step_time_errors predict_step_times step_time_law",
     "theory.uncertainty": "SamplingUncertainty document_uncertainty poisson_uncertainty",
-    "trajectory": "Trajectory",
+    "results.trajectory": "Trajectory",
     "problem.weightings": "Custom Mikolov Plain RankOne Symmetrized Uniform Unigram",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

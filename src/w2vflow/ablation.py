@@ -18,15 +18,16 @@ import jax
 import numpy as np
 
 from w2vflow.account import Log, Stage, plain, provenance, stages
-from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.experiment import Ablation
 from w2vflow.flow import solve_flow
-from w2vflow.measurement import measure_step_times
 from w2vflow.problem.initial_weights import gaussian_init
 from w2vflow.problem.problem import Problem
 from w2vflow.problem.weightings import Mikolov, Symmetrized, Uniform, Weighting
+from w2vflow.results.comparison import Comparison, compare
+from w2vflow.results.step_times import measure_step_times
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum.directions import left_directions, subspace_overlap
 from w2vflow.spectrum.spectrum import Spectrum
@@ -35,7 +36,6 @@ from w2vflow.support.devices import require_float64
 from w2vflow.theory.evolution import basis_for
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import step_time_law
-from w2vflow.trajectory import Trajectory
 
 __all__ = ["LOSSES", "WEIGHTINGS", "AblationRun", "run_ablation"]
 

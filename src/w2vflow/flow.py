@@ -16,13 +16,13 @@ from jaxtyping import Array, Bool, Float, Int
 from w2vflow.problem.objective import FactoredObjective, Objective
 from w2vflow.problem.operators import DiagonalOperator
 from w2vflow.problem.problem import Problem
+from w2vflow.results.trajectory import Trajectory, singular_values
 from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
 from w2vflow.support.sharding import gathered, to_host, to_rows, to_words
-from w2vflow.trajectory import Trajectory, singular_values
 
 __all__ = ["solve_flow"]
 

@@ -10,15 +10,16 @@ import jax
 import numpy as np
 
 from w2vflow.account import Log, plain, provenance, stages
-from w2vflow.cloud import Cloud, embedding_cloud
-from w2vflow.comparison import Comparison, compare
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.experiment import Experiment
 from w2vflow.flow import solve_flow
-from w2vflow.measurement import direction_persistence
 from w2vflow.problem.initial_weights import gaussian_init
 from w2vflow.problem.problem import Problem
+from w2vflow.results.cloud import Cloud, embedding_cloud
+from w2vflow.results.comparison import Comparison, compare
+from w2vflow.results.step_times import direction_persistence
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum.directions import direction_overlaps, left_directions, subspace_overlap
@@ -28,7 +29,6 @@ from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.riccati import predict
 from w2vflow.theory.steps import predict_step_times, step_time_law
-from w2vflow.trajectory import Trajectory
 
 __all__ = ["Run", "initial_weights", "run_experiment"]
 

@@ -175,7 +175,7 @@ class Export:
     def _from_trajectory(self) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the embedding of one seed at the observed time nearest to the one asked for."""
         from w2vflow.corpus.catalog import open_statistics
-        from w2vflow.trajectory import Trajectory
+        from w2vflow.results.trajectory import Trajectory
 
         traj = Trajectory.load(self.input)
         if traj.embeddings is None:

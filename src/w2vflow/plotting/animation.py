@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from w2vflow.cloud import Cloud
-from w2vflow.comparison import Comparison
 from w2vflow.plotting.learning import name_words, plot_concepts
 from w2vflow.plotting.style import RED
+from w2vflow.results.cloud import Cloud
+from w2vflow.results.comparison import Comparison
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 

@@ -26,9 +26,9 @@ from w2vflow.plotting.style import (
     shades,
     time_label,
 )
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
-from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "label_concepts",

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from w2vflow.measurement import measure_step_times
 from w2vflow.plotting.learning import (
     faint_line,
     label_concepts,
@@ -29,10 +28,11 @@ from w2vflow.plotting.style import (
     publication,
     time_label,
 )
+from w2vflow.results.step_times import measure_step_times
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.features import relative_entries
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
-from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "LearningRow",

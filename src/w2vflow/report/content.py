@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.cloud import Cloud
-from w2vflow.comparison import Comparison
+from w2vflow.results.cloud import Cloud
+from w2vflow.results.comparison import Comparison
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.features import Feature
 from w2vflow.support.checks import argument_error
-from w2vflow.trajectory import Trajectory
 
 __all__ = ["page_content"]
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.analogies import evaluate_analogies
 from w2vflow.semantics.outliers import signal_to_noise
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
@@ -20,7 +21,6 @@ from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.aligned import aligned_strengths
 from w2vflow.theory.steps import effective_initial_strengths
-from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "Emergence",

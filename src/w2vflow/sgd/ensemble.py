@@ -14,6 +14,7 @@ from w2vflow.noise.rates import recommended_learning_rate
 from w2vflow.problem.initial_weights import gaussian_init, untied_init
 from w2vflow.problem.losses import Loss
 from w2vflow.problem.problem import Problem
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.kernels import RowGradient, added_rows
 from w2vflow.sgd.sampler import PairSampler, Sampler
@@ -21,7 +22,6 @@ from w2vflow.sgd.samplers import SAMPLERS
 from w2vflow.sgd.schedule import LearningRate
 from w2vflow.sgd.solve import check_rate, solve_by_steps
 from w2vflow.support.checks import argument_error, check_weights
-from w2vflow.trajectory import Trajectory
 
 __all__ = ["InParts", "Minibatches", "parts_of", "run_sgd", "run_sgd_ensemble"]
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from w2vflow.problem.objective import factored_loss
 from w2vflow.problem.problem import Problem
+from w2vflow.results.trajectory import singular_values
 from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
@@ -24,7 +25,6 @@ from w2vflow.theory.factor import log_f_and_g, riccati_factor
 from w2vflow.theory.modes import checked_pairs
 from w2vflow.theory.steps import strengths_of_overlaps
 from w2vflow.theory.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
-from w2vflow.trajectory import singular_values
 
 __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
 

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2vflow.problem.problem import Problem
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times
 from w2vflow.theory.modes import modes_of
-from w2vflow.trajectory import Trajectory
 
 __all__ = [
     "PowerLaw",

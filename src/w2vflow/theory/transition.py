@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from w2vflow.problem.objective import Objective
-from w2vflow.trajectory import singular_values
+from w2vflow.results.trajectory import singular_values
 
 __all__ = ["DORMANT", "Transition", "follow_transition", "velocity"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
-from w2vflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import xarray as xr

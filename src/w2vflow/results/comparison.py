@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2vflow.measurement import measure_step_times
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.support.checks import argument_error
-from w2vflow.support.dataset_files import read_dataset, write_dataset
-from w2vflow.support.display import beside, html_table, line_sketch, megabytes
-from w2vflow.trajectory import (
+from w2vflow.results.step_times import measure_step_times
+from w2vflow.results.trajectory import (
     AXES,
     SeedChoice,
     TimeChoice,
@@ -22,6 +18,10 @@ from w2vflow.trajectory import (
     chosen_times,
     result_attributes,
 )
+from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.support.checks import argument_error
+from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.display import beside, html_table, line_sketch, megabytes
 
 if TYPE_CHECKING:
     import xarray as xr

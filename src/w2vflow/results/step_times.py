@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum.directions import direction_overlaps, left_directions
 from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.trajectory import Trajectory
 
 __all__ = ["direction_persistence", "measure_step_times"]
 

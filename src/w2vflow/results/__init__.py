@@ -1,0 +1,1 @@
+"""Results of every solver, measured and compared."""
