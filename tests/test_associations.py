@@ -8,9 +8,9 @@ from scipy import sparse
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.semantics import factors
-from w2vflow.semantics.associations import log_counts, pmi, ppmi
-from w2vflow.semantics.factors import factor_embedding, singular_triplets
+from w2vflow.embeddings import factors
+from w2vflow.embeddings.associations import log_counts, pmi, ppmi
+from w2vflow.embeddings.factors import factor_embedding, singular_triplets
 
 
 def loop(stats, value):

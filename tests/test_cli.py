@@ -11,9 +11,9 @@ import pytest
 
 import w2vflow as wf
 from w2vflow.cli import COMMANDS, main
+from w2vflow.embeddings.vectors import export_vectors, import_vectors
 from w2vflow.semantics.analogies import evaluate_analogies
 from w2vflow.semantics.similarity import evaluate_similarity
-from w2vflow.semantics.vectors import export_vectors, import_vectors
 
 NAMES = [(*name.split(),) for name in (*COMMANDS, "run experiment", "run ablation")]
 
@@ -194,7 +194,7 @@ def counts(tmp_path, stats):
 @pytest.fixture
 def factors(monkeypatch):
     """Embeddings that tell which counts and which dimension were asked for."""
-    home = ModuleType("w2vflow.semantics.embeddings")
+    home = ModuleType("w2vflow.embeddings.embed")
     home.embed = lambda stats, dim=200: (stats.counts.toarray()[:, :dim] + 0.5).astype(np.float32)
     monkeypatch.setitem(sys.modules, home.__name__, home)
 

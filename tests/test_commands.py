@@ -17,8 +17,8 @@ import w2vflow as wf
 from w2vflow.archive import load_run
 from w2vflow.cli import main
 from w2vflow.cli.texts import document_reader, text_tokens
+from w2vflow.embeddings.vectors import export_vectors, import_vectors
 from w2vflow.plotting import animation
-from w2vflow.semantics.vectors import export_vectors, import_vectors
 from w2vflow.spectrum.spectrum import Spectrum
 
 SETTINGS = {

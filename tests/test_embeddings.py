@@ -7,8 +7,8 @@ from scipy.special import expit
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import alternating
-from w2vflow.alternating import minimise_logistic
+from w2vflow.embeddings import alternating
+from w2vflow.embeddings.alternating import minimise_logistic
 
 
 def loss_and_gradient(weights, W, C):

@@ -10,7 +10,7 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow import alternating
+from w2vflow.embeddings import alternating
 from w2vflow.experiment import Ablation, Experiment
 from w2vflow.forecast import plan_ablation, plan_embed, plan_experiment, plan_spectrum
 from w2vflow.spectrum import lanczos as krylov

@@ -9,7 +9,7 @@ import pytest
 from gensim.models import KeyedVectors
 from safetensors.numpy import load_file, save_file
 
-from w2vflow.semantics.vectors import export_vectors, import_vectors
+from w2vflow.embeddings.vectors import export_vectors, import_vectors
 
 WORDS = ["the", "Köln", "new_york", "1999", "北京", "</s>", "naïve", "u.s."]
 VECTORS = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
@@ -78,7 +78,7 @@ def test_what_gensim_writes_is_read_exactly(tmp_path, flag, format):
 
 
 def test_binary_files_of_many_chunks_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("w2vflow.semantics.vectorfiles._CHUNK", 7)
+    monkeypatch.setattr("w2vflow.embeddings.vector_files._CHUNK", 7)
     for end in (b"", b"\n"):
         path = written(tmp_path, binary([w.encode() for w in WORDS], VECTORS, b"8 5\n", end))
         words, vectors = import_vectors(path)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from w2vflow.corpus.tokenfile import TokenFile, tokenize
     from w2vflow.counts.reweighing import reweigh_words
     from w2vflow.counts.statistics import CooccurrenceStatistics
+    from w2vflow.embeddings.associations import log_counts, pmi, ppmi
+    from w2vflow.embeddings.embed import embed
+    from w2vflow.embeddings.factors import SingularTriplets, factor_embedding, singular_triplets
+    from w2vflow.embeddings.vectors import WordVectors, export_vectors, import_vectors
     from w2vflow.flow import solve_flow
     from w2vflow.loading import load
     from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
@@ -29,15 +33,12 @@ if TYPE_CHECKING:
     from w2vflow.results.step_times import measure_step_times
     from w2vflow.results.trajectory import Trajectory
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
-    from w2vflow.semantics.associations import log_counts, pmi, ppmi
-    from w2vflow.semantics.embeddings import embed
     from w2vflow.semantics.emergence import (
         Emergence,
         emergence_along,
         emergence_over_dimension,
         emergence_over_time,
     )
-    from w2vflow.semantics.factors import SingularTriplets, factor_embedding, singular_triplets
     from w2vflow.semantics.features import Feature, label_features, relative_entries
     from w2vflow.semantics.outliers import effective_dimension, predict_outlier, signal_to_noise
     from w2vflow.semantics.precedence import compare_groups, rank_correlation
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
     from w2vflow.semantics.relations import relation_moments, study_relations, task_vectors
     from w2vflow.semantics.similarity import SimilarityScore, evaluate_similarity
-    from w2vflow.semantics.vectors import WordVectors, export_vectors, import_vectors
     from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.streaming import run_stream
@@ -240,10 +240,10 @@ _HOMES = {
     "counts.reweighing": "reweigh_words",
     "report.page": "write_report",
     "semantics.analogies": "AnalogyScore evaluate_analogies",
-    "semantics.associations": "log_counts pmi ppmi",
-    "semantics.embeddings": "embed",
+    "embeddings.associations": "log_counts pmi ppmi",
+    "embeddings.embed": "embed",
     "semantics.emergence": "Emergence emergence_along emergence_over_dimension emergence_over_time",
-    "semantics.factors": "SingularTriplets factor_embedding singular_triplets",
+    "embeddings.factors": "SingularTriplets factor_embedding singular_triplets",
     "semantics.features": "Feature label_features relative_entries",
     "semantics.outliers": "effective_dimension predict_outlier signal_to_noise",
     "semantics.precedence": "compare_groups rank_correlation",
@@ -251,7 +251,7 @@ _HOMES = {
     "semantics.questions": "Questions pairwise_questions read_pairs read_questions",
     "semantics.relations": "relation_moments study_relations task_vectors",
     "semantics.similarity": "SimilarityScore evaluate_similarity",
-    "semantics.vectors": "WordVectors export_vectors import_vectors",
+    "embeddings.vectors": "WordVectors export_vectors import_vectors",
     "sgd.descent": "run_gd",
     "sgd.ensemble": "run_sgd run_sgd_ensemble",
     "sgd.streaming": "run_stream",

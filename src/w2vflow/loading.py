@@ -6,10 +6,10 @@ from pathlib import Path
 
 from w2vflow.archive import SavedRun, load_run
 from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.embeddings.vectors import WordVectors, import_vectors
 from w2vflow.results.cloud import Cloud
 from w2vflow.results.comparison import Comparison
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.semantics.vectors import WordVectors, import_vectors
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import dataset_kind, is_zarr

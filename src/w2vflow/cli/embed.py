@@ -56,8 +56,8 @@ class Embed:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
         use_float64()
-        from w2vflow.semantics.embeddings import embed
-        from w2vflow.semantics.vectors import export_vectors
+        from w2vflow.embeddings.embed import embed
+        from w2vflow.embeddings.vectors import export_vectors
 
         console("counts")
         stats = load_counts(self.statistics, self.vocab_size)

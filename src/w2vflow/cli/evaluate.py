@@ -98,9 +98,9 @@ class Evaluate:
             check_files(name, getattr(self, name))
 
     def _score(self, path: Path, questions: "dict[Path, Questions]") -> "_Result":
+        from w2vflow.embeddings.vectors import import_vectors
         from w2vflow.semantics.analogies import evaluate_analogies
         from w2vflow.semantics.similarity import evaluate_similarity
-        from w2vflow.semantics.vectors import import_vectors
 
         words, vectors = import_vectors(path, errors=self.errors)
         size = len(words) if self.restrict_vocab is None else self.restrict_vocab

@@ -69,7 +69,7 @@ class Export:
         if self.output.dry_run:
             return console.plan(self._plan(counts, run), self.out.parent)
         console.folder(self.out.parent)
-        from w2vflow.semantics.vectors import export_vectors, import_vectors
+        from w2vflow.embeddings.vectors import export_vectors, import_vectors
 
         record: dict[str, Any]
         if counts:

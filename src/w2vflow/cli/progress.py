@@ -58,9 +58,9 @@ class HowFar:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
         use_float64()
+        from w2vflow.embeddings.vectors import import_vectors
         from w2vflow.problem.problem import Problem
         from w2vflow.semantics.progress import fit_progress
-        from w2vflow.semantics.vectors import import_vectors
 
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from w2vflow.semantics.words import check_vectors
+from w2vflow.embeddings.checks import check_vectors
 from w2vflow.spectrum.directions import common_rows
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error

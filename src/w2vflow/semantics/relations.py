@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from w2vflow.embeddings.checks import check_vectors, first_rows
 from w2vflow.semantics.outliers import (
     Outlier,
     check_rows,
@@ -15,7 +16,6 @@ from w2vflow.semantics.outliers import (
     outlier_of_squares,
     signal_to_noise,
 )
-from w2vflow.semantics.words import check_vectors, first_rows
 from w2vflow.support.checks import argument_error
 
 __all__ = [

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.alternating import minimise_logistic
 from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.embeddings.alternating import minimise_logistic
 from w2vflow.problem.weightings import Mikolov, Weighting
 
 __all__ = ["embed"]

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from jaxtyping import Float32
 
-from w2vflow.semantics.vectorfiles import READERS, Source, guess_format
-from w2vflow.semantics.words import check_vectors
+from w2vflow.embeddings.checks import check_vectors
+from w2vflow.embeddings.vector_files import READERS, Source, guess_format
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
