@@ -39,7 +39,7 @@ import numpy as np
 from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.forecast import plan_spectrum
+from w2vflow.experiments.cost import plan_spectrum
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "axes.spines.top": False, "axes.spines.right": False}

@@ -12,10 +12,10 @@ import pytest
 import xarray as xr
 
 import w2vflow as wf
-from w2vflow.ablation import LOSSES, WEIGHTINGS, run_ablation
-from w2vflow.archive import load_run, write_ablation
-from w2vflow.experiment import Ablation
-from w2vflow.figures import draw_ablation
+from w2vflow.experiments.ablation import LOSSES, WEIGHTINGS, run_ablation
+from w2vflow.experiments.figures import draw_ablation
+from w2vflow.experiments.run_folder import load_run, write_ablation
+from w2vflow.experiments.settings import Ablation
 
 CELLS = [f"{loss}-{weighting}" for weighting in WEIGHTINGS for loss in LOSSES]
 SMALL = Ablation(

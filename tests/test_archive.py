@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from w2vflow.archive import load_run, write_run
-from w2vflow.experiment import Experiment
-from w2vflow.run import run_experiment
+from w2vflow.experiments.run import run_experiment
+from w2vflow.experiments.run_folder import load_run, write_run
+from w2vflow.experiments.settings import Experiment
 
 SMALL = Experiment(
     vocab_size=40, dim=2, seeds=2, learning_rate=0.2, batch_size=1024, observations=10, flow_scales=(),

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.archive import load_run
 from w2vflow.cli import main
 from w2vflow.cli.texts import document_reader, text_tokens
 from w2vflow.embeddings.vectors import export_vectors, import_vectors
+from w2vflow.experiments.run_folder import load_run
 from w2vflow.plotting import animation
 from w2vflow.spectrum.spectrum import Spectrum
 
@@ -342,7 +342,7 @@ def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])
 def test_a_run_that_fails_leaves_the_one_before(ran, text, error, monkeypatch, tmp_path):
-    from w2vflow import run as module
+    from w2vflow.experiments import run as module
 
     def fails(*arguments, **settings):
         raise error

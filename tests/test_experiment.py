@@ -13,11 +13,11 @@ import pytest
 import xarray as xr
 
 import w2vflow as wf
-from w2vflow.archive import write_run
 from w2vflow.cli import main
-from w2vflow.experiment import Experiment
-from w2vflow.figures import draw_run
-from w2vflow.run import run_experiment
+from w2vflow.experiments.figures import draw_run
+from w2vflow.experiments.run import run_experiment
+from w2vflow.experiments.run_folder import write_run
+from w2vflow.experiments.settings import Experiment
 
 SMALL = Experiment(
     vocab_size=400,

@@ -11,8 +11,8 @@ from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow.embeddings import alternating
-from w2vflow.experiment import Ablation, Experiment
-from w2vflow.forecast import plan_ablation, plan_embed, plan_experiment, plan_spectrum
+from w2vflow.experiments.cost import plan_ablation, plan_embed, plan_experiment, plan_spectrum
+from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.spectrum import lanczos as krylov
 from w2vflow.support import machine as resources
 from w2vflow.support.machine import Plan, Speed, available_disk, measure_speed, readable_bytes

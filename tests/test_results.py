@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2vflow as wf
-from w2vflow.archive import write_run
-from w2vflow.experiment import Experiment
+from w2vflow.experiments.run import Run
+from w2vflow.experiments.run_folder import write_run
+from w2vflow.experiments.settings import Experiment
 from w2vflow.loading import load
 from w2vflow.results.cloud import Cloud
 from w2vflow.results.trajectory import AXES
-from w2vflow.run import Run
 from w2vflow.support.atomic_files import atomic_folder
 from w2vflow.support.dataset_files import dataset_kind, read_dataset, write_dataset
 

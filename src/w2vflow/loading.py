@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from w2vflow.archive import SavedRun, load_run
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.embeddings.vectors import WordVectors, import_vectors
+from w2vflow.experiments.run_folder import SavedRun, load_run
 from w2vflow.results.cloud import Cloud
 from w2vflow.results.comparison import Comparison
 from w2vflow.results.trajectory import Trajectory

@@ -72,7 +72,7 @@ class Embed:
         console.result(["", line], record, [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.forecast import plan_embed
+        from w2vflow.experiments.cost import plan_embed
 
         return plan_embed(*size_of_counts(self.statistics, self.vocab_size), self.dim)
 

@@ -11,7 +11,7 @@ from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, u
 from w2vflow.cli.counts import load_counts, size_of_counts
 from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
-from w2vflow.experiment import Experiment
+from w2vflow.experiments.settings import Experiment
 from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Export:
         return counts, run
 
     def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
-        from w2vflow.forecast import plan_spectrum
+        from w2vflow.experiments.cost import plan_spectrum
         from w2vflow.support.machine import Plan
 
         if run is not None:
@@ -149,8 +149,8 @@ class Export:
     def _from_run(self, run: Experiment, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the closed form from the start of one seed of a run, where not said at its last time."""
         use_float64()
-        from w2vflow.archive import load_run
-        from w2vflow.run import initial_weights
+        from w2vflow.experiments.run import initial_weights
+        from w2vflow.experiments.run_folder import load_run
 
         console("counts of the run")
         seen = load_run(self.input).comparison.trajectories["theory"].ts

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2vflow.cli.console import Console, number, on_terminal, use_float64
-from w2vflow.experiment import Experiment
+from w2vflow.experiments.settings import Experiment
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.run import Run
+    from w2vflow.experiments.run import Run
 
 __all__ = ["check_film", "run_and_show", "source_name"]
 
@@ -66,15 +66,15 @@ def run_and_show(
     check_film(experiment, film)
     use_float64()
     from w2vflow.corpus.catalog import load_statistics
-    from w2vflow.run import run_experiment
+    from w2vflow.experiments.run import run_experiment
 
     stats = None if counted is None else load_statistics(str(counted))
     run = run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")
     if counted is not None:
         counted.replace(experiment.statistics)
-    from w2vflow.archive import write_run
-    from w2vflow.figures import draw_run
+    from w2vflow.experiments.figures import draw_run
+    from w2vflow.experiments.run_folder import write_run
 
     paths = [*write_run(run, folder), *draw_run(run, folder)]
     last = "There is no page of it, because `cloud_words` is 0."

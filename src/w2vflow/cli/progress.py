@@ -67,7 +67,7 @@ class HowFar:
         models = {path: import_vectors(path) for path in self.vectors}
         dim = max(model.vectors.shape[1] for model in models.values())
         if self.output.dry_run:
-            from w2vflow.forecast import plan_spectrum
+            from w2vflow.experiments.cost import plan_spectrum
 
             k = min(dim, stats.vocab_size)
             return console.plan(plan_spectrum(stats.vocab_size, stats.counts.nnz // 2, k))

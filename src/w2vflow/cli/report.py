@@ -35,7 +35,7 @@ class Report:
         page = self.out or self.folder / "report.html"
         if page.suffix != ".html":
             raise argument_error("out", "a file name ending in .html", page)
-        from w2vflow.archive import load_run
+        from w2vflow.experiments.run_folder import load_run
 
         saved = load_run(self.folder)
         if saved.cloud is None:

@@ -11,7 +11,7 @@ from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import Console, OptionalPath, Settings, one_line
 from w2vflow.cli.findings import check_film, run_and_show, source_name
 from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
-from w2vflow.experiment import Experiment
+from w2vflow.experiments.settings import Experiment
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class RunExperiment:
 
     def _plan(self, counted: bool) -> "Plan":
         from w2vflow.corpus.plan import plan_count, text_bytes
-        from w2vflow.forecast import plan_experiment
+        from w2vflow.experiments.cost import plan_experiment
         from w2vflow.support.machine import Plan
 
         if not counted:

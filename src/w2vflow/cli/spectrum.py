@@ -93,7 +93,7 @@ class Concepts:
         console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.forecast import plan_spectrum
+        from w2vflow.experiments.cost import plan_spectrum
 
         size, pairs = size_of_counts(self.statistics, self.vocab_size)
         return plan_spectrum(size, pairs, min(max(self.k, self.dim or 1), size))

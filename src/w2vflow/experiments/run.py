@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.account import Log, plain, provenance, stages
 from w2vflow.corpus.catalog import load_statistics
 from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.experiment import Experiment
+from w2vflow.experiments.provenance import Log, plain, provenance, stages
+from w2vflow.experiments.settings import Experiment
 from w2vflow.flow import solve_flow
 from w2vflow.problem.initial_weights import gaussian_init
 from w2vflow.problem.problem import Problem

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from w2vflow.ablation import LOSSES, WEIGHTINGS, AblationRun
+from w2vflow.experiments.ablation import LOSSES, WEIGHTINGS, AblationRun
+from w2vflow.experiments.run import Run
 from w2vflow.plotting.learning import (
     label_concepts,
     plot_concepts,
@@ -16,7 +17,6 @@ from w2vflow.plotting.learning import (
     plot_step_times,
 )
 from w2vflow.plotting.style import Figure, new_figure, save_figure
-from w2vflow.run import Run
 from w2vflow.spectrum.directions import direction_overlaps, left_directions
 
 __all__ = ["draw_ablation", "draw_run"]

@@ -1,0 +1,1 @@
+"""One configured run or study, and its folder."""
