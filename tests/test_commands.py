@@ -15,7 +15,7 @@ import pytest
 
 import w2vflow as wf
 from w2vflow.cli import main
-from w2vflow.cli.texts import document_reader, text_tokens
+from w2vflow.cli.sources import document_reader, text_tokens
 from w2vflow.embeddings.vectors import export_vectors, import_vectors
 from w2vflow.experiments.run_folder import load_run
 from w2vflow.plotting import animation

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from w2vflow import diagnosis
+from w2vflow.cli import diagnosis
+from w2vflow.cli.diagnosis import Check, diagnose
 from w2vflow.cli.doctor import Doctor
-from w2vflow.diagnosis import Check, diagnose
 
 
 @pytest.fixture(scope="module")

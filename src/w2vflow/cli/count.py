@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from w2vflow.cli.console import Console, OptionalInt, Settings
-from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
+from w2vflow.cli.sources import Reader, Weighting, count_text, found_texts
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Count"]

@@ -23,7 +23,7 @@ class Doctor:
 
     def run(self) -> None:
         """Print every finding as it comes; exit code 1 where one has failed."""
-        from w2vflow.diagnosis import diagnose
+        from w2vflow.cli.diagnosis import diagnose
 
         checks = []
         for check in diagnose():

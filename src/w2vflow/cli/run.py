@@ -10,7 +10,7 @@ import tyro
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import Console, OptionalPath, Settings, one_line
 from w2vflow.cli.findings import check_film, run_and_show, source_name
-from w2vflow.cli.texts import Reader, Weighting, count_text, found_texts
+from w2vflow.cli.sources import Reader, Weighting, count_text, found_texts
 from w2vflow.experiments.settings import Experiment
 from w2vflow.support.checks import argument_error
 
