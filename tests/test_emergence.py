@@ -21,9 +21,9 @@ from w2vflow.semantics.emergence import (
 )
 from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts
 from w2vflow.semantics.questions import Question, Questions
-from w2vflow.solvable import binary_attributes
 from w2vflow.theory.aligned import half_rise_times
-from w2vflow.theory.steps import effective_initial_strengths
+from w2vflow.theory.solvable import binary_attributes
+from w2vflow.theory.step_times.law import effective_initial_strengths
 
 mpl.use("agg")
 

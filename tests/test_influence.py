@@ -7,7 +7,7 @@ from systems import random_statistics
 import w2vflow as wf
 from w2vflow.corpus.documents import count_documents
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.theory.influence import (
+from w2vflow.theory.corpora.influence import (
     changed_spectrum,
     count_influence,
     document_influence,
@@ -15,7 +15,7 @@ from w2vflow.theory.influence import (
     strongest_influences,
     word_influence,
 )
-from w2vflow.theory.sensitivity import changed_step_times, equal_eigenvalues, step_time_slopes
+from w2vflow.theory.corpora.sensitivity import changed_step_times, equal_eigenvalues, step_time_slopes
 
 SIZE = 14
 

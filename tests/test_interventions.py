@@ -10,7 +10,7 @@ from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
 from w2vflow.counts.reweighing import reweigh_words
-from w2vflow.theory.interventions import _first_order, concept_changes, schedule_phases
+from w2vflow.theory.corpora.concept_changes import _first_order, concept_changes, schedule_phases
 
 
 def known_change(angle):

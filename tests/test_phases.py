@@ -7,7 +7,7 @@ import pytest
 from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
-from w2vflow.theory.phases import Phase, predict_phases
+from w2vflow.theory.exact.phases import Phase, predict_phases
 
 
 def grams(traj):

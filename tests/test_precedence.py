@@ -11,7 +11,7 @@ from w2vflow.semantics.emergence import (
     RelationCourse,
 )
 from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts, rate_relations
-from w2vflow.solvable import binary_attributes
+from w2vflow.theory.solvable import binary_attributes
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from systems import separated_problem
 
 import w2vflow as wf
-from w2vflow.theory.scaling import (
+from w2vflow.theory.step_times.scaling import (
     PowerLaw,
     effective_rank,
     fit_power_law,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.solvable import binary_attributes, interval, interval_limit, ring
 from w2vflow.spectrum.directions import left_directions
+from w2vflow.theory.solvable import binary_attributes, interval, interval_limit, ring
 
 CORPORA = {
     "attributes": lambda: binary_attributes([0.8, 0.5, 0.3]),

@@ -9,8 +9,8 @@ import scipy.integrate
 from systems import separated_problem
 
 import w2vflow as wf
-from w2vflow.theory.modes import degenerate_groups
-from w2vflow.theory.steps import effective_initial_strengths, estimate_step_time_errors
+from w2vflow.theory.step_times.law import effective_initial_strengths, estimate_step_time_errors
+from w2vflow.theory.step_times.modes import degenerate_groups
 
 
 def problem_of(values, tied=True, seed=0):

@@ -9,8 +9,8 @@ from systems import quartic_gradient, separated_problem
 
 import w2vflow as wf
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times, staircase_loss
-from w2vflow.theory.factor import log_f_and_g, riccati_factor
-from w2vflow.theory.steps import effective_initial_strengths
+from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
+from w2vflow.theory.step_times.law import effective_initial_strengths
 
 
 def exact_gram(eigenvalues, B, t, digits):

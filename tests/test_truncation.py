@@ -8,8 +8,8 @@ from scipy.integrate import solve_ivp
 from systems import random_statistics, separated_problem
 
 import w2vflow as wf
-from w2vflow.theory import evolution
-from w2vflow.theory.factor import log_f_and_g, riccati_factor
+from w2vflow.theory.exact import evolution
+from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
 
 SIZE, DIM = 60, 4
 TIMES = np.concatenate([[0.0], np.geomspace(1e-3, 1e3, 24)])

@@ -13,7 +13,7 @@ from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.counts.reweighing import reweigh_words
-from w2vflow.theory.interventions import concept_changes, schedule_phases
+from w2vflow.theory.corpora.concept_changes import concept_changes, schedule_phases
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import optax
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, interval_limit, ring
 from w2vflow.theory.muon import muon_step_times, muon_strengths
+from w2vflow.theory.solvable import SolvableCorpus, binary_attributes, interval, interval_limit, ring
 
 # An accurate polar factor, and no momentum.
 MUON = partial(

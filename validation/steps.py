@@ -12,7 +12,8 @@ import numpy as np
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.theory.scaling import (
+from w2vflow.theory.step_times.law import estimate_step_time_errors
+from w2vflow.theory.step_times.scaling import (
     effective_rank,
     fit_power_law,
     predict_rank,
@@ -20,7 +21,6 @@ from w2vflow.theory.scaling import (
     step_visibility,
     visible_steps,
 )
-from w2vflow.theory.steps import estimate_step_time_errors
 
 
 @dataclass(frozen=True)

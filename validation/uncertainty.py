@@ -21,10 +21,10 @@ from table import Row, run_part
 
 import w2vflow as wf
 from w2vflow.corpus.documents import count_documents
-from w2vflow.theory.bias import document_bias, rare_pair_bias
-from w2vflow.theory.influence import changed_spectrum, document_influence, strongest_influences
-from w2vflow.theory.sensitivity import changed_step_times
-from w2vflow.theory.uncertainty import document_uncertainty, poisson_uncertainty
+from w2vflow.theory.corpora.bias import document_bias, rare_pair_bias
+from w2vflow.theory.corpora.influence import changed_spectrum, document_influence, strongest_influences
+from w2vflow.theory.corpora.sensitivity import changed_step_times
+from w2vflow.theory.corpora.uncertainty import document_uncertainty, poisson_uncertainty
 
 SCALE = 1e-8
 

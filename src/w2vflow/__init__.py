@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.streaming import run_stream
-    from w2vflow.solvable import SolvableCorpus, binary_attributes, interval, ring
     from w2vflow.spectrum.directions import (
         Match,
         align,
@@ -60,8 +59,9 @@ if TYPE_CHECKING:
     )
     from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
     from w2vflow.spectrum.stability import stability_limit, stability_limit_at
-    from w2vflow.theory.bias import RarePairBias, document_bias, rare_pair_bias
-    from w2vflow.theory.influence import (
+    from w2vflow.theory.corpora.bias import RarePairBias, document_bias, rare_pair_bias
+    from w2vflow.theory.corpora.concept_changes import ConceptChanges, concept_changes, schedule_phases
+    from w2vflow.theory.corpora.influence import (
         changed_spectrum,
         count_influence,
         document_influence,
@@ -69,13 +69,20 @@ if TYPE_CHECKING:
         strongest_influences,
         word_influence,
     )
-    from w2vflow.theory.interventions import ConceptChanges, concept_changes, schedule_phases
+    from w2vflow.theory.corpora.sensitivity import changed_step_times, step_time_slopes
+    from w2vflow.theory.corpora.uncertainty import (
+        SamplingUncertainty,
+        document_uncertainty,
+        poisson_uncertainty,
+    )
+    from w2vflow.theory.exact.phases import Phase, predict_phases
+    from w2vflow.theory.exact.predict import predict
     from w2vflow.theory.ladder import Ladder, predict_ladder
-    from w2vflow.theory.modes import degenerate_groups
     from w2vflow.theory.muon import muon_step_times, muon_strengths
-    from w2vflow.theory.phases import Phase, predict_phases
-    from w2vflow.theory.riccati import predict
-    from w2vflow.theory.scaling import (
+    from w2vflow.theory.solvable import SolvableCorpus, binary_attributes, interval, ring
+    from w2vflow.theory.step_times.law import estimate_step_time_errors, predict_step_times, step_time_law
+    from w2vflow.theory.step_times.modes import degenerate_groups
+    from w2vflow.theory.step_times.scaling import (
         PowerLaw,
         effective_rank,
         fit_power_law,
@@ -85,9 +92,6 @@ if TYPE_CHECKING:
         step_visibility,
         visible_steps,
     )
-    from w2vflow.theory.sensitivity import changed_step_times, step_time_slopes
-    from w2vflow.theory.steps import estimate_step_time_errors, predict_step_times, step_time_law
-    from w2vflow.theory.uncertainty import SamplingUncertainty, document_uncertainty, poisson_uncertainty
 
 __all__ = [
     "AnalogyScore",
@@ -255,24 +259,24 @@ _HOMES = {
     "sgd.descent": "run_gd",
     "sgd.ensemble": "run_sgd run_sgd_ensemble",
     "sgd.streaming": "run_stream",
-    "solvable": "SolvableCorpus binary_attributes interval ring",
+    "theory.solvable": "SolvableCorpus binary_attributes interval ring",
     "spectrum.spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
     "spectrum.stability": "stability_limit stability_limit_at",
     "counts.statistics": "CooccurrenceStatistics",
-    "theory.bias": "RarePairBias document_bias rare_pair_bias",
-    "theory.influence": "changed_spectrum count_influence document_influence pmi_influence "
+    "theory.corpora.bias": "RarePairBias document_bias rare_pair_bias",
+    "theory.corpora.influence": "changed_spectrum count_influence document_influence pmi_influence "
     "strongest_influences word_influence",
-    "theory.interventions": "ConceptChanges concept_changes schedule_phases",
+    "theory.corpora.concept_changes": "ConceptChanges concept_changes schedule_phases",
     "theory.ladder": "Ladder predict_ladder",
-    "theory.modes": "degenerate_groups",
+    "theory.step_times.modes": "degenerate_groups",
     "theory.muon": "muon_step_times muon_strengths",
-    "theory.phases": "Phase predict_phases",
-    "theory.riccati": "predict",
-    "theory.scaling": "PowerLaw effective_rank fit_power_law participation_ratio predict_rank "
+    "theory.exact.phases": "Phase predict_phases",
+    "theory.exact.predict": "predict",
+    "theory.step_times.scaling": "PowerLaw effective_rank fit_power_law participation_ratio predict_rank "
     "silent_alignment step_visibility visible_steps",
-    "theory.sensitivity": "changed_step_times step_time_slopes",
-    "theory.steps": "estimate_step_time_errors predict_step_times step_time_law",
-    "theory.uncertainty": "SamplingUncertainty document_uncertainty poisson_uncertainty",
+    "theory.corpora.sensitivity": "changed_step_times step_time_slopes",
+    "theory.step_times.law": "estimate_step_time_errors predict_step_times step_time_law",
+    "theory.corpora.uncertainty": "SamplingUncertainty document_uncertainty poisson_uncertainty",
     "results.trajectory": "Trajectory",
     "problem.weightings": "Custom Mikolov Plain RankOne Symmetrized Uniform Unigram",
 }

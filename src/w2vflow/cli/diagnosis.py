@@ -309,7 +309,7 @@ def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
 
     from w2vflow.flow import solve_flow
     from w2vflow.problem.initial_weights import gaussian_init
-    from w2vflow.theory.riccati import predict
+    from w2vflow.theory.exact.predict import predict
 
     W0 = gaussian_init(jax.random.key(0), _WORDS, _DIM, _SCALE)
     ts = np.linspace(0, _TURNS, 9) / spectrum.eigenvalues[0]
@@ -326,7 +326,7 @@ def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     from w2vflow.problem.initial_weights import gaussian_init
     from w2vflow.sgd.ensemble import run_sgd_ensemble
     from w2vflow.spectrum.directions import left_directions, subspace_overlap
-    from w2vflow.theory.riccati import predict
+    from w2vflow.theory.exact.predict import predict
 
     keys = jax.random.split(jax.random.key(0), 2)
     rate = 0.05 / spectrum.eigenvalues[0]

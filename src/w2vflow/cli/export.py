@@ -163,7 +163,7 @@ class Export:
         self, stats: "CooccurrenceStatistics", W0: Any, time: float, console: Console
     ) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         from w2vflow.problem.problem import Problem
-        from w2vflow.theory.riccati import predict
+        from w2vflow.theory.exact.predict import predict
 
         record = {"time": time, "seed": self.seed}
         if time == 0:

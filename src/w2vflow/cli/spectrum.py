@@ -67,7 +67,7 @@ class Concepts:
         from w2vflow.problem.problem import Problem
         from w2vflow.semantics.features import label_features
         from w2vflow.spectrum.spectrum import leading_eigenpairs
-        from w2vflow.theory.steps import step_time_law
+        from w2vflow.theory.step_times.law import step_time_law
 
         stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size

@@ -33,9 +33,9 @@ from w2vflow.spectrum.directions import left_directions, subspace_overlap
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.spectrum.stability import stability_limit_at
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.evolution import basis_for
-from w2vflow.theory.riccati import predict
-from w2vflow.theory.steps import step_time_law
+from w2vflow.theory.exact.evolution import basis_for
+from w2vflow.theory.exact.predict import predict
+from w2vflow.theory.step_times.law import step_time_law
 
 __all__ = ["LOSSES", "WEIGHTINGS", "AblationRun", "run_ablation"]
 

@@ -27,8 +27,8 @@ from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.spectrum.stability import check_learning_rate
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.riccati import predict
-from w2vflow.theory.steps import predict_step_times, step_time_law
+from w2vflow.theory.exact.predict import predict
+from w2vflow.theory.step_times.law import predict_step_times, step_time_law
 
 __all__ = ["Run", "initial_weights", "run_experiment"]
 

@@ -20,7 +20,7 @@ from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.aligned import aligned_strengths
-from w2vflow.theory.steps import effective_initial_strengths
+from w2vflow.theory.step_times.law import effective_initial_strengths
 
 __all__ = [
     "Emergence",

@@ -16,8 +16,8 @@ from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.aligned import aligned_strengths, half_rise_times
-from w2vflow.theory.modes import degenerate_groups, in_learning_order
-from w2vflow.theory.steps import log_strength_moments
+from w2vflow.theory.step_times.law import log_strength_moments
+from w2vflow.theory.step_times.modes import degenerate_groups, in_learning_order
 
 __all__ = ["Progress", "fit_progress"]
 

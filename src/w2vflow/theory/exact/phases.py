@@ -12,7 +12,7 @@ from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.support.machine import check_embeddings_fit
-from w2vflow.theory.evolution import Observed, Rates, State, basis_for, evolve, state_of
+from w2vflow.theory.exact.evolution import Observed, Rates, State, basis_for, evolve, state_of
 
 __all__ = ["Phase", "predict_phases"]
 

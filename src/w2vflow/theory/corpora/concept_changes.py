@@ -15,9 +15,9 @@ from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device, require_float64
-from w2vflow.theory.modes import degenerate_groups, group_numbers
-from w2vflow.theory.phases import Phase
-from w2vflow.theory.steps import step_time_law
+from w2vflow.theory.exact.phases import Phase
+from w2vflow.theory.step_times.law import step_time_law
+from w2vflow.theory.step_times.modes import degenerate_groups, group_numbers
 
 __all__ = ["ConceptChanges", "concept_changes", "schedule_phases"]
 

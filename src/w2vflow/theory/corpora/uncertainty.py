@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from w2vflow.corpus.tokenfile import TokenFile
 from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.theory.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
-from w2vflow.theory.influence import document_changes
-from w2vflow.theory.sensitivity import (
+from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
+from w2vflow.theory.corpora.influence import document_changes
+from w2vflow.theory.corpora.sensitivity import (
     CountSlopes,
     count_slopes,
     equal_eigenvalues,

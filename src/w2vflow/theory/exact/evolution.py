@@ -19,12 +19,12 @@ from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eige
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
 from w2vflow.support.machine import available_cores
-from w2vflow.theory.bath import Bath, bath_averages, error_bound
-from w2vflow.theory.discrete import growth_rates
-from w2vflow.theory.factor import log_f_and_g, riccati_factor
-from w2vflow.theory.modes import checked_pairs
-from w2vflow.theory.steps import strengths_of_overlaps
-from w2vflow.theory.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
+from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
+from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
+from w2vflow.theory.exact.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
+from w2vflow.theory.step_size import growth_rates
+from w2vflow.theory.step_times.law import strengths_of_overlaps
+from w2vflow.theory.step_times.modes import checked_pairs
 
 __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
 

@@ -13,7 +13,7 @@ from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
-from w2vflow.theory.sensitivity import count_slopes, equal_eigenvalues, group_means
+from w2vflow.theory.corpora.sensitivity import count_slopes, equal_eigenvalues, group_means
 
 __all__ = [
     "StrongestInfluences",

@@ -17,8 +17,8 @@ from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
-from w2vflow.theory.influence import changed_spectrum, window_of
-from w2vflow.theory.sensitivity import CountSlopes, count_slopes
+from w2vflow.theory.corpora.influence import changed_spectrum, window_of
+from w2vflow.theory.corpora.sensitivity import CountSlopes, count_slopes
 
 __all__ = [
     "RarePairBias",

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from w2vflow.theory.factor import log_f_and_g
+from w2vflow.theory.exact.riccati import log_f_and_g
 
 __all__ = ["Bath", "bath_averages", "error_bound"]
 

@@ -12,8 +12,9 @@ from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.discrete import growth_rates, saturation_advance
-from w2vflow.theory.modes import (
+from w2vflow.theory.step_size import growth_rates, saturation_advance
+from w2vflow.theory.step_times.errors import Neighbours, relative_errors, warn_if_far_off
+from w2vflow.theory.step_times.modes import (
     Modes,
     adapted,
     checked_pairs,
@@ -23,7 +24,6 @@ from w2vflow.theory.modes import (
     spread_in_group,
     wanted_pairs,
 )
-from w2vflow.theory.step_errors import Neighbours, relative_errors, warn_if_far_off
 
 __all__ = [
     "effective_initial_strengths",

@@ -10,7 +10,7 @@ from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times
-from w2vflow.theory.modes import modes_of
+from w2vflow.theory.step_times.modes import modes_of
 
 __all__ = [
     "PowerLaw",

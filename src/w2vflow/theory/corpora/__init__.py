@@ -1,0 +1,1 @@
+"""A finite corpus and a changed one: influences, uncertainty, bias."""

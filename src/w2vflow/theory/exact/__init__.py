@@ -1,0 +1,1 @@
+"""The exact solution from any initial weights."""

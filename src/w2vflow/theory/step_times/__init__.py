@@ -1,0 +1,1 @@
+"""Step times: when each concept is learned."""
