@@ -21,11 +21,11 @@ import numpy as np
 import w2vflow as wf
 from w2vflow.problem import weightings as weighting
 from w2vflow.problem.losses import Quartic
-from w2vflow.sgd import kernels
-from w2vflow.sgd.draws import AliasTable
-from w2vflow.sgd.kernels import PairBatch, added_rows, pair_gradient, scattered
-from w2vflow.sgd.pair_table import DenseTable, SearchedTable
-from w2vflow.sgd.samplers import SAMPLERS
+from w2vflow.sgd.samplers import gradients as kernels
+from w2vflow.sgd.samplers.draws import AliasTable
+from w2vflow.sgd.samplers.gradients import PairBatch, added_rows, pair_gradient, scattered
+from w2vflow.sgd.samplers.pairs import SAMPLERS
+from w2vflow.sgd.samplers.weight_table import DenseTable, SearchedTable
 
 LOSS = Quartic()
 

@@ -10,8 +10,8 @@ import pytest
 from systems import random_statistics, separated_problem
 
 import w2vflow as wf
-from w2vflow.sgd.descent import run_gd
-from w2vflow.sgd.schedule import lay_out
+from w2vflow.sgd.full_batch import run_gd
+from w2vflow.sgd.timeline import lay_out
 
 
 @pytest.fixture(scope="module")

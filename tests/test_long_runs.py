@@ -19,8 +19,8 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.sgd import record
-from w2vflow.sgd.descent import run_gd
+from w2vflow.sgd import journal as record
+from w2vflow.sgd.full_batch import run_gd
 from w2vflow.support import checkpoint as checkpoints
 
 STEPS, RATE = 300, 0.002
@@ -168,7 +168,7 @@ sys.path.insert(0, {tests!r})
 import jax, numpy as np
 from systems import random_statistics
 import w2vflow as wf
-from w2vflow.sgd import record
+from w2vflow.sgd import journal as record
 
 # Some seconds become some milliseconds.
 record._CHUNK, record._LOOK_EVERY = 0.02, 0.05

@@ -10,14 +10,14 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.noise.moments import concepts_of, gradient_noise
-from w2vflow.noise.rates import recommended_learning_rate
-from w2vflow.noise.settled import _repulsion, stationary_noise
-from w2vflow.noise.steps import step_time_noise
 from w2vflow.problem.losses import Quartic
-from w2vflow.sgd.descent import run_gd
-from w2vflow.sgd.kernels import scattered
-from w2vflow.sgd.samplers import SAMPLERS
+from w2vflow.sgd.full_batch import run_gd
+from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
+from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
+from w2vflow.sgd.noise.stationary import _repulsion, stationary_noise
+from w2vflow.sgd.noise.step_times import step_time_noise
+from w2vflow.sgd.samplers.gradients import scattered
+from w2vflow.sgd.samplers.pairs import SAMPLERS
 
 V, DIM = 12, 3
 # Batches of one small block, of several blocks of 64 x 64, and of pairs.

@@ -13,13 +13,21 @@ import w2vflow as wf
 from w2vflow.problem.losses import Logistic, Quartic
 from w2vflow.problem.problem import Problem
 from w2vflow.problem.weightings import Custom, Mikolov, Plain, RankOne, Symmetrized, Uniform
-from w2vflow.sgd import kernels, pair_table
-from w2vflow.sgd.alias import alias_table
-from w2vflow.sgd.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs, draw_index
-from w2vflow.sgd.kernels import PairBatch, RowGradient, added_rows, block_gradient, pair_gradient, scattered
-from w2vflow.sgd.pair_table import SearchedTable, WeightTable
-from w2vflow.sgd.sampler import PairSampler
-from w2vflow.sgd.samplers import SAMPLERS
+from w2vflow.sgd.samplers import gradients as kernels
+from w2vflow.sgd.samplers import weight_table as pair_table
+from w2vflow.sgd.samplers.alias_kernel import alias_table
+from w2vflow.sgd.samplers.base import PairSampler
+from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs, draw_index
+from w2vflow.sgd.samplers.gradients import (
+    PairBatch,
+    RowGradient,
+    added_rows,
+    block_gradient,
+    pair_gradient,
+    scattered,
+)
+from w2vflow.sgd.samplers.pairs import SAMPLERS
+from w2vflow.sgd.samplers.weight_table import SearchedTable, WeightTable
 
 V, DIM = 8, 2
 

@@ -13,9 +13,9 @@ from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow.sgd import engine
-from w2vflow.sgd.descent import run_gd
 from w2vflow.sgd.ensemble import Minibatches
-from w2vflow.sgd.samplers import SAMPLERS
+from w2vflow.sgd.full_batch import run_gd
+from w2vflow.sgd.samplers.pairs import SAMPLERS
 
 
 def settings(problem, **changes):

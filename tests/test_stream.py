@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import w2vflow as wf
 from w2vflow.corpus.tokenfile import TokenFile, tokenize
 from w2vflow.counts.subsampling import keep_probability
-from w2vflow.sgd import stream as stream_module
-from w2vflow.sgd import windows
-from w2vflow.sgd.stream import PairStream
+from w2vflow.sgd.stream import pair_stream as stream_module
+from w2vflow.sgd.stream import window_kernel as windows
+from w2vflow.sgd.stream.pair_stream import PairStream
 
 STEP, MASK = 0x9E3779B97F4A7C15, 2**64 - 1
 

@@ -10,11 +10,11 @@ from test_long_runs import Killed, killed_at, lines_of, same
 
 import w2vflow as wf
 from w2vflow.corpus.tokenfile import TokenFile
-from w2vflow.sgd import streaming
-from w2vflow.sgd.descent import run_gd
-from w2vflow.sgd.draws import AliasTable
-from w2vflow.sgd.stream import PairStream
-from w2vflow.sgd.streaming import StreamedPairs, run_stream
+from w2vflow.sgd import text_order as streaming
+from w2vflow.sgd.full_batch import run_gd
+from w2vflow.sgd.samplers.draws import AliasTable
+from w2vflow.sgd.stream.pair_stream import PairStream
+from w2vflow.sgd.text_order import StreamedPairs, run_stream
 
 V, WINDOW = 10, 3
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from w2vflow.embeddings.vectors import WordVectors, export_vectors, import_vectors
     from w2vflow.flow import solve_flow
     from w2vflow.loading import load
-    from w2vflow.noise.rates import RecommendedRate, recommended_learning_rate
-    from w2vflow.noise.settled import stationary_noise
-    from w2vflow.noise.steps import step_time_noise
     from w2vflow.problem.initial_weights import balanced_init, gaussian_init, untied_init
     from w2vflow.problem.losses import Logistic, Quartic, Taylor
     from w2vflow.problem.problem import Problem
@@ -46,9 +43,12 @@ if TYPE_CHECKING:
     from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
     from w2vflow.semantics.relations import relation_moments, study_relations, task_vectors
     from w2vflow.semantics.similarity import SimilarityScore, evaluate_similarity
-    from w2vflow.sgd.descent import run_gd
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
-    from w2vflow.sgd.streaming import run_stream
+    from w2vflow.sgd.full_batch import run_gd
+    from w2vflow.sgd.noise.learning_rate import RecommendedRate, recommended_learning_rate
+    from w2vflow.sgd.noise.stationary import stationary_noise
+    from w2vflow.sgd.noise.step_times import step_time_noise
+    from w2vflow.sgd.text_order import run_stream
     from w2vflow.spectrum.directions import (
         Match,
         align,
@@ -237,9 +237,9 @@ _HOMES = {
     "loading": "load",
     "problem.losses": "Logistic Quartic Taylor",
     "results.step_times": "measure_step_times",
-    "noise.rates": "RecommendedRate recommended_learning_rate",
-    "noise.settled": "stationary_noise",
-    "noise.steps": "step_time_noise",
+    "sgd.noise.learning_rate": "RecommendedRate recommended_learning_rate",
+    "sgd.noise.stationary": "stationary_noise",
+    "sgd.noise.step_times": "step_time_noise",
     "problem.problem": "Problem",
     "counts.reweighing": "reweigh_words",
     "report.page": "write_report",
@@ -256,9 +256,9 @@ _HOMES = {
     "semantics.relations": "relation_moments study_relations task_vectors",
     "semantics.similarity": "SimilarityScore evaluate_similarity",
     "embeddings.vectors": "WordVectors export_vectors import_vectors",
-    "sgd.descent": "run_gd",
+    "sgd.full_batch": "run_gd",
     "sgd.ensemble": "run_sgd run_sgd_ensemble",
-    "sgd.streaming": "run_stream",
+    "sgd.text_order": "run_stream",
     "theory.solvable": "SolvableCorpus binary_attributes interval ring",
     "spectrum.spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
     "spectrum.stability": "stability_limit stability_limit_at",

@@ -10,17 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.noise.rates import recommended_learning_rate
 from w2vflow.problem.initial_weights import gaussian_init, untied_init
 from w2vflow.problem.losses import Loss
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
-from w2vflow.sgd.kernels import RowGradient, added_rows
-from w2vflow.sgd.sampler import PairSampler, Sampler
-from w2vflow.sgd.samplers import SAMPLERS
-from w2vflow.sgd.schedule import LearningRate
-from w2vflow.sgd.solve import check_rate, solve_by_steps
+from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
+from w2vflow.sgd.samplers.base import PairSampler, Sampler
+from w2vflow.sgd.samplers.gradients import RowGradient, added_rows
+from w2vflow.sgd.samplers.pairs import SAMPLERS
+from w2vflow.sgd.solver import check_rate, solve_by_steps
+from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["InParts", "Minibatches", "parts_of", "run_sgd", "run_sgd_ensemble"]

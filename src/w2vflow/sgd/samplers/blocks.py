@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.noise.batches import blocked, shared_out
 from w2vflow.problem.losses import Loss
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.problem import Problem
-from w2vflow.sgd.draws import AliasTable, SeenPairs
-from w2vflow.sgd.kernels import PairBatch, RowGradient, block_gradient, pair_gradient
-from w2vflow.sgd.pair_table import WeightTable
-from w2vflow.sgd.sampler import Sampler, context_offset
+from w2vflow.sgd.samplers.base import Sampler, context_offset
+from w2vflow.sgd.samplers.batches import blocked, shared_out
+from w2vflow.sgd.samplers.draws import AliasTable, SeenPairs
+from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, block_gradient, pair_gradient
+from w2vflow.sgd.samplers.weight_table import WeightTable
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sharding import PRECISION
 

@@ -8,11 +8,11 @@ from jaxtyping import Array, Float, Key
 from scipy import sparse
 
 from w2vflow.problem.problem import Problem
-from w2vflow.sgd.blocks import Blocks, Shared
-from w2vflow.sgd.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs
-from w2vflow.sgd.kernels import PairBatch
-from w2vflow.sgd.pair_table import WeightTable
-from w2vflow.sgd.sampler import PairSampler, Sampler, context_offset
+from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
+from w2vflow.sgd.samplers.blocks import Blocks, Shared
+from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs
+from w2vflow.sgd.samplers.gradients import PairBatch
+from w2vflow.sgd.samplers.weight_table import WeightTable
 
 __all__ = ["SAMPLERS", "Balanced", "Corpus"]
 

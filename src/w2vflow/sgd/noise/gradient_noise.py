@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.noise.batches import Blocking, blocked, shared_out
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.problem import Problem
+from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 

@@ -66,7 +66,7 @@ class AliasTable(eqx.Module):
     @classmethod
     def of(cls, weights: Float[np.ndarray, " n"]) -> "AliasTable":
         """Return the table of probabilities in proportion to `weights`, some of them positive."""
-        from w2vflow.sgd.alias import alias_table
+        from w2vflow.sgd.samplers.alias_kernel import alias_table
 
         share, alias = alias_table(weights)
         return cls(jnp.asarray(np.column_stack([share.view(np.int32), alias])), _words(weights))

@@ -15,8 +15,8 @@ from w2vflow.problem.objective import Objective
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
-from w2vflow.sgd.record import Journal
-from w2vflow.sgd.schedule import LearningRate, Timeline, lay_out
+from w2vflow.sgd.journal import Journal
+from w2vflow.sgd.timeline import LearningRate, Timeline, lay_out
 from w2vflow.spectrum.stability import check_learning_rate, stability_limit_at
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.devices import describe_devices, versions

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.noise.batches import Blocking, blocked, shared_out
-from w2vflow.noise.moments import concepts_of, gradient_noise
-from w2vflow.noise.steps import Growth
 from w2vflow.problem.problem import Problem
+from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
+from w2vflow.sgd.noise.step_times import Growth
+from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.spectrum.stability import stability_limit
 from w2vflow.support.checks import argument_error

@@ -44,7 +44,7 @@ class _Walk:
 
     def within_epoch(self, rows: np.ndarray, columns: np.ndarray) -> int:
         """Fill in the next pairs of the epoch; return how many. At its end the next one begins."""
-        from w2vflow.sgd.windows import fill_pairs
+        from w2vflow.sgd.stream.window_kernel import fill_pairs
 
         epoch, place, given, pairs = self.state
         filled, place, given = fill_pairs(

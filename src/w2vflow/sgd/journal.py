@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from w2vflow.sgd.schedule import Timeline
+from w2vflow.sgd.timeline import Timeline
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error

@@ -16,13 +16,13 @@ from w2vflow.problem.losses import Loss
 from w2vflow.problem.problem import Problem
 from w2vflow.problem.weightings import Mikolov, Symmetrized
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.sgd.draws import AliasTable
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.ensemble import InParts, parts_of
-from w2vflow.sgd.kernels import PairBatch, RowGradient, pair_gradient
-from w2vflow.sgd.schedule import LearningRate
-from w2vflow.sgd.solve import check_rate, digest, solve_by_steps
-from w2vflow.sgd.stream import PairStream
+from w2vflow.sgd.samplers.draws import AliasTable
+from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
+from w2vflow.sgd.solver import check_rate, digest, solve_by_steps
+from w2vflow.sgd.stream.pair_stream import PairStream
+from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["StreamedPairs", "run_stream"]

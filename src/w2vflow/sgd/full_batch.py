@@ -11,8 +11,8 @@ from w2vflow.problem.objective import Objective
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
-from w2vflow.sgd.schedule import LearningRate
-from w2vflow.sgd.solve import check_rate, solve_by_steps
+from w2vflow.sgd.solver import check_rate, solve_by_steps
+from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.checks import check_weights
 
 __all__ = ["FullBatch", "run_gd"]

@@ -1,0 +1,1 @@
+"""Pairs of a text in their order."""
