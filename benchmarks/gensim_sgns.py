@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from w2vflow.corpus.readers import read_documents
-from w2vflow.corpus.vocabulary import choose_words, tokenizer
+from w2vflow.corpus.counting.vocabulary import choose_words, tokenizer
+from w2vflow.corpus.reading.files import read_documents
 from w2vflow.semantics.analogies import evaluate_analogies
 
 try:

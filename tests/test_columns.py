@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from w2vflow.corpus.columns import read_dataset, read_parquet
+from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 
 TEXTS = ["The cat purrs.", None, "", "Кошка\nмурлычет. 😺", "ネコは鳴く"]
 DOCUMENTS = [text for text in TEXTS if text is not None]

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.corpus import cooccurrence, shards
-from w2vflow.corpus.cooccurrence import count_to_file
-from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
-from w2vflow.corpus.plan import memory_bytes
-from w2vflow.corpus.rules import pair_weights
-from w2vflow.corpus.vocabulary import tokenizer
+from w2vflow.corpus.counting import count as cooccurrence
+from w2vflow.corpus.counting import stages as shards
+from w2vflow.corpus.counting.cost import memory_bytes
+from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus.counting.kernel import LETTERS, lower_latin, number_words
+from w2vflow.corpus.counting.rules import pair_weights
+from w2vflow.corpus.counting.vocabulary import tokenizer
 from w2vflow.counts.other_programs import from_glove, from_matrix
 from w2vflow.counts.statistics import merge
 

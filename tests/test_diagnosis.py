@@ -123,7 +123,8 @@ def test_a_flow_that_is_off_is_noticed(monkeypatch):
 
 
 def test_a_miscount_and_wrong_data_are_noticed(monkeypatch):
-    from w2vflow.corpus import catalog, cooccurrence
+    from w2vflow.corpus import catalog
+    from w2vflow.corpus.counting import count as cooccurrence
 
     monkeypatch.setattr(cooccurrence, "count", partial(cooccurrence.count, weighting="flat"))
     (miscounted,) = diagnosis._counting()

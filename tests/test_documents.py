@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2vflow as wf
-from w2vflow.corpus import documents
-from w2vflow.corpus.documents import count_documents, document_sums
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents import documents
+from w2vflow.corpus.documents.documents import count_documents, document_sums
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts.statistics import merge
 
 

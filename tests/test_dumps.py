@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from w2vflow.corpus import dumps
-from w2vflow.corpus.dumps import read_dump
+from w2vflow.corpus.reading import mediawiki as dumps
+from w2vflow.corpus.reading.mediawiki import read_dump
 
 SITEINFO = (
     '<siteinfo><namespaces><namespace key="0" case="first-letter"/><namespace key="1">Talk</namespace>'

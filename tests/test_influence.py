@@ -5,8 +5,8 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.corpus.documents import count_documents
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.documents import count_documents
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.theory.corpora.influence import (
     changed_spectrum,
     count_influence,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.corpus.cooccurrence import count_to_file
-from w2vflow.corpus.vocabulary import tokenizer
+from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus.counting.vocabulary import tokenizer
 from w2vflow.counts.count_file import CountFile
 
 

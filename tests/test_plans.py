@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_counting import random_text
 
-from w2vflow.corpus import shards
-from w2vflow.corpus.plan import plan_count
+from w2vflow.corpus.counting import stages as shards
+from w2vflow.corpus.counting.cost import plan_count
 from w2vflow.support.machine import Speed
 
 SPEED = Speed(products=1e11, rows=1e9, turns=1e7, cores=2)

@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2vflow.corpus.readers import read_blocks, read_documents
+from w2vflow.corpus.reading.files import read_blocks, read_documents
 
 OPENERS = {
     ".gz": gzip.open,

@@ -12,9 +12,9 @@ import pytest
 from systems import dies_once
 from test_counting import random_text
 
-from w2vflow.corpus import cooccurrence
-from w2vflow.corpus.cooccurrence import count_to_file
-from w2vflow.corpus.tasks import worker_pool
+from w2vflow.corpus.counting import count as cooccurrence
+from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus.counting.workers import worker_pool
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2vflow as wf
-from w2vflow.corpus.tokenfile import TokenFile, tokenize
+from w2vflow.corpus.documents.token_file import TokenFile, tokenize
 from w2vflow.counts.subsampling import keep_probability
 from w2vflow.sgd.stream import pair_stream as stream_module
 from w2vflow.sgd.stream import window_kernel as windows

@@ -9,7 +9,7 @@ import pytest
 from test_long_runs import Killed, killed_at, lines_of, same
 
 import w2vflow as wf
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.sgd import text_order as streaming
 from w2vflow.sgd.full_batch import run_gd
 from w2vflow.sgd.samplers.draws import AliasTable

@@ -9,9 +9,9 @@ import pytest
 from test_stream import write_text
 
 import w2vflow as wf
-from w2vflow.corpus import tokenfile
-from w2vflow.corpus.readers import read_blocks
-from w2vflow.corpus.tokenfile import TokenFile, tokenize
+from w2vflow.corpus.documents import token_file as tokenfile
+from w2vflow.corpus.documents.token_file import TokenFile, tokenize
+from w2vflow.corpus.reading.files import read_blocks
 
 TEXT = ["the cat sat on the mat", "a cat", "xyzzy", "on the mat the dog sat and the cat sat", "the the"]
 

@@ -5,8 +5,8 @@ import pytest
 from systems import random_statistics
 
 import w2vflow as wf
-from w2vflow.corpus.documents import count_documents
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.documents import count_documents
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.theory.corpora import bias
 from w2vflow.theory.corpora.bias import document_bias, expected_target_of_independent_words, rare_pair_bias
 from w2vflow.theory.corpora.uncertainty import document_uncertainty, poisson_uncertainty

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from table import read_options
 
-from w2vflow.corpus.plan import plan_count
+from w2vflow.corpus.counting.cost import plan_count
 from w2vflow.experiments.cost import plan_ablation, plan_embed, plan_experiment, plan_spectrum
 from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.support.machine import Plan, readable_bytes

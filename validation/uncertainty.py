@@ -20,7 +20,7 @@ import numpy as np
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.corpus.documents import count_documents
+from w2vflow.corpus.documents.documents import count_documents
 from w2vflow.theory.corpora.bias import document_bias, rare_pair_bias
 from w2vflow.theory.corpora.influence import changed_spectrum, document_influence, strongest_influences
 from w2vflow.theory.corpora.sensitivity import changed_step_times

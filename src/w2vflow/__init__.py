@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from w2vflow.corpus.catalog import load_statistics
-    from w2vflow.corpus.cooccurrence import count
-    from w2vflow.corpus.documents import count_documents
-    from w2vflow.corpus.tokenfile import TokenFile, tokenize
+    from w2vflow.corpus.counting.count import count
+    from w2vflow.corpus.documents.documents import count_documents
+    from w2vflow.corpus.documents.token_file import TokenFile, tokenize
     from w2vflow.counts.reweighing import reweigh_words
     from w2vflow.counts.statistics import CooccurrenceStatistics
     from w2vflow.embeddings.associations import log_counts, pmi, ppmi
@@ -228,9 +228,9 @@ _HOMES = {
     "results.cloud": "Cloud concept_coordinates embedding_cloud",
     "results.comparison": "Comparison compare",
     "corpus.catalog": "load_statistics",
-    "corpus.cooccurrence": "count",
-    "corpus.documents": "count_documents",
-    "corpus.tokenfile": "TokenFile tokenize",
+    "corpus.counting.count": "count",
+    "corpus.documents.documents": "count_documents",
+    "corpus.documents.token_file": "TokenFile tokenize",
     "spectrum.directions": "Match align common_rows match_directions principal_directions subspace_overlap",
     "flow": "solve_flow",
     "problem.initial_weights": "balanced_init gaussian_init untied_init",

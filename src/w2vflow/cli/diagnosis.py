@@ -259,7 +259,7 @@ def _bundled() -> Iterator[Check]:
 
 def _counting() -> Iterator[Check]:
     """A count of a small text against a double loop over its words."""
-    from w2vflow.corpus.cooccurrence import count
+    from w2vflow.corpus.counting.count import count
 
     rng = np.random.default_rng(0)
     lines = [rng.choice(list("abcdefgh"), 30).tolist() for _ in range(5)]

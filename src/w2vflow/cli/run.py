@@ -125,7 +125,7 @@ class RunExperiment:
         return bool(self.source) and not known
 
     def _plan(self, counted: bool) -> "Plan":
-        from w2vflow.corpus.plan import plan_count, text_bytes
+        from w2vflow.corpus.counting.cost import plan_count, text_bytes
         from w2vflow.experiments.cost import plan_experiment
         from w2vflow.support.machine import Plan
 

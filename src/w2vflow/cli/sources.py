@@ -27,7 +27,7 @@ def found_texts(paths: Sequence[str], reader: Reader, *, fetching: bool) -> list
         ValueError: a name whose text is not at hand, where nothing may be fetched.
     """
     from w2vflow.corpus.downloads import cached_path, fetch, known
-    from w2vflow.corpus.readers import expand_paths
+    from w2vflow.corpus.reading.files import expand_paths
 
     names = {corpus.name for corpus in known()}
     found = []
@@ -72,7 +72,7 @@ def text_tokens(paths: Sequence[str]) -> str:
 
 def _heads(paths: Sequence[str]) -> list[str]:
     """Return the beginnings of the first files of plain text, none of which is empty."""
-    from w2vflow.corpus.readers import expand_paths, opening
+    from w2vflow.corpus.reading.files import expand_paths, opening
 
     if any(path == "-" for path in paths):
         return []
@@ -110,7 +110,7 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
     Raises:
         ValueError: as `count_to_file`, or no word stands beside another.
     """
-    from w2vflow.corpus.cooccurrence import count_to_file
+    from w2vflow.corpus.counting.count import count_to_file
     from w2vflow.counts.count_file import LonelyWordsError
 
     if settings["reader"] == "auto":

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.problem.losses import Loss
 from w2vflow.problem.problem import Problem
 from w2vflow.problem.weightings import Mikolov, Symmetrized

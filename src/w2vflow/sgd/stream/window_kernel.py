@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from w2vflow.corpus.kernel import END
+from w2vflow.corpus.counting.kernel import END
 
 __all__ = ["fill_pairs"]
 

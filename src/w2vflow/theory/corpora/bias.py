@@ -10,9 +10,9 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaln, xlogy
 
-from w2vflow.corpus.documents import weighted_counts
-from w2vflow.corpus.rules import pair_weights
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.counting.rules import pair_weights
+from w2vflow.corpus.documents.documents import weighted_counts
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum

@@ -6,8 +6,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2vflow.corpus.documents import document_sums
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.documents import document_sums
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.problem.problem import Problem
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of

@@ -14,11 +14,10 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from w2vflow.corpus.numbering import Numbered, number_corpus
-from w2vflow.corpus.plan import memory_bytes, text_bytes
-from w2vflow.corpus.readers import BLOCK_BYTES, PathLike, read_blocks
-from w2vflow.corpus.rules import CountingRule, pair_weights
-from w2vflow.corpus.shards import (
+from w2vflow.corpus.counting.cost import memory_bytes, text_bytes
+from w2vflow.corpus.counting.numbering import Numbered, number_corpus
+from w2vflow.corpus.counting.rules import CountingRule, pair_weights
+from w2vflow.corpus.counting.stages import (
     RowRange,
     Thinning,
     count_row_range,
@@ -27,8 +26,9 @@ from w2vflow.corpus.shards import (
     pieces,
     task_name,
 )
-from w2vflow.corpus.tasks import Workers, worker_count, worker_pool
-from w2vflow.corpus.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.workers import Workers, worker_count, worker_pool
+from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.counts.count_file import RowBlock, write_count_file
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.counts.subsampling import keep_probability

@@ -8,10 +8,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from w2vflow.corpus.readers import Block
-from w2vflow.corpus.rules import CountingRule
-from w2vflow.corpus.shards import number_block, open_words, task_name
-from w2vflow.corpus.tasks import Workers
+from w2vflow.corpus.counting.rules import CountingRule
+from w2vflow.corpus.counting.stages import number_block, open_words, task_name
+from w2vflow.corpus.counting.workers import Workers
+from w2vflow.corpus.reading.files import Block
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Numbered", "number_corpus"]

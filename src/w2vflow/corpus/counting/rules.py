@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.vocabulary import TOKENS, Tokenizer
+from w2vflow.corpus.counting.vocabulary import TOKENS, Tokenizer
 from w2vflow.support.checks import argument_error
 
 __all__ = ["WEIGHTINGS", "CountingRule", "pair_weights"]

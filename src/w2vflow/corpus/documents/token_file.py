@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.numbering import Numbered, number_corpus
-from w2vflow.corpus.plan import text_bytes
-from w2vflow.corpus.readers import PathLike, read_blocks
-from w2vflow.corpus.rules import CountingRule
-from w2vflow.corpus.shards import open_tokens, open_words
-from w2vflow.corpus.tasks import worker_count, worker_pool
-from w2vflow.corpus.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.cost import text_bytes
+from w2vflow.corpus.counting.numbering import Numbered, number_corpus
+from w2vflow.corpus.counting.rules import CountingRule
+from w2vflow.corpus.counting.stages import open_tokens, open_words
+from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.workers import worker_count, worker_pool
+from w2vflow.corpus.reading.files import PathLike, read_blocks
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
 

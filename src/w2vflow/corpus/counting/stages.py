@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.corpus.readers import Block
-from w2vflow.corpus.vocabulary import Tokenizer, number_texts, tokenizer
+from w2vflow.corpus.counting.vocabulary import Tokenizer, number_texts, tokenizer
+from w2vflow.corpus.reading.files import Block
 from w2vflow.support.atomic_files import atomic_path
 
 __all__ = [
@@ -102,7 +102,7 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
     if path.exists():
         return path
     if tokens == "latin":
-        from w2vflow.corpus.kernel import LETTERS, lower_latin, number_words
+        from w2vflow.corpus.counting.kernel import LETTERS, lower_latin, number_words
 
         text = np.frombuffer(block.text, np.uint8)
         letters, ends = lower_latin(text, block.starts, block.ends, LETTERS)
@@ -143,7 +143,7 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
     """Count some rows of some blocks and leave them in `folder`; return the folder."""
     if folder.exists():
         return folder
-    from w2vflow.corpus.kernel import count_rows, fill_positions
+    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
 
     tokens = _row_numbers(task)
     inside = tokens[(tokens >= task.first) & (tokens < task.last)]

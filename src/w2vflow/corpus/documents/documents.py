@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from w2vflow.corpus.rules import CountingRule, pair_weights
-from w2vflow.corpus.shards import pieces
-from w2vflow.corpus.tokenfile import TokenFile
+from w2vflow.corpus.counting.rules import CountingRule, pair_weights
+from w2vflow.corpus.counting.stages import pieces
+from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores, check_fits
@@ -145,7 +145,7 @@ def document_sums(
     bounds = pieces(ends - starts + 1, min(8 * count, len(starts)))
 
     def add(part: slice) -> None:
-        from w2vflow.corpus.document_kernel import add_window_pairs
+        from w2vflow.corpus.documents.kernel import add_window_pairs
 
         add_window_pairs(text, starts[part], ends[part], *arguments, sums[part], totals[part])
 
@@ -177,7 +177,7 @@ def _rows(
     tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, first: int, last: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return lengths, columns and counts of rows `first` to `last - 1`, some at a time."""
-    from w2vflow.corpus.kernel import count_rows, fill_positions
+    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
 
     size = len(frequency)
     offsets = np.concatenate([[0], np.cumsum(frequency[first:last])])

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from w2vflow.corpus.columns import read_dataset, read_parquet
-from w2vflow.corpus.dumps import read_dump
+from w2vflow.corpus.reading.mediawiki import read_dump
+from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.checks import argument_error
 
 __all__ = ["READERS", "Block", "PathLike", "expand_paths", "opening", "read_blocks", "read_documents"]

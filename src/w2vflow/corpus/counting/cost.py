@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from w2vflow.corpus.readers import PathLike, expand_paths
-from w2vflow.corpus.tasks import worker_count
+from w2vflow.corpus.counting.workers import worker_count
+from w2vflow.corpus.reading.files import PathLike, expand_paths
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import Plan, Speed, measure_speed, readable_bytes
 

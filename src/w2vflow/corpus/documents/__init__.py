@@ -1,0 +1,1 @@
+"""Documents as the unit: token files and counts by document."""

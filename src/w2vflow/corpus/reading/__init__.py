@@ -1,0 +1,1 @@
+"""Text files, dumps and tables as documents."""
