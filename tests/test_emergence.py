@@ -12,15 +12,15 @@ from matplotlib.text import Text
 
 import w2vflow as wf
 from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order, spread
-from w2vflow.semantics import emergence as emergence_module
 from w2vflow.semantics.analogies import evaluate_analogies
-from w2vflow.semantics.emergence import (
+from w2vflow.semantics.questions import Question, Questions
+from w2vflow.semantics.relations import emergence as emergence_module
+from w2vflow.semantics.relations.emergence import (
     emergence_along,
     emergence_over_dimension,
     emergence_over_time,
 )
-from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts
-from w2vflow.semantics.questions import Question, Questions
+from w2vflow.semantics.relations.precedence import compare_groups, rank_correlation, rate_concepts
 from w2vflow.theory.aligned import half_rise_times
 from w2vflow.theory.solvable import binary_attributes
 from w2vflow.theory.step_times.law import effective_initial_strengths

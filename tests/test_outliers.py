@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from w2vflow.semantics.outliers import (
+from w2vflow.semantics.relations.outliers import (
     effective_dimension,
     effective_dimension_error,
     marchenko_pastur_density,

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, spearmanr
 
-from w2vflow.semantics.emergence import (
+from w2vflow.semantics.relations.emergence import (
     Emergence,
     RelationCourse,
 )
-from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts, rate_relations
+from w2vflow.semantics.relations.precedence import (
+    compare_groups,
+    rank_correlation,
+    rate_concepts,
+    rate_relations,
+)
 from w2vflow.theory.solvable import binary_attributes
 
 

@@ -7,7 +7,12 @@ import pytest
 
 import w2vflow as wf
 from w2vflow.semantics.questions import read_pairs
-from w2vflow.semantics.relations import relation_moments, study_relations, task_vectors, uneven_lengths
+from w2vflow.semantics.relations.relations import (
+    relation_moments,
+    study_relations,
+    task_vectors,
+    uneven_lengths,
+)
 
 WORDS = [f"word{n}" for n in range(40)]
 

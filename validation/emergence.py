@@ -27,14 +27,19 @@ from table import KEPT, PICTURES, Row, compute, read_options
 import w2vflow as wf
 from w2vflow.counts.reweighing import reweigh_words
 from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
-from w2vflow.semantics.emergence import (
+from w2vflow.semantics.questions import read_pairs
+from w2vflow.semantics.relations.emergence import (
     Emergence,
     emergence_along,
     emergence_over_dimension,
     emergence_over_time,
 )
-from w2vflow.semantics.precedence import compare_groups, rank_correlation, rate_concepts, rate_relations
-from w2vflow.semantics.questions import read_pairs
+from w2vflow.semantics.relations.precedence import (
+    compare_groups,
+    rank_correlation,
+    rate_concepts,
+    rate_relations,
+)
 from w2vflow.support.atomic_files import atomic_path
 
 SCALE, SEED = 1e-2, 0

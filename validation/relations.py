@@ -16,9 +16,14 @@ import numpy as np
 from table import Row, compute, read_options
 
 import w2vflow as wf
-from w2vflow.semantics.outliers import Outlier, effective_dimension, outlier_of_squares, signal_to_noise
 from w2vflow.semantics.questions import read_pairs
-from w2vflow.semantics.relations import (
+from w2vflow.semantics.relations.outliers import (
+    Outlier,
+    effective_dimension,
+    outlier_of_squares,
+    signal_to_noise,
+)
+from w2vflow.semantics.relations.relations import (
     Relation,
     relation_moments,
     study_relations,

@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from w2vflow.results.step_times import measure_step_times
     from w2vflow.results.trajectory import Trajectory
     from w2vflow.semantics.analogies import AnalogyScore, evaluate_analogies
-    from w2vflow.semantics.emergence import (
+    from w2vflow.semantics.features import Feature, label_features, relative_entries
+    from w2vflow.semantics.progress import Progress, fit_progress
+    from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
+    from w2vflow.semantics.relations.emergence import (
         Emergence,
         emergence_along,
         emergence_over_dimension,
         emergence_over_time,
     )
-    from w2vflow.semantics.features import Feature, label_features, relative_entries
-    from w2vflow.semantics.outliers import effective_dimension, predict_outlier, signal_to_noise
-    from w2vflow.semantics.precedence import compare_groups, rank_correlation
-    from w2vflow.semantics.progress import Progress, fit_progress
-    from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
-    from w2vflow.semantics.relations import relation_moments, study_relations, task_vectors
+    from w2vflow.semantics.relations.outliers import effective_dimension, predict_outlier, signal_to_noise
+    from w2vflow.semantics.relations.precedence import compare_groups, rank_correlation
+    from w2vflow.semantics.relations.relations import relation_moments, study_relations, task_vectors
     from w2vflow.semantics.similarity import SimilarityScore, evaluate_similarity
     from w2vflow.sgd.ensemble import run_sgd, run_sgd_ensemble
     from w2vflow.sgd.full_batch import run_gd
@@ -246,14 +246,14 @@ _HOMES = {
     "semantics.analogies": "AnalogyScore evaluate_analogies",
     "embeddings.associations": "log_counts pmi ppmi",
     "embeddings.embed": "embed",
-    "semantics.emergence": "Emergence emergence_along emergence_over_dimension emergence_over_time",
+    "semantics.relations.emergence": "Emergence emergence_along emergence_over_dimension emergence_over_time",
     "embeddings.factors": "SingularTriplets factor_embedding singular_triplets",
     "semantics.features": "Feature label_features relative_entries",
-    "semantics.outliers": "effective_dimension predict_outlier signal_to_noise",
-    "semantics.precedence": "compare_groups rank_correlation",
+    "semantics.relations.outliers": "effective_dimension predict_outlier signal_to_noise",
+    "semantics.relations.precedence": "compare_groups rank_correlation",
     "semantics.progress": "Progress fit_progress",
     "semantics.questions": "Questions pairwise_questions read_pairs read_questions",
-    "semantics.relations": "relation_moments study_relations task_vectors",
+    "semantics.relations.relations": "relation_moments study_relations task_vectors",
     "semantics.similarity": "SimilarityScore evaluate_similarity",
     "embeddings.vectors": "WordVectors export_vectors import_vectors",
     "sgd.full_batch": "run_gd",

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.embeddings.checks import check_vectors, first_rows
-from w2vflow.semantics.outliers import (
+from w2vflow.semantics.relations.outliers import (
     Outlier,
     check_rows,
     effective_dimension,

@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float, Int
 from w2vflow.embeddings.checks import first_rows
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.analogies import evaluate_analogies
-from w2vflow.semantics.outliers import signal_to_noise
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
-from w2vflow.semantics.relations import relation_moments
+from w2vflow.semantics.relations.outliers import signal_to_noise
+from w2vflow.semantics.relations.relations import relation_moments
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64

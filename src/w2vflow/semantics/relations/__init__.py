@@ -1,0 +1,1 @@
+"""Relations between words: task vectors, outliers, emergence."""
