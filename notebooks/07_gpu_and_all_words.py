@@ -209,7 +209,8 @@ print(f"a product with M*: {rows / np.abs(product(block)).max():.0e} apart")
 # problem = wf.Problem.from_statistics(wf.load_statistics("all.npz")).shard(jax.devices())
 # ```
 #
-# Eight devices in one process, and two processes, agree with one device to 1e-10 (`tests/test_devices.py`).
+# Eight devices in one process, and two processes, agree with one device to 1e-10
+# (`tests/support/test_sharding.py`).
 #
 # ## 5. Precision
 #

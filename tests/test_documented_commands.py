@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from test_readme import themed_text
+from texts import themed_text
 
 import w2vflow as wf
 from w2vflow.cli import COMMANDS, main

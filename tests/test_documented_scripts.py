@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from test_documented_commands import PAGES, ROOT, command_of, commands, mentioned
-from test_readme import themed_text
+from texts import themed_text
 
 import w2vflow as wf
 

@@ -70,5 +70,5 @@ def test_make_demo(environment):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_make_test(environment):
-    one = "python -m pytest -q -p no:cacheprovider tests/test_questions.py"
+    one = "python -m pytest -q -p no:cacheprovider tests/semantics/test_questions.py"
     assert " passed" in done("make", "test", f"VENV={environment}", f"PYTEST={one}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from systems import random_statistics
+from texts import themed_text
 
 import w2vflow as wf
 
@@ -53,16 +54,6 @@ def assert_same(printed, shown):
     assert re.sub(NUMBER, "#", printed).split() == re.sub(NUMBER, "#", shown).split()
     numbers = [[float(x) for x in re.findall(NUMBER, text)] for text in (printed, shown)]
     np.testing.assert_allclose(*numbers, rtol=0.02, atol=0.012)
-
-
-def themed_text(path, documents=300, seed=0):
-    """Documents of 40 words, each on one of four themes."""
-    rng = np.random.default_rng(seed)
-    words = np.array([f"{a}{b}" for a in "abcdefgh" for b in "vwxyz"])
-    weights = rng.gamma(0.3, size=(4, len(words))) + 0.02
-    weights /= weights.sum(axis=1, keepdims=True)
-    lines = (" ".join(rng.choice(words, 40, p=weights[rng.integers(4)])) for _ in range(documents))
-    path.write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture(autouse=True)

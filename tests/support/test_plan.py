@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_counting import random_text
+from texts import random_text
 
 from w2vflow.corpus.counting import stages as shards
 from w2vflow.corpus.counting.cost import plan_count

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from kills import Killed, killed_at, lines_of, same
 from systems import random_statistics
 
 import w2vflow as wf
@@ -31,20 +32,6 @@ TS = RATE * np.array([0, 100, 130, STEPS])
 def ensemble(problem, **changes):
     keys = jax.random.split(jax.random.key(0), 2)
     return wf.run_sgd_ensemble(problem, keys, TS, **(RUN | {"save_embeddings": True} | changes))
-
-
-def lines_of(path):
-    return [json.loads(line) for line in Path(path).read_text().splitlines()]
-
-
-def same(one, other):
-    for name in ("ts", "singular_values", "loss", "embeddings"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    assert one.metadata == other.metadata
-
-
-class Killed(BaseException):
-    """What a kill is to the code that it hits."""
 
 
 @pytest.fixture
@@ -114,18 +101,6 @@ def test_metrics_without_a_place_are_refused(problem, tmp_path):
         ensemble(problem, metrics=tmp_path / "file" / "m.jsonl")
 
 
-def killed_at(monkeypatch, step):
-    """Let the run die when it is to go on from this step or a later one."""
-    chunk = record.Journal.chunk
-
-    def until(self, ahead):
-        if self.next_observation - ahead >= step:
-            raise Killed
-        return chunk(self, ahead)
-
-    monkeypatch.setattr(record.Journal, "chunk", until)
-
-
 @pytest.mark.parametrize("optimizer", [None, optax.adam])
 @pytest.mark.parametrize("step", [1, 55, 120, 290])
 def test_resumed_after_a_kill(problem, tmp_path, monkeypatch, small_chunks, optimizer, step):
@@ -183,7 +158,7 @@ run.save(sys.argv[1] + ".nc")
 
 
 def test_sigkill_and_resume_give_the_bytes_of_an_undisturbed_run(tmp_path):
-    script = SCRIPT.format(tests=str(Path(__file__).parent))
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1]))
 
     errors = tmp_path / "errors"
 

@@ -143,7 +143,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from test_krylov import known_matrix, run
+from test_lanczos import known_matrix, run
 matrix, _ = known_matrix()
 marks = Path(sys.argv[2])
 def product(v):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from texts import random_text
 
 import w2vflow as wf
 from w2vflow.corpus.counting import count as cooccurrence
@@ -165,14 +166,6 @@ def test_harmonic_weights_are_exact_fractions():
         weights, denominator = pair_weights("harmonic", window)
         error = np.abs(weights / denominator - 1 / np.arange(1, window + 1)).max()
         assert error <= (0 if window <= 22 else 2.0**-33)
-
-
-def random_text(path, documents, seed, words=400):
-    rng = np.random.default_rng(seed)
-    vocabulary = ["".join(rng.choice(list("abcdefghij"), size=rng.integers(1, 9))) for _ in range(words)]
-    shares = rng.permutation(1 / np.arange(1, words + 1))
-    drawn = rng.choice(np.array(vocabulary), p=shares / shares.sum(), size=(documents, 60))
-    path.write_text("".join(" ".join(line) + "\n" for line in drawn.tolist()))
 
 
 def test_a_small_text_in_a_script_without_a_guard(tmp_path):

@@ -1,17 +1,16 @@
 """Commands from a text to its page, their plans, their results as JSON, settings from files, exit codes."""
 
 import gzip
-import io
 import json
 import re
 import shutil
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from commands import as_json, refused
 
 import w2vflow as wf
 from w2vflow.cli import main
@@ -26,24 +25,6 @@ SETTINGS = {
     "cloud_words": 20,
 }  # fmt: skip
 OPTIONS = [part for key, value in SETTINGS.items() for part in (f"--{key.replace('_', '-')}", str(value))]
-
-
-def as_json(*arguments):
-    """Run a command with --json; return its result, all of standard output."""
-    out = io.StringIO()
-    with redirect_stdout(out):
-        main([*map(str, arguments), "--json"])
-    return json.loads(out.getvalue())
-
-
-def refused(capsys, *arguments, code=2):
-    """Run a command that fails; return what it says, on one line."""
-    with pytest.raises(SystemExit) as ended:
-        main(list(map(str, arguments)))
-    assert ended.value.code == code
-    shown = capsys.readouterr().err
-    assert "Traceback" not in shown
-    return " ".join(re.sub("[│╭╮╰╯─]", " ", shown).split())
 
 
 @pytest.fixture(scope="module")

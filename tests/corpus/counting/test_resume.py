@@ -10,7 +10,7 @@ import time
 
 import pytest
 from systems import dies_once
-from test_counting import random_text
+from texts import random_text
 
 from w2vflow.corpus.counting import count as cooccurrence
 from w2vflow.corpus.counting.count import count_to_file

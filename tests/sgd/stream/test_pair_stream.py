@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import write_text
 
 import w2vflow as wf
 from w2vflow.corpus.documents.token_file import TokenFile, tokenize
@@ -77,11 +78,6 @@ def read(stream, chunks):
 
 def pair_threads():
     return [t for t in threading.enumerate() if t.name.startswith("w2vflow-pairs")]
-
-
-def write_text(path, lines):
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 @settings(max_examples=150, deadline=None)

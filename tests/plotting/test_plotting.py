@@ -377,7 +377,7 @@ def test_what_cannot_be_filmed(runs, spec, stats, tmp_path):
 
 @pytest.mark.slow
 def test_figures_of_the_paper(tmp_path, monkeypatch):
-    script = Path(__file__).parents[1] / "validation" / "paper_figures.py"
+    script = Path(__file__).parents[2] / "validation" / "paper_figures.py"
     monkeypatch.syspath_prepend(script.parent)
     runpy.run_path(str(script))["main"](["--small", "--out", str(tmp_path)])
     assert sorted(path.name for path in tmp_path.iterdir()) == [

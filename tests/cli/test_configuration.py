@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_commands import as_json, refused
+from commands import as_json, refused
 
 from w2vflow.cli import main
 from w2vflow.cli.datasets import Datasets

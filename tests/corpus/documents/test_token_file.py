@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_stream import write_text
+from texts import write_text
 
 import w2vflow as wf
 from w2vflow.corpus.documents import token_file as tokenfile

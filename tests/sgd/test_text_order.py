@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_long_runs import Killed, killed_at, lines_of, same
+from kills import Killed, killed_at, lines_of, same
 
 import w2vflow as wf
 from w2vflow.corpus.documents.token_file import TokenFile

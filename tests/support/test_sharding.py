@@ -13,7 +13,7 @@ from systems import random_statistics
 
 import w2vflow as wf
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 def system():
@@ -74,7 +74,7 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 2)
 jax.distributed.initialize(sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
 import numpy as np
-from test_devices import results, system
+from test_sharding import results, system
 
 problem, W0, ts = system()
 assert len(jax.devices()) == 4 and len(jax.local_devices()) == 2
@@ -86,7 +86,7 @@ def test_two_processes_equal_one(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu"}
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS / 'support'}", "JAX_PLATFORMS": "cpu"}
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, address, str(rank), str(tmp_path / f"{rank}.npz")],
