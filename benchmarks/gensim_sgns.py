@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from w2vflow.corpus.counting.vocabulary import choose_words, tokenizer
-from w2vflow.corpus.reading.files import read_documents
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.semantics.analogies import evaluate_analogies
 
 try:
@@ -58,7 +58,11 @@ class Record(CallbackAny2Vec):
 def train(a):
     """Train as the arguments say and save the vectors; return the seconds."""
     begun, cut = time.perf_counter(), tokenizer("latin")
-    documents = [list(map(sys.intern, cut(text))) for text in read_documents(a.text)]
+    documents = [
+        list(map(sys.intern, cut(block.text[start:end].decode())))
+        for block in read_blocks(a.text)
+        for start, end in zip(block.starts, block.ends, strict=True)
+    ]
     documents = [words for words in documents if len(words) >= a.min_document_words]
     frequency = Counter(word for words in documents for word in words)
     chosen = choose_words(frequency, a.vocab_size, None, None)

@@ -19,7 +19,7 @@ import numpy as np
 
 import w2vflow as wf
 from w2vflow.sgd.engine import Descent
-from w2vflow.sgd.ensemble import Minibatches
+from w2vflow.sgd.minibatches import Minibatches
 
 
 def best(function, repeats=3):

@@ -23,7 +23,7 @@ from w2vflow.problem import weightings as weighting
 from w2vflow.problem.losses import Quartic
 from w2vflow.sgd.samplers import gradients as kernels
 from w2vflow.sgd.samplers.draws import AliasTable
-from w2vflow.sgd.samplers.gradients import PairBatch, added_rows, pair_gradient, scattered
+from w2vflow.sgd.samplers.gradients import PairBatch, added_rows, pair_gradient
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 from w2vflow.sgd.samplers.weight_table import DenseTable, SearchedTable
 
@@ -152,9 +152,8 @@ def noise(problem, sampler, states, batch_size):
     @jax.jit
     def excess(sampler, Z, full, keys):
         def one(key):
-            return jnp.sum(
-                (scattered(Z, sampler.gradient(key, Z, problem.pair_loss, batch_size)) - full) ** 2
-            )
+            rows = sampler.gradient(key, Z, problem.pair_loss, batch_size)
+            return jnp.sum((added_rows(jnp.zeros_like(Z), rows, 1.0, True) - full) ** 2)
 
         return jnp.mean(jax.lax.map(one, keys)) / jnp.sum(full**2)
 

@@ -4,10 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
 
 import w2vflow as wf
+from w2vflow.sgd.samplers.gradients import added_rows
 
 
 def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatistics:
@@ -19,6 +21,11 @@ def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatisti
     counts[np.diag_indices(vocab_size)] += 2
     words = tuple(f"word{i}" for i in range(vocab_size))
     return wf.CooccurrenceStatistics(words, counts, counts.sum(axis=1))
+
+
+def scattered(Z, gradient):
+    """The gradient of some rows as an array like `Z`."""
+    return added_rows(jnp.zeros_like(Z), gradient, 1.0, deterministic=True)
 
 
 def quartic_gradient(target, W):

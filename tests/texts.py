@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from w2vflow.corpus.reading.files import read_blocks
+
 
 def random_text(path, documents, seed, words=400):
     rng = np.random.default_rng(seed)
@@ -24,3 +26,10 @@ def themed_text(path, documents=300, seed=0):
     weights /= weights.sum(axis=1, keepdims=True)
     lines = (" ".join(rng.choice(words, 40, p=weights[rng.integers(4)])) for _ in range(documents))
     path.write_text("\n".join(lines) + "\n")
+
+
+def read_documents(paths, reader="auto"):
+    """The documents of text files, one by one."""
+    for block in read_blocks(paths, reader):
+        for start, end in zip(block.starts, block.ends, strict=True):
+            yield block.text[start:end].decode()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from w2vflow.corpus.documents.token_file import TokenFile, tokenize
     from w2vflow.counts.reweighing import reweigh_words
     from w2vflow.counts.statistics import CooccurrenceStatistics
+    from w2vflow.embeddings.alternating import embed
     from w2vflow.embeddings.associations import log_counts, pmi, ppmi
-    from w2vflow.embeddings.embed import embed
     from w2vflow.embeddings.factors import SingularTriplets, factor_embedding, singular_triplets
     from w2vflow.embeddings.vectors import WordVectors, export_vectors, import_vectors
     from w2vflow.flow import solve_flow
@@ -57,10 +57,11 @@ if TYPE_CHECKING:
         principal_directions,
         subspace_overlap,
     )
-    from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum.spectrum import Spectrum
     from w2vflow.spectrum.stability import stability_limit, stability_limit_at
     from w2vflow.theory.corpora.bias import RarePairBias, document_bias, rare_pair_bias
-    from w2vflow.theory.corpora.concept_changes import ConceptChanges, concept_changes, schedule_phases
+    from w2vflow.theory.corpora.concept_changes import ConceptChanges, concept_changes
     from w2vflow.theory.corpora.influence import (
         changed_spectrum,
         count_influence,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     )
     from w2vflow.theory.exact.phases import Phase, predict_phases
     from w2vflow.theory.exact.predict import predict
+    from w2vflow.theory.exact.schedules import schedule_phases
     from w2vflow.theory.ladder import Ladder, predict_ladder
     from w2vflow.theory.muon import muon_step_times, muon_strengths
     from w2vflow.theory.solvable import SolvableCorpus, binary_attributes, interval, ring
@@ -245,7 +247,7 @@ _HOMES = {
     "report.page": "write_report",
     "semantics.analogies": "AnalogyScore evaluate_analogies",
     "embeddings.associations": "log_counts pmi ppmi",
-    "embeddings.embed": "embed",
+    "embeddings.alternating": "embed",
     "semantics.relations.emergence": "Emergence emergence_along emergence_over_dimension emergence_over_time",
     "embeddings.factors": "SingularTriplets factor_embedding singular_triplets",
     "semantics.features": "Feature label_features relative_entries",
@@ -260,13 +262,15 @@ _HOMES = {
     "sgd.ensemble": "run_sgd run_sgd_ensemble",
     "sgd.text_order": "run_stream",
     "theory.solvable": "SolvableCorpus binary_attributes interval ring",
-    "spectrum.spectrum": "Spectrum extreme_eigenpairs leading_eigenpairs",
+    "spectrum.spectrum": "Spectrum",
+    "spectrum.eigenpairs": "extreme_eigenpairs leading_eigenpairs",
     "spectrum.stability": "stability_limit stability_limit_at",
     "counts.statistics": "CooccurrenceStatistics",
     "theory.corpora.bias": "RarePairBias document_bias rare_pair_bias",
     "theory.corpora.influence": "changed_spectrum count_influence document_influence pmi_influence "
     "strongest_influences word_influence",
-    "theory.corpora.concept_changes": "ConceptChanges concept_changes schedule_phases",
+    "theory.corpora.concept_changes": "ConceptChanges concept_changes",
+    "theory.exact.schedules": "schedule_phases",
     "theory.ladder": "Ladder predict_ladder",
     "theory.step_times.modes": "degenerate_groups",
     "theory.muon": "muon_step_times muon_strengths",

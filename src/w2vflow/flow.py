@@ -13,11 +13,13 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from w2vflow.problem.objective import FactoredObjective, Objective
+from w2vflow.problem.factored_objective import FactoredObjective
+from w2vflow.problem.objective import Objective
 from w2vflow.problem.operators import DiagonalOperator
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory, singular_values
-from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.eigenpairs import leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions

@@ -13,8 +13,9 @@ from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow.problem import problem as problem_module
+from w2vflow.problem.blocked_objective import BlockedObjective
+from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import as_loss
-from w2vflow.problem.objective import BlockedObjective, FactoredObjective
 from w2vflow.support.sharding import PRECISION
 
 LOSSES = ["quartic", "logistic", "taylor(2)", "taylor(4)", "taylor(6)"]

@@ -13,8 +13,8 @@ from systems import random_statistics
 
 import w2vflow as wf
 from w2vflow.sgd import engine
-from w2vflow.sgd.ensemble import Minibatches
 from w2vflow.sgd.full_batch import run_gd
+from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 
 

@@ -8,7 +8,7 @@ import pytest
 from systems import quartic_gradient, random_statistics
 
 import w2vflow as wf
-from w2vflow.spectrum.spectrum import extreme_eigenpairs
+from w2vflow.spectrum.eigenpairs import extreme_eigenpairs
 
 
 @pytest.mark.parametrize(("vocab_size", "k"), [(30, 5), (30, 30), (600, 4), (600, 600)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 
 from w2vflow.cli.console import Settings
-from w2vflow.cli.findings import run_and_show
+from w2vflow.cli.run import run_and_show
 from w2vflow.experiments.settings import Experiment
 
 __all__ = ["Demo"]

@@ -284,7 +284,7 @@ def _self_test() -> Iterator[Check]:
 
     from w2vflow.corpus.catalog import bundled_names, load_statistics
     from w2vflow.problem.problem import Problem
-    from w2vflow.spectrum.spectrum import leading_eigenpairs
+    from w2vflow.spectrum.eigenpairs import leading_eigenpairs
 
     with jax.enable_x64(True):
         stats = load_statistics(bundled_names()[0]).most_frequent(_WORDS)

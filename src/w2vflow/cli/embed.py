@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from w2vflow.cli.console import OptionalInt, Settings, use_float64
-from w2vflow.cli.counts import load_counts, size_of_counts
+from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Embed:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
         use_float64()
-        from w2vflow.embeddings.embed import embed
+        from w2vflow.embeddings.alternating import embed
         from w2vflow.embeddings.vectors import export_vectors
 
         console("counts")

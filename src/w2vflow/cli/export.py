@@ -8,9 +8,9 @@ import tyro
 
 from w2vflow.cli.configuration import from_file
 from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
-from w2vflow.cli.counts import load_counts, size_of_counts
 from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
+from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.experiments.settings import Experiment
 from w2vflow.support.checks import argument_error, check_dimension
 

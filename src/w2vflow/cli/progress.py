@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
-from w2vflow.cli.counts import load_counts
+from w2vflow.cli.sources import load_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
@@ -87,7 +87,7 @@ class HowFar:
 
 def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
     """Return the concepts that an embedding of this dimension could have learned."""
-    from w2vflow.spectrum.spectrum import extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
 
     eigenpairs = leading_eigenpairs if problem.tied else extreme_eigenpairs
     return eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)

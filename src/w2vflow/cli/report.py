@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from w2vflow.cli.console import OptionalPath, Output
-from w2vflow.cli.findings import source_name
+from w2vflow.cli.run import source_name
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Report"]

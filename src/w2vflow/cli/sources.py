@@ -4,12 +4,24 @@ import shutil
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from w2vflow.cli.console import Console, on_terminal
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_vocab_size
 
-__all__ = ["Reader", "Weighting", "count_text", "document_reader", "found_texts", "text_tokens"]
+if TYPE_CHECKING:
+    from w2vflow.counts.statistics import CooccurrenceStatistics
+
+__all__ = [
+    "Reader",
+    "Weighting",
+    "count_text",
+    "document_reader",
+    "found_texts",
+    "load_counts",
+    "size_of_counts",
+    "text_tokens",
+]
 
 Reader = Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"]
 Weighting = Literal["linear", "harmonic", "flat"]
@@ -133,3 +145,30 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
         console(f"left out, because they never stand beside another word: {len(error.words)} ({shown})")
         settings |= {"vocab_size": None, "min_count": None, "vocabulary": error.others}
         count_to_file(paths, out, progress=on_terminal(), **settings)
+
+
+def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatistics":
+    """Return statistics by name or path, of so many most frequent words where a number is given.
+
+    Raises:
+        ValueError: there are no such statistics, or not so many words.
+    """
+    from w2vflow.corpus.catalog import load_statistics
+
+    stats = load_statistics(statistics)
+    return stats if vocab_size is None else stats.most_frequent(vocab_size)
+
+
+def size_of_counts(statistics: str, vocab_size: int | None) -> tuple[int, int]:
+    """Return how many words `load_counts` would return, and pairs of words in the file; reads no counts.
+
+    Raises:
+        ValueError: as `load_counts`.
+    """
+    from w2vflow.corpus.catalog import open_statistics
+
+    file = open_statistics(statistics)
+    if vocab_size is None:
+        return len(file.words), file.pairs
+    check_vocab_size(vocab_size, len(file.words))
+    return vocab_size, file.pairs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
-from w2vflow.cli.counts import load_counts, size_of_counts
+from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Concepts:
         use_float64()
         from w2vflow.problem.problem import Problem
         from w2vflow.semantics.features import label_features
-        from w2vflow.spectrum.spectrum import leading_eigenpairs
+        from w2vflow.spectrum.eigenpairs import leading_eigenpairs
         from w2vflow.theory.step_times.law import step_time_law
 
         stats = load_counts(self.statistics, self.vocab_size)

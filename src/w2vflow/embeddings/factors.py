@@ -11,8 +11,8 @@ from scipy import sparse
 
 from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem.problem import Problem
+from w2vflow.spectrum.eigenpairs import leading_eigenpairs
 from w2vflow.spectrum.lanczos import lanczos_eigenpairs
-from w2vflow.spectrum.spectrum import leading_eigenpairs
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import available_memory
 

@@ -23,7 +23,8 @@ from w2vflow.results.trajectory import Trajectory
 from w2vflow.semantics.features import Feature, label_features
 from w2vflow.sgd.ensemble import run_sgd_ensemble
 from w2vflow.spectrum.directions import direction_overlaps, left_directions, subspace_overlap
-from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.eigenpairs import leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.spectrum.stability import check_learning_rate
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64

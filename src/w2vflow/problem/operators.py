@@ -27,6 +27,7 @@ from w2vflow.support.sharding import (
     fingerprint,
     gather,
     gathered,
+    matmul,
     place,
     summed,
     to_host,
@@ -151,7 +152,7 @@ class DenseOperator(Operator):
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
-        return jnp.matmul(self.matrix, gathered(own, self.mesh), precision=PRECISION)
+        return matmul(self.matrix, gathered(own, self.mesh))
 
     def norm_squared(self) -> float:
         """Return the squared Frobenius norm."""
@@ -235,9 +236,9 @@ class SparseOperator(Operator):
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         block = gathered(own, self.mesh)
-        sums = summed(jnp.matmul(self.right.T, own, precision=PRECISION), self.mesh)
+        sums = summed(matmul(self.right.T, own), self.mesh)
         seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
-        return seen + jnp.matmul(self.left, sums, precision=PRECISION)
+        return seen + matmul(self.left, sums)
 
     def norm_squared(self) -> float:
         """Return the squared Frobenius norm, `||S||^2 + 2 <S, L R^T> + ||L R^T||^2`."""

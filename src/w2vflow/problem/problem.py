@@ -13,8 +13,10 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.problem.blocked_objective import BlockedObjective
+from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
-from w2vflow.problem.objective import BlockedObjective, FactoredObjective, Objective
+from w2vflow.problem.objective import Objective
 from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Uniform, Weighting

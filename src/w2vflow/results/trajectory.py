@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
-from w2vflow.support.sharding import PRECISION
+from w2vflow.support.sharding import matmul
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +56,7 @@ def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"
     if sides == 1:
         return jnp.linalg.svd(jnp.linalg.qr(Z, mode="r"), compute_uv=False)
     words, contexts = (jnp.linalg.qr(part, mode="r") for part in jnp.split(Z, 2))
-    product = jnp.matmul(words, contexts.T, precision=PRECISION)
+    product = matmul(words, contexts.T)
     return jnp.sqrt(jnp.linalg.svd(product, compute_uv=False))
 
 

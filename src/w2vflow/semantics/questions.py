@@ -1,16 +1,23 @@
 """Questions `a is to b as c is to ?`: read from files, or made of word pairs."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
-from w2vflow.semantics.lines import broken_line, read_lines
 from w2vflow.support.checks import argument_error
 
-__all__ = ["Question", "Questions", "pairwise_questions", "read_pairs", "read_questions"]
+__all__ = [
+    "Question",
+    "Questions",
+    "broken_line",
+    "pairwise_questions",
+    "read_lines",
+    "read_pairs",
+    "read_questions",
+]
 
 
 class Question(NamedTuple):
@@ -181,3 +188,27 @@ def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
                 )
             known.append((word, answers))
     return categories
+
+
+def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, stripped, each with its number from 1.
+
+    A byte order mark is passed over, lines end as on any system.
+
+    Raises:
+        ValueError: a line that is not UTF-8, with its number, said of `argument`.
+    """
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        try:
+            text = line.decode().strip()
+        except UnicodeDecodeError as error:
+            raise broken_line(argument, path, number, "UTF-8", line) from error
+        if text:
+            yield number, text
+
+
+def broken_line(argument: str, path: Path, number: int, expected: str, line: str | bytes) -> ValueError:
+    """Return the error for a line that is not what it must be."""
+    return argument_error(
+        argument, f"a file of which line {number} is {expected}", f"{line!r}", f"Mend {path}."
+    )

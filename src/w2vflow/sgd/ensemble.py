@@ -1,128 +1,23 @@
 """Stochastic gradient descent on minibatches of pairs, one seed or many side by side."""
 
 import os
-from abc import abstractmethod
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Key
 
 from w2vflow.problem.initial_weights import gaussian_init, untied_init
-from w2vflow.problem.losses import Loss
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.sgd.engine import GradientSource, Optimizer
+from w2vflow.sgd.engine import Optimizer
+from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
-from w2vflow.sgd.samplers.base import PairSampler, Sampler
-from w2vflow.sgd.samplers.gradients import RowGradient, added_rows
-from w2vflow.sgd.samplers.pairs import SAMPLERS
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.checks import argument_error, check_weights
 
-__all__ = ["InParts", "Minibatches", "parts_of", "run_sgd", "run_sgd_ensemble"]
-
-
-class InParts(GradientSource):
-    """The gradient of minibatches, each cut into parts whose vectors fit into a cache.
-
-    All parts are taken at the same weights, those before the step.
-
-    Attributes:
-        parts: how many there are.
-        deterministic: see `added_rows`.
-    """
-
-    parts: int = eqx.field(static=True)
-    deterministic: bool = eqx.field(static=True)
-
-    @abstractmethod
-    def part(
-        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> RowGradient:
-        """Return the gradient of one part of the batch of a step; their mean is that of the batch."""
-
-    def gradient(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> Float[Array, "n d"]:
-        """Return the gradient of one batch, as an array like `Z`."""
-        return self._added(jnp.zeros_like(Z), number, key, Z, jnp.ones((), Z.dtype))
-
-    def moved(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
-        """Return `Z + factor * gradient` of one batch. Of a single part, only its rows are touched."""
-        return self._added(Z, number, key, Z, factor)
-
-    def _added(
-        self,
-        total: Float[Array, "n d"],
-        number: Int[Array, ""],
-        key: Key[Array, ""],
-        Z: Float[Array, "n d"],
-        factor: Float[Array, ""],
-    ) -> Float[Array, "n d"]:
-        """Return `total + factor * gradient` at the weights `Z`."""
-
-        def add(total: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
-            part = self.part(number, *drawn, Z)
-            return added_rows(total, part, factor / self.parts, self.deterministic), None
-
-        keys = jax.random.split(key, self.parts)
-        if self.parts == 1:
-            # Not a loop of one turn: its sum would be a second array beside the weights, copied each step.
-            return add(total, (jnp.zeros((), jnp.int32), keys[0]))[0]
-        return jax.lax.scan(add, total, (jnp.arange(self.parts, dtype=jnp.int32), keys))[0]
-
-
-class Minibatches(InParts):
-    """The gradient of minibatches of pairs that a sampler draws.
-
-    Attributes:
-        sampler: draws the pairs.
-        pair_loss: loss of one pair.
-        batch_size: pairs of a batch, all parts together.
-    """
-
-    sampler: Sampler
-    pair_loss: Loss
-    batch_size: int = eqx.field(static=True)
-
-    @classmethod
-    def of(
-        cls, problem: Problem, sampler: str, batch_size: int, dim: int, deterministic: bool
-    ) -> "Minibatches":
-        """Return the minibatches of a problem.
-
-        Raises:
-            ValueError: another sampler, a bad batch size, or a problem made from a matrix.
-        """
-        if sampler not in SAMPLERS:
-            raise argument_error("sampler", f"one of {sorted(SAMPLERS)}", repr(sampler))
-        if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
-            raise argument_error(
-                "batch_size",
-                "at least 1, and even for the sampler 'corpus' (half positive, half negative)",
-                batch_size,
-            )
-        draws = SAMPLERS[sampler].of(problem)
-        # A block has few vectors for its pairs.
-        parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
-        return cls(parts, deterministic, draws, problem.pair_loss, batch_size)
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of one step."""
-        return self.parts * self.sampler.pairs(self.batch_size // self.parts)
-
-    def part(
-        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> RowGradient:
-        """Return the gradient of one part of a batch."""
-        return self.sampler.gradient(key, Z, self.pair_loss, self.batch_size // self.parts)
+__all__ = ["run_sgd", "run_sgd_ensemble"]
 
 
 def run_sgd(
@@ -325,11 +220,3 @@ def _recommended(
         problem, starts.shape[2], batch_size=batch_size, sampler=sampler, scale=scale
     )
     return found.rate, found.bound_by
-
-
-def parts_of(batch_size: int, dim: int) -> int:
-    """Return into how many equal parts, a power of 2, to cut a batch so that its vectors fit a cache."""
-    parts = 1
-    while batch_size // parts * dim > 2**18 and batch_size % (4 * parts) == 0:
-        parts *= 2
-    return parts

@@ -17,7 +17,7 @@ from w2vflow.problem.problem import Problem
 from w2vflow.problem.weightings import Mikolov, Symmetrized
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.sgd.engine import Optimizer
-from w2vflow.sgd.ensemble import InParts, parts_of
+from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
 from w2vflow.sgd.solver import check_rate, digest, solve_by_steps

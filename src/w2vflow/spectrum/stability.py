@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from w2vflow.problem.objective import Objective
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import spectrum_ends
+from w2vflow.spectrum.eigenpairs import spectrum_ends
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["check_learning_rate", "check_positive_rate", "stability_limit", "stability_limit_at"]

@@ -9,6 +9,7 @@ import hashlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
@@ -23,6 +24,7 @@ __all__ = [
     "fingerprint",
     "gather",
     "gathered",
+    "matmul",
     "place",
     "summed",
     "to_host",
@@ -98,3 +100,8 @@ def fingerprint(tree: Any, name: str) -> str:
         for part in leaf.addressable_shards:
             digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def matmul(one: Float[Array, "n m"], other: Float[Array, "m k"]) -> Float[Array, "n k"]:
+    """Return the matrix product in full precision, on accelerators too."""
+    return jnp.matmul(one, other, precision=PRECISION)

@@ -12,8 +12,9 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import read_documents
 
-from w2vflow.corpus.reading.files import read_blocks, read_documents
+from w2vflow.corpus.reading.files import read_blocks
 
 OPENERS = {
     ".gz": gzip.open,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from systems import random_statistics
+from systems import random_statistics, scattered
 
 import w2vflow as wf
 from w2vflow.problem.losses import Quartic
@@ -16,7 +16,6 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
 from w2vflow.sgd.noise.stationary import _repulsion, stationary_noise
 from w2vflow.sgd.noise.step_times import step_time_noise
-from w2vflow.sgd.samplers.gradients import scattered
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 
 V, DIM = 12, 3

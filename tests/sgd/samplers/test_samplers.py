@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import sparse
-from systems import random_statistics
+from systems import random_statistics, scattered
 
 import w2vflow as wf
 from w2vflow.problem.losses import Logistic, Quartic
@@ -24,7 +24,6 @@ from w2vflow.sgd.samplers.gradients import (
     added_rows,
     block_gradient,
     pair_gradient,
-    scattered,
 )
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 from w2vflow.sgd.samplers.weight_table import SearchedTable, WeightTable

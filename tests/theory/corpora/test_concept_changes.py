@@ -10,7 +10,8 @@ from systems import integrate, random_statistics, separated_problem
 
 import w2vflow as wf
 from w2vflow.counts.reweighing import reweigh_words
-from w2vflow.theory.corpora.concept_changes import _first_order, concept_changes, schedule_phases
+from w2vflow.theory.corpora.concept_changes import _first_order, concept_changes
+from w2vflow.theory.exact.schedules import schedule_phases
 
 
 def known_change(angle):

@@ -20,7 +20,7 @@ from w2vflow.corpus.reading.mediawiki import read_dump
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.checks import argument_error
 
-__all__ = ["READERS", "Block", "PathLike", "expand_paths", "opening", "read_blocks", "read_documents"]
+__all__ = ["READERS", "Block", "PathLike", "expand_paths", "opening", "read_blocks"]
 
 PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
@@ -42,13 +42,6 @@ class Block(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     replaced: int = 0
-
-
-def read_documents(paths: PathLike | Iterable[PathLike], reader: str = "auto") -> Iterator[str]:
-    """Return an iterator over the documents of text files, in order; see `read_blocks`."""
-    for block in read_blocks(paths, reader):
-        for start, end in zip(block.starts, block.ends, strict=True):
-            yield block.text[start:end].decode()
 
 
 def read_blocks(

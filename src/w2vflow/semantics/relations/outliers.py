@@ -19,10 +19,7 @@ __all__ = [
     "check_rows",
     "effective_dimension",
     "effective_dimension_error",
-    "marchenko_pastur_density",
-    "marchenko_pastur_edges",
     "outlier_of_squares",
-    "predict_isotropic_outlier",
     "predict_outlier",
     "signal_to_noise",
 ]
@@ -130,99 +127,6 @@ def effective_dimension_error(R: Any) -> float:
     if not np.isfinite(without).all():
         return float("nan") if np.isnan(without).any() else float("inf")
     return float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
-
-
-def marchenko_pastur_edges(n_pairs: int, dimension: float, total_variance: float) -> tuple[float, float]:
-    """Return between which values the eigenvalues of `X X^T` lie that are not 0.
-
-        total_variance (sqrt(N / d) -+ 1)^2
-
-    for N rows of noise spread equally over `d` directions, `total_variance` the mean squared length of a
-    row. Exact for N and d to infinity. With `effective_dimension` for `d` it has the first two moments of any
-    noise right, and its edges where N is far below `d`; else the upper edge is too low for noise of
-    unequal variances: use `predict_outlier(...).edge`.
-
-    Args:
-        n_pairs: N, rows.
-        dimension: `d`, or an effective dimension.
-        total_variance: trace of the covariance of a row.
-
-    Raises:
-        ValueError: a number is not positive and finite; `total_variance` may be 0.
-
-    References:
-        Marchenko and Pastur 1967, Math. USSR Sb. 1.
-    """
-    _check_noise(n_pairs, dimension, total_variance)
-    root = np.sqrt(n_pairs / dimension)
-    return float(total_variance * (root - 1) ** 2), float(total_variance * (root + 1) ** 2)
-
-
-def marchenko_pastur_density(
-    values: Any, n_pairs: int, dimension: float, total_variance: float
-) -> Float[Host, "*n"]:
-    """Return the density of the eigenvalues of `X X^T` at `values`, for noise as `marchenko_pastur_edges`.
-
-        sqrt((x_+ - x)(x - x_-)) / (2 pi gamma x total_variance),   gamma = N / d
-
-    between the edges, and 0 elsewhere. It integrates to `min(1, d / N)`: where there are more rows than
-    directions, the rest of the eigenvalues are 0.
-
-    Args:
-        values: where to evaluate it, `(n,)`.
-        n_pairs: N, rows.
-        dimension: `d`, or an effective dimension.
-        total_variance: trace of the covariance of a row, above 0.
-
-    Raises:
-        ValueError: a number is not positive and finite.
-    """
-    if total_variance == 0:
-        raise argument_error("total_variance", "positive: without noise all eigenvalues are 0", 0)
-    low, high = marchenko_pastur_edges(n_pairs, dimension, total_variance)
-    x = np.asarray(values, np.float64)
-    inside = (x > low) & (x < high)
-    safe = np.where(inside, x, high)
-    root = np.sqrt(np.where(inside, (high - safe) * (safe - low), 0.0))
-    return root / (2 * np.pi * n_pairs / dimension * total_variance * safe)
-
-
-def predict_isotropic_outlier(
-    mean_squared: float, n_pairs: int, dimension: float, total_variance: float
-) -> Outlier:
-    """Return the outlier of a common direction in noise that is spread equally over `dimension` directions.
-
-    With `theta^2 = N |m|^2` and `s2 = total_variance / d` it exists iff `theta^2 > s2 sqrt(N d)`, is at
-
-        (theta^2 + s2 N) (theta^2 + s2 d) / theta^2
-
-    and its eigenvector has with that of ones the squared cosine
-
-        1 - s2 N (theta^2 + s2 d) / (theta^2 (theta^2 + s2 N))
-
-    Exact for N and d to infinity; at N = 30 and d = 100 the location is within 1%.
-
-    Args:
-        mean_squared: `|m|^2`.
-        n_pairs: N, rows.
-        dimension: `d`, or an effective dimension: then the edge is as far off as
-            `marchenko_pastur_edges` says.
-        total_variance: trace of the covariance of a row.
-
-    Raises:
-        ValueError: a number is not positive and finite; the squared mean and the variance may be 0.
-
-    References:
-        Benaych-Georges and Nadakuditi 2012, J. Multivariate Anal. 111, section 3.1.
-    """
-    edge = marchenko_pastur_edges(n_pairs, dimension, total_variance)[1]
-    if not (np.isfinite(mean_squared) and mean_squared >= 0):
-        raise argument_error("mean_squared", "finite and not negative", mean_squared)
-    strength, s2 = n_pairs * mean_squared, total_variance / dimension
-    if not strength > s2 * np.sqrt(n_pairs * dimension):
-        return Outlier(False, edge, edge, 0.0)
-    rows, columns = strength + s2 * n_pairs, strength + s2 * dimension
-    return Outlier(True, edge, rows / strength * columns, 1 - s2 * n_pairs / strength * columns / rows)
 
 
 def predict_outlier(

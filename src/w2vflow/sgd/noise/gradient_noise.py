@@ -9,7 +9,8 @@ from scipy import sparse
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.problem import Problem
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
-from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = ["concepts_of", "gradient_noise"]

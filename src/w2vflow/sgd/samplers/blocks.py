@@ -18,7 +18,7 @@ from w2vflow.sgd.samplers.draws import AliasTable, SeenPairs
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, block_gradient, pair_gradient
 from w2vflow.sgd.samplers.weight_table import WeightTable
 from w2vflow.support.checks import argument_error
-from w2vflow.support.sharding import PRECISION
+from w2vflow.support.sharding import matmul
 
 __all__ = ["Blocks", "Shared"]
 
@@ -154,7 +154,7 @@ class Shared(Sampler):
         column = self.columns.draw(for_columns, count * columns).reshape(count, columns)
 
         def one(words: tuple[Array, Array]) -> RowGradient:
-            low_rank = jnp.matmul(self.left[words[0]], self.right[words[1]].T, precision=PRECISION)
+            low_rank = matmul(self.left[words[0]], self.right[words[1]].T)
             negative = low_rank / (count * rows * columns)
             return block_gradient(Z, pair_loss, words[0], words[1] + self.offset, 0 * negative, negative)
 

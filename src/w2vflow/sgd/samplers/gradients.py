@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from w2vflow.problem.losses import Loss
-from w2vflow.support.sharding import PRECISION
+from w2vflow.support.sharding import matmul
 
-__all__ = ["PairBatch", "RowGradient", "added_rows", "block_gradient", "pair_gradient", "scattered"]
+__all__ = ["PairBatch", "RowGradient", "added_rows", "block_gradient", "pair_gradient"]
 
 
 class PairBatch(NamedTuple):
@@ -66,9 +66,9 @@ def block_gradient(
 ) -> RowGradient:
     """Return the gradient of the loss of all pairs of some rows with some others: matrix products."""
     left, right = Z[first], Z[second]
-    slope = pair_loss.slope(positive, negative, jnp.matmul(left, right.T, precision=PRECISION))
-    for_first = jnp.matmul(slope, right, precision=PRECISION)
-    for_second = jnp.matmul(slope.T, left, precision=PRECISION)
+    slope = pair_loss.slope(positive, negative, matmul(left, right.T))
+    for_first = matmul(slope, right)
+    for_second = matmul(slope.T, left)
     return RowGradient(jnp.concatenate([first, second]), jnp.concatenate([for_first, for_second]))
 
 
@@ -88,13 +88,6 @@ def added_rows(
     return jax.lax.platform_dependent(
         Z, gradient.rows, factor * gradient.values, cpu=_scatter_added, default=add
     )
-
-
-def scattered(
-    Z: Float[Array, "n d"], gradient: RowGradient, deterministic: bool = True
-) -> Float[Array, "n d"]:
-    """Return the gradient as an array like `Z`, for what needs all of it: momentum, Adam."""
-    return added_rows(jnp.zeros_like(Z), gradient, 1.0, deterministic)
 
 
 def _scatter_added(

@@ -1,25 +1,19 @@
 """What changes when the corpus does: which concepts come sooner, later, newly or no more; and schedules."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum.eigenpairs import leading_eigenpairs
 from w2vflow.support.checks import argument_error
-from w2vflow.support.devices import float64_device, require_float64
-from w2vflow.theory.exact.phases import Phase
+from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_times.law import step_time_law
 from w2vflow.theory.step_times.modes import degenerate_groups, group_numbers
 
-__all__ = ["ConceptChanges", "concept_changes", "schedule_phases"]
+__all__ = ["ConceptChanges", "concept_changes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,85 +154,6 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
         np.setdiff1d(np.arange(k), becomes[:dim]),
         np.bincount(groups)[groups][:k] > 1,
     )
-
-
-def schedule_phases(
-    problem: Problem,
-    schedule: Callable[[Any], Any] | Any,
-    steps: Any,
-    *,
-    pieces: int = 32,
-    weight_decay: float = 0.0,
-    spectrum: Spectrum | None = None,
-) -> list[Phase]:
-    """Return phases of constant learning rate by which `predict_phases` predicts descent under a schedule.
-
-    The flow knows of a schedule only that time is the sum of its rates. Descent grows by
-    `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step size is that of
-    the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each phase. So the
-    growth of small modes is right to second order however the rate changes within a phase; where a
-    mode saturates, the correction of `predict` (first order) takes the phase's rate for the one at
-    that moment. Many pieces thus give errors of second order in the step size, as at a constant rate.
-
-    Args:
-        problem: quartic, constant `G`, tied.
-        schedule: an optax schedule, a function of the step; or the rates of all steps, an array.
-        steps: numbers of steps after which to observe, increasing; phases end at some of them.
-        pieces: how many phases, at most one for each observation.
-        weight_decay: as for `Phase`.
-        spectrum: eigenpairs of the problem, if at hand.
-
-    Raises:
-        ValueError: steps that do not increase from 1 on, rates that are negative or not finite or fewer
-            than steps, observations between which the rate is 0 throughout, or no pieces.
-
-    Example:
-        >>> phases = schedule_phases(Problem.from_target(np.eye(2)), [0.1, 0.1, 0.3], [2, 3], pieces=2)
-        >>> [(phase.ts.round(3).tolist(), round(phase.learning_rate, 3)) for phase in phases]
-        [([0.2], 0.1), ([0.3], 0.3)]
-    """
-    numbers = np.atleast_1d(np.asarray(steps))
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (np.diff(numbers, prepend=0) <= 0).any():
-        raise argument_error("steps", "whole numbers that increase from 1 on", np.asarray(steps).tolist())
-    if pieces < 1:
-        raise argument_error("pieces", "at least 1", pieces)
-    rates = _rates(schedule, int(numbers[-1]))
-    after = np.concatenate([[0.0], np.cumsum(rates)])
-    stretches = np.split(numbers, _cuts(len(numbers), pieces))
-    phases = []
-    for begin, inside in zip([0, *(s[-1] for s in stretches[:-1])], stretches, strict=True):
-        ts, own = after[inside] - after[begin], rates[begin : inside[-1]]
-        if (np.diff(ts, prepend=0.0) <= 0).any():
-            raise argument_error(
-                "steps", "such that some rate between any two is positive", "steps that do not move"
-            )
-        rate = float(np.sum(own**2) / np.sum(own))
-        phases.append(Phase(problem, ts, rate, weight_decay, spectrum))
-    return phases
-
-
-def _cuts(count: int, pieces: int) -> list[int]:
-    """Return where to cut `count` observations into at most so many parts of nearly one length."""
-    edges = np.linspace(0, count, min(pieces, count) + 1).round().astype(int)
-    return [high for _, high in pairwise(edges.tolist())][:-1]
-
-
-def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
-    """Return the rates of the first `count` steps, in float64, checked."""
-    if callable(schedule):
-        with jax.enable_x64(True), jax.default_device(float64_device()):
-            rates = np.asarray(jax.vmap(schedule)(jnp.arange(count, dtype=jnp.int32)), np.float64)
-    else:
-        rates = np.asarray(schedule, np.float64)[:count]
-    if rates.shape != (count,):
-        raise argument_error("schedule", f"the rates of {count} steps or more", f"shape {rates.shape}")
-    bad = ~(np.isfinite(rates) & (rates >= 0))
-    if bad.any():
-        step = int(np.argmax(bad))
-        raise argument_error(
-            "schedule", "of finite rates that are not negative", f"{rates[step]} at step {step}"
-        )
-    return rates
 
 
 def _common_rows(before: Problem, after: Problem) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 from w2vflow.problem.objective import factored_loss
 from w2vflow.problem.problem import Problem
 from w2vflow.results.trajectory import singular_values
-from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
 from w2vflow.support.machine import available_cores

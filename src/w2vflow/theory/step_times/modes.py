@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2vflow.problem.problem import Problem
+from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
 from w2vflow.spectrum.lanczos import algebraic, by_size
-from w2vflow.spectrum.spectrum import Spectrum, extreme_eigenpairs, leading_eigenpairs
+from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = [

@@ -1,0 +1,226 @@
+"""The objective of any loss and weights, a block of rows of the matrix of pairs at a time."""
+
+from itertools import pairwise
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
+from scipy import sparse
+
+from w2vflow.problem.losses import Loss, Quartic
+from w2vflow.problem.objective import Objective
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.support.sharding import ROWS, deal, dealt, gathered, matmul, place, summed
+
+__all__ = ["BlockedObjective", "DenseRows", "SparseRows"]
+
+# Pairs in a block: its temporary arrays stay near the cache, its products large (benchmarks/gradients.py).
+_BLOCK_PAIRS = 2**20
+
+
+class DenseRows(eqx.Module):
+    """A dense matrix in blocks of rows: row `r` of a device is row `r // N` of block `r mod N`.
+
+    Attributes:
+        matrix: `(N, b, P)`, block after block, so that taking one copies no other; empty rows are zero.
+    """
+
+    matrix: Float[Array, "N b P"]
+
+    @classmethod
+    def of(cls, matrix: Float[np.ndarray, "V V"], mesh: Mesh, dtype: Any) -> "DenseRows":
+        """Return the blocks of a matrix `(V, V)`."""
+        ranks = mesh.size
+        by_device = deal(deal(np.asarray(matrix, dtype), ranks, axis=0), ranks, axis=1)
+        rows, width = len(by_device) // ranks, by_device.shape[1]
+        blocks = _block_count(rows, width)
+        height = -(-rows // blocks)
+        cut = np.zeros((ranks, blocks, height, width), dtype)
+        for number in range(blocks):
+            own = by_device.reshape(ranks, rows, width)[:, number::blocks]
+            cut[:, number, : own.shape[1]] = own
+        return cls(place(cut.reshape(-1, height, width), mesh, ROWS))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of one device."""
+        return len(self.matrix)
+
+    def block(self, number: Int[Array, ""]) -> Float[Array, "b P"]:
+        """Return one block of rows."""
+        return self.matrix[number]
+
+
+class SparseRows(eqx.Module):
+    """A sparse matrix in the same blocks of rows, each expanded when it is its turn.
+
+    Attributes:
+        rows, columns, values: `(N, m)`, where the entries of a block are within it, and what they
+            are; blocks with fewer entries end in zeros.
+        shape: of a block.
+    """
+
+    rows: Int[Array, "N m"]
+    columns: Int[Array, "N m"]
+    values: Float[Array, "N m"]
+    shape: tuple[int, int] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, mesh: Mesh, dtype: Any) -> "SparseRows":
+        """Return the blocks of a sparse matrix `(V, V)`."""
+        order = dealt(matrix.shape[0], mesh.size)
+        rows = len(order) // mesh.size
+        blocks = _block_count(rows, len(order))
+        height = -(-rows // blocks)
+        # Where each word's row goes: device by device, block by block, row by row.
+        place_of_word = np.empty(len(order), np.int64)
+        at = np.arange(len(order)) % rows
+        device = np.arange(len(order)) // rows
+        place_of_word[order] = (device * blocks + at % blocks) * height + at // blocks
+        lengths = np.zeros(mesh.size * blocks * height, np.int64)
+        lengths[place_of_word[: matrix.shape[0]]] = np.diff(matrix.indptr)
+        by_place = np.argsort(place_of_word[: matrix.shape[0]], kind="stable")
+        entries = matrix[by_place]
+        counts = lengths.reshape(-1, height).sum(axis=1)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        shape = len(counts), int(counts.max(initial=0))
+        local = np.repeat(np.sort(place_of_word[: matrix.shape[0]]) % height, np.diff(entries.indptr))
+        # Rows of the layout, for columns.
+        column = np.argsort(order)[entries.indices]
+        filled = []
+        for source, kind in ((local, np.int32), (column, np.int32), (entries.data, dtype)):
+            block = np.zeros(shape, kind)
+            for number, (first, last) in enumerate(pairwise(starts)):
+                block[number, : last - first] = source[first:last]
+            filled.append(place(block, mesh, ROWS))
+        rows_of, columns_of, values = filled
+        return cls(rows_of, columns_of, values, (height, len(order)))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of one device."""
+        return len(self.values)
+
+    def block(self, number: Int[Array, ""]) -> Float[Array, "b P"]:
+        """Return one block of rows."""
+        zeros = jnp.zeros(self.shape, self.values.dtype)
+        return zeros.at[self.rows[number], self.columns[number]].add(self.values[number])
+
+
+class BlockedObjective(Objective):
+    """The objective for any loss and weights: a block of rows of the matrix of pairs at a time.
+
+        dL/dW = S C,   dL/dC = S^T W,   S_ij = A_ij l+'(x_ij) + B_ij l-'(x_ij);   tied: 2 S W
+
+    Attributes:
+        pair_loss: loss of one pair.
+        positive: `A`.
+        negative: `B` where it is an array of its own.
+        left, right: else `B = L R^T`, less `A` where `exclusive`.
+        constant: added to the sum over pairs.
+        mesh: the devices that share the rows.
+    """
+
+    pair_loss: Loss
+    positive: DenseRows | SparseRows
+    negative: DenseRows | None
+    left: Float[Array, "P q"]
+    right: Float[Array, "P q"]
+    constant: Float[Array, ""]
+    mesh: Mesh = eqx.field(static=True)
+    exclusive: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(
+        cls, weights: PairWeights, loss: Loss, sides: int, mesh: Mesh, dtype: Any, *, dense: bool
+    ) -> "BlockedObjective":
+        """Return the objective for any weights and loss.
+
+        Args:
+            weights: of the pairs.
+            loss: of one pair.
+            sides: of the objective.
+            mesh: the devices that share the rows.
+            dtype: its precision.
+            dense: whether `A` is held as a dense matrix.
+        """
+        positive: DenseRows | SparseRows
+        if dense:
+            positive = DenseRows.of(weights.positive.toarray(), mesh, dtype)
+        else:
+            positive = SparseRows.of(weights.positive, mesh, dtype)
+        negative = weights.dense_negative
+        left, right = (
+            place(deal(np.asarray(factor, dtype), mesh.size, axis=0), mesh, ROWS)
+            for factor in (weights.left, weights.right)
+        )
+        constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
+        return cls(
+            sides,
+            loss,
+            positive,
+            None if negative is None else DenseRows.of(negative, mesh, dtype),
+            left,
+            right,
+            jnp.asarray(constant, dtype),
+            mesh,
+            weights.exclusive,
+        )
+
+    def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
+        """Return `L`, given this device's rows of the weights."""
+        C = gathered(own[:, -own.shape[1] // self.sides :], self.mesh)
+        blocks, L = self._blocks(own[:, : own.shape[1] // self.sides]), self._blocks(self.left)
+        R = gathered(self.right, self.mesh)
+
+        def add(total: Array, number: Array) -> tuple[Array, None]:
+            weights = self._weights(number, L, R)
+            return total + jnp.sum(self.pair_loss.value(*weights, matmul(blocks[:, number], C.T))), None
+
+        total, _ = jax.lax.scan(add, jnp.zeros((), own.dtype), jnp.arange(self.positive.blocks))
+        return summed(total, self.mesh) + self.constant
+
+    def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
+        """Return this device's rows of the gradient, given its rows of the weights."""
+        W, mine = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
+        C, R = gathered(mine, self.mesh), gathered(self.right, self.mesh)
+        blocks, L = self._blocks(W), self._blocks(self.left)
+
+        def one(of_contexts: Array, number: Array) -> tuple[Array, Array]:
+            some = blocks[:, number]
+            slope = self.pair_loss.slope(*self._weights(number, L, R), matmul(some, C.T))
+            if self.sides == 2:
+                of_contexts = of_contexts + matmul(slope.T, some)
+            return of_contexts, matmul(slope, C)
+
+        start = jnp.zeros_like(C) if self.sides == 2 else jnp.zeros((), C.dtype)
+        of_contexts, of_words = jax.lax.scan(one, start, jnp.arange(self.positive.blocks))
+        of_words = jnp.swapaxes(of_words, 0, 1).reshape(-1, W.shape[1])[: len(W)]
+        if self.sides == 1:
+            return 2 * of_words
+        if self.mesh.size > 1:
+            of_contexts = jax.lax.psum_scatter(of_contexts, self.mesh.axis_names[0], tiled=True)
+        return jnp.concatenate([of_words, of_contexts], axis=1)
+
+    def _weights(self, number: Array, L: Array, R: Array) -> tuple[Array, Array]:
+        """Return a block of `A` and of `B`."""
+        positive = self.positive.block(number)
+        if self.negative is not None:
+            return positive, self.negative.block(number)
+        low_rank = matmul(L[:, number], R.T)
+        return positive, low_rank - positive if self.exclusive else low_rank
+
+    def _blocks(self, own: Array) -> Array:
+        """Return rows `(R, .)` as `(b, N, .)`: block `n` is `[:, n]`."""
+        count = self.positive.blocks
+        padded = jnp.pad(own, ((0, -len(own) % count), (0, 0)))
+        return padded.reshape(len(padded) // count, count, own.shape[1])
+
+
+def _block_count(rows: int, width: int) -> int:
+    """Return into how many blocks to cut the rows of a device: blocks of some million pairs."""
+    return max(1, -(-rows * width // _BLOCK_PAIRS))

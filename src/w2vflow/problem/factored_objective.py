@@ -1,0 +1,113 @@
+"""The quartic objective from products with `E = G o M*`, where `G` is of low rank."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+from scipy import sparse
+
+from w2vflow.problem.objective import Objective
+from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.problem.sparse_products import csr_sampled_product
+from w2vflow.support.sharding import gathered, matmul, summed
+
+__all__ = ["FactoredObjective"]
+
+
+class FactoredObjective(Objective):
+    """The quartic objective where `G` is of low rank, or of low rank plus seen pairs.
+
+        L = 1/4 sum_ij G_ij x_ij^2 - 1/2 sum_ij E_ij x_ij + const,   E = G o M*
+        dL/dW = 1/2 [G o (W C^T) - E] C,        (a o (W C^T)) C = L (W (C^T R C)) for a = L R^T
+
+    No matrix of pairs is formed: the cost is that of a product with `E`, plus `V d^2`, plus seen
+    pairs times `d` where they are part of `G`.
+
+    Attributes:
+        operator: `E`, or its symmetric part.
+        turn_left, turn_right: the rest of `E` is `turn_left turn_right^T`; no columns where none.
+        left, right: factors of the part of `G` that is of low rank.
+        constant: `1/4 sum_ij G_ij M*_ij^2`.
+        seen_in_G: whether seen pairs are a part of `G`: half the sparse entries of `operator`.
+    """
+
+    operator: Operator
+    turn_left: Float[Array, "P t"]
+    turn_right: Float[Array, "P t"]
+    left: Float[Array, "P q"]
+    right: Float[Array, "P q"]
+    constant: Float[Array, ""]
+    seen_in_G: bool = eqx.field(static=True)
+
+    @classmethod
+    def of_target(cls, target: Operator, sides: int) -> "FactoredObjective":
+        """Return the objective at constant `G = 1`, where `E` is `M*` itself."""
+        factors = target.to_rows(np.ones((target.size, 1), target.dtype))
+        none = target.to_rows(np.zeros((target.size, 0), target.dtype))
+        constant = jnp.asarray(target.norm_squared() / 4, target.dtype)
+        return cls(sides, target, none, none, factors, factors, constant, False)
+
+    @classmethod
+    def of(cls, weights: PairWeights, sides: int, mesh: Mesh, *, dense: bool) -> "FactoredObjective":
+        """Return the objective for weights of low rank, `E = 2 (A - B)`.
+
+        Args:
+            weights: of the pairs.
+            sides: of the objective.
+            mesh: the devices that share the rows.
+            dense: whether `E` is formed; then `G` must be of low rank (`weights.exclusive`).
+        """
+        A, L, R = weights.positive, weights.left, weights.right
+        twice = sparse.csr_array(
+            ((4 if weights.exclusive else 2) * A.data, A.indices, A.indptr), shape=A.shape
+        )
+        none = np.zeros((len(L), 0))
+        operator: Operator
+        if dense:
+            operator, turn = DenseOperator.of(twice.toarray() - 2 * (L @ R.T), mesh), (none, none)
+        elif weights.symmetric:
+            operator, turn = SparseOperator.of(twice, -2 * L, R, mesh), (none, none)
+        else:
+            operator, turn = SparseOperator.of(twice, none, none, mesh), (-2 * L, R)
+        out, into, left, right = (
+            operator.to_rows(np.asarray(factor, operator.dtype)) for factor in (*turn, L, R)
+        )
+        constant = jnp.asarray(weights.target_norm_squared() / 4, operator.dtype)
+        return cls(sides, operator, out, into, left, right, constant, not weights.exclusive)
+
+    def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
+        """Return `L`, given this device's rows of the weights."""
+        W, C = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
+        force, pull = self._products(W, C, transposed=False)
+        return summed(jnp.sum(W * (pull / 4 - force / 2)), self.operator.mesh) + self.constant
+
+    def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
+        """Return this device's rows of the gradient, given its rows of the weights."""
+        if self.sides == 1:
+            force, pull = self._products(own, own, transposed=False)
+            return pull - force
+        W, C = jnp.split(own, 2, axis=1)
+        of_words, of_contexts = self._products(W, C, transposed=False), self._products(C, W, transposed=True)
+        return jnp.concatenate([(pull - force) / 2 for force, pull in (of_words, of_contexts)], axis=1)
+
+    def _products(self, W: Array, C: Array, *, transposed: bool) -> tuple[Array, Array]:
+        """Return own rows of `E C` and of `(G o (W C^T)) C`; with `E^T` and `G^T` where `transposed`."""
+        mesh = self.operator.mesh
+        left, right, out, into = self.left, self.right, self.turn_left, self.turn_right
+        if transposed:
+            left, right, out, into = right, left, into, out
+        force = self.operator.local_product(C)
+        if out.shape[1]:
+            force = force + matmul(out, summed(matmul(into.T, C), mesh))
+        pull = jnp.zeros_like(W)
+        for q in range(left.shape[1]):
+            gram = summed(matmul(C.T, right[:, q, None] * C), mesh)
+            pull = pull + left[:, q, None] * matmul(W, gram)
+        if self.seen_in_G:
+            assert isinstance(self.operator, SparseOperator)
+            seen = self.operator
+            entries = seen.indptr[0], seen.indices[0], seen.values[0] / 2
+            pull = pull + csr_sampled_product(*entries, W, gathered(C, mesh))
+        return force, pull
