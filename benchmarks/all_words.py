@@ -49,7 +49,7 @@ def main():
     worst = spectrum.residuals.max() / spectrum.eigenvalues[0]
     stage(f"{a.pairs} eigenpairs, residual {worst:.0e} lambda_1")
     W0 = wf.gaussian_init(jax.random.key(0), stats.vocab_size, a.dim, a.scale)
-    mean, _ = wf.step_time_law(problem, a.dim, a.scale, spectrum=spectrum)
+    mean = wf.step_time_law(problem, a.dim, a.scale, spectrum=spectrum).mean
     ts = np.linspace(0, 1.1 * mean.max(), a.times)
     exact = wf.predict(problem, W0, ts, spectrum=spectrum)
     stage(f"exact trajectory, d = {a.dim}, {a.times} times")

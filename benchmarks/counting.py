@@ -25,10 +25,9 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus import count_to_file, read_blocks
 from w2vflow.corpus.counting.kernel import LETTERS, count_rows, fill_positions, lower_latin, number_words
-from w2vflow.corpus.reading.files import read_blocks
-from w2vflow.counts.count_file import CountFile
+from w2vflow.counts import CountFile
 
 GLOVE_SECONDS = 31.6
 

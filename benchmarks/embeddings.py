@@ -92,7 +92,7 @@ def closed_form(stats, alpha, dim):
     root = (stats.word_probability * stats.vocab_size) ** (alpha / 2)
     target *= root[:, None]
     target *= root
-    return wf.factor_embedding(target, dim)
+    return wf.embeddings.factor_embedding(target, dim)
 
 
 def timed(make, *arguments):
@@ -116,7 +116,7 @@ def kinds(stats, text, questions, a):
     problem = wf.Problem.from_statistics(stats)
 
     def factors(of):
-        return wf.factor_embedding(of(stats), a.dim)
+        return wf.embeddings.factor_embedding(of(stats), a.dim)
 
     return {
         "word2vec (SGNS) by gensim, 5 epochs, window 5": ("67.9", lambda: gensim_sgns(text, questions, a)),
@@ -126,9 +126,9 @@ def kinds(stats, text, questions, a):
         ),
         "`M*` at constant `G`, closed form": ("66.5", lambda: timed(closed_form, stats, 0.0, a.dim)),
         "`M*`, `RankOne(0.5)`, closed form": ("", lambda: timed(closed_form, stats, 0.5, a.dim)),
-        "PPMI": ("50.7", lambda: timed(factors, wf.ppmi)),
-        "PMI, 0 where never seen": ("8.6", lambda: timed(factors, wf.pmi)),
-        "log counts less their biases (GloVe)": ("", lambda: timed(factors, wf.log_counts)),
+        "PPMI": ("50.7", lambda: timed(factors, wf.embeddings.ppmi)),
+        "PMI, 0 where never seen": ("8.6", lambda: timed(factors, wf.embeddings.pmi)),
+        "log counts less their biases (GloVe)": ("", lambda: timed(factors, wf.embeddings.log_counts)),
         "**`embed`**: word2vec's loss over all pairs, 4 sweeps": ("", lambda: timed(wf.embed, stats, a.dim)),
     }
 
@@ -201,7 +201,7 @@ def introduction(stats, data, dim, counting):
 def settings(words, relations, own):
     """Return the prose above the comparison of settings."""
     return SETTINGS.format(
-        pairs=sum(map(len, wf.read_pairs(relations).values())),
+        pairs=sum(map(len, wf.semantics.read_pairs(relations).values())),
         relations="/".join(relations.parts[-2:]),
         questions=wf.evaluate_analogies(np.eye(len(words), 2) + 1, words, own).total,
     )
@@ -221,7 +221,7 @@ def main():
     for name, (published, make) in kinds(stats, text, questions, a).items():
         lines.append(kept_rows(rows, file, name, partial(judged, published, make, stats.words, data)))
     counts = {5: wf.count([text], window=5, **counted), 16: stats}
-    own = wf.read_questions(a.relations)
+    own = wf.semantics.read_questions(a.relations)
     lines += [settings(stats.words, a.relations, own)]
     lines += ["| window, sweeps, weights | our relations | Google |", "|---|---|---|"]
     for window, sweeps, change in trials():

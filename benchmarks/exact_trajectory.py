@@ -43,7 +43,7 @@ def main():
     leading = timed(f"{a.pairs} leading eigenpairs (once)", lambda: wf.leading_eigenpairs(
         problem, a.pairs, tol=a.tol))  # fmt: skip
     W0 = wf.gaussian_init(jax.random.key(0), size, a.dim, a.scale)
-    mean, _ = wf.step_time_law(problem, a.dim, a.scale, spectrum=leading)
+    mean = wf.step_time_law(problem, a.dim, a.scale, spectrum=leading).mean
     ts = np.linspace(0, 1.1 * mean.max(), a.times)
 
     wf.predict(problem, W0, ts, spectrum=leading)

@@ -37,7 +37,7 @@ def main():
     print(f"V = {a.vocab_size}, d = {a.dim}, scale {a.scale:g}, {jax.devices()[0].device_kind}")
     print(f"{'complete eigenbasis (once)':<28}{time.perf_counter() - start:>8.2f} s")
     W0 = wf.gaussian_init(jax.random.key(0), a.vocab_size, a.dim, a.scale)
-    ts = np.linspace(0, 1.1 * wf.step_time_law(problem, a.dim, a.scale, spectrum=basis)[0].max(), a.times)
+    ts = np.linspace(0, 1.1 * wf.step_time_law(problem, a.dim, a.scale, spectrum=basis).mean.max(), a.times)
     exact, seconds = timed(lambda: wf.predict(problem, W0, ts, spectrum=basis))
     print(f"{'exact solution':<28}{seconds:>8.2f} s")
     first = None

@@ -19,9 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from w2vflow.semantics.analogies import evaluate_analogies
-from w2vflow.semantics.questions import Questions, pairwise_questions, read_pairs, read_questions
-from w2vflow.semantics.similarity import evaluate_similarity
+from w2vflow.semantics import (
+    Questions,
+    evaluate_analogies,
+    evaluate_similarity,
+    pairwise_questions,
+    read_pairs,
+    read_questions,
+)
 
 try:
     from gensim.models import KeyedVectors

@@ -26,9 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
+from w2vflow.corpus import read_blocks
 from w2vflow.corpus.counting.vocabulary import choose_words, tokenizer
-from w2vflow.corpus.reading.files import read_blocks
-from w2vflow.semantics.analogies import evaluate_analogies
+from w2vflow.semantics import evaluate_analogies
 
 try:
     import gensim

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import w2vflow as wf
-from w2vflow.problem.operators import DenseOperator
+from w2vflow.problem import DenseOperator
 
 jax.config.update("jax_enable_x64", True)
 
@@ -44,7 +44,7 @@ def seconds(call, repeats=1):
 def trajectory_seconds(problem, spectrum, dim, seeds, times):
     keys = jax.random.split(jax.random.key(0), seeds)
     W0 = wf.gaussian_init(keys, problem.vocab_size, dim, SCALE)
-    end = wf.step_time_law(problem, dim, SCALE, spectrum=spectrum)[0].max()
+    end = wf.step_time_law(problem, dim, SCALE, spectrum=spectrum).mean.max()
     ts = np.linspace(0, 1.1 * end, times)
     return seconds(lambda: wf.predict(problem, W0, ts, spectrum=spectrum))
 

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import w2vflow as wf
+from w2vflow.problem import Quartic
 from w2vflow.problem import weightings as weighting
-from w2vflow.problem.losses import Quartic
 from w2vflow.sgd.samplers import gradients as kernels
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.samplers.gradients import PairBatch, added_rows, pair_gradient

@@ -19,7 +19,7 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import w2vflow as wf
-from w2vflow.spectrum.lanczos import lanczos_eigenpairs
+from w2vflow.spectrum import lanczos_eigenpairs
 
 jax.config.update("jax_enable_x64", True)
 

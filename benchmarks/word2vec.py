@@ -19,7 +19,7 @@ import numpy as np
 import optax
 
 import w2vflow as wf
-from w2vflow.counts.subsampling import keep_probability
+from w2vflow.counts import keep_probability
 
 
 def main():

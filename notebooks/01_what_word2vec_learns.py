@@ -30,11 +30,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting.learning import plot_embedding_slice, plot_loss, plot_singular_values
-from w2vflow.plotting.slider import slide
+from w2vflow.plotting import plot_embedding_slice, plot_loss, plot_singular_values, slide
 from w2vflow.plotting.style import shades
-from w2vflow.results.cloud import concept_coordinates
-from w2vflow.spectrum.directions import direction_overlaps, left_directions
+from w2vflow.results import concept_coordinates
+from w2vflow.spectrum import direction_overlaps, left_directions
 
 jax.config.update("jax_enable_x64", True)  # tiny starts need float64
 plt.rcParams |= {"figure.dpi": 60, "font.size": 9}
@@ -149,8 +148,8 @@ theory = wf.predict(problem, W0, sgd.ts)
 flow = wf.solve_flow(problem, W0, sgd.ts)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-plot_loss(flow.of_seed(0), sgd, theory.of_seed(0), ax=left)
-plot_singular_values(flow.of_seed(0), sgd, theory.of_seed(0), spectrum=spectrum, legend=False, ax=right)
+plot_loss(flow.sel(seed=0), sgd, theory.sel(seed=0), ax=left)
+plot_singular_values(flow.sel(seed=0), sgd, theory.sel(seed=0), spectrum=spectrum, legend=False, ax=right)
 for t in mean:
     left.axvline(t, color="0.85", lw=0.8, zorder=0)
 _ = left.set_title("the loss: a staircase")
@@ -193,7 +192,7 @@ limit = 1.1 * np.abs(coordinates[-1, shown, :2]).max()
 def draw_cloud(t, ax):
     cloud = coordinates[np.argmin(np.abs(sgd.ts - t))][shown]
     grown = np.abs(cloud[:, :2]).max() > 0.2 * limit  # names on one point would hide it
-    learned = wf.predict_rank(mean, np.array([t]))[0]
+    learned = wf.theory.predict_rank(mean, np.array([t]))[0]
     title = f"{learned} of {dim} concepts learned"
     plot_embedding_slice(cloud, words, labelled if grown else [], limit=limit, title=title, ax=ax)
     ax.set(xticks=[], yticks=[])

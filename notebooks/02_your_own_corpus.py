@@ -37,9 +37,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting.learning import plot_loss, plot_singular_values
-from w2vflow.report.page import write_report
-from w2vflow.results.cloud import embedding_cloud
+from w2vflow.plotting import plot_loss, plot_singular_values
+from w2vflow.report import write_report
+from w2vflow.results import embedding_cloud
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 72, "font.size": 9}
@@ -143,7 +143,7 @@ for t, feature in zip(mean, features, strict=True):
 # not known.
 
 # %%
-bars = wf.document_uncertainty(problem, spectrum, tokens)
+bars = wf.theory.document_uncertainty(problem, spectrum, tokens)
 over_corpora = bars.step_times(mean)
 known = bars.directions < 0.5
 print("concept   lambda          step time, +- over seeds, +- over corpora   angle  known?")
@@ -203,11 +203,11 @@ flow = wf.solve_flow(problem, W0, sgd.ts, save_embeddings=True)
 comparison = wf.compare(theory, flow, sgd, spectrum=spectrum)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-plot_loss(flow.of_seed(0), sgd, theory.of_seed(0), ax=left)
+plot_loss(flow.sel(seed=0), sgd, theory.sel(seed=0), ax=left)
 plot_singular_values(
-    flow.of_seed(0),
+    flow.sel(seed=0),
     sgd,
-    theory.of_seed(0),
+    theory.sel(seed=0),
     spectrum=spectrum.leading(int(known.sum())),
     legend=False,
     ax=right,
@@ -247,7 +247,7 @@ for size in sizes:
     pairs = wf.leading_eigenpairs(own, dim)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        doubt = wf.document_uncertainty(own, pairs, few)
+        doubt = wf.theory.document_uncertainty(own, pairs, few)
     for k, (value, bar) in enumerate(zip(pairs.eigenvalues, doubt.eigenvalues, strict=True)):
         sure = doubt.directions[k] < 0.5
         ax.errorbar(size, value, bar, fmt="o", mfc="k" if sure else "w", color="k", capsize=3, ms=5)

@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting.slider import slide
+from w2vflow.plotting import slide
 from w2vflow.plotting.style import shades
 
 jax.config.update("jax_enable_x64", True)
@@ -148,11 +148,11 @@ print("                   alignment  (middle of concepts and seeds)")
 for scale in [1e-8, 1e-4, 1e-2, 1e-1, 0.3]:
     W0 = wf.gaussian_init(keys[:20], vocab_size, dim, scale)
     law, said = said_by(wf.predict_step_times, problem, W0, spectrum=spectrum)
-    estimated = np.nanmedian(wf.estimate_step_time_errors(problem, W0, spectrum=spectrum))
+    estimated = np.nanmedian(wf.theory.estimate_step_time_errors(problem, W0, spectrum=spectrum))
     exact = wf.predict(problem, W0, np.linspace(0, 1.5 * np.nanmax(law), 300), spectrum=spectrum)
     true = np.nanmedian(np.abs(law / wf.measure_step_times(exact, spectrum) - 1))
-    seen = np.sum(wf.step_visibility(problem, np.nanmedian(law, axis=0), spectrum=spectrum) >= 1)
-    aligned = wf.silent_alignment(problem, dim, scale, spectrum=spectrum).min()
+    seen = np.sum(wf.theory.step_visibility(problem, np.nanmedian(law, axis=0), spectrum=spectrum) >= 1)
+    aligned = wf.theory.silent_alignment(problem, dim, scale, spectrum=spectrum).min()
     warned = "yes" if said else "no"
     print(f"{scale:<8g} {seen} of {dim - 1}    {aligned:8.2f}   {estimated:14.2%} {true:10.2%} {warned:>16}")
 print("\nThe last warning in full:\n" + "\n".join(said))
@@ -168,14 +168,17 @@ print("\nThe last warning in full:\n" + "\n".join(said))
 # different ones. `degenerate_groups` says which concepts are one subspace.
 
 # %%
-months = wf.ring(12, concentration=1.0)
+months = wf.theory.solvable.ring(12, concentration=1.0)
 print("eigenvalues", np.round(months.spectrum.eigenvalues[:4], 3))
-print("groups     ", [(group.start + 1, group.stop) for group in wf.degenerate_groups(months.spectrum)[:2]])
+print(
+    "groups     ",
+    [(group.start + 1, group.stop) for group in wf.spectrum.degenerate_groups(months.spectrum)[:2]],
+)
 year = months.problem()
 W0 = wf.gaussian_init(keys[:20], 12, 2, 1e-3)
 once_learned = [1.1 * wf.predict_step_times(year, W0).max()]
 learned = wf.predict(year, W0, once_learned, save_embeddings=True).embeddings[:, 0]
-planes = [wf.principal_directions(W, 2) for W in learned]
+planes = [wf.spectrum.principal_directions(W, 2) for W in learned]
 firsts = [wf.subspace_overlap(planes[0][:, :1], plane[:, :1]) for plane in planes[1:]]
 both = [wf.subspace_overlap(planes[0], plane) for plane in planes[1:]]
 print(
@@ -190,8 +193,8 @@ print(f"overlap of the planes:                                           {min(bo
 
 # %%
 gaps = 1 - spectrum.eigenvalues[1:dim] / spectrum.eigenvalues[: dim - 1]
-aligned = wf.silent_alignment(problem, dim, 1e-3, spectrum=spectrum)
-visible = wf.step_visibility(problem, mean, spectrum=spectrum)
+aligned = wf.theory.silent_alignment(problem, dim, 1e-3, spectrum=spectrum)
+visible = wf.theory.step_visibility(problem, mean, spectrum=spectrum)
 for mode in range(dim - 1):
     print(
         f"concepts {mode + 1} and {mode + 2}: eigenvalues {gaps[mode]:4.0%} apart, "
@@ -206,7 +209,7 @@ for mode in range(dim - 1):
 # yes-or-no attributes make 16 words, whose matrix has 10 positive eigenvalues; ask for 12 dimensions:
 
 # %%
-attributes = wf.binary_attributes([0.8, 0.65, 0.5, 0.35])
+attributes = wf.theory.solvable.binary_attributes([0.8, 0.65, 0.5, 0.35])
 small = attributes.problem()
 W0 = wf.gaussian_init(keys[0], 16, 12, 1e-3)
 step_times, said = said_by(wf.predict_step_times, small, W0)
@@ -223,7 +226,7 @@ print(*said_by(wf.step_time_law, small, 12, 1e-3)[1])
 # %%
 for d in (dim, 2 * dim):
     W0 = wf.gaussian_init(keys[:20], vocab_size, d, 1e-3)
-    errors = np.median(wf.estimate_step_time_errors(problem, W0), axis=0)
+    errors = np.median(wf.theory.estimate_step_time_errors(problem, W0), axis=0)
     print(f"d = {d:2}:", *(f"{error:7.3%}" for error in errors[:dim]))
 
 # %% [markdown]
@@ -278,7 +281,9 @@ figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True, layout="constra
 rate = 0.05 / spectrum.eigenvalues[0]
 ts = np.linspace(0, 2 * flow[-1], 120)
 for ax, batch in zip(axes, [1024, 16_384], strict=True):
-    trembling = wf.stationary_noise(problem, dim, learning_rate=rate, batch_size=batch, sampler="balanced")
+    trembling = wf.sgd.stationary_noise(
+        problem, dim, learning_rate=rate, batch_size=batch, sampler="balanced"
+    )
     run = wf.run_sgd(problem, W0, ts, key=keys[1], learning_rate=rate, batch_size=batch, sampler="balanced")
     for mode in (0, 1, dim - 1):
         level = np.sqrt(spectrum.eigenvalues[mode]) + 2 * trembling[mode] * np.array([-1, 1])

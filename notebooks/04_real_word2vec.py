@@ -39,7 +39,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting.progress import plot_progress, plot_strengths
+from w2vflow.plotting import plot_progress, plot_strengths
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "axes.spines.top": False, "axes.spines.right": False}
@@ -150,7 +150,7 @@ _ = axes[0].set_ylabel("$s_k^2$")
 
 # %%
 for k in (1, 2, 4):
-    left = [wf.principal_directions(W, k) for W in flow_weighted.embeddings[:, -1]]
+    left = [wf.spectrum.principal_directions(W, k) for W in flow_weighted.embeddings[:, -1]]
     shared = np.mean([wf.subspace_overlap(U, guess_spectrum.eigenvectors[:, : 2 * k]) for U in left])
     print(f"first {k} directions, as far as they lie within the theory's first {2 * k}: {shared:.3f}")
 
@@ -314,7 +314,7 @@ try:
 except ImportError:
     vectors, labels = without_gensim([0.8, 4.0]), ["our own, early", "our own, late"]
 leading = spectrum.leading(size)
-fits = [wf.fit_progress(W, stats.words, leading, stats.words) for W in vectors]
+fits = [wf.semantics.fit_progress(W, stats.words, leading, stats.words) for W in vectors]
 for label, fit in zip(labels, fits, strict=True):
     print(f"{label}\n{fit}\n")
 

@@ -27,9 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting.directions import plot_overlaps
-from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
-from w2vflow.plotting.slider import slide
+from w2vflow.plotting import plot_emergence, plot_emergence_order, plot_overlaps, slide
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 55, "axes.spines.top": False, "axes.spines.right": False}
@@ -83,7 +81,7 @@ _ = right.set(xlabel="concept", ylabel="$\\lambda$", title="a few strong concept
 
 # %%
 W = wf.embed(stats, dim)
-match = wf.match_directions(spectrum.eigenvectors[:, :12], wf.principal_directions(W, 20))
+match = wf.spectrum.match_directions(spectrum.eigenvectors[:, :12], wf.spectrum.principal_directions(W, 20))
 print("matched to direction", match.order[:12] + 1)
 print("cosines             ", match.cosines[:12].round(2))
 print(f"shared by the spaces: {match.subspace_overlap:.3f}")
@@ -125,7 +123,7 @@ pairs = {
     name: list(zip(text.split()[::2], text.split()[1::2], strict=True)) for name, text in relations.items()
 }
 learned = spectrum.eigenvectors * np.sqrt(spectrum.eigenvalues)  # where training at constant G ends
-asked = wf.pairwise_questions(pairs)
+asked = wf.semantics.pairwise_questions(pairs)
 print("embed, from counts\n", wf.evaluate_analogies(W, stats.words, asked), sep="")
 print("\nclosed form, V Lambda^(1/2)\n", wf.evaluate_analogies(learned, stats.words, asked), sep="")
 
@@ -143,7 +141,7 @@ print("\nclosed form, V Lambda^(1/2)\n", wf.evaluate_analogies(learned, stats.wo
 # eigenvalue of $R R^\top$ must be if the mean is real (`predicted`).
 
 # %%
-study = wf.study_relations(learned, stats.words, pairs)
+study = wf.semantics.study_relations(learned, stats.words, pairs)
 print(study)
 
 # %%
@@ -176,7 +174,7 @@ _ = axes[0].set_ylabel("eigenvalue of $R R^T$\nover the edge of noise")
 W0 = wf.gaussian_init(jax.random.key(0), vocab_size, dim, scale=1e-2)
 step_times = wf.predict_step_times(problem, W0, spectrum=spectrum)
 ts = np.geomspace(step_times[0] / 2, 2 * np.nanmax(step_times), times)
-course = wf.emergence_over_time(spectrum, stats.words, pairs, ts, W0)
+course = wf.semantics.emergence_over_time(spectrum, stats.words, pairs, W0, ts)
 print(course)
 
 # %%
@@ -195,7 +193,7 @@ _ = plot_emergence_order(course, time_unit=step_times[0], ax=right)
 
 # %%
 sizes = [k for k in (2, 4, 8, 16, 32, 64, 128, 200) if k <= dim]
-over = wf.emergence_over_dimension(spectrum, stats.words, pairs, sizes)
+over = wf.semantics.emergence_over_dimension(spectrum, stats.words, pairs, sizes)
 print(over)
 
 # %% [markdown]

@@ -34,7 +34,7 @@ import numpy as np
 import optax
 
 import w2vflow as wf
-from w2vflow.plotting.slider import slide
+from w2vflow.plotting import slide
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "axes.spines.top": False, "axes.spines.right": False}
@@ -93,8 +93,8 @@ for k, feature in enumerate(wf.label_features(spectrum.leading(4), stats.words, 
 
 # %%
 concept = 1  # counted from 0: the second one
-influence = wf.document_influence(problem, spectrum, tokens, workers=1)
-strongest = wf.strongest_influences(influence[:, concept], 3)
+influence = wf.theory.document_influence(problem, spectrum, tokens, workers=1)
+strongest = wf.theory.strongest_influences(influence[:, concept], 3)
 print("hasten:", *(tokens.opening(number)[:70] for number in strongest.hastening), sep="\n  ")
 print("delay: ", *(tokens.opening(number)[:70] for number in strongest.delaying), sep="\n  ")
 
@@ -110,11 +110,11 @@ _ = right.set(xlabel="lean of the document, squared", title="those that lean far
 # solves an eigenproblem of 16 x 16. "Counted again" is the truth.
 
 # %%
-gone = wf.strongest_influences(influence[:, concept], documents // 20).hastening
+gone = wf.theory.strongest_influences(influence[:, concept], documents // 20).hastening
 weights = np.ones(tokens.documents, int)
 weights[gone] = 0
 without = wf.Problem.from_statistics(wf.count_documents(tokens, window=5, weights=weights))
-foreseen = wf.changed_spectrum(spectrum, without)
+foreseen = wf.theory.changed_spectrum(without, spectrum)
 truth = wf.leading_eigenpairs(without, 16)
 print("change of lambda    ", *(f"{k:>7}" for k in range(1, 7)))
 for name, change in {
@@ -144,7 +144,7 @@ with warnings.catch_warnings(record=True) as said:
     after = wf.predict_step_times(without, W0, spectrum=foreseen)
 for warning in said:
     print("Warning:", warning.message)
-slopes = wf.step_time_slopes(spectrum.eigenvalues[:dim], before)
+slopes = wf.theory.step_time_slopes(spectrum.eigenvalues[:dim], before)
 ts = np.linspace(0, 1.3 * before.max(), 120)
 run = wf.solve_flow(without, W0, ts)
 trained = wf.measure_step_times(run, truth)[:dim]
@@ -174,12 +174,12 @@ _ = ax.set(
 # from all other pairs of both words is taken into account. (`pmi_influence` holds the others fixed.)
 
 # %%
-by_word = wf.word_influence(problem, spectrum)
-ends = wf.strongest_influences(by_word[:, concept], 6)
+by_word = wf.theory.word_influence(problem, spectrum)
+ends = wf.theory.strongest_influences(by_word[:, concept], 6)
 print("words that hasten:", *(stats.words[i] for i in ends.hastening))
 print("words that delay: ", *(stats.words[i] for i in ends.delaying))
-by_pair = wf.count_influence(problem, spectrum, concept)
-ends_of_pairs = wf.strongest_influences(by_pair, 5)
+by_pair = wf.theory.count_influence(problem, spectrum, concept)
+ends_of_pairs = wf.theory.strongest_influences(by_pair, 5)
 print("pairs that hasten:", *("-".join(stats.words[i] for i in pair) for pair in ends_of_pairs.hastening))
 print("pairs that delay: ", *("-".join(stats.words[i] for i in pair) for pair in ends_of_pairs.delaying))
 
@@ -193,7 +193,7 @@ factors = np.geomspace(0.25, 4, 9)
 predicted = spectrum.eigenvalues[concept] + np.log(factors) * by_word[loud, concept].sum()
 recounted = []
 for factor in factors:
-    other = wf.Problem.from_statistics(wf.reweigh_words(stats, {stats.words[i]: factor for i in loud}))
+    other = wf.Problem.from_statistics(wf.counts.reweigh_words(stats, {stats.words[i]: factor for i in loud}))
     recounted.append(wf.leading_eigenpairs(other, concept + 1).eigenvalues[concept])
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(factors, recounted, "o", label="counted again")
@@ -220,11 +220,11 @@ theme = wf.label_features(spectrum.leading(2), stats.words, n=15)[concept].posit
 
 def louder(factor):
     """Return the problem in which the words of the theme are so many times as frequent."""
-    return wf.Problem.from_statistics(wf.reweigh_words(stats, dict.fromkeys(theme, float(factor))))
+    return wf.Problem.from_statistics(wf.counts.reweigh_words(stats, dict.fromkeys(theme, float(factor))))
 
 
 print(*theme)
-print(wf.concept_changes(problem, louder(4), dim, dim=dim, scale=scale))
+print(wf.theory.concept_changes(problem, louder(4), dim, dim=dim, scale=scale))
 
 
 # %%
@@ -281,7 +281,7 @@ _ = ax.set(
 largest = 0.3 / spectrum.eigenvalues[0]
 schedule = optax.cosine_decay_schedule(largest, decay_steps=400, alpha=0.05)
 numbers = np.arange(2, 402, 4)
-scheduled = wf.predict_phases(wf.schedule_phases(problem, schedule, numbers, pieces=8), W0)
+scheduled = wf.predict_phases(wf.theory.schedule_phases(problem, schedule, numbers, pieces=8), W0)
 steps = wf.run_gd(problem, W0, scheduled.ts, learning_rate=schedule)
 worst = np.abs(steps.singular_values**2 - scheduled.singular_values**2).max() / spectrum.eigenvalues[0]
 constant = wf.predict(problem, W0, scheduled.ts)

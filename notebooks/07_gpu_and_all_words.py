@@ -39,7 +39,7 @@ import numpy as np
 from scipy import sparse
 
 import w2vflow as wf
-from w2vflow.experiments.cost import plan_spectrum
+from w2vflow.experiments import plan_spectrum
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "axes.spines.top": False, "axes.spines.right": False}
@@ -113,7 +113,9 @@ product(block)
 middle = time.perf_counter()
 product(block)
 end = time.perf_counter()
-print(f"{problem.form}: made in {middle - begun:.1f} s, a product with 32 vectors takes {end - middle:.2f} s")
+print(
+    f"{problem.matrix}: made in {middle - begun:.1f} s, a product with 32 vectors takes {end - middle:.2f} s"
+)
 
 # %% [markdown]
 # What does not fit is refused before memory is taken. A dense matrix of all words of Wikipedia:

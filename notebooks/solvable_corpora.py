@@ -49,7 +49,7 @@ plt.rcParams |= {"figure.dpi": 60, "figure.figsize": (6, 3.2)}
 # functions), and their eigenvalues are sums of 16 numbers.
 
 # %%
-attributes = wf.binary_attributes([0.8, 0.65, 0.5, 0.35])
+attributes = wf.theory.solvable.binary_attributes([0.8, 0.65, 0.5, 0.35])
 problem, spectrum = attributes.problem(), attributes.spectrum
 for label, value in zip(attributes.labels[:6], spectrum.eigenvalues, strict=False):
     print(f"{label:16} lambda = {value:.3f}")
@@ -91,7 +91,7 @@ _ = right.set(xlabel="time", title="loss: a staircase")
 # concepts are waves around the year, and they come in **pairs** of one eigenvalue: a cosine and a sine.
 
 # %%
-months = wf.ring(12, concentration=1.0)
+months = wf.theory.solvable.ring(12, concentration=1.0)
 print([f"{months.labels[k]}: {months.spectrum.eigenvalues[k]:.2f}" for k in range(4)])
 W0 = wf.gaussian_init(jax.random.key(2), 12, 2, scale=1e-4)
 first, second = wf.predict_step_times(months.problem(), W0, spectrum=months.spectrum)
@@ -121,7 +121,7 @@ print(f"steps of the pair: {first:.2f} and {second:.2f}")
 # against both ends), then two.
 
 # %%
-years = wf.interval(60, reach=0.5)
+years = wf.theory.solvable.interval(60, reach=0.5)
 W0 = wf.gaussian_init(jax.random.key(3), 60, 3, scale=1e-4)
 steps = wf.predict_step_times(years.problem(), W0, spectrum=years.spectrum)
 print([f"{years.labels[k]}: step at {steps[k]:.1f}" for k in range(3)])
@@ -144,8 +144,8 @@ _ = right.set(xlabel="first", ylabel="second", aspect="equal", title="vectors of
 
 # %%
 heavy = {word: 4.0 for word in attributes.words if word[1] == "+"}
-other = wf.Problem.from_statistics(wf.reweigh_words(attributes.statistics, heavy))
-print(wf.concept_changes(problem, other, 4, dim=4, scale=1e-3))
+other = wf.Problem.from_statistics(wf.counts.reweigh_words(attributes.statistics, heavy))
+print(wf.theory.concept_changes(problem, other, 4, dim=4, scale=1e-3))
 
 # %%
 W0 = wf.gaussian_init(jax.random.key(0), 16, 4, scale=1e-3)
@@ -179,8 +179,8 @@ muon = partial(
     optax.contrib.muon, beta=0.0, nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30, eps=1e-30
 )
 run = wf.run_gd(problem, aligned, np.linspace(0, 3.8, 77)[1:], learning_rate=2e-3, optimizer=muon)
-lines = wf.muon_strengths(values, start, jnp.asarray(run.ts))
-print("predicted", np.round(wf.muon_step_times(values, start), 3))
+lines = wf.theory.muon_strengths(values, start, jnp.asarray(run.ts))
+print("predicted", np.round(wf.theory.muon_step_times(values, start), 3))
 print("measured ", np.round(wf.measure_step_times(run, spectrum), 3))
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(run.ts, lines, label=attributes.labels[:4])

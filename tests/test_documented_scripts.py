@@ -76,7 +76,7 @@ def script_of(command):
 def write_page(path, vectors, concepts, words):
     """The page of a run of two times, in which nothing happens."""
     traj = wf.Trajectory("flow", np.arange(2.0), np.ones((2, 5)), np.ones(2), np.stack([vectors, vectors]))
-    cloud = wf.embedding_cloud([traj], concepts, words)
+    cloud = wf.results.embedding_cloud([traj], concepts, words)
     wf.write_report(path, wf.compare(traj, spectrum=concepts), cloud, wf.label_features(concepts, words))
 
 

@@ -19,7 +19,7 @@ def horizon(problem, basis, dim, scale):
     with warnings.catch_warnings():
         # Good enough for a time axis, from large starts too.
         warnings.simplefilter("ignore", RuntimeWarning)
-        return 1.2 * wf.step_time_law(problem, dim, scale, spectrum=basis)[0].max()
+        return 1.2 * wf.step_time_law(problem, dim, scale, spectrum=basis).mean.max()
 
 
 @pytest.mark.parametrize("scale", [1e-1, 1e-4, 1e-10])

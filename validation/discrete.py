@@ -12,10 +12,7 @@ import optax
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.sgd.full_batch import run_gd
-from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
-from w2vflow.sgd.noise.stationary import stationary_noise
-from w2vflow.sgd.noise.step_times import step_time_noise
+from w2vflow.sgd import recommended_learning_rate, run_gd, stationary_noise, step_time_noise
 
 SCALE = 1e-2
 # Sampler, tied, part of the dimension, rate over 1 / |lambda_1|, observations.

@@ -25,21 +25,18 @@ import numpy as np
 from table import KEPT, PICTURES, Row, compute, read_options
 
 import w2vflow as wf
-from w2vflow.counts.reweighing import reweigh_words
-from w2vflow.plotting.emergence import plot_emergence, plot_emergence_order
-from w2vflow.semantics.questions import read_pairs
-from w2vflow.semantics.relations.emergence import (
+from w2vflow.counts import reweigh_words
+from w2vflow.plotting import plot_emergence, plot_emergence_order
+from w2vflow.semantics import (
     Emergence,
+    compare_groups,
     emergence_along,
     emergence_over_dimension,
     emergence_over_time,
-)
-from w2vflow.semantics.relations.precedence import (
-    compare_groups,
     rank_correlation,
-    rate_concepts,
-    rate_relations,
+    read_pairs,
 )
+from w2vflow.semantics.relations.precedence import rate_concepts, rate_relations
 from w2vflow.support.atomic_files import atomic_path
 
 SCALE, SEED = 1e-2, 0
@@ -117,7 +114,7 @@ def rows(stats: wf.CooccurrenceStatistics, size: Size) -> Iterator[Row]:
         ts = times_to_the_end(problem, W0, spec, size.times)
         exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
         along = emergence_along(exact, spec, stats.words, QUESTIONS)
-        quick = emergence_over_time(spec, stats.words, QUESTIONS, ts, W0)
+        quick = emergence_over_time(spec, stats.words, QUESTIONS, W0, ts)
         one, other, error = against(quick, along)
         pairs = [course.pairs for course in quick.relations.values()]
         yield Row(
@@ -299,7 +296,7 @@ def report(stats: wf.CooccurrenceStatistics, picture: Path, size: Size) -> None:
     ts = times_to_the_end(problem, W0, spec, times)
     exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
     over_time = emergence_along(exact, leading, stats.words, QUESTIONS)
-    quick = emergence_over_time(leading, stats.words, QUESTIONS, ts, W0)
+    quick = emergence_over_time(leading, stats.words, QUESTIONS, W0, ts)
     unit = float(wf.predict_step_times(problem, W0, spectrum=spec)[0])
     print(f"V = {stats.vocab_size}, d = {dim}\n\nOver dimension\n{over_dimension}")
     print(f"\nOver time, exact solution, scale {SCALE}; t_1 = {unit:.4g}\n{over_time}")

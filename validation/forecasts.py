@@ -21,9 +21,15 @@ from typing import NamedTuple
 
 from table import read_options
 
-from w2vflow.corpus.counting.cost import plan_count
-from w2vflow.experiments.cost import plan_ablation, plan_embed, plan_experiment, plan_spectrum
-from w2vflow.experiments.settings import Ablation, Experiment
+from w2vflow.corpus import plan_count
+from w2vflow.experiments import (
+    Ablation,
+    Experiment,
+    plan_ablation,
+    plan_embed,
+    plan_experiment,
+    plan_spectrum,
+)
 from w2vflow.support.machine import Plan, readable_bytes
 
 BUNDLED = "enwiki15k-v3000"

@@ -12,9 +12,8 @@ import optax
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.counts.reweighing import reweigh_words
-from w2vflow.theory.corpora.concept_changes import concept_changes
-from w2vflow.theory.exact.schedules import schedule_phases
+from w2vflow.counts import reweigh_words
+from w2vflow.theory import concept_changes, schedule_phases
 
 
 @dataclass(frozen=True)

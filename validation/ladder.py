@@ -12,7 +12,7 @@ import numpy as np
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.theory.ladder import Ladder, predict_ladder
+from w2vflow.theory import Ladder, predict_ladder
 
 MIKOLOV = wf.Mikolov(1e-4, 0.75, 5)
 PROBLEMS = {

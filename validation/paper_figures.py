@@ -17,8 +17,7 @@ import numpy as np
 from table import PICTURES, read_options
 
 import w2vflow as wf
-from w2vflow.plotting.paper import LearningRow, plot_concept_table, plot_init_scales, plot_learning
-from w2vflow.plotting.style import save_figure
+from w2vflow.plotting import LearningRow, plot_concept_table, plot_init_scales, plot_learning, save_figure
 
 PRINTS = Path("runs/figures")
 
@@ -56,7 +55,7 @@ def quartic(stats: wf.CooccurrenceStatistics, basis: wf.Spectrum, size: Size) ->
     problem = wf.Problem.from_statistics(stats)
     keys = jax.random.split(jax.random.key(0), size.seeds)
     W0 = wf.gaussian_init(keys, stats.vocab_size, size.dim, size.scale)
-    law = wf.step_time_law(problem, size.dim, size.scale, spectrum=basis)[0]
+    law = wf.step_time_law(problem, size.dim, size.scale, spectrum=basis).mean
     ts = np.linspace(0, 1.15 * law[size.shown - 1], 161)
     sgd = wf.run_sgd_ensemble(
         problem,
@@ -104,7 +103,7 @@ def word2vec(stats: wf.CooccurrenceStatistics, size: Size) -> LearningRow:
     ts = np.unique(np.concatenate([np.linspace(0, 2 * steps[0], 31), even]))
     flow = wf.solve_flow(problem, W0[0], ts, rtol=1e-6, max_steps=1_000_000, save_embeddings=True)
     final = np.stack([flow.embeddings[-1], flow.contexts[-1]])
-    rate = min(0.1 * wf.stability_limit_at(problem, final), even[1])
+    rate = min(0.1 * wf.spectrum.stability_limit_at(problem, final), even[1])
     sgd = wf.run_sgd_ensemble(
         problem,
         keys,
@@ -131,7 +130,7 @@ def word2vec(stats: wf.CooccurrenceStatistics, size: Size) -> LearningRow:
     )
 
 
-def staircase(ladder: wf.Ladder, steps: np.ndarray, end: float, dim: int) -> wf.Trajectory:
+def staircase(ladder: wf.theory.Ladder, steps: np.ndarray, end: float, dim: int) -> wf.Trajectory:
     """Return plateaus and the steps between them as a trajectory."""
     edges = np.repeat(steps, 2)
     ts = np.concatenate([[0.0], edges, [end]])
@@ -162,7 +161,7 @@ def init_scales(
     found = {}
     for scale in size.scales:
         W0 = wf.gaussian_init(jax.random.key(0), stats.vocab_size, size.dim, scale)
-        law = wf.step_time_law(problem, size.dim, scale, spectrum=basis)[0]
+        law = wf.step_time_law(problem, size.dim, scale, spectrum=basis).mean
         ts = np.linspace(0, 1.4 * law[size.shown - 1], 201)
         found[scale] = (
             wf.predict(problem, W0, ts, spectrum=basis),
@@ -180,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stats = all_words.most_frequent(size.words)
     problem = wf.Problem.from_statistics(stats)
     basis = wf.leading_eigenpairs(problem, problem.vocab_size)
-    law = wf.step_time_law(problem, size.dim, size.scale, spectrum=basis)[0]
+    law = wf.step_time_law(problem, size.dim, size.scale, spectrum=basis).mean
     rows = [quartic(stats, basis, size), word2vec(all_words.most_frequent(size.word2vec_words), size)]
     concepts = min(8, size.dim)
     figures = {

@@ -17,11 +17,12 @@ import numpy as np
 from table import PICTURES, read_options
 
 import w2vflow as wf
-from w2vflow.embeddings.vectors import WordVectors, import_vectors
-from w2vflow.plotting.progress import COLOURS, plot_progress, plot_strengths
-from w2vflow.plotting.style import Axes, new_figure
-from w2vflow.semantics.progress import Progress, fit_progress
-from w2vflow.spectrum.directions import common_rows, principal_directions
+from w2vflow.embeddings import WordVectors, import_vectors
+from w2vflow.plotting import new_figure, plot_progress, plot_strengths
+from w2vflow.plotting.progress import COLOURS
+from w2vflow.plotting.style import Axes
+from w2vflow.semantics import Progress, fit_progress
+from w2vflow.spectrum import common_rows, principal_directions
 from w2vflow.support.atomic_files import atomic_path
 
 # At small size: words of the statistics, and concepts.

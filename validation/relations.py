@@ -16,20 +16,18 @@ import numpy as np
 from table import Row, compute, read_options
 
 import w2vflow as wf
-from w2vflow.semantics.questions import read_pairs
-from w2vflow.semantics.relations.outliers import (
+from w2vflow.semantics import (
     Outlier,
-    effective_dimension,
-    outlier_of_squares,
-    signal_to_noise,
-)
-from w2vflow.semantics.relations.relations import (
     Relation,
+    effective_dimension,
+    read_pairs,
     relation_moments,
+    signal_to_noise,
     study_relations,
     task_vectors,
-    uneven_lengths,
 )
+from w2vflow.semantics.relations.outliers import outlier_of_squares
+from w2vflow.semantics.relations.relations import uneven_lengths
 
 
 @dataclass(frozen=True)

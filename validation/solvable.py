@@ -14,7 +14,7 @@ import optax
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.theory.muon import muon_step_times, muon_strengths
+from w2vflow.theory import muon_step_times, muon_strengths
 from w2vflow.theory.solvable import SolvableCorpus, binary_attributes, interval, interval_limit, ring
 
 # An accurate polar factor, and no momentum.
@@ -127,7 +127,7 @@ def circle(seeds: int) -> Row:
     ts = np.linspace(0, 1.2 * predicted.max(), 401)[1:]
     flow = wf.solve_flow(months.problem(), starts, ts, spectrum=months.spectrum)
     measured = wf.measure_step_times(flow, months.spectrum)[:, :2]
-    law = wf.step_time_law(months.problem(), 4, 1e-8, spectrum=months.spectrum)[0][:2]
+    law = wf.step_time_law(months.problem(), 4, 1e-8, spectrum=months.spectrum).mean[:2]
     pair, each = predicted.mean(axis=1) / measured.mean(axis=1) - 1, predicted / measured - 1
     return Row(
         "when the months form a circle: both steps of a degenerate pair, `predict_step_times`",

@@ -12,9 +12,9 @@ import numpy as np
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.theory.step_times.law import estimate_step_time_errors
-from w2vflow.theory.step_times.scaling import (
+from w2vflow.theory import (
     effective_rank,
+    estimate_step_time_errors,
     fit_power_law,
     predict_rank,
     silent_alignment,

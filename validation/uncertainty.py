@@ -20,11 +20,17 @@ import numpy as np
 from table import Row, run_part
 
 import w2vflow as wf
-from w2vflow.corpus.documents.documents import count_documents
-from w2vflow.theory.corpora.bias import document_bias, rare_pair_bias
-from w2vflow.theory.corpora.influence import changed_spectrum, document_influence, strongest_influences
-from w2vflow.theory.corpora.sensitivity import changed_step_times
-from w2vflow.theory.corpora.uncertainty import document_uncertainty, poisson_uncertainty
+from w2vflow.corpus import count_documents
+from w2vflow.theory import (
+    changed_spectrum,
+    changed_step_times,
+    document_bias,
+    document_influence,
+    document_uncertainty,
+    poisson_uncertainty,
+    rare_pair_bias,
+    strongest_influences,
+)
 
 SCALE = 1e-8
 
@@ -116,7 +122,7 @@ def _removals(corpus: Corpus) -> Iterator[Row]:
             weights[documents] = 0
             changed = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
             recomputed = wf.leading_eigenpairs(changed, size.held, tol=1e-8)
-            predicted = changed_spectrum(spectrum, changed)
+            predicted = changed_spectrum(changed, spectrum)
             summed = spectrum.eigenvalues - influence[documents].sum(axis=0)
             for found, values in (
                 (exact, recomputed.eigenvalues),

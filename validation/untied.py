@@ -19,8 +19,8 @@ from scipy.sparse.linalg import svds
 from table import PICTURES, Row, compute, read_options
 
 import w2vflow as wf
-from w2vflow.problem.initial_weights import balanced_init, untied_init
-from w2vflow.spectrum.directions import left_directions
+from w2vflow.problem import balanced_init, untied_init
+from w2vflow.spectrum import left_directions
 from w2vflow.support.atomic_files import atomic_path
 
 SCALE = 1e-2

@@ -13,13 +13,9 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from w2vflow.problem.factored_objective import FactoredObjective
-from w2vflow.problem.objective import Objective
-from w2vflow.problem.operators import DiagonalOperator
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory, singular_values
-from w2vflow.spectrum.eigenpairs import leading_eigenpairs
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
+from w2vflow.results import Trajectory, singular_values
+from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
@@ -165,10 +161,10 @@ def solve_flow(
 
 
 def _method(problem: Problem) -> str:
-    dense = problem.form == "dense"
+    dense = problem.matrix == "dense"
     if problem.quartic_at_constant_G:
         return "dense flow" if dense else "matrix-free flow"
-    return f"flow of {problem.pair_loss!r}, {problem.weighting!r}, {problem.form}"
+    return f"flow of {problem.pair_loss!r}, {problem.weighting!r}, {problem.matrix}"
 
 
 def _eigenbasis(
@@ -249,23 +245,15 @@ def _in_stretches(
     """Return what was seen stretch by stretch; each is kept in the checkpoint when it is reached."""
     stretches = np.array_split(times, min(_STRETCHES, len(times)))
     parts: list[dict[str, np.ndarray]] = []
-    if (found := checkpoint.load()) is not None:
-        arrays, state = found
-        start = np.array(arrays["end"])
-        for number in range(state["stretches"]):
-            mark = f"{number}-"
-            parts.append({n.removeprefix(mark): np.array(a) for n, a in arrays.items() if n.startswith(mark)})
+    if (found := checkpoint.load_parts()) is not None:
+        parts, arrays, _ = found
+        start = arrays["end"]
     for number in range(len(parts), len(stretches)):
         begin = float(stretches[number - 1][-1]) if number else 0.0
         seen = integrate(start, begin, stretches[number])
         start = seen.pop("end")
-        earlier = [f"{i}-{name}" for i, part in enumerate(parts) for name in part]
+        checkpoint.append(seen, parts, {"end": start}, {})
         parts.append(seen)
-        checkpoint.save(
-            {"end": start, **{f"{number}-{name}": array for name, array in seen.items()}},
-            {"stretches": number + 1},
-            unchanged=earlier,
-        )
     checkpoint.remove()
     return parts
 

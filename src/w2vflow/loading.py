@@ -4,13 +4,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.embeddings.vectors import WordVectors, import_vectors
-from w2vflow.experiments.run_folder import SavedRun, load_run
-from w2vflow.results.cloud import Cloud
-from w2vflow.results.comparison import Comparison
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.embeddings import WordVectors, import_vectors
+from w2vflow.experiments import SavedRun, load_run
+from w2vflow.results import Cloud, Comparison, Trajectory
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import dataset_kind, is_zarr
 

@@ -139,7 +139,7 @@ def test_spectrum(counts, stats, tmp_path, capsys):
     values, vectors = np.linalg.eigh(np.asarray(problem.target()))
     rows = record["concepts"]
     np.testing.assert_allclose([row["eigenvalue"] for row in rows], values[::-1][:4], rtol=1e-9)
-    np.testing.assert_allclose([row["step_time"] for row in rows], wf.step_time_law(problem, 4, 1e-3)[0])
+    np.testing.assert_allclose([row["step_time"] for row in rows], wf.step_time_law(problem, 4, 1e-3).mean)
     first = np.abs(vectors[:, -1])
     assert stats.words[first.argmax()] in rows[0]["positive_words"] + rows[0]["negative_words"]
     assert rows[0]["participation"] == pytest.approx(1 / np.sum(first**4))

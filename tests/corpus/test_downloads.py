@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from w2vflow.corpus import downloads
-from w2vflow.corpus.downloads import Corpus, cached_path, fetch, known, wikipedia
+from w2vflow.corpus.downloads import Corpus, cached_path, fetch, known_corpora, wikipedia
 
 BODY = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -310,8 +310,8 @@ def test_dumps_of_wikipedia_have_mirrors_with_the_same_path(tmp_path):
 
 
 def test_known_corpora_are_complete():
-    assert len({corpus.filename for corpus in known()}) == len(known())
-    for corpus in known():
+    assert len({corpus.filename for corpus in known_corpora()}) == len(known_corpora())
+    for corpus in known_corpora():
         assert corpus.licence
         assert corpus.description
         assert all(url.endswith(".zip") for url in corpus.urls)

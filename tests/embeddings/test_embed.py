@@ -146,5 +146,8 @@ def test_far_better_than_ppmi_on_wikipedia(wikipedia, corpus_folder):
     def accuracy(vectors):
         return wf.evaluate_analogies(vectors, wikipedia.words, questions).accuracy
 
-    minimum, ppmi = accuracy(wf.embed(wikipedia, 100)), wf.factor_embedding(wf.ppmi(wikipedia), 100)
+    minimum, ppmi = (
+        accuracy(wf.embed(wikipedia, 100)),
+        wf.embeddings.factor_embedding(wf.embeddings.ppmi(wikipedia), 100),
+    )
     assert minimum > accuracy(ppmi) + 0.1

@@ -89,7 +89,7 @@ def test_numbers_are_those_of_the_trajectories(run, wikipedia):
     for mode in range(3):
         crossing = [
             np.interp(values[mode] / 2, traj.singular_values[:, mode] ** 2, traj.ts)
-            for traj in (flow, theory.of_seed(0))
+            for traj in (flow, theory.sel(seed=0))
         ]
         # A straight line between observed times instead of a sigmoid.
         ratio = cell["flow"]["half_of_lambda"]["ratios"][mode]

@@ -78,7 +78,7 @@ def test_steps_of_sgd_are_about_those_of_the_spectrum(wikipedia, vocab_size, dim
     basis = wf.leading_eigenpairs(problem, vocab_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of large starts
-        last = wf.step_time_law(problem, dim, scale, spectrum=basis)[0].max()
+        last = wf.step_time_law(problem, dim, scale, spectrum=basis).mean.max()
     settings = Experiment(vocab_size=vocab_size, dim=dim, scale=scale)
     true = settings.horizon * last * basis.eigenvalues[0] / settings.learning_rate
     note = " ".join(plan_experiment(settings, speed=SPEED._replace(turns=1e12)).notes)

@@ -116,7 +116,7 @@ def test_positions_are_those_of_the_sources(run):
     largest = np.abs(cloud.coordinates["flow"]).max()
     assert np.abs(cloud.coordinates["theory"] - cloud.coordinates["flow"]).max() <= 1e-4 * largest
     # Rotations leave distances from the origin as they are.
-    last = np.linalg.norm(flow.of_seed(0).embeddings[-1], axis=1)
+    last = np.linalg.norm(flow.sel(seed=0).embeddings[-1], axis=1)
     np.testing.assert_allclose(np.linalg.norm(cloud.coordinates["flow"][-1], axis=1), last, rtol=1e-5)
 
 

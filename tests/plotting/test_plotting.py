@@ -41,7 +41,7 @@ def spec(basis):
 @pytest.fixture(scope="module")
 def runs(problem, spec):
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, DIM, 1e-3)
-    ts = np.linspace(0, 1.2 * wf.step_time_law(problem, DIM, 1e-3)[0].max(), 40)
+    ts = np.linspace(0, 1.2 * wf.step_time_law(problem, DIM, 1e-3).mean.max(), 40)
     theory = wf.predict(problem, W0, ts, save_embeddings=True)
     flow = wf.solve_flow(problem, W0, ts, save_embeddings=True)
     return theory, flow
@@ -54,8 +54,8 @@ def row(runs, stats):
     sgd = wf.Trajectory("sgd", flow.ts, flow.singular_values * 1.01, flow.loss + 0.1)
     return plotting.LearningRow(
         "quartic",
-        theory.of_seed(0),
-        flow.of_seed(0),
+        theory.sel(seed=0),
+        flow.sel(seed=0),
         sgd,
         flow.ts[[10, 20, 39]],
         clouds,
@@ -158,7 +158,7 @@ def test_a_first_concept_that_dwarfs_the_others_leaves_the_panel(row):
 
 
 def test_figure_2(runs, spec):
-    theory, flow = (traj.of_seed(0) for traj in runs)
+    theory, flow = (traj.sel(seed=0) for traj in runs)
     axes = plotting.plot_init_scales({1e-3: (theory, flow), 0.5: (theory, flow)}, spec, concepts=MODES)
     assert axes.shape == (2, 2)
     assert plt.get_fignums() == []
@@ -201,7 +201,7 @@ def test_figure_4(spec, stats):
         assert f"{spec.eigenvalues[mode]:.3g}" in ax.get_title()
         assert f"{times[mode] / 0.5:.2f}" in ax.get_title()
     relative = plotting.plot_concept_table(spec, stats.words, relative_to=stats.unigram, concepts=1, n=3)[0]
-    scores = np.sort(wf.relative_entries(spec.eigenvectors[:, :1], stats.unigram)[:, 0])
+    scores = np.sort(wf.semantics.relative_entries(spec.eigenvectors[:, :1], stats.unigram)[:, 0])
     np.testing.assert_allclose(relative.patches[0].get_width(), scores[-1])
 
 

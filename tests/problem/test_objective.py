@@ -291,11 +291,11 @@ def test_curvature_limit_is_that_of_the_closed_form(tied):
         W = np.stack([W, np.sign(values[learned]) * W])
     expected = 2 / max(2 * 3.0, 3.0 + 4.0) if tied else 2 / 4.0
     np.testing.assert_allclose(wf.stability_limit(problem), expected, rtol=1e-6)
-    np.testing.assert_allclose(wf.stability_limit_at(problem, W), expected, rtol=2e-3)
+    np.testing.assert_allclose(wf.spectrum.stability_limit_at(problem, W), expected, rtol=2e-3)
 
 
 def test_stability_limit_of_other_problems_is_asked_for_at_weights(stats):
     problem = wf.Problem.from_statistics(stats, loss="logistic")
     with pytest.raises(ValueError, match=r"`problem` must be quartic and at constant G.*stability_limit_at"):
         wf.stability_limit(problem)
-    assert wf.stability_limit_at(problem, np.full((30, 2), 0.1)) > 0
+    assert wf.spectrum.stability_limit_at(problem, np.full((30, 2), 0.1)) > 0

@@ -62,7 +62,7 @@ def little(small, sources, modes, times=21, words=None):
     """The first seed alone, of some sources, concepts and times."""
     runs = []
     for source in sources:
-        run = small.comparison.trajectories[source].of_seed(0)
+        run = small.comparison.trajectories[source].sel(seed=0)
         early = {name: getattr(run, name)[:times] for name in ("ts", "singular_values", "loss", "embeddings")}
         runs.append(dataclasses.replace(run, error_bound=None, **early))
     return made(runs, small.comparison.spectrum.leading(modes), words or small.words)

@@ -31,7 +31,7 @@ def test_every_source_shows_one_cloud_whatever_its_rotation(runs, basis, stats):
     cloud = embedding_cloud(runs, basis, stats.words, seed=1, n_concepts=4)
     np.testing.assert_allclose(cloud.coordinates["turned"], cloud.coordinates["flow"], atol=1e-6)
     np.testing.assert_allclose(cloud.coordinates["theory"], cloud.coordinates["flow"], atol=1e-4)
-    own = concept_coordinates(flow.of_seed(1).embeddings, basis.leading(4))
+    own = concept_coordinates(flow.sel(seed=1).embeddings, basis.leading(4))
     np.testing.assert_allclose(cloud.coordinates["flow"], own, atol=1e-6)
     other = embedding_cloud(runs, basis, stats.words, seed=0).coordinates["flow"][0]
     assert np.abs(other - cloud.coordinates["flow"][0]).max() > 1e-4
@@ -64,7 +64,7 @@ def test_at_the_optimum_coordinates_are_scaled_eigenvectors(basis):
 
 
 def test_untied_weights_show_their_word_vectors(runs, basis, stats):
-    flow = runs[1].of_seed(0)
+    flow = runs[1].sel(seed=0)
     untied = dataclasses.replace(flow, contexts=-2 * flow.embeddings)
     one, other = (embedding_cloud([t], basis, stats.words).coordinates["flow"] for t in (flow, untied))
     np.testing.assert_array_equal(one, other)

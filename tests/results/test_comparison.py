@@ -90,7 +90,7 @@ def test_persistence_sees_a_rotation():
 @pytest.fixture(scope="module")
 def trajectories(problem):
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 3), 30, 4, 1e-2)
-    ts = np.linspace(0, 1.2 * wf.step_time_law(problem, 4, 1e-2)[0].max(), 30)
+    ts = np.linspace(0, 1.2 * wf.step_time_law(problem, 4, 1e-2).mean.max(), 30)
     flow = wf.solve_flow(problem, W0[0], ts, save_embeddings=True)
     return wf.predict(problem, W0, ts), flow
 
@@ -166,11 +166,11 @@ def test_trajectory_says_what_it_is(trajectories):
     exact, flow = trajectories
     assert "theory, 3 seeds, 30 times" in repr(exact)
     assert "flow, 1 seed" in repr(flow)
-    assert exact.of_seed(2).seeds is None
-    with pytest.raises(ValueError, match="`seed` must be one of the 3 seeds"):
-        exact.of_seed(3)
-    with pytest.raises(ValueError, match="`seed` must be one of the no seeds"):
-        flow.of_seed(0)
+    assert exact.sel(seed=2).seeds is None
+    with pytest.raises(ValueError, match="`seed` must be among the 3 seeds"):
+        exact.sel(seed=3)
+    with pytest.raises(ValueError, match="`seed` must be among the no seeds"):
+        flow.sel(seed=0)
 
 
 def test_features_are_the_extreme_words(stats, basis):

@@ -143,7 +143,7 @@ def test_untied_weights_take_twice_the_time_and_learn_negative_concepts(concepts
             rotated(vectors), WORDS, spectrum, WORDS, scale=SCALE, tied=False, step_times=steps
         )
         assert found.time == pytest.approx(t, rel=2e-2)
-    mean, _ = wf.step_time_law(problem, DIM, SCALE, spectrum=spectrum)
+    mean = wf.step_time_law(problem, DIM, SCALE, spectrum=spectrum).mean
     law = fit_progress(words[-1], WORDS, spectrum, WORDS, scale=SCALE, tied=False)
     assert (spectrum.eigenvalues[:DIM] < 0).any()
     np.testing.assert_allclose(np.sort(law.step_times), np.sort(mean), rtol=0.05)

@@ -83,7 +83,7 @@ def test_sgd_follows_the_prediction(sampler):
     spec = wf.leading_eigenpairs(problem, 12)
     scale, dim = 1e-2, 2
     rate = 0.02 / float(spec.eigenvalues[0])
-    ts = np.linspace(0, 1.5 * wf.step_time_law(problem, dim, scale)[0].max(), 40)
+    ts = np.linspace(0, 1.5 * wf.step_time_law(problem, dim, scale).mean.max(), 40)
     keys = jax.random.split(jax.random.key(0), 2)
     # Importance weights make the sampler "corpus" noisier by orders of magnitude.
     batch = {"balanced": 8192, "blocks": 16_384, "corpus": 262_144, "shared": 131_072}[sampler]

@@ -14,7 +14,7 @@ from w2vflow.sgd import text_order as streaming
 from w2vflow.sgd.full_batch import run_gd
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.stream.pair_stream import PairStream
-from w2vflow.sgd.text_order import StreamedPairs, run_stream
+from w2vflow.sgd.text_order import StreamedPairs, run_sgd_on_text
 
 V, WINDOW = 10, 3
 
@@ -99,7 +99,7 @@ def test_a_stream_follows_descent_on_the_problem_of_mikolov(text, stats, tied):
     ts = 0.005 * np.array([0, 100, 200, 400])
     run = {"learning_rate": 0.005, "save_embeddings": True}
     full = run_gd(problem, W0, ts, **run)
-    sgd = run_stream(
+    sgd = run_sgd_on_text(
         problem, W0, ts, corpus=text, key=jax.random.key(1), batch_size=2048, window=WINDOW, **run
     )
     assert np.abs(sgd.singular_values - full.singular_values).max() < 0.03 * full.singular_values.max()
@@ -117,7 +117,7 @@ def test_rate_of_word2vec(stats, text, monkeypatch):
     )
     W0 = np.asarray(wf.untied_init(jax.random.key(0), V, 2, 1.0))
     eta = 1e-3
-    run = run_stream(
+    run = run_sgd_on_text(
         problem, W0, [eta], corpus=text, key=jax.random.key(1), learning_rate=eta, batch_size=1,
         window=WINDOW, save_embeddings=True,
     )  # fmt: skip
@@ -154,14 +154,14 @@ def test_resumed_after_a_kill(stats, text, tmp_path, monkeypatch, step):
         "window": WINDOW, "save_embeddings": True,
     }  # fmt: skip
     ts = 0.002 * np.array([0, 16, 25, 80])
-    whole = run_stream(problem, W0, ts, **run)
+    whole = run_sgd_on_text(problem, W0, ts, **run)
     recording = {"checkpoint": tmp_path / "c", "checkpoint_every": 0.0, "metrics": tmp_path / "m"}
     with monkeypatch.context() as patch:
         killed_at(patch, step)
         with pytest.raises(Killed):
-            run_stream(problem, W0, ts, **run, **recording)
+            run_sgd_on_text(problem, W0, ts, **run, **recording)
     assert (tmp_path / "c" / "manifest.json").exists()
-    resumed = run_stream(problem, W0, ts, **run, **recording)
+    resumed = run_sgd_on_text(problem, W0, ts, **run, **recording)
     same(resumed, whole)
     np.testing.assert_array_equal(resumed.contexts, whole.contexts)
     steps = [line["step"] for line in lines_of(tmp_path / "m")]
@@ -190,4 +190,4 @@ def test_bad_arguments(stats, text, change, match):
         "learning_rate": 0.1, "batch_size": 4,
     } | change  # fmt: skip
     with pytest.raises(ValueError, match=match):
-        run_stream(problem, **arguments)
+        run_sgd_on_text(problem, **arguments)

@@ -20,7 +20,7 @@ def system():
     """A problem of a size that no number of devices divides, initial weights and times."""
     problem = wf.Problem.from_statistics(random_statistics(37), matrix="sparse")
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 37, 4, 1e-3)
-    end = 1.2 * wf.step_time_law(problem, 4, 1e-3)[0].max()
+    end = 1.2 * wf.step_time_law(problem, 4, 1e-3).mean.max()
     return problem, W0, np.linspace(0, end, 12)
 
 

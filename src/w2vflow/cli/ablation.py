@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from w2vflow.cli.console import Settings, number, on_terminal, percent, use_float64
-from w2vflow.experiments.settings import Ablation
+from w2vflow.experiments import Ablation
 
 if TYPE_CHECKING:
-    from w2vflow.experiments.ablation import AblationRun
+    from w2vflow.experiments import AblationRun
 
 __all__ = ["RunAblation"]
 
@@ -34,17 +34,16 @@ class RunAblation:
         """Run, write the results and print what each cell differs by."""
         console = self.output.console()
         if self.output.dry_run:
-            from w2vflow.experiments.cost import plan_ablation
+            from w2vflow.experiments import plan_ablation
 
             return console.plan(plan_ablation(self.ablation), self.out)
         folder = console.folder(self.out)
         use_float64()
-        from w2vflow.experiments.ablation import run_ablation
+        from w2vflow.experiments import run_ablation
 
         run = run_ablation(self.ablation, log=console, progress=on_terminal())
         console("figures and files")
-        from w2vflow.experiments.figures import draw_ablation
-        from w2vflow.experiments.run_folder import write_ablation
+        from w2vflow.experiments import draw_ablation, write_ablation
 
         paths = [*write_ablation(run, folder), *draw_ablation(run, folder)]
         console.result(["", *_cells(run)], {"folder": str(folder), **run.summary}, paths)

@@ -117,7 +117,7 @@ class Console:
 
 def _document(record: Mapping[str, Any]) -> str:
     # Loads JAX, which not every command needs; by now it has its result.
-    from w2vflow.experiments.provenance import plain
+    from w2vflow.support.atomic_files import plain
 
     return json.dumps(plain(dict(record)), indent=2, allow_nan=False, ensure_ascii=False)
 

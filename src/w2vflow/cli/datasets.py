@@ -23,9 +23,9 @@ class Datasets:
 
     def run(self) -> None:
         """Print the list."""
-        from w2vflow.corpus.catalog import entries
+        from w2vflow.corpus import catalog_entries
 
-        listed = entries()
+        listed = catalog_entries()
         lines = [f"{'name':<18}{'kind':<12}{'MB':>8}  {'licence':<22}{'at hand':<9}what it is"]
         for entry in listed:
             size = "?" if entry.size is None else f"{entry.size / 1e6:.1f}"

@@ -7,7 +7,7 @@ import tyro
 
 from w2vflow.cli.console import Settings
 from w2vflow.cli.run import run_and_show
-from w2vflow.experiments.settings import Experiment
+from w2vflow.experiments import Experiment
 
 __all__ = ["Demo"]
 
@@ -36,7 +36,7 @@ class Demo:
         """Run, write the results and print the table of concepts."""
         console = self.output.console()
         if self.output.dry_run:
-            from w2vflow.experiments.cost import plan_experiment
+            from w2vflow.experiments import plan_experiment
 
             return console.plan(plan_experiment(self.experiment), self.out)
         folder = console.folder(self.out)

@@ -21,9 +21,9 @@ from w2vflow.support.machine import available_cores, available_disk, available_m
 if TYPE_CHECKING:
     import jax
 
-    from w2vflow.counts.statistics import CooccurrenceStatistics
-    from w2vflow.problem.problem import Problem
-    from w2vflow.spectrum.spectrum import Spectrum
+    from w2vflow.counts import CooccurrenceStatistics
+    from w2vflow.problem import Problem
+    from w2vflow.spectrum import Spectrum
 
 __all__ = ["Check", "diagnose"]
 
@@ -222,7 +222,7 @@ def _caches() -> Iterator[Check]:
     """Where things are kept from one run to the next."""
     import jax
 
-    from w2vflow.corpus.downloads import cache_folder
+    from w2vflow.corpus import cache_folder
 
     yield _cache("cache of corpora", cache_folder(), "set W2VFLOW_CACHE to a folder that can be written")
     compiled = os.environ.get("NUMBA_CACHE_DIR")
@@ -250,7 +250,7 @@ def _cache(name: str, folder: Path, remedy: str) -> Check:
 
 def _bundled() -> Iterator[Check]:
     """Statistics that come with the package; reading them checks them against their checksum."""
-    from w2vflow.corpus.catalog import bundled_names, load_statistics
+    from w2vflow.corpus import bundled_names, load_statistics
 
     for name in bundled_names():
         stats = load_statistics(name)
@@ -259,7 +259,7 @@ def _bundled() -> Iterator[Check]:
 
 def _counting() -> Iterator[Check]:
     """A count of a small text against a double loop over its words."""
-    from w2vflow.corpus.counting.count import count
+    from w2vflow.corpus import count
 
     rng = np.random.default_rng(0)
     lines = [rng.choice(list("abcdefgh"), 30).tolist() for _ in range(5)]
@@ -282,9 +282,9 @@ def _self_test() -> Iterator[Check]:
     """Spectrum, flow and SGD of a small problem against NumPy and the closed form."""
     import jax
 
-    from w2vflow.corpus.catalog import bundled_names, load_statistics
-    from w2vflow.problem.problem import Problem
-    from w2vflow.spectrum.eigenpairs import leading_eigenpairs
+    from w2vflow.corpus import bundled_names, load_statistics
+    from w2vflow.problem import Problem
+    from w2vflow.spectrum import leading_eigenpairs
 
     with jax.enable_x64(True):
         stats = load_statistics(bundled_names()[0]).most_frequent(_WORDS)
@@ -308,8 +308,8 @@ def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
     from w2vflow.flow import solve_flow
-    from w2vflow.problem.initial_weights import gaussian_init
-    from w2vflow.theory.exact.predict import predict
+    from w2vflow.problem import gaussian_init
+    from w2vflow.theory import predict
 
     W0 = gaussian_init(jax.random.key(0), _WORDS, _DIM, _SCALE)
     ts = np.linspace(0, _TURNS, 9) / spectrum.eigenvalues[0]
@@ -323,10 +323,10 @@ def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
 def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
-    from w2vflow.problem.initial_weights import gaussian_init
-    from w2vflow.sgd.ensemble import run_sgd_ensemble
-    from w2vflow.spectrum.directions import left_directions, subspace_overlap
-    from w2vflow.theory.exact.predict import predict
+    from w2vflow.problem import gaussian_init
+    from w2vflow.sgd import run_sgd_ensemble
+    from w2vflow.spectrum import left_directions, subspace_overlap
+    from w2vflow.theory import predict
 
     keys = jax.random.split(jax.random.key(0), 2)
     rate = 0.05 / spectrum.eigenvalues[0]

@@ -56,8 +56,7 @@ class Embed:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
         use_float64()
-        from w2vflow.embeddings.alternating import embed
-        from w2vflow.embeddings.vectors import export_vectors
+        from w2vflow.embeddings import embed, export_vectors
 
         console("counts")
         stats = load_counts(self.statistics, self.vocab_size)
@@ -72,7 +71,7 @@ class Embed:
         console.result(["", line], record, [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.experiments.cost import plan_embed
+        from w2vflow.experiments import plan_embed
 
         return plan_embed(*size_of_counts(self.statistics, self.vocab_size), self.dim)
 

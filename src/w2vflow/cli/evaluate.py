@@ -10,9 +10,7 @@ from w2vflow.cli.console import OptionalInt, Settings, check_files, number, perc
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.semantics.analogies import AnalogyScore
-    from w2vflow.semantics.questions import Questions
-    from w2vflow.semantics.similarity import SimilarityScore
+    from w2vflow.semantics import AnalogyScore, Questions, SimilarityScore
     from w2vflow.support.machine import Plan
 
 __all__ = ["Evaluate"]
@@ -51,7 +49,7 @@ class Evaluate:
         """Score every file and print the tables."""
         self._check_files()
         console = self.output.console()
-        from w2vflow.semantics.questions import read_questions
+        from w2vflow.semantics import read_questions
 
         questions = {path: read_questions(path) for path in self.questions}
         if self.output.dry_run:
@@ -98,9 +96,8 @@ class Evaluate:
             check_files(name, getattr(self, name))
 
     def _score(self, path: Path, questions: "dict[Path, Questions]") -> "_Result":
-        from w2vflow.embeddings.vectors import import_vectors
-        from w2vflow.semantics.analogies import evaluate_analogies
-        from w2vflow.semantics.similarity import evaluate_similarity
+        from w2vflow.embeddings import import_vectors
+        from w2vflow.semantics import evaluate_analogies, evaluate_similarity
 
         words, vectors = import_vectors(path, errors=self.errors)
         size = len(words) if self.restrict_vocab is None else self.restrict_vocab

@@ -11,13 +11,13 @@ from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, u
 from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
 from w2vflow.cli.sources import load_counts, size_of_counts
-from w2vflow.experiments.settings import Experiment
+from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from w2vflow.counts.statistics import CooccurrenceStatistics
+    from w2vflow.counts import CooccurrenceStatistics
     from w2vflow.support.machine import Plan
 
 __all__ = ["Export"]
@@ -69,7 +69,7 @@ class Export:
         if self.output.dry_run:
             return console.plan(self._plan(counts, run), self.out.parent)
         console.folder(self.out.parent)
-        from w2vflow.embeddings.vectors import export_vectors, import_vectors
+        from w2vflow.embeddings import export_vectors, import_vectors
 
         record: dict[str, Any]
         if counts:
@@ -94,7 +94,7 @@ class Export:
 
     def _counts_or_run(self) -> tuple[bool, Experiment | None]:
         """Return whether the input are counts, and the settings of the run whose folder it is."""
-        from w2vflow.corpus.catalog import bundled_names
+        from w2vflow.corpus import bundled_names
 
         counts = self.input in bundled_names() or self.input.endswith(".npz")
         if not counts and not Path(self.input).exists():
@@ -119,7 +119,7 @@ class Export:
         return counts, run
 
     def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
-        from w2vflow.experiments.cost import plan_spectrum
+        from w2vflow.experiments import plan_spectrum
         from w2vflow.support.machine import Plan
 
         if run is not None:
@@ -138,7 +138,7 @@ class Export:
         use_float64()
         import jax
 
-        from w2vflow.problem.initial_weights import gaussian_init
+        from w2vflow.problem import gaussian_init
 
         console("counts")
         stats = load_counts(self.input, self.vocab_size)
@@ -149,8 +149,7 @@ class Export:
     def _from_run(self, run: Experiment, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the closed form from the start of one seed of a run, where not said at its last time."""
         use_float64()
-        from w2vflow.experiments.run import initial_weights
-        from w2vflow.experiments.run_folder import load_run
+        from w2vflow.experiments import initial_weights, load_run
 
         console("counts of the run")
         seen = load_run(self.input).comparison.trajectories["theory"].ts
@@ -162,8 +161,8 @@ class Export:
     def _closed_form(
         self, stats: "CooccurrenceStatistics", W0: Any, time: float, console: Console
     ) -> "tuple[Sequence[str], Any, dict[str, Any]]":
-        from w2vflow.problem.problem import Problem
-        from w2vflow.theory.exact.predict import predict
+        from w2vflow.problem import Problem
+        from w2vflow.theory import predict
 
         record = {"time": time, "seed": self.seed}
         if time == 0:
@@ -174,8 +173,8 @@ class Export:
 
     def _from_trajectory(self) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the embedding of one seed at the observed time nearest to the one asked for."""
-        from w2vflow.corpus.catalog import open_statistics
-        from w2vflow.results.trajectory import Trajectory
+        from w2vflow.corpus import open_statistics
+        from w2vflow.results import Trajectory
 
         traj = Trajectory.load(self.input)
         if traj.embeddings is None:
@@ -191,7 +190,7 @@ class Export:
                 "words", "given, for a trajectory that does not name its words", "none", "Name its counts."
             )
         if traj.seeds is not None:
-            traj = traj.of_seed(self.seed)
+            traj = traj.sel(seed=self.seed)
         time = float(traj.ts[-1]) if self.time is None else self.time
         index = int(abs(traj.ts - time).argmin())
         found = traj.require_embeddings()[index]

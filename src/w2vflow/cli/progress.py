@@ -12,9 +12,9 @@ from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.problem.problem import Problem
-    from w2vflow.semantics.progress import Progress
-    from w2vflow.spectrum.spectrum import Spectrum
+    from w2vflow.problem import Problem
+    from w2vflow.semantics import Progress
+    from w2vflow.spectrum import Spectrum
 
 __all__ = ["HowFar"]
 
@@ -58,16 +58,16 @@ class HowFar:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
         use_float64()
-        from w2vflow.embeddings.vectors import import_vectors
-        from w2vflow.problem.problem import Problem
-        from w2vflow.semantics.progress import fit_progress
+        from w2vflow.embeddings import import_vectors
+        from w2vflow.problem import Problem
+        from w2vflow.semantics import fit_progress
 
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)
         models = {path: import_vectors(path) for path in self.vectors}
         dim = max(model.vectors.shape[1] for model in models.values())
         if self.output.dry_run:
-            from w2vflow.experiments.cost import plan_spectrum
+            from w2vflow.experiments import plan_spectrum
 
             k = min(dim, stats.vocab_size)
             return console.plan(plan_spectrum(stats.vocab_size, stats.counts.nnz // 2, k))
@@ -87,10 +87,9 @@ class HowFar:
 
 def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
     """Return the concepts that an embedding of this dimension could have learned."""
-    from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
+    from w2vflow.spectrum import learned_eigenpairs
 
-    eigenpairs = leading_eigenpairs if problem.tied else extreme_eigenpairs
-    return eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
+    return learned_eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
 
 
 def _record(path: Path, fit: "Progress") -> dict[str, Any]:
@@ -129,7 +128,7 @@ def _concepts(
     fits: "dict[Path, Progress]", spectrum: "Spectrum", words: tuple[str, ...], listed: int
 ) -> list[str]:
     """Return a table of the first concepts: when they are learned, and how much of them each file has."""
-    from w2vflow.semantics.features import label_features
+    from w2vflow.semantics import label_features
 
     # Of the model with most dimensions: it has learned, or will, all that the others have.
     most = max(fits.values(), key=lambda fit: len(fit.step_times))
@@ -158,8 +157,7 @@ def _concepts(
 
 
 def _draw(fits: "dict[Path, Progress]", figure: Path) -> list[Path]:
-    from w2vflow.plotting.progress import plot_progress, plot_strengths
-    from w2vflow.plotting.style import new_figure, save_figure
+    from w2vflow.plotting import new_figure, plot_progress, plot_strengths, save_figure
 
     panels, (curve, strengths) = new_figure(2)
     labels = [path.name for path in fits]

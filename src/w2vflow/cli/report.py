@@ -35,7 +35,7 @@ class Report:
         page = self.out or self.folder / "report.html"
         if page.suffix != ".html":
             raise argument_error("out", "a file name ending in .html", page)
-        from w2vflow.experiments.run_folder import load_run
+        from w2vflow.experiments import load_run
 
         saved = load_run(self.folder)
         if saved.cloud is None:
@@ -47,7 +47,7 @@ class Report:
                 f"--out {self.folder}`.",
             )
         console.folder(page.parent)
-        from w2vflow.report.page import write_report
+        from w2vflow.report import write_report
 
         title = source_name(str(saved.config.get("statistics", self.folder)))
         written = write_report(

@@ -11,11 +11,11 @@ import tyro
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import Console, OptionalPath, Settings, number, on_terminal, one_line, use_float64
 from w2vflow.cli.sources import Reader, Weighting, count_text, found_texts
-from w2vflow.experiments.settings import Experiment
+from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.experiments.run import Run as Findings
+    from w2vflow.experiments import Run as Findings
 
 if TYPE_CHECKING:
     from w2vflow.support.machine import Plan
@@ -79,7 +79,7 @@ class RunExperiment:
         counted = self._is_text()
         if self.output.dry_run:
             return console.plan(self._plan(counted), out)
-        from w2vflow.corpus.catalog import open_statistics
+        from w2vflow.corpus import open_statistics
 
         check_film(self.experiment, self.film)
         if counted:
@@ -111,7 +111,7 @@ class RunExperiment:
 
     def _is_text(self) -> bool:
         """Return whether the source is text, still to be counted."""
-        from w2vflow.corpus.catalog import bundled_names
+        from w2vflow.corpus import bundled_names
 
         if not self.source and self.output.config is None and self.experiment == Experiment():
             raise argument_error(
@@ -128,8 +128,8 @@ class RunExperiment:
         return bool(self.source) and not known
 
     def _plan(self, counted: bool) -> "Plan":
-        from w2vflow.corpus.counting.cost import plan_count, text_bytes
-        from w2vflow.experiments.cost import plan_experiment
+        from w2vflow.corpus import plan_count, text_bytes
+        from w2vflow.experiments import plan_experiment
         from w2vflow.support.machine import Plan
 
         if not counted:
@@ -222,21 +222,20 @@ def run_and_show(
     """
     check_film(experiment, film)
     use_float64()
-    from w2vflow.corpus.catalog import load_statistics
-    from w2vflow.experiments.run import run_experiment
+    from w2vflow.corpus import load_statistics
+    from w2vflow.experiments import run_experiment
 
     stats = None if counted is None else load_statistics(str(counted))
     run = run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")
     if counted is not None:
         counted.replace(experiment.statistics)
-    from w2vflow.experiments.figures import draw_run
-    from w2vflow.experiments.run_folder import write_run
+    from w2vflow.experiments import draw_run, write_run
 
     paths = [*write_run(run, folder), *draw_run(run, folder)]
     last = "There is no page of it, because `cloud_words` is 0."
     if run.cloud is not None:
-        from w2vflow.report.page import write_report
+        from w2vflow.report import write_report
 
         page = folder / "report.html"
         configuration = run.summary["experiment"]
@@ -253,7 +252,7 @@ def run_and_show(
         last = f"Open {page} in a browser."
         if film:
             console("film")
-            from w2vflow.plotting.animation import animate_learning
+            from w2vflow.plotting import animate_learning
 
             paths.append(animate_learning(folder / "figures" / "learning.mp4", run.cloud, run.comparison))
     lines = ["", *_table(run), "", *_verdict(run)]

@@ -10,7 +10,7 @@ from w2vflow.cli.console import Console, on_terminal
 from w2vflow.support.checks import argument_error, check_vocab_size
 
 if TYPE_CHECKING:
-    from w2vflow.counts.statistics import CooccurrenceStatistics
+    from w2vflow.counts import CooccurrenceStatistics
 
 __all__ = [
     "Reader",
@@ -38,10 +38,9 @@ def found_texts(paths: Sequence[str], reader: Reader, *, fetching: bool) -> list
         FileNotFoundError: neither a path nor a name.
         ValueError: a name whose text is not at hand, where nothing may be fetched.
     """
-    from w2vflow.corpus.downloads import cached_path, fetch, known
-    from w2vflow.corpus.reading.files import expand_paths
+    from w2vflow.corpus import cached_path, expand_paths, fetch, known_corpora
 
-    names = {corpus.name for corpus in known()}
+    names = {corpus.name for corpus in known_corpora()}
     found = []
     for path in paths:
         if path in names and not Path(path).exists():
@@ -84,7 +83,7 @@ def text_tokens(paths: Sequence[str]) -> str:
 
 def _heads(paths: Sequence[str]) -> list[str]:
     """Return the beginnings of the first files of plain text, none of which is empty."""
-    from w2vflow.corpus.reading.files import expand_paths, opening
+    from w2vflow.corpus import expand_paths, first_bytes
 
     if any(path == "-" for path in paths):
         return []
@@ -93,7 +92,7 @@ def _heads(paths: Sequence[str]) -> list[str]:
     except FileNotFoundError:  # a name of a dataset
         return []
     texts = (
-        opening(file, _HEAD).decode("utf-8", "ignore") for file in files if not file.endswith(".parquet")
+        first_bytes(file, _HEAD).decode("utf-8", "ignore") for file in files if not file.endswith(".parquet")
     )
     return [text for text in texts if text.strip()]
 
@@ -122,8 +121,8 @@ def count_text(paths: Sequence[str], out: Path, console: Console, **settings: An
     Raises:
         ValueError: as `count_to_file`, or no word stands beside another.
     """
-    from w2vflow.corpus.counting.count import count_to_file
-    from w2vflow.counts.count_file import LonelyWordsError
+    from w2vflow.corpus import count_to_file
+    from w2vflow.counts import LonelyWordsError
 
     if settings["reader"] == "auto":
         settings["reader"] = document_reader(paths)
@@ -153,7 +152,7 @@ def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatist
     Raises:
         ValueError: there are no such statistics, or not so many words.
     """
-    from w2vflow.corpus.catalog import load_statistics
+    from w2vflow.corpus import load_statistics
 
     stats = load_statistics(statistics)
     return stats if vocab_size is None else stats.most_frequent(vocab_size)
@@ -165,7 +164,7 @@ def size_of_counts(statistics: str, vocab_size: int | None) -> tuple[int, int]:
     Raises:
         ValueError: as `load_counts`.
     """
-    from w2vflow.corpus.catalog import open_statistics
+    from w2vflow.corpus import open_statistics
 
     file = open_statistics(statistics)
     if vocab_size is None:

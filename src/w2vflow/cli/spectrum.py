@@ -11,7 +11,7 @@ from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.semantics.features import Feature
+    from w2vflow.semantics import Feature
     from w2vflow.support.machine import Plan
 
 __all__ = ["Concepts"]
@@ -64,10 +64,10 @@ class Concepts:
         if self.out is not None:
             console.folder(self.out.parent)
         use_float64()
-        from w2vflow.problem.problem import Problem
-        from w2vflow.semantics.features import label_features
-        from w2vflow.spectrum.eigenpairs import leading_eigenpairs
-        from w2vflow.theory.step_times.law import step_time_law
+        from w2vflow.problem import Problem
+        from w2vflow.semantics import label_features
+        from w2vflow.spectrum import leading_eigenpairs
+        from w2vflow.theory import step_time_law
 
         stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size
@@ -93,7 +93,7 @@ class Concepts:
         console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
 
     def _plan(self) -> "Plan":
-        from w2vflow.experiments.cost import plan_spectrum
+        from w2vflow.experiments import plan_spectrum
 
         size, pairs = size_of_counts(self.statistics, self.vocab_size)
         return plan_spectrum(size, pairs, min(max(self.k, self.dim or 1), size))

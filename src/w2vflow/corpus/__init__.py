@@ -1,1 +1,5 @@
-"""From text to co-occurrence statistics, on the host."""
+"""Texts and their counts."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

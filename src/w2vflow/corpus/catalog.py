@@ -7,12 +7,11 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from w2vflow.corpus.downloads import cached_path, known
-from w2vflow.counts.count_file import CountFile
-from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.corpus.downloads import cached_path, known_corpora
+from w2vflow.counts import CooccurrenceStatistics, CountFile
 from w2vflow.support.checks import argument_error
 
-__all__ = ["Entry", "bundled_names", "entries", "load_statistics", "open_statistics"]
+__all__ = ["Entry", "bundled_names", "catalog_entries", "load_statistics", "open_statistics"]
 
 _BUNDLED = resources.files("w2vflow.corpus") / "bundled"
 
@@ -37,7 +36,7 @@ class Entry(NamedTuple):
     description: str
 
 
-def entries() -> list[Entry]:
+def catalog_entries() -> list[Entry]:
     """Return the catalogue: bundled statistics, then corpora that can be fetched."""
     bundled = [
         Entry(
@@ -48,7 +47,7 @@ def entries() -> list[Entry]:
     ]  # fmt: skip
     corpora = [
         Entry(c.name, "corpus", c.bytes, c.licence, cached_path(c.name) is not None, c.description)
-        for c in known()
+        for c in known_corpora()
     ]
     return bundled + corpora
 

@@ -14,7 +14,7 @@ from w2vflow.support.checks import argument_error
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Corpus", "cache_folder", "cached_path", "fetch", "known", "wikipedia"]
+__all__ = ["Corpus", "cache_folder", "cached_path", "fetch", "known_corpora", "wikipedia"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ _CORPORA = {
 _WIKIPEDIA = re.compile(r"wikipedia-(?P<language>[a-z]+(?:-[a-z]+)*)-(?P<date>[0-9]{8})")
 
 
-def known() -> tuple[Corpus, ...]:
+def known_corpora() -> tuple[Corpus, ...]:
     """Return the corpora with a name of their own; dumps of Wikipedia come in addition.
 
     Example:
-        >>> [corpus.name for corpus in known()]
+        >>> [corpus.name for corpus in known_corpora()]
         ['text8', 'enwik9', 'wikitext-103']
     """
     return tuple(_CORPORA.values())
@@ -156,7 +156,7 @@ def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: b
     from then on.
 
     Args:
-        name: one of `known()`, or `wikipedia-<language>-<date>`.
+        name: one of `known_corpora()`, or `wikipedia-<language>-<date>`.
         cache: folder of the files; else that of the environment variable `W2VFLOW_CACHE`, else the
             platform's folder for caches.
         progress: whether to draw a progress bar on stderr.

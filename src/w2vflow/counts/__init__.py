@@ -1,1 +1,5 @@
 """Counts of words and pairs: what a corpus is to word2vec."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,9 +10,8 @@ import scipy.linalg
 from jaxtyping import Array, Float
 from scipy import sparse
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.problem.weightings import Mikolov, Weighting
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.problem import Mikolov, PairWeights, Weighting
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import check_fits
 

@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import logsumexp
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem.pair_weights import seen_entries
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.problem import seen_entries
 from w2vflow.support.checks import argument_error
 
 __all__ = ["log_counts", "pmi", "ppmi"]

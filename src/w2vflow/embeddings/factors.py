@@ -9,10 +9,8 @@ import scipy.linalg
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.eigenpairs import leading_eigenpairs
-from w2vflow.spectrum.lanczos import lanczos_eigenpairs
+from w2vflow.problem import DenseOperator, Operator, Problem, SparseOperator
+from w2vflow.spectrum import lanczos_eigenpairs, leading_eigenpairs, peak_signs
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import available_memory
 
@@ -85,8 +83,8 @@ def factor_embedding(
     if not np.isfinite(exponent):
         raise argument_error("exponent", "finite", exponent)
     if _symmetric(matrix):
-        spec = leading_eigenpairs(Problem.from_target(_operator(matrix)), dim, tol=tol)
-        vectors, values, kind = spec.eigenvectors, spec.eigenvalues, "positive eigenvalues"
+        spectrum = leading_eigenpairs(Problem.from_target(_operator(matrix)), dim, tol=tol)
+        vectors, values, kind = spectrum.eigenvectors, spectrum.eigenvalues, "positive eigenvalues"
     else:
         vectors, values, _ = singular_triplets(matrix, dim, tol=tol)
         kind = "singular values above 0"
@@ -178,8 +176,7 @@ def _iterated(
 
 def _signed(left: np.ndarray, values: np.ndarray, right: np.ndarray) -> SingularTriplets:
     """Return triplets of which the entry of largest size of each left vector is positive."""
-    peaks = left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])]
-    signs = np.copysign(1.0, peaks)
+    signs = peak_signs(left)
     return SingularTriplets(left * signs, values, right * signs)
 
 

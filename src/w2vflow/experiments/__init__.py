@@ -1,1 +1,5 @@
 """One configured run or study, and its folder."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,25 +17,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.corpus.catalog import load_statistics
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.experiments.provenance import Log, Stage, plain, provenance, stages
+from w2vflow.corpus import load_statistics
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.experiments.provenance import Log, Stage, provenance, stages
 from w2vflow.experiments.settings import Ablation
 from w2vflow.flow import solve_flow
-from w2vflow.problem.initial_weights import gaussian_init
-from w2vflow.problem.problem import Problem
-from w2vflow.problem.weightings import Mikolov, Symmetrized, Uniform, Weighting
-from w2vflow.results.comparison import Comparison, compare
-from w2vflow.results.step_times import measure_step_times
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.sgd.ensemble import run_sgd_ensemble
-from w2vflow.spectrum.directions import left_directions, subspace_overlap
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.spectrum.stability import stability_limit_at
+from w2vflow.problem import Mikolov, Problem, Symmetrized, Uniform, Weighting, gaussian_init
+from w2vflow.results import Comparison, Trajectory, compare, measure_step_times
+from w2vflow.sgd import run_sgd_ensemble
+from w2vflow.spectrum import Spectrum, left_directions, stability_limit_at, subspace_overlap
+from w2vflow.support.atomic_files import plain
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.exact.evolution import basis_for
-from w2vflow.theory.exact.predict import predict
-from w2vflow.theory.step_times.law import step_time_law
+from w2vflow.theory import basis_for, predict, step_time_law
 
 __all__ = ["LOSSES", "WEIGHTINGS", "AblationRun", "run_ablation"]
 
@@ -266,7 +259,7 @@ def _half_rises(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     Where `G` is not constant or the loss another, modes do not end at `lambda_k`. The end is the mean
     over the last tenth of the time, because SGD goes on wandering.
     """
-    runs = [traj] if traj.seeds is None else [traj.of_seed(seed) for seed in range(traj.seeds)]
+    runs = [traj] if traj.seeds is None else [traj.sel(seed=seed) for seed in range(traj.seeds)]
     tenth = max(1, len(traj.ts) // 10)
     times = []
     for run in runs:

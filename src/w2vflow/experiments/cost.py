@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 from scipy.special import digamma
 
-from w2vflow.corpus.catalog import open_statistics
+from w2vflow.corpus import open_statistics
 from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import Plan, Speed, measure_speed

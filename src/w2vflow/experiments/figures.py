@@ -6,8 +6,9 @@ import numpy as np
 
 from w2vflow.experiments.ablation import LOSSES, WEIGHTINGS, AblationRun
 from w2vflow.experiments.run import Run
-from w2vflow.plotting.learning import (
+from w2vflow.plotting import (
     label_concepts,
+    new_figure,
     plot_concepts,
     plot_embedding_slice,
     plot_loss,
@@ -15,9 +16,10 @@ from w2vflow.plotting.learning import (
     plot_persistence,
     plot_singular_values,
     plot_step_times,
+    save_figure,
 )
-from w2vflow.plotting.style import Figure, new_figure, save_figure
-from w2vflow.spectrum.directions import direction_overlaps, left_directions
+from w2vflow.plotting.style import Figure
+from w2vflow.spectrum import direction_overlaps, left_directions
 
 __all__ = ["draw_ablation", "draw_run"]
 
@@ -63,7 +65,7 @@ def _ablation(run: AblationRun) -> Figure:
         loss, weighting = cell.split("-")
         pace = "" if clock["clock"] is None else rf": steps at {clock['clock']:.2f} $\times$ predicted"
         plot_concepts(
-            theory.of_seed(0),
+            theory.sel(seed=0),
             flow,
             sgd,
             concepts=concepts,
@@ -79,7 +81,7 @@ def _learning(run: Run, unit: float) -> Figure:
     """(a) Loss and staircase: closed form and flow of the first seed, SGD of all."""
     figure, (left, right) = new_figure(2, 5.6, 4.4)
     by_source = run.comparison.trajectories
-    drawn = [by_source["flow"].of_seed(0), by_source["sgd"], by_source["theory"].of_seed(0)]
+    drawn = [by_source["flow"].sel(seed=0), by_source["sgd"], by_source["theory"].sel(seed=0)]
     plot_loss(*drawn, time_unit=unit, ax=left)
     plot_singular_values(*drawn, spectrum=run.spectrum, time_unit=unit, ax=right, legend=False)
     for panel in (left, right):
@@ -92,7 +94,7 @@ def _learning(run: Run, unit: float) -> Figure:
 
 def _embedding(run: Run, unit: float) -> Figure:
     """(b) The cloud before, after the first step and at the end, on its own final axes."""
-    flow = run.comparison.trajectories["flow"].of_seed(0)
+    flow = run.comparison.trajectories["flow"].sel(seed=0)
     steps = run.comparison.step_times["theory"][0]
     moments = [
         (0.5 * steps[0], "before the first step"),

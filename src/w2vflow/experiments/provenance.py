@@ -7,12 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 import jax
-import numpy as np
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.support.devices import versions
 
-__all__ = ["Log", "Stage", "plain", "provenance", "stages"]
+__all__ = ["Log", "Stage", "provenance", "stages"]
 
 Log = Callable[[str], None]
 Stage = Callable[[str], AbstractContextManager[None]]
@@ -39,14 +38,3 @@ def provenance(settings: Any, stats: CooccurrenceStatistics) -> dict[str, Any]:
         "device": jax.devices()[0].device_kind,
         "versions": versions(),
     }
-
-
-def plain(value: Any) -> Any:
-    """Return the value with NumPy arrays and scalars as Python's, and NaN as None, as JSON has it."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value

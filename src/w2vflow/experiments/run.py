@@ -9,27 +9,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from w2vflow.corpus.catalog import load_statistics
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.experiments.provenance import Log, plain, provenance, stages
+from w2vflow.corpus import load_statistics
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.experiments.provenance import Log, provenance, stages
 from w2vflow.experiments.settings import Experiment
 from w2vflow.flow import solve_flow
-from w2vflow.problem.initial_weights import gaussian_init
-from w2vflow.problem.problem import Problem
-from w2vflow.results.cloud import Cloud, embedding_cloud
-from w2vflow.results.comparison import Comparison, compare
-from w2vflow.results.step_times import direction_persistence
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.semantics.features import Feature, label_features
-from w2vflow.sgd.ensemble import run_sgd_ensemble
-from w2vflow.spectrum.directions import direction_overlaps, left_directions, subspace_overlap
-from w2vflow.spectrum.eigenpairs import leading_eigenpairs
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.spectrum.stability import check_learning_rate
+from w2vflow.problem import Problem, gaussian_init
+from w2vflow.results import Cloud, Comparison, Trajectory, compare, direction_persistence, embedding_cloud
+from w2vflow.semantics import Feature, label_features
+from w2vflow.sgd import run_sgd_ensemble
+from w2vflow.spectrum import (
+    Spectrum,
+    check_learning_rate,
+    direction_overlaps,
+    leading_eigenpairs,
+    left_directions,
+    subspace_overlap,
+)
+from w2vflow.support.atomic_files import plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.exact.predict import predict
-from w2vflow.theory.step_times.law import predict_step_times, step_time_law
+from w2vflow.theory import StepTimeLaw, predict, predict_step_times, step_time_law
 
 __all__ = ["Run", "initial_weights", "run_experiment"]
 
@@ -122,7 +122,7 @@ def run_experiment(
             "learning_rate": rate,
             "flow_against_exact": {
                 "every seed, eigenbasis flow": comparison.singular_value_error("flow", "theory"),
-                "first seed, dense flow": _error(dense, exact.of_seed(0)),
+                "first seed, dense flow": _error(dense, exact.sel(seed=0)),
                 "by initial scale, eigenbasis flow": scale_errors,
             },
             **_summary(comparison, persistence, features, law),
@@ -202,7 +202,7 @@ def _times(
     then, at this rate, beyond its own predicted step.
     """
     with _law_as_a_guide():
-        mean, _ = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis)
+        mean = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis).mean
     end = experiment.horizon * float(mean.max())
     last = predict(problem, W0, [end], spectrum=basis, learning_rate=rate).singular_values[..., -1, :]
     if experiment.horizon >= 1 and (last**2 < 0.55 * basis.eigenvalues[: experiment.dim]).any():
@@ -239,7 +239,7 @@ def _summary(
     comparison: Comparison,
     persistence: dict[float, dict[str, np.ndarray]],
     features: list[Feature],
-    law: tuple[np.ndarray, np.ndarray],
+    law: StepTimeLaw,
 ) -> dict[str, Any]:
     """Return every number of the comparison, per concept and overall."""
     spectrum, steps = comparison.spectrum, comparison.step_times
@@ -258,7 +258,7 @@ def _summary(
         {
             "concept": k + 1,
             "eigenvalue": spectrum.eigenvalues[k],
-            "step_time_law": _moments(law[0][k], law[1][k]),
+            "step_time_law": _moments(law.mean[k], law.standard_deviation[k]),
             **{f"step_time_{name}": _over_seeds(times[:, k]) for name, times in steps.items()},
             "flow_step_time_error": flow_error[k],
             "sgd_step_time_error": sgd_error[k],

@@ -10,9 +10,8 @@ from typing import Any
 
 from w2vflow.experiments.ablation import AblationRun
 from w2vflow.experiments.run import Run
-from w2vflow.results.cloud import Cloud
-from w2vflow.results.comparison import Comparison
-from w2vflow.semantics.features import Feature
+from w2vflow.results import Cloud, Comparison
+from w2vflow.semantics import Feature
 from w2vflow.support.atomic_files import write_json, write_text
 from w2vflow.support.checks import argument_error
 

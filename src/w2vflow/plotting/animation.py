@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 
 from w2vflow.plotting.learning import name_words, plot_concepts
 from w2vflow.plotting.style import RED
-from w2vflow.results.cloud import Cloud
-from w2vflow.results.comparison import Comparison
+from w2vflow.results import Cloud, Comparison
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -157,7 +156,7 @@ def _still(figure: Figure, moving: Sequence[Artist]) -> None:
 def _staircase(ax: Axes, comparison: Comparison, source: str) -> None:
     """Draw the squared singular values of the source, and the closed form where there is one."""
     shown, theory = (
-        traj.of_seed(0) if traj.seeds else traj
+        traj.sel(seed=0) if traj.seeds else traj
         for traj in (
             comparison.trajectories[source],
             comparison.trajectories.get("theory", comparison.trajectories[source]),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from w2vflow.plotting.learning import plot_overlap_matrix
-from w2vflow.spectrum.directions import Match
+from w2vflow.spectrum import Match
 from w2vflow.support.checks import argument_error
 
 __all__ = ["plot_overlaps"]

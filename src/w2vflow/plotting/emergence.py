@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFor
 from matplotlib.transforms import blended_transform_factory
 
 from w2vflow.plotting.style import BLUE, RED, axes_or_new, time_label
-from w2vflow.semantics.relations.emergence import Emergence
+from w2vflow.semantics import Emergence
 
 __all__ = ["plot_emergence", "plot_emergence_order"]
 

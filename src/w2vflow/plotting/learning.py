@@ -26,8 +26,8 @@ from w2vflow.plotting.style import (
     shades,
     time_label,
 )
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.results import Trajectory
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = [

@@ -28,10 +28,9 @@ from w2vflow.plotting.style import (
     publication,
     time_label,
 )
-from w2vflow.results.step_times import measure_step_times
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.semantics.features import relative_entries
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.results import Trajectory, measure_step_times
+from w2vflow.semantics import relative_entries
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -177,7 +176,7 @@ def _staircase(row: LearningRow, concepts: int, ax: Axes) -> None:
 
 def plot_init_scales(
     by_scale: Mapping[float, tuple[Trajectory, Trajectory]],
-    spec: Spectrum,
+    spectrum: Spectrum,
     axes: Any = None,
     *,
     concepts: int = 6,
@@ -189,7 +188,7 @@ def plot_init_scales(
 
     Args:
         by_scale: closed form and gradient flow of one seed, by the scale of the initial weights.
-        spec: the leading eigenpairs.
+        spectrum: the leading eigenpairs.
         axes: where to draw, of shape (2, scales); a new figure of the width of two columns, with letters
             and a legend, where not given.
         concepts: how many to draw.
@@ -212,7 +211,7 @@ def plot_init_scales(
             own = figure.subplots(
                 2, len(by_scale), squeeze=False, sharex="col", sharey="row", height_ratios=(1.25, 1)
             )
-            drawn = plot_init_scales(by_scale, spec, own, concepts=concepts)
+            drawn = plot_init_scales(by_scale, spectrum, own, concepts=concepts)
             for panel in drawn[:, 1:].flat:
                 panel.set_ylabel("")
             for above, below in drawn.T:
@@ -223,9 +222,9 @@ def plot_init_scales(
             label_concepts(figure, concepts, sgd=False)
         return drawn
     panels = checked_axes(axes, (2, len(by_scale)))
-    limits = spec.eigenvalues[0] / spec.eigenvalues[:concepts]
+    limits = spectrum.eigenvalues[0] / spectrum.eigenvalues[:concepts]
     for (scale, (theory, flow)), (above, below) in zip(by_scale.items(), panels.T, strict=True):
-        unit = float(measure_step_times(theory, spec)[0])
+        unit = float(measure_step_times(theory, spectrum)[0])
         if not np.isfinite(unit):
             raise argument_error(
                 "by_scale",
@@ -294,7 +293,7 @@ def plot_concept_words(
 
 
 def plot_concept_table(
-    spec: Spectrum,
+    spectrum: Spectrum,
     words: Sequence[str],
     axes: Any = None,
     *,
@@ -307,7 +306,7 @@ def plot_concept_table(
     """Draw the leading concepts: a panel each, with its words, its eigenvalue and when it is learned.
 
     Args:
-        spec: eigenpairs, at least so many as concepts.
+        spectrum: eigenpairs, at least so many as concepts.
         words: the vocabulary.
         axes: where to draw, one for each concept; a new figure of the width of two columns, four panels in
             a row, where not given.
@@ -327,7 +326,9 @@ def plot_concept_table(
     References:
         arXiv 2502.09863, figure 4.
     """
-    known = len(spec.eigenvalues) if step_times is None else min(len(spec.eigenvalues), len(step_times))
+    known = (
+        len(spectrum.eigenvalues) if step_times is None else min(len(spectrum.eigenvalues), len(step_times))
+    )
     if not 1 <= concepts <= known:
         raise argument_error("concepts", f"between 1 and the {known} that are known", concepts)
     if axes is None:
@@ -338,7 +339,7 @@ def plot_concept_table(
             for empty in own[concepts:]:
                 empty.set_axis_off()
             return plot_concept_table(
-                spec,
+                spectrum,
                 words,
                 own[:concepts],
                 step_times=step_times,
@@ -348,11 +349,11 @@ def plot_concept_table(
                 n=n,
             )
     panels = checked_axes(axes, (concepts,))
-    scores = spec.eigenvectors[:, :concepts]
+    scores = spectrum.eigenvectors[:, :concepts]
     if relative_to is not None:
         scores = relative_entries(scores, relative_to)
     for mode, ax in enumerate(panels):
-        title = rf"$\lambda_{{{mode + 1}}} = {spec.eigenvalues[mode]:.3g}$"
+        title = rf"$\lambda_{{{mode + 1}}} = {spectrum.eigenvalues[mode]:.3g}$"
         if step_times is not None:
             title += f"\nlearned at {_at(step_times[mode], time_unit)}"
         plot_concept_words(words, scores[:, mode], n=n, title=title, ax=ax)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from w2vflow.plotting.style import BLUE, GREEN, ORANGE, RED, SKY, axes_or_new
-from w2vflow.semantics.progress import Progress
+from w2vflow.semantics import Progress
 from w2vflow.support.checks import argument_error
 
 __all__ = ["plot_progress", "plot_strengths"]

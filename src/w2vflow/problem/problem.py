@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem.blocked_objective import BlockedObjective
 from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
@@ -57,7 +57,7 @@ class Problem:
         weighting: weights of the pairs; None where `M*` was given, at constant `G`.
         tied: whether words and contexts share their vectors.
         statistics: what it was made from; SGD draws its pairs from them.
-        form: whether matrices of pairs are `"dense"` or `"sparse"`.
+        matrix: whether matrices of pairs are `"dense"` or `"sparse"`.
         mesh: the devices over which words are dealt.
 
     References:
@@ -68,7 +68,7 @@ class Problem:
     weighting: Weighting | None
     tied: bool
     statistics: CooccurrenceStatistics | None
-    form: str
+    matrix: str
     mesh: Mesh
     _target: Operator | None = field(repr=False)
 
@@ -121,7 +121,7 @@ class Problem:
             )
         mesh = word_mesh()
         # At constant G all else follows from M*. Other problems make it when it is asked for.
-        target = _operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
+        target = _target_operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
         return cls(pair_loss, weighting, tied, stats, form, mesh, target)
 
     @classmethod
@@ -143,7 +143,7 @@ class Problem:
     @property
     def vocab_size(self) -> int:
         """Number of words `V`."""
-        return self.operator.size if self.statistics is None else self.statistics.vocab_size
+        return self._operator.size if self.statistics is None else self.statistics.vocab_size
 
     @property
     def words(self) -> tuple[str, ...] | None:
@@ -156,6 +156,11 @@ class Problem:
         return 1 if self.tied else 2
 
     @property
+    def speed(self) -> float:
+        """Growth rate of small weights along an eigenvector, over its eigenvalue: 1 if tied, else 1/2."""
+        return 1 / self.sides
+
+    @property
     def constant_G(self) -> bool:
         """Whether all pairs weigh the same, as the theory supposes."""
         return self.weighting is None or isinstance(self.weighting, Uniform)
@@ -166,9 +171,8 @@ class Problem:
         return isinstance(self.pair_loss, Quartic) and self.constant_G
 
     @cached_property
-    def operator(self) -> Operator:
-        """`M*` as an operator."""
-        return self._target or _operator(self.pair_weights(), self.form, self.mesh)
+    def _operator(self) -> Operator:
+        return self._target or _target_operator(self.pair_weights(), self.matrix, self.mesh)
 
     def pair_weights(self) -> PairWeights:
         """Return `A` and `B` of all pairs, with `mean(A + B) = 1`, on the host.
@@ -186,11 +190,11 @@ class Problem:
         Raises:
             ValueError: it does not fit into memory.
         """
-        if self._target is None and self.form == "dense":
+        if self._target is None and self.matrix == "dense":
             return jnp.asarray(self.pair_weights().dense_target())
-        if isinstance(self.operator, DenseOperator) and self.mesh.size == 1:
-            return self.operator.matrix
-        return jnp.asarray(self.operator.dense(), self.operator.dtype)
+        if isinstance(self._operator, DenseOperator) and self.mesh.size == 1:
+            return self._operator.matrix
+        return jnp.asarray(self._operator.dense(), self._operator.dtype)
 
     def target_operator(self) -> Operator:
         """Return `M*` as an operator, of which products with blocks of vectors can be taken.
@@ -198,11 +202,11 @@ class Problem:
         Raises:
             ValueError: it is not symmetric.
         """
-        return self.operator
+        return self._operator
 
     def target_norm_squared(self) -> float:
         """Return `||M*||_F^2`."""
-        return self.operator.norm_squared()
+        return self._operator.norm_squared()
 
     def objective(self, dtype: Any = None, mesh: Mesh | None = None) -> Objective:
         """Return loss and gradient as pure functions, in the form that costs least.
@@ -217,10 +221,10 @@ class Problem:
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh
         if self.quartic_at_constant_G:
-            target = self.operator if mesh == self.mesh else self.operator.shard(mesh)
+            target = self._operator if mesh == self.mesh else self._operator.shard(mesh)
             found: Objective = FactoredObjective.of_target(target, self.sides)
         else:
-            weights, dense = self.pair_weights(), self.form == "dense"
+            weights, dense = self.pair_weights(), self.matrix == "dense"
             few = not dense and weights.positive.nnz < _SAMPLED_BELOW * self.vocab_size**2
             low_rank = weights.dense_negative is None and (weights.exclusive or few)
             if isinstance(self.pair_loss, Quartic) and low_rank:
@@ -358,11 +362,6 @@ def _dense_bytes(vocab_size: int) -> int:
     return 5 * 8 * vocab_size**2
 
 
-def _sparse_bytes(stats: CooccurrenceStatistics) -> int:
-    # Values and columns stay; building them takes the values once more, and so do float32 products.
-    return (3 * 8 + 2 * 4) * stats.counts.nnz
-
-
 def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
     size, need = stats.vocab_size, _dense_bytes(stats.vocab_size)
     if matrix == "dense":
@@ -379,13 +378,14 @@ def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
         check_fits(
             "stats",
             f"the sparse matrix of {stats.counts.nnz} seen pairs",
-            _sparse_bytes(stats),
+            # Values and columns stay; building them takes the values once more, and so do float32 products.
+            (3 * 8 + 2 * 4) * stats.counts.nnz,
             "Use `stats.most_frequent(n)` with a smaller n.",
         )
     return "sparse" if sparse_form else "dense"
 
 
-def _operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
+def _target_operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
     """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
     if not weights.symmetric:
         raise argument_error(

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.counts.subsampling import keep_probability
+from w2vflow.counts import CooccurrenceStatistics, keep_probability
 from w2vflow.problem.pair_weights import PairWeights, seen_entries
 from w2vflow.support.checks import argument_error
 

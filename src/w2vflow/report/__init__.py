@@ -1,1 +1,5 @@
-"""The page of a run: one HTML file that works anywhere, offline."""
+"""The interactive page of a run."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

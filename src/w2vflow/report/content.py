@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.results.cloud import Cloud
-from w2vflow.results.comparison import Comparison
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.semantics.features import Feature
+from w2vflow.results import Cloud, Comparison, Trajectory
+from w2vflow.semantics import Feature
 from w2vflow.support.checks import argument_error
 
 __all__ = ["page_content"]

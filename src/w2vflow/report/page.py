@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from w2vflow.report.content import page_content
-from w2vflow.results.cloud import Cloud
-from w2vflow.results.comparison import Comparison
-from w2vflow.semantics.features import Feature
+from w2vflow.results import Cloud, Comparison
+from w2vflow.semantics import Feature
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
 

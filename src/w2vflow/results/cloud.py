@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 
@@ -24,7 +24,7 @@ Host = np.ndarray
 _ENDS = 10
 
 
-def concept_coordinates(embeddings: Any, spec: Spectrum) -> Float[Host, "... V k"]:
+def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "... V k"]:
     """Return the coordinates of words along the concepts, whatever the rotation of the embedding space.
 
         W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
@@ -36,7 +36,7 @@ def concept_coordinates(embeddings: Any, spec: Spectrum) -> Float[Host, "... V k
 
     Args:
         embeddings: of all words, `(..., V, d)`, at one time or many; of untied weights those of words.
-        spec: leading eigenpairs, k of them.
+        spectrum: leading eigenpairs, k of them.
 
     Raises:
         ValueError: embeddings of another number of words.
@@ -45,10 +45,10 @@ def concept_coordinates(embeddings: Any, spec: Spectrum) -> Float[Host, "... V k
         Schonemann 1966, "A generalized solution of the orthogonal Procrustes problem".
     """
     embeddings = np.asarray(embeddings, np.float64)
-    size = len(spec.eigenvectors)
+    size = len(spectrum.eigenvectors)
     if embeddings.ndim < 2 or embeddings.shape[-2] != size:
         raise argument_error("embeddings", f"of shape (..., {size}, dim)", f"shape {embeddings.shape}")
-    left, _, right = np.linalg.svd(spec.eigenvectors.T @ embeddings, full_matrices=False)
+    left, _, right = np.linalg.svd(spectrum.eigenvectors.T @ embeddings, full_matrices=False)
     return embeddings @ np.swapaxes(left @ right, -1, -2)
 
 
@@ -123,7 +123,7 @@ class Cloud:
 
 def embedding_cloud(
     trajectories: Sequence[Trajectory],
-    spec: Spectrum,
+    spectrum: Spectrum,
     words: Sequence[str],
     *,
     seed: int = 0,
@@ -138,7 +138,7 @@ def embedding_cloud(
 
     Args:
         trajectories: with embeddings, on the same times, of different sources.
-        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
+        spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
         words: of the problem, the most frequent first.
         seed: which seed, of trajectories that have several.
         n_words, n_times, n_concepts: how many of each at most.
@@ -155,28 +155,28 @@ def embedding_cloud(
     for argument, value in (("n_words", n_words), ("n_times", n_times), ("n_concepts", n_concepts)):
         if value < 1:
             raise argument_error(argument, "at least 1", value)
-    size = len(spec.eigenvectors)
+    size = len(spectrum.eigenvectors)
     if len(words) != size:
         raise argument_error("words", f"the {size} words of the problem", f"{len(words)} words")
     ts = trajectories[0].ts
     kept = np.unique(np.linspace(0, len(ts) - 1, min(n_times, len(ts))).round().astype(int))
     # Of all dimensions, so that the concepts left out do not turn those that stay.
     dim = max(traj.dim for traj in trajectories)
-    aligned = spec.leading(min(dim, len(spec.eigenvalues)))
+    aligned = spectrum.leading(min(dim, len(spectrum.eigenvalues)))
     modes = min(n_concepts, len(aligned.eigenvalues))
-    rows = _kept_rows(spec.eigenvectors[:, :modes], n_words)
+    rows = _kept_rows(spectrum.eigenvectors[:, :modes], n_words)
     coordinates: dict[str, Host] = {}
     for traj in trajectories:
         if traj.source in coordinates:
             raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
         if traj.ts.shape != ts.shape or not np.allclose(traj.ts, ts, rtol=1e-9, atol=0):
             raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
-        embeddings = (traj if traj.seeds is None else traj.of_seed(seed)).require_embeddings()
+        embeddings = (traj if traj.seeds is None else traj.sel(seed=seed)).require_embeddings()
         # Time by time: all words at all times in float64 would be the largest array of a run.
         places = [concept_coordinates(embeddings[at], aligned)[rows, :modes] for at in kept]
         coordinates[traj.source] = np.stack(places).astype(np.float32)
     named = tuple(words[row] for row in rows)
-    return Cloud(ts[kept], named, rows, spec.eigenvalues[:modes], coordinates)
+    return Cloud(ts[kept], named, rows, spectrum.eigenvalues[:modes], coordinates)
 
 
 def _kept_rows(directions: Host, n_words: int) -> Host:

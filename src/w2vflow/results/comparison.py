@@ -18,7 +18,7 @@ from w2vflow.results.trajectory import (
     chosen_times,
     result_attributes,
 )
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes

@@ -4,13 +4,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.directions import direction_overlaps, left_directions
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, direction_overlaps, left_directions
 
 __all__ = ["direction_persistence", "measure_step_times"]
 
 
-def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
+def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
     Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
@@ -22,11 +21,11 @@ def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
 
     Args:
         traj: a trajectory.
-        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
+        spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
             the smaller of their number and `dim` are left out.
     """
-    modes = min(traj.dim, len(spec.eigenvalues))
-    values = spec.eigenvalues[:modes]
+    modes = min(traj.dim, len(spectrum.eigenvalues))
+    values = spectrum.eigenvalues[:modes]
     sizes = np.maximum(np.abs(values), np.finfo(float).tiny)
     fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / sizes
     # SGD may overshoot lambda between two observed times.
@@ -43,7 +42,7 @@ def measure_step_times(traj: Trajectory, spec: Spectrum) -> np.ndarray:
     return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
 
 
-def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.99) -> np.ndarray:
+def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float = 0.99) -> np.ndarray:
     """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
 
     The squared cosine between the direction of concept k when it has risen to a fraction `learned`
@@ -56,7 +55,7 @@ def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9
 
     Args:
         traj: a trajectory with embeddings.
-        spec: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
+        spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied.
         learned: between 0 and 1.
 
     Raises:
@@ -64,13 +63,15 @@ def direction_persistence(traj: Trajectory, spec: Spectrum, learned: float = 0.9
     """
     embeddings = traj.require_embeddings()
     if traj.seeds is not None:
-        return np.stack([direction_persistence(traj.of_seed(s), spec, learned) for s in range(traj.seeds)])
-    modes = min(traj.dim, len(spec.eigenvalues))
+        return np.stack(
+            [direction_persistence(traj.sel(seed=s), spectrum, learned) for s in range(traj.seeds)]
+        )
+    modes = min(traj.dim, len(spectrum.eigenvalues))
     directions = left_directions(embeddings, modes)
     order = np.stack([_matching(direction_overlaps(U, directions[-1])) for U in directions])
     directions = np.take_along_axis(directions, order[:, None, :], axis=2)
     squares = np.take_along_axis(traj.singular_values[:, :modes] ** 2, order, axis=1)
-    reached = squares >= learned * np.abs(spec.eigenvalues[:modes])
+    reached = squares >= learned * np.abs(spectrum.eigenvalues[:modes])
     when_learned = directions[reached.argmax(axis=0), :, np.arange(modes)].T
     cosines = np.sum(when_learned * directions, axis=1)
     return np.where(np.logical_or.accumulate(reached, axis=0), cosines**2, np.nan)

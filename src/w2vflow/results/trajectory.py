@@ -112,16 +112,6 @@ class Trajectory:
             )
         return self.embeddings
 
-    def of_seed(self, seed: int) -> "Trajectory":
-        """Return the trajectory of one seed, without the seed axis.
-
-        Raises:
-            ValueError: there is no such seed.
-        """
-        if self.seeds is None or not 0 <= seed < self.seeds:
-            raise argument_error("seed", f"one of the {self.seeds or 'no'} seeds, from 0", seed)
-        return self._each(lambda array: array[seed])
-
     def sel(self, *, time: TimeChoice | None = None, seed: SeedChoice | None = None) -> "Trajectory":
         """Return the trajectory at some of its times, of some of its seeds.
 
@@ -142,7 +132,7 @@ class Trajectory:
         found = self
         if seed is not None:
             chosen = chosen_seeds(self.seeds or 0, seed)
-            found = self.of_seed(chosen) if isinstance(chosen, int) else self._each(lambda a: a[chosen])
+            found = self._each(lambda array: array[chosen])
         if time is None:
             return found
         times = chosen_times(found.ts, time)

@@ -1,1 +1,5 @@
-"""What was learned, in words."""
+"""What was learned, in words: concepts, analogies, relations."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.embeddings.checks import first_rows, restrict_words, unit_rows
+from w2vflow.embeddings import first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import Question, Questions, read_questions
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores

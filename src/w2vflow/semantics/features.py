@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Feature", "label_features", "relative_entries"]
@@ -48,7 +48,7 @@ class Feature(NamedTuple):
 
 
 def label_features(
-    spec: Any,
+    spectrum: Any,
     words: Sequence[str],
     n: int = 6,
     *,
@@ -82,7 +82,7 @@ def label_features(
     inflections have. `men` beside `man` is not seen, and scripts of short words have no such beginnings.
 
     Args:
-        spec: eigenpairs of the problem, or any directions as columns, `(V, k)`: left singular vectors
+        spectrum: eigenpairs of the problem, or any directions as columns, `(V, k)`: left singular vectors
             (`principal_directions`), columns of an embedding.
         words: the vocabulary in row order, most frequent first if `first` and names are to have meaning.
         n: words at each end.
@@ -102,7 +102,7 @@ def label_features(
         >>> print(*label_features(direction, ["games", "game", "the", "law"], n=2))
         games / law (over 3 words): games, game <-> law, the
     """
-    directions, values = _directions(spec)
+    directions, values = _directions(spectrum)
     size = len(directions)
     if len(words) != size:
         raise argument_error("words", f"the {size} words of the problem", f"{len(words)} words")
@@ -169,11 +169,11 @@ def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
     return relative
 
 
-def _directions(spec: Any) -> tuple[np.ndarray, np.ndarray]:
+def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return directions `(V, k)` in float64 and their eigenvalues, NaN where there are none."""
-    if isinstance(spec, Spectrum):
-        return spec.eigenvectors, spec.eigenvalues
-    directions = np.asarray(spec, np.float64)
+    if isinstance(spectrum, Spectrum):
+        return spectrum.eigenvectors, spectrum.eigenvalues
+    directions = np.asarray(spectrum, np.float64)
     if directions.ndim != 2 or 0 in directions.shape:
         raise argument_error(
             "directions", "a Spectrum or columns of shape (V, k)", f"shape {directions.shape}"

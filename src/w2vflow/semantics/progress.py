@@ -10,14 +10,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from w2vflow.embeddings.checks import check_vectors
-from w2vflow.spectrum.directions import common_rows
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.embeddings import check_vectors
+from w2vflow.spectrum import Spectrum, common_rows, degenerate_groups, in_learning_order
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.aligned import aligned_strengths, half_rise_times
-from w2vflow.theory.step_times.law import log_strength_moments
-from w2vflow.theory.step_times.modes import degenerate_groups, in_learning_order
+from w2vflow.theory import aligned_strengths, half_rise_times, log_strength_moments
 
 __all__ = ["Progress", "fit_progress"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.embeddings.checks import check_vectors, first_rows, restrict_words, unit_rows
+from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import broken_line, read_lines
 from w2vflow.support.checks import argument_error
 

@@ -1,1 +1,5 @@
-"""The discrete algorithm: minibatches of (word, context) pairs, vmapped over seeds."""
+"""The discrete algorithm: descent and SGD, samplers, and the noise of minibatches."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,8 +15,8 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 from threadpoolctl import threadpool_limits
 
-from w2vflow.problem.objective import Objective
-from w2vflow.results.trajectory import singular_values
+from w2vflow.problem import Objective
+from w2vflow.results import singular_values
 from w2vflow.sgd.journal import Journal
 from w2vflow.support.devices import float64_device, has_float64
 from w2vflow.support.machine import available_cores

@@ -7,9 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from w2vflow.problem.initial_weights import gaussian_init, untied_init
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.problem import Problem, gaussian_init, untied_init
+from w2vflow.results import Trajectory
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate

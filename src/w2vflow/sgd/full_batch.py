@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.problem.objective import Objective
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.problem import Objective, Problem
+from w2vflow.results import Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate

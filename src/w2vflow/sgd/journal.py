@@ -109,19 +109,12 @@ class Journal:
         Raises:
             ValueError: the checkpoint is of another run, or the metrics cannot be written.
         """
-        step, arrays = 0, {}
-        found = None if self.checkpoint is None else self.checkpoint.load()
+        step, arrays = 0, dict[str, np.ndarray]()
+        found = None if self.checkpoint is None else self.checkpoint.load_parts()
         if found is not None:
-            # Copies: the files behind the mapped arrays are deleted when a newer state is there.
-            every = {name: np.array(array) for name, array in found[0].items()}
-            state = found[1]
+            self.parts, arrays, state = found
             step, self.initial = state["step"], state["initial"]
             self.began -= state["seconds"]
-            for number in range(state["parts"]):
-                mark = f"{number}-"
-                mine = {n.removeprefix(mark): a for n, a in every.items() if n.startswith(mark)}
-                self.parts.append(mine)
-            arrays = {name: array for name, array in every.items() if not name[0].isdigit()}
         self.last_step = step
         self.bar.update(step)
         if self.path is not None:
@@ -223,18 +216,10 @@ class Journal:
         """Replace the checkpoint. Where the disk is full the last one stays, and the run goes on."""
         assert self.checkpoint is not None
         new = self._gathered()
-        parts = len(self.parts) + bool(new)
+        seconds = time.monotonic() - self.began
+        state = {"step": step, "initial": self.initial, "seconds": seconds}
         try:
-            self.checkpoint.save(
-                {**arrays, **{f"{parts - 1}-{name}": array for name, array in new.items()}},
-                {
-                    "step": step,
-                    "initial": self.initial,
-                    "parts": parts,
-                    "seconds": time.monotonic() - self.began,
-                },
-                unchanged=[f"{i}-{name}" for i, part in enumerate(self.parts) for name in part],
-            )
+            self.checkpoint.append(new, self.parts, arrays, state)
         except OSError as error:
             # Not again at the next chunk: a failing write may take as long as one that succeeds.
             self.checkpoint.last = time.monotonic()

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.problem.losses import Loss
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Loss, Problem
 from w2vflow.sgd.engine import GradientSource
 from w2vflow.sgd.samplers.base import PairSampler, Sampler
 from w2vflow.sgd.samplers.gradients import RowGradient, added_rows

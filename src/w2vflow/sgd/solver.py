@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.problem.objective import Objective
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.problem import Objective, Problem
+from w2vflow.results import Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.journal import Journal
 from w2vflow.sgd.timeline import LearningRate, Timeline, lay_out
-from w2vflow.spectrum.stability import check_learning_rate, stability_limit_at
+from w2vflow.spectrum import check_learning_rate, stability_limit_at
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
@@ -136,7 +135,7 @@ def solve_by_steps(
     if save_embeddings:
         words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
         found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
-    return found if ensemble else found.of_seed(0)
+    return found if ensemble else found.sel(seed=0)
 
 
 def _loss_scale(problem: Problem) -> float:

@@ -11,11 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.problem.losses import Loss
-from w2vflow.problem.problem import Problem
-from w2vflow.problem.weightings import Mikolov, Symmetrized
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.corpus import TokenFile
+from w2vflow.problem import Loss, Mikolov, Problem, Symmetrized
+from w2vflow.results import Trajectory
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
@@ -25,7 +23,7 @@ from w2vflow.sgd.stream.pair_stream import PairStream
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.checks import argument_error, check_weights
 
-__all__ = ["StreamedPairs", "run_stream"]
+__all__ = ["StreamedPairs", "run_sgd_on_text"]
 
 # Pairs that are brought to the device at a time.
 _BLOCK_PAIRS = 2**20
@@ -116,7 +114,7 @@ class _TextFeed:
         self.stream = PairStream(self.corpus, self.steps * self.batch, state=there, **self.settings)
 
 
-def run_stream(
+def run_sgd_on_text(
     problem: Problem,
     W0: Any,
     ts: Any,

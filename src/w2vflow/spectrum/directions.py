@@ -18,6 +18,7 @@ __all__ = [
     "direction_overlaps",
     "left_directions",
     "match_directions",
+    "peak_signs",
     "principal_directions",
     "subspace_overlap",
 ]
@@ -39,6 +40,11 @@ def left_directions(W: Any, k: int) -> np.ndarray:
     with threadpool_limits(1, "blas"):
         Q, R = np.linalg.qr(W)
         return Q @ np.linalg.svd(R)[0][..., :k]
+
+
+def peak_signs(columns: Float[Host, "n k"]) -> Float[Host, " k"]:
+    """Return the sign of the largest entry of each column, by size; that of eigenvectors is positive."""
+    return np.copysign(1.0, columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])])
 
 
 def direction_overlaps(U: Any, V: Any) -> np.ndarray:
@@ -93,8 +99,7 @@ def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
     if not 1 <= k <= rank:
         raise argument_error("k", f"between 1 and the rank {rank} of the vectors", k)
     directions = left_directions(vectors, k)
-    peaks = directions[np.abs(directions).argmax(axis=0), np.arange(k)]
-    return directions * np.copysign(1.0, peaks)
+    return directions * peak_signs(directions)
 
 
 def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[Host, " n"], Int[Host, " n"]]:

@@ -2,13 +2,13 @@
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 
-from w2vflow.problem.operators import Operator
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Operator, Problem
+from w2vflow.spectrum.directions import peak_signs
 from w2vflow.spectrum.lanczos import (
     Order,
     Product,
@@ -22,10 +22,9 @@ from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["extreme_eigenpairs", "leading_eigenpairs", "learned_eigenpairs", "spectrum_ends"]
 
-__all__ = ["extreme_eigenpairs", "leading_eigenpairs", "spectrum_ends"]
+Host = np.ndarray
 
 
 def leading_eigenpairs(
@@ -94,6 +93,24 @@ def extreme_eigenpairs(
     """
     settings = _Settings(tol, max_products, max_basis, require_convergence, checkpoint, checkpoint_every)
     return _eigenpairs(problem, k, by_size, settings)
+
+
+def learned_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spectrum:
+    """Return the `k` eigenpairs that the weights of a problem learn first, in that order.
+
+    Tied weights learn the algebraically largest (`leading_eigenpairs`), untied ones those of largest size
+    (`extreme_eigenpairs`).
+
+    Args:
+        problem: the problem.
+        k: how many pairs.
+        tol: see `leading_eigenpairs`.
+
+    Raises:
+        ValueError: as `leading_eigenpairs`.
+    """
+    find = leading_eigenpairs if problem.tied else extreme_eigenpairs
+    return find(problem, k, tol=tol)
 
 
 class _Settings(NamedTuple):
@@ -216,8 +233,7 @@ def _polished(product: Product, values: Host, vectors: Host) -> tuple[Host, Host
     for at in range(0, len(values), 32):
         some = slice(at, at + 32)
         block = np.ascontiguousarray(vectors[:, some])
-        peaks = block[np.abs(block).argmax(axis=0), np.arange(block.shape[1])]
-        block /= np.copysign(np.linalg.norm(block, axis=0), peaks)
+        block /= np.linalg.norm(block, axis=0) * peak_signs(block)
         image = product(block)
         values[some] = np.einsum("ij,ij->j", block, image)
         residuals[some] = np.linalg.norm(image - block * values[some], axis=0)

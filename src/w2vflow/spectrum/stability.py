@@ -9,12 +9,11 @@ import numpy as np
 import scipy.sparse.linalg
 from jaxtyping import Array, Float
 
-from w2vflow.problem.objective import Objective
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Objective, Problem
 from w2vflow.spectrum.eigenpairs import spectrum_ends
-from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.checks import argument_error, check_positive_rate, check_weights
 
-__all__ = ["check_learning_rate", "check_positive_rate", "stability_limit", "stability_limit_at"]
+__all__ = ["check_learning_rate", "stability_limit", "stability_limit_at"]
 
 
 def stability_limit(problem: Problem) -> float:
@@ -71,12 +70,6 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
         return float(2 / np.linalg.eigvalsh(hessian @ np.eye(Z.size)).max())
     values = scipy.sparse.linalg.eigsh(hessian, 1, which="LA", tol=1e-3, v0=start, return_eigenvectors=False)
     return float(2 / values[0])
-
-
-def check_positive_rate(learning_rate: float) -> None:
-    """Raise `ValueError` unless the rate is positive and finite."""
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
 
 
 def check_learning_rate(problem: Problem, learning_rate: float) -> float:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from w2vflow.support.checks import argument_error
 
 __all__ = ["atomic_folder", "atomic_path", "check_writable_folder", "write_json", "write_text"]
@@ -106,3 +108,14 @@ def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
             "Choose another folder or change its permissions.",
         ) from error
     return folder
+
+
+def plain(value: Any) -> Any:
+    """Return the value with NumPy arrays and scalars as Python's, and NaN as None, as JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -8,7 +8,7 @@ what it no longer names is deleted: a kill at any moment leaves the older state 
 import json
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,45 @@ class Checkpoint:
                 "Choose another folder, or delete this one to start anew.",
             )
         return arrays, manifest["state"]
+
+    def append(
+        self,
+        part: Mapping[str, np.ndarray],
+        parts: Sequence[Mapping[str, np.ndarray]],
+        arrays: Mapping[str, np.ndarray],
+        manifest: Mapping[str, Any],
+    ) -> None:
+        """Replace the state of a growing result: parts saved before stay as they are, one more joins them.
+
+        Args:
+            part: the new part; empty for none.
+            parts: all parts saved before.
+            arrays: the rest of the state; names that begin with no digit.
+            manifest: what else belongs to the state.
+        """
+        count = len(parts)
+        new = {f"{count}-{name}": array for name, array in part.items()}
+        before = [f"{number}-{name}" for number, part in enumerate(parts) for name in part]
+        self.save({**arrays, **new}, {**manifest, "parts": count + bool(new)}, unchanged=before)
+
+    def load_parts(
+        self,
+    ) -> tuple[list[dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return parts, arrays and manifest that `append` left, copied; `None` where there is no state.
+
+        Raises:
+            ValueError: as `load`.
+        """
+        found = self.load()
+        if found is None:
+            return None
+        # Copies: the files behind the mapped arrays are deleted when a newer state is there.
+        every = {name: np.array(array) for name, array in found[0].items()}
+        parts: list[dict[str, np.ndarray]] = [{} for _ in range(found[1]["parts"])]
+        for name in [name for name in every if name[0].isdigit()]:
+            number, _, own = name.partition("-")
+            parts[int(number)][own] = every.pop(name)
+        return parts, every, found[1]
 
     def remove(self) -> None:
         """Remove the state; see `remove_arrays`."""

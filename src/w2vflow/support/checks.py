@@ -10,6 +10,7 @@ __all__ = [
     "argument_error",
     "check_different",
     "check_dimension",
+    "check_positive_rate",
     "check_times",
     "check_vocab_size",
     "check_weights",
@@ -114,3 +115,9 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")
     return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
+
+
+def check_positive_rate(learning_rate: float) -> None:
+    """Raise `ValueError` unless the rate is positive and finite."""
+    if not (np.isfinite(learning_rate) and learning_rate > 0):
+        raise argument_error("learning_rate", "positive and finite", learning_rate)

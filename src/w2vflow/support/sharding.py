@@ -47,9 +47,9 @@ def summed(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
     return part if mesh.size == 1 else jax.lax.psum(part, WORDS)
 
 
-def place(array: np.ndarray, mesh: Mesh, spec: PartitionSpec) -> Array:
+def place(array: np.ndarray, mesh: Mesh, partition: PartitionSpec) -> Array:
     """Return a host array spread over a mesh, which may span several processes that all hold it."""
-    return jax.make_array_from_callback(array.shape, NamedSharding(mesh, spec), lambda at: array[at])
+    return jax.make_array_from_callback(array.shape, NamedSharding(mesh, partition), lambda at: array[at])
 
 
 def to_host(array: Any) -> np.ndarray:

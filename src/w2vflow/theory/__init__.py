@@ -1,1 +1,5 @@
-"""Closed forms: when each concept is learned, and the exact solution for any initial weights."""
+"""Closed forms: the exact solution, step times, finite and changed corpora."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,10 +11,9 @@ import scipy.linalg
 import scipy.optimize
 from jaxtyping import Array, Bool, Float
 
-from w2vflow.problem.objective import Objective
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import singular_values
-from w2vflow.spectrum.lanczos import lanczos_eigenpairs
+from w2vflow.problem import Objective, Problem
+from w2vflow.results import singular_values
+from w2vflow.spectrum import lanczos_eigenpairs
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.transition import follow_transition, velocity

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum, peak_signs
 from w2vflow.support.checks import argument_error
 
 __all__ = ["SolvableCorpus", "binary_attributes", "interval", "interval_limit", "ring"]
@@ -341,9 +341,8 @@ def _corpus(
     """Return the corpus, its eigenpairs in order, each vector's sign as `leading_eigenpairs` has it."""
     order = np.argsort(-values, kind="stable")
     values, vectors = values[order], vectors[:, order]
-    peaks = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))]
     none: Any = np.empty(0)
-    spectrum = Spectrum(values, vectors * np.sign(peaks), np.zeros(len(values)), none, none)
+    spectrum = Spectrum(values, vectors * peak_signs(vectors), np.zeros(len(values)), none, none)
     return SolvableCorpus(words, statistics, spectrum, tuple(labels[k] for k in order), description, target)
 
 

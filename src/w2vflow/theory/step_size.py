@@ -1,4 +1,6 @@
-"""What a finite learning rate changes in the closed forms."""
+"""The finite learning rate in the closed forms."""
+
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +20,13 @@ def growth_rates(eigenvalues: np.ndarray, learning_rate: float) -> np.ndarray:
     return np.log(factors) / learning_rate
 
 
-def saturation_advance(fraction: float, learning_rate: float) -> float:
-    """Return by how much descent reaches a fraction q of `lambda_k` before a sigmoid of rate `l_k` does.
+def saturation_advance(log_missing: Any, learning_rate: Any) -> Any:
+    """Return by how much descent is ahead of a sigmoid of rate `l_k` at a share q of `lambda_k`.
 
-        -3/4 eta ln(1 - q)
+        3/4 eta m,   m = -ln(1 - q)
 
     From the modified equation of descent, `t = T0 + eta/2 ln[F(s) / F(s0)]`, `F = s (lambda - s^2)`. First
     order in `eta`, the same for all modes, tied or untied; `3/4 ln 2 eta` at half-rise. Saturating
     descent is no sigmoid: beyond `q ~ 1 - eta lambda_k` the next order is as large.
     """
-    return -0.75 * learning_rate * float(np.log1p(-fraction))
+    return 0.75 * learning_rate * log_missing

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from w2vflow.problem.objective import Objective
-from w2vflow.results.trajectory import singular_values
+from w2vflow.problem import Objective
+from w2vflow.results import singular_values
 
 __all__ = ["DORMANT", "Transition", "follow_transition", "velocity"]
 

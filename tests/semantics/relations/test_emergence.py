@@ -89,7 +89,7 @@ def test_an_aligned_start_follows_the_exact_solution(corpus, flips):
     W0 = spectrum.eigenvectors[:, :ATTRIBUTES] * (0.02 * rng.uniform(0.5, 1, ATTRIBUTES)) @ turn
     # Off the moments at which one word overtakes another: the two round differently.
     ts = np.array([0.06, 0.22, 0.4, 0.62, 0.94, 2.0])
-    quick = emergence_over_time(spectrum, corpus.words, flips, ts, W0)
+    quick = emergence_over_time(spectrum, corpus.words, flips, W0, ts)
     exact = wf.predict(problem, W0, ts, spectrum=spectrum, save_embeddings=True)
     slow = emergence_along(exact, spectrum, corpus.words, flips)
     assert quick.axis == slow.axis == "time"
@@ -109,7 +109,7 @@ def test_random_starts_know_nothing_and_end_as_the_exact_solution(corpus, flips,
     W0 = wf.gaussian_init(jax.random.key(1), 16, ATTRIBUTES, scale)
     end = 2 * np.nanmax(wf.predict_step_times(corpus.problem(), W0, spectrum=spectrum))
     ts = np.array([0.0, 1e-9, 0.02, 0.3, 0.6, 0.8, 1.0]) * end
-    found = emergence_over_time(spectrum, corpus.words, flips, ts, W0)
+    found = emergence_over_time(spectrum, corpus.words, flips, W0, ts)
     for k, course in enumerate(found.relations.values()):
         for curve in (course.accuracy, course.error, course.snr, course.overlap):
             assert np.isfinite(curve).all()
@@ -219,7 +219,7 @@ def overlapping(boxes):
 
 def test_pictures(corpus, flips):
     W0 = wf.gaussian_init(jax.random.key(1), 16, ATTRIBUTES, 1e-3)
-    found = emergence_over_time(corpus.spectrum, corpus.words, flips, np.linspace(0, 2, 9), W0)
+    found = emergence_over_time(corpus.spectrum, corpus.words, flips, W0, np.linspace(0, 2, 9))
     figure = Figure(figsize=(9, 8), layout="constrained")
     above, below = figure.subplots(2, 1)
     kinds = {"apart": ["flip 2"], "kinds": ("others", "second")}
@@ -270,14 +270,14 @@ def test_bad_arguments(corpus, flips):
         emergence_over_dimension(spectrum, words[:15], flips, [1])
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 16, 3, 1e-3)
     with pytest.raises(ValueError, match=r"`W0` must be of one seed, \(V, dim\)"):
-        emergence_over_time(spectrum, words, flips, [1.0], W0)
+        emergence_over_time(spectrum, words, flips, W0, [1.0])
     with jax.enable_x64(False), pytest.raises(ValueError, match="`emergence_over_time` needs float64"):
-        emergence_over_time(spectrum, words, flips, [1.0], W0[0])
+        emergence_over_time(spectrum, words, flips, W0[0], [1.0])
     traj = wf.predict(problem, W0, [1.0], spectrum=spectrum, save_embeddings=True)
     with pytest.raises(ValueError, match="`traj` must be of one seed, but got 2 seeds"):
         emergence_along(traj, spectrum, words, flips)
     with pytest.raises(ValueError, match="`spectrum` must be at least 3 eigenpairs, but got 2 pairs"):
-        emergence_along(traj.of_seed(0), spectrum.leading(2), words, flips)
+        emergence_along(traj.sel(seed=0), spectrum.leading(2), words, flips)
     with pytest.raises(ValueError, match="`traj` must be a trajectory with embeddings"):
         emergence_along(wf.predict(problem, W0[0], [1.0], spectrum=spectrum), spectrum, words, flips)
     times = {"a": 1.0, "b": 2.0, "c": 3.0}
@@ -318,7 +318,7 @@ def test_on_wikipedia(wikipedia, corpus_folder):
     steps = half_rise_times(spectrum.eigenvalues[:40], effective_initial_strengths(spectrum, W0))
     ts = np.geomspace(steps[0], 1.3 * steps.max(), 8)
     exact = wf.predict(problem, W0, ts, spectrum=spectrum, save_embeddings=True)
-    quick = emergence_over_time(spectrum, words, file, ts, W0)
+    quick = emergence_over_time(spectrum, words, file, W0, ts)
     along = emergence_along(exact, spectrum, words, file)
     apart = [quick.relations[name].accuracy - course.accuracy for name, course in along.relations.items()]
     assert np.sqrt(np.mean(np.square(apart))) < 0.04

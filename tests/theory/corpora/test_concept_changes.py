@@ -41,7 +41,7 @@ def test_changes_of_known_concepts():
     assert found.lost.tolist() == [4]
     assert found.new.tolist() == [4]
     assert not found.degenerate.any()
-    law = [wf.step_time_law(p, 5, 1e-6)[0] for p in (before, after)]
+    law = [wf.step_time_law(p, 5, 1e-6).mean for p in (before, after)]
     np.testing.assert_allclose(found.step_times, law[0], rtol=1e-12)
     np.testing.assert_allclose(found.step_times_after[:4], law[1][[0, 2, 1, 3]], rtol=1e-12)
     assert found.step_times_after[4] == np.inf

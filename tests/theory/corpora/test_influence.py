@@ -153,7 +153,7 @@ def test_removing_the_strongest_documents_does_what_was_predicted(text, of_text,
         changed = removed(text, documents)
         exact = eigenvalues_of(changed.target())[:5] - spectrum.eigenvalues
         first = -influence[documents].sum(axis=0)
-        second = changed_spectrum(spectrum, changed).eigenvalues - spectrum.eigenvalues
+        second = changed_spectrum(changed, spectrum).eigenvalues - spectrum.eigenvalues
         assert np.sign(exact[k]) == {"hastening": -1, "delaying": 1}[end]
         assert abs(first[k] / exact[k] - 1) < 0.15
         assert abs(second[k] / exact[k] - 1) < 0.005
@@ -177,7 +177,7 @@ def test_a_changed_spectrum_is_exact_in_a_complete_basis(text, of_text):
     changed = removed(text, [1, 2, 3])
     whole = wf.leading_eigenpairs(problem, SIZE)
     expected = eigenvalues_of(changed.target())
-    found = changed_spectrum(whole, changed)
+    found = changed_spectrum(changed, whole)
     np.testing.assert_allclose(found.eigenvalues, expected, atol=1e-12)
     vectors = found.eigenvectors
     np.testing.assert_allclose(vectors * expected @ vectors.T, changed.target(), atol=1e-12)
@@ -188,7 +188,7 @@ def test_a_changed_spectrum_keeps_the_order_of_the_spectrum(text, of_text):
     problem, _ = of_text
     changed = removed(text, [1, 2, 3])
     by_size = wf.extreme_eigenpairs(problem, SIZE)
-    found = changed_spectrum(by_size, changed).eigenvalues
+    found = changed_spectrum(changed, by_size).eigenvalues
     expected = eigenvalues_of(changed.target())
     np.testing.assert_allclose(np.sort(found), expected[::-1], atol=1e-12)
     np.testing.assert_array_equal(np.argsort(found), np.argsort(by_size.eigenvalues))
@@ -200,7 +200,7 @@ def test_the_push_of_eigenvectors_not_held_is_most_of_what_is_missing(text, of_t
     exact = eigenvalues_of(changed.target())[:2]
     basis = spectrum.eigenvectors
     inside = eigenvalues_of(basis.T @ np.asarray(changed.target()) @ basis)[:2]
-    found = changed_spectrum(spectrum, changed)
+    found = changed_spectrum(changed, spectrum)
     assert (np.abs(found.eigenvalues[:2] - exact) < 0.4 * np.abs(inside - exact)).all()
     # Vectors gain as well, in which the old ones and their mixtures have no part.
     new = np.linalg.eigh(changed.target())[1][:, ::-1][:, :2]
@@ -287,7 +287,7 @@ def test_other_problems_are_refused(small, text):
     with pytest.raises(ValueError, match="`document_influence`"):
         document_influence(mikolov, spectrum, text)
     with pytest.raises(ValueError, match="`changed_spectrum`"):
-        changed_spectrum(spectrum, mikolov)
+        changed_spectrum(mikolov, spectrum)
     matrix = wf.Problem.from_target(np.diag(np.arange(SIZE) - 3.0))
     with pytest.raises(ValueError, match="made from statistics, from which influences of counts are found"):
         word_influence(matrix, spectrum)
@@ -297,8 +297,8 @@ def test_spectra_of_other_problems_are_refused(small, problem, basis):
     own, spectrum = small
     with pytest.raises(ValueError, match=r"`spectrum` must be one of the 14 words .* got one of 30 words"):
         word_influence(own, basis)
-    with pytest.raises(ValueError, match=r"`changed` must be a problem of the same 14 words"):
-        changed_spectrum(spectrum, problem)
+    with pytest.raises(ValueError, match=r"`problem` must be one of the same 14 words"):
+        changed_spectrum(problem, spectrum)
 
 
 def test_texts_that_were_not_counted_are_refused(small, text, of_text):

@@ -121,8 +121,8 @@ def test_ensemble_is_its_seeds(problem):
     ts = [0.1, 0.5]
     together = wf.predict(problem, W0, ts, save_embeddings=True)
     alone = wf.predict(problem, W0[2], ts, save_embeddings=True)
-    np.testing.assert_allclose(together.of_seed(2).singular_values, alone.singular_values, rtol=1e-12)
-    grams = [e @ np.swapaxes(e, -1, -2) for e in (together.of_seed(2).embeddings, alone.embeddings)]
+    np.testing.assert_allclose(together.sel(seed=2).singular_values, alone.singular_values, rtol=1e-12)
+    grams = [e @ np.swapaxes(e, -1, -2) for e in (together.sel(seed=2).embeddings, alone.embeddings)]
     np.testing.assert_allclose(*grams, atol=1e-12)
 
 

@@ -235,7 +235,7 @@ def test_bound_is_saved_and_dealt_out(tmp_path):
     traj = wf.predict(problem, seeds, [0.1, 0.5], spectrum=basis.leading(10))
     assert traj.error_bound.shape == traj.singular_values.shape == (3, 2, DIM)
     alone = wf.predict(problem, seeds[2], [0.1, 0.5], spectrum=basis.leading(10))
-    np.testing.assert_allclose(traj.of_seed(2).error_bound, alone.error_bound, rtol=1e-8)
+    np.testing.assert_allclose(traj.sel(seed=2).error_bound, alone.error_bound, rtol=1e-8)
     traj.save(tmp_path / "t.nc")
     again = wf.Trajectory.load(tmp_path / "t.nc")
     np.testing.assert_array_equal(again.error_bound, traj.error_bound)

@@ -213,7 +213,7 @@ def test_seeds_of_different_balance_are_predicted_each_by_itself():
     assert together.contexts.shape == together.embeddings.shape == (3, 3, SIZE, 3)
     for seed, start in enumerate(starts):
         alone = wf.predict(untied(target), start, ts, save_embeddings=True)
-        own = together.of_seed(seed)
+        own = together.sel(seed=seed)
         np.testing.assert_allclose(own.singular_values, alone.singular_values, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(own.loss, alone.loss, rtol=1e-12)
         pairs = [products(t.embeddings, t.contexts) for t in (own, alone)]

@@ -29,9 +29,7 @@ from w2vflow.corpus.counting.stages import (
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import Workers, worker_count, worker_pool
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
-from w2vflow.counts.count_file import RowBlock, write_count_file
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.counts.subsampling import keep_probability
+from w2vflow.counts import CooccurrenceStatistics, RowBlock, keep_probability, write_count_file
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 

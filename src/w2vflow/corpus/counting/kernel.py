@@ -10,10 +10,10 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-__all__ = ["END", "LETTERS", "count_rows", "fill_positions", "lower_latin", "number_words"]
+__all__ = ["END_OF_DOCUMENT", "LETTERS", "count_rows", "fill_positions", "lower_latin", "number_words"]
 
 # What ends a document in a token array. A word out of the vocabulary that keeps its place is V.
-END = -1
+END_OF_DOCUMENT = -1
 
 # Keys of short words lie close together; this multiplier spreads them (Knuth, volume 3, 6.4).
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -160,8 +160,8 @@ def number_words(
         shortest: documents with fewer words are left out.
 
     Returns:
-        Tokens, with `END` after each document; where each word stands in the text; its length; how
-        often it occurs in documents that were kept; how many those are.
+        Tokens, with `END_OF_DOCUMENT` after each document; where each word stands in the text; its
+        length; how often it occurs in documents that were kept; how many those are.
     """
     most = len(text) // 2 + 1
     tokens = np.empty(most + len(ends), np.int32)
@@ -178,7 +178,7 @@ def number_words(
         )
         start = end
         if used > first and used - first >= shortest:
-            tokens[used] = END
+            tokens[used] = END_OF_DOCUMENT
             used += 1
             kept += 1
         else:
@@ -242,7 +242,7 @@ def count_rows(
     the cache; counting along the text instead would write all over a V x V matrix.
 
     Args:
-        tokens: word numbers, `END` first and last and between documents.
+        tokens: words by number, `END_OF_DOCUMENT` first and last and between documents.
         weights: `weights[r - 1]` of a pair at distance r.
         vocab_size: V.
         first: the word to begin with.
@@ -269,12 +269,12 @@ def count_rows(
             _prefetch(tokens, ahead + window)
             for distance in range(window):
                 other = tokens[place + distance + 1]
-                if other == END:
+                if other == END_OF_DOCUMENT:
                     break
                 row[np.uint32(other)] += weights[distance]
             for distance in range(window):
                 other = tokens[place - distance - 1]
-                if other == END:
+                if other == END_OF_DOCUMENT:
                     break
                 row[np.uint32(other)] += weights[distance]
         start = used
@@ -310,7 +310,7 @@ def _gather(
             at = place + step
             for _ in range(window):
                 other = tokens[at]
-                if other == END:
+                if other == END_OF_DOCUMENT:
                     break
                 if row[other] != 0:
                     if word <= other < vocab_size:

@@ -13,7 +13,7 @@ from scipy import sparse
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import pieces
 from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores, check_fits
 

@@ -20,7 +20,7 @@ from w2vflow.corpus.reading.mediawiki import read_dump
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.checks import argument_error
 
-__all__ = ["READERS", "Block", "PathLike", "expand_paths", "opening", "read_blocks"]
+__all__ = ["READERS", "Block", "PathLike", "expand_paths", "first_bytes", "read_blocks"]
 
 PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
@@ -122,7 +122,7 @@ def expand_paths(paths: Iterable[PathLike]) -> list[str]:
     return found
 
 
-def opening(path: PathLike, size: int) -> bytes:
+def first_bytes(path: PathLike, size: int) -> bytes:
     """Return the first bytes of a file, unpacked; none of an archive that is damaged."""
     try:
         with _open(str(path)) as stream:

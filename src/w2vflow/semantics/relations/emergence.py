@@ -10,17 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from w2vflow.embeddings.checks import first_rows
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.embeddings import first_rows
+from w2vflow.results import Trajectory
 from w2vflow.semantics.analogies import evaluate_analogies
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
 from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.aligned import aligned_strengths
-from w2vflow.theory.step_times.law import effective_initial_strengths
+from w2vflow.theory import aligned_strengths, effective_initial_strengths
 
 __all__ = [
     "Emergence",
@@ -170,7 +169,7 @@ def emergence_over_dimension(
 
 
 def emergence_over_time(
-    spectrum: Spectrum, words: Sequence[str], questions: Asked, ts: Any, W0: Any
+    spectrum: Spectrum, words: Sequence[str], questions: Asked, W0: Any, ts: Any
 ) -> Emergence:
     """Return how relations emerge in training from `W0`, each concept growing on its own.
 
@@ -189,8 +188,8 @@ def emergence_over_time(
     Args:
         spectrum: at least `dim` leading eigenpairs.
         words, questions: as in `emergence_over_dimension`.
-        ts: times, increasing; the first may be 0.
         W0: initial weights of one seed, `(V, dim)`, tied.
+        ts: times, increasing; the first may be 0.
 
     Raises:
         ValueError: an argument does not fit another; no relation with 5 known pairs; float64 is off.
@@ -224,7 +223,7 @@ def emergence_along(
             known pairs.
     """
     if traj.seeds is not None:
-        raise argument_error("traj", "of one seed", f"{traj.seeds} seeds", "Take `traj.of_seed(0)`.")
+        raise argument_error("traj", "of one seed", f"{traj.seeds} seeds", "Take `traj.sel(seed=0)`.")
     embeddings = traj.require_embeddings()
     if len(spectrum.eigenvalues) < traj.dim:
         raise argument_error(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 
 __all__ = [

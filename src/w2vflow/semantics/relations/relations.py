@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.embeddings.checks import check_vectors, first_rows
+from w2vflow.embeddings import check_vectors, first_rows
 from w2vflow.semantics.relations.outliers import (
     Outlier,
     check_rows,

@@ -6,11 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import PairWeights, Problem
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
-from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.checks import argument_error
 
 __all__ = ["concepts_of", "gradient_noise"]
@@ -24,8 +22,7 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     Raises:
         ValueError: tied weights with fewer than `dim` positive eigenvalues, or a spectrum with fewer pairs.
     """
-    find = leading_eigenpairs if problem.tied else extreme_eigenpairs
-    leading = find(problem, dim) if spectrum is None else spectrum.leading(dim)
+    leading = learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
     learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0
     if not learned.all():
         raise argument_error(

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.sgd.noise.step_times import Growth
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.spectrum.stability import stability_limit
+from w2vflow.spectrum import Spectrum, stability_limit
 from w2vflow.support.checks import argument_error
 
 __all__ = ["RecommendedRate", "recommended_learning_rate"]
@@ -84,14 +83,14 @@ def recommended_learning_rate(
     if not (np.isfinite(scale) and scale > 0):
         raise argument_error("scale", "positive and finite", scale)
     concepts = concepts_of(problem, dim, spectrum)
-    sizes, speed = np.abs(concepts.eigenvalues), 2.0 if problem.tied else 1.0
+    sizes = np.abs(concepts.eigenvalues)
     settled = np.diag(gradient_noise(problem, concepts, learned=True, batch_size=batch_size, sampler=sampler))
     growth = Growth.of(problem, dim, batch_size, sampler, concepts)
     square = 4 * accuracy**2 * sizes
     limits = {
-        "step size": 4 * accuracy / (speed * sizes[0]),
+        "step size": 2 * accuracy / (problem.speed * sizes[0]),
         "noise of step times": accuracy**2 / _relative_variance(growth, scale / np.sqrt(dim * problem.sides)),
-        "noise of settled values": float(np.min(2 / speed * square / (settled + square * sizes))),
+        "noise of settled values": float(np.min(square / (problem.speed * (settled + square * sizes)))),
         "stability": stability_limit(problem) / 2,
         "single pairs": 1 / _heaviest(problem, concepts, batch_size, sampler),
     }

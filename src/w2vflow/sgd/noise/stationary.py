@@ -5,11 +5,10 @@ import warnings
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.spectrum.stability import check_positive_rate
-from w2vflow.support.checks import argument_error
+from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import argument_error, check_positive_rate
 
 __all__ = ["spread_of_strengths", "stationary_noise"]
 

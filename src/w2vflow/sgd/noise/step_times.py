@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
-from w2vflow.spectrum.spectrum import Spectrum
-from w2vflow.spectrum.stability import check_positive_rate
-from w2vflow.support.checks import check_weights
+from w2vflow.spectrum import Spectrum
+from w2vflow.support.checks import check_positive_rate, check_weights
 
 __all__ = ["Growth", "step_time_noise"]
 
@@ -75,7 +74,7 @@ def step_time_noise(
     held = np.sum((overlaps @ directions) ** 2, axis=1)
     rest = np.maximum(along - held, 0) / max(1, problem.sides * V - len(signs))
     variance, logarithm = growth.variance(overlaps, rest)
-    found = np.sqrt(learning_rate * variance) / (growth.speed * growth.sizes)
+    found = np.sqrt(learning_rate * variance) / (2 * growth.speed * growth.sizes)
     found = np.where(logarithm > 0, found, np.nan)
     return found if weights.ndim == 3 else found[0]
 
@@ -87,7 +86,7 @@ class Growth(NamedTuple):
         sizes, signs, vectors: `|lambda_k|`, its sign, `v_k`.
         nodes, counts: other growth rates, and how many there are of each.
         noise: `Var(N_kj)` of concepts `k`, and of concepts and nodes `j`.
-        speed: squares grow at `speed * |lambda_k|`: 2 tied, 1 untied.
+        speed: `Problem.speed`: squares grow at `2 speed |lambda_k|`.
     """
 
     sizes: Host
@@ -112,8 +111,8 @@ class Growth(NamedTuple):
             nodes = np.concatenate([np.abs(nodes), fading])
             counts = np.concatenate([counts, np.ones(dim), counts])
             noise = np.hstack([noise, noise])
-        speed = 2.0 if problem.tied else 1.0
-        return cls(np.abs(values), np.sign(values), concepts.eigenvectors, nodes, counts, noise, speed)
+        signs = np.sign(values)
+        return cls(np.abs(values), signs, concepts.eigenvectors, nodes, counts, noise, problem.speed)
 
     def variance(self, overlaps: Float[Host, "S d d"], rest: Float[Host, "S d"]) -> tuple[Host, Host]:
         """Return `Var(ln R_kk^2) / eta` and `ln(lambda_k / R_kk^2 - 1)`, each `(S, d)`.
@@ -130,7 +129,7 @@ class Growth(NamedTuple):
         squares = (overlaps @ directions) ** 2
         # Of a typical start: mixing is over long before, but among concepts that are close.
         typical = np.nanmedian(np.where(ratio > 1, logarithm, 0.0), axis=0)
-        times = np.maximum(typical, 0) / (self.speed * self.sizes)
+        times = np.maximum(typical, 0) / (2 * self.speed * self.sizes)
         mixing = self.noise * self._durations(times)
         size = len(self.sizes)
         found = np.empty(strengths.shape)
@@ -140,11 +139,11 @@ class Growth(NamedTuple):
             others = np.sum(along[:, k + 1 : size] * squares[:, k + 1 :, k], axis=1)
             others += (along[:, size:] @ self.counts) * rest[:, k]
             found[:, k] = mixing[k, k] + others / strengths[:, k] + earlier @ mixing[:k, k]
-        return self.speed**2 * found, logarithm
+        return (2 * self.speed) ** 2 * found, logarithm
 
     def _durations(self, times: Host) -> Host:
         """Return `(1 - e^(-q D t)) / (q D)`, `D` the differences of growth rates; `t` itself at 0."""
-        rates = self.speed * (self.sizes[:, None] - np.concatenate([self.sizes, self.nodes]))
+        rates = 2 * self.speed * (self.sizes[:, None] - np.concatenate([self.sizes, self.nodes]))
         rates = np.where(np.abs(rates) > 1e-9 * self.sizes[0], rates, 1e-9 * self.sizes[0])
         with np.errstate(over="ignore"):
             return -np.expm1(-rates * times[:, None]) / rates

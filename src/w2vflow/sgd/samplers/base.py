@@ -5,8 +5,7 @@ from abc import abstractmethod
 import equinox as eqx
 from jaxtyping import Array, Float, Key
 
-from w2vflow.problem.losses import Loss
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Loss, Problem
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
 
 __all__ = ["PairSampler", "Sampler", "context_offset"]

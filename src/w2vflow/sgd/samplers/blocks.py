@@ -9,9 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.problem.losses import Loss
-from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Loss, PairWeights, Problem
 from w2vflow.sgd.samplers.base import Sampler, context_offset
 from w2vflow.sgd.samplers.batches import blocked, shared_out
 from w2vflow.sgd.samplers.draws import AliasTable, SeenPairs

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from w2vflow.problem.losses import Loss
+from w2vflow.problem import Loss
 from w2vflow.support.sharding import matmul
 
 __all__ = ["PairBatch", "RowGradient", "added_rows", "block_gradient", "pair_gradient"]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy import sparse
 
-from w2vflow.problem.problem import Problem
+from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
 from w2vflow.sgd.samplers.blocks import Blocks, Shared
 from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.problem import PairWeights
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 

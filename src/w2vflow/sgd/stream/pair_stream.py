@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int32
 
-from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.counts.subsampling import keep_probability
+from w2vflow.corpus import TokenFile
+from w2vflow.counts import keep_probability
 from w2vflow.support.checks import argument_error
 
 __all__ = ["PairStream"]

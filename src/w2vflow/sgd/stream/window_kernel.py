@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from w2vflow.corpus.counting.kernel import END
+from w2vflow.corpus import END_OF_DOCUMENT
 
 __all__ = ["fill_pairs"]
 
@@ -31,9 +31,9 @@ def _draw(key: np.uint64, place: int) -> np.uint64:
 @numba.njit(nogil=True, cache=True)
 def _look_back(tokens: np.ndarray, keep: np.ndarray, key: np.uint64, place: int, before: np.ndarray) -> None:
     """Fill `before` with the tokens of the same document that are kept before a place, the nearest last."""
-    before[:] = END
+    before[:] = END_OF_DOCUMENT
     left = len(before)
-    while left > 0 and place > 0 and tokens[place - 1] != END:
+    while left > 0 and place > 0 and tokens[place - 1] != END_OF_DOCUMENT:
         place -= 1
         if _draw(key, place) >> np.uint64(32) < keep[tokens[place]]:
             left -= 1
@@ -59,9 +59,9 @@ def fill_pairs(
     begins.
 
     Args:
-        tokens: word numbers, `END` between documents.
+        tokens: word numbers, `END_OF_DOCUMENT` between documents.
         keep: V + 1 values, uint64: a token of word w is kept if 32 random bits are below `keep[w]`;
-            the last is that of `END`, 2^32.
+            the last is that of `END_OF_DOCUMENT`, 2^32.
         window: largest distance.
         seed, epoch: of the random numbers.
         place: of the token to go on with.
@@ -75,7 +75,7 @@ def fill_pairs(
     key = _mixed(_mixed(seed + _STEP) ^ np.uint64(epoch))
     room = 2 * window + _AHEAD
     # Words beyond those read are ends of documents, for the last window of the text.
-    words, draws = np.full(room + window, END, np.int32), np.empty(room, np.uint64)
+    words, draws = np.full(room + window, END_OF_DOCUMENT, np.int32), np.empty(room, np.uint64)
     places = np.empty(room, np.int64)
     _look_back(tokens, keep, key, place, words[:window])
     used, filled = window, 0
@@ -87,17 +87,17 @@ def fill_pairs(
             place += 1
         last = used - window
         if place == len(tokens):
-            words[used : used + window] = END
+            words[used : used + window] = END_OF_DOCUMENT
             last = used
         for centre in range(window, last):
             word = words[centre]
-            if word == END:
+            if word == END_OF_DOCUMENT:
                 continue
             reach = 1 + np.int64((draws[centre] & np.uint64(0xFFFFFFFF)) * np.uint64(window) >> np.uint64(32))
             start, end = centre, centre + 1
-            while start > centre - reach and words[start - 1] != END:
+            while start > centre - reach and words[start - 1] != END_OF_DOCUMENT:
                 start -= 1
-            while end <= centre + reach and words[end] != END:
+            while end <= centre + reach and words[end] != END_OF_DOCUMENT:
                 end += 1
             for index in range(given, end - start - 1):
                 if filled == len(rows):

@@ -10,12 +10,10 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaln, xlogy
 
-from w2vflow.corpus.counting.rules import pair_weights
-from w2vflow.corpus.documents.documents import weighted_counts
-from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.corpus import TokenFile, pair_weights, weighted_counts
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.theory.corpora.influence import changed_spectrum, window_of
 from w2vflow.theory.corpora.sensitivity import CountSlopes, count_slopes
@@ -98,7 +96,7 @@ def document_bias(
         except ValueError as error:
             raise argument_error("groups", "few enough that each word occurs in two", groups) from error
         changed = Problem.from_statistics(rest, weighting=problem.weighting, tied=problem.tied)
-        mean += changed_spectrum(spectrum, changed).eigenvalues / groups
+        mean += changed_spectrum(changed, spectrum).eigenvalues / groups
     return (groups - 1) * (mean - spectrum.eigenvalues)
 
 

@@ -6,12 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.eigenpairs import leading_eigenpairs
+from w2vflow.problem import Problem
+from w2vflow.spectrum import degenerate_groups, group_numbers, leading_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_times.law import step_time_law
-from w2vflow.theory.step_times.modes import degenerate_groups, group_numbers
 
 __all__ = ["ConceptChanges", "concept_changes"]
 

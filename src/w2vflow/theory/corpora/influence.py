@@ -6,11 +6,10 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2vflow.corpus.documents.documents import document_sums
-from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.counts.statistics import CooccurrenceStatistics
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.corpus import TokenFile, document_sums
+from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum, peak_signs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 from w2vflow.theory.corpora.sensitivity import count_slopes, equal_eigenvalues, group_means
@@ -174,7 +173,7 @@ def document_changes(
     )
 
 
-def changed_spectrum(spectrum: Spectrum, changed: Problem) -> Spectrum:
+def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     """Return the eigenpairs after a finite change of the counts, predicted from the old eigenvectors.
 
         T = V^T M*' V,   T u = theta u,   rho = M*' V u - theta V u
@@ -195,8 +194,8 @@ def changed_spectrum(spectrum: Spectrum, changed: Problem) -> Spectrum:
     see their overlaps, are good to 1% of the change for pairs further apart than they change.
 
     Args:
-        spectrum: eigenpairs of the old problem.
-        changed: the problem after the change, with the same words.
+        problem: the problem after the change, with the same words.
+        spectrum: eigenpairs of the problem before it.
 
     Returns:
         As many pairs, by size in the order of those given. `predict_step_times` and `step_time_law`
@@ -208,13 +207,13 @@ def changed_spectrum(spectrum: Spectrum, changed: Problem) -> Spectrum:
     References:
         Parlett (1998), The symmetric eigenvalue problem, chapter 11.
     """
-    changed.require_solvable("changed_spectrum")
+    problem.require_solvable("changed_spectrum")
     basis = spectrum.eigenvectors
-    if len(basis) != changed.vocab_size:
+    if len(basis) != problem.vocab_size:
         raise argument_error(
-            "changed", f"a problem of the same {len(basis)} words", f"one of {changed.vocab_size} words"
+            "problem", f"one of the same {len(basis)} words", f"one of {problem.vocab_size} words"
         )
-    image = changed.target_operator().host_product(np.float64)(np.ascontiguousarray(basis))
+    image = problem.target_operator().host_product(np.float64)(np.ascontiguousarray(basis))
     inside = basis.T @ image
     values, mixing = np.linalg.eigh((inside + inside.T) / 2)
     vectors = basis @ mixing
@@ -233,10 +232,9 @@ def changed_spectrum(spectrum: Spectrum, changed: Problem) -> Spectrum:
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
     vectors = vectors[:, places]
-    peaks = vectors[np.abs(vectors).argmax(axis=0), np.arange(len(places))]
     return Spectrum(
         values[places],
-        vectors * np.sign(peaks),
+        vectors * peak_signs(vectors),
         residuals[places],
         spectrum.bath_nodes,
         spectrum.bath_weights,

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.corpus import TokenFile
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum
 from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
 from w2vflow.theory.corpora.influence import document_changes
 from w2vflow.theory.corpora.sensitivity import (

@@ -12,18 +12,16 @@ from jaxtyping import Array, Float
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from w2vflow.problem.objective import factored_loss
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import singular_values
-from w2vflow.spectrum.eigenpairs import extreme_eigenpairs, leading_eigenpairs
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import Problem, factored_loss
+from w2vflow.results import singular_values
+from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
 from w2vflow.support.machine import available_cores
 from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
 from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
 from w2vflow.theory.exact.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
-from w2vflow.theory.step_size import growth_rates
+from w2vflow.theory.step_size import growth_rates, saturation_advance
 from w2vflow.theory.step_times.law import strengths_of_overlaps
 from w2vflow.theory.step_times.modes import checked_pairs
 
@@ -105,10 +103,9 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
             are incomplete while weights are untied.
     """
     size = problem.vocab_size
-    if spectrum is None and not problem.tied:
-        return extreme_eigenpairs(problem, size)
     if spectrum is None:
-        return leading_eigenpairs(problem, size if size <= COMPLETE_UP_TO else min(size, 4 * dim + 100))
+        complete = not problem.tied or size <= COMPLETE_UP_TO
+        return learned_eigenpairs(problem, size if complete else min(size, 4 * dim + 100))
     checked_pairs(spectrum, size, dim)
     if not problem.tied:
         return spectrum.require_complete()
@@ -354,4 +351,4 @@ def _saturation_advance(shared: _Shared, modes: _Modes, t: Array) -> Array:
     # -ln(1 - s^2/lambda) of the sigmoid that starts at `strength`, with its exponent in logarithms.
     log_f = log_f_and_g(safe, 2 * modes.rates * t, t)[0]
     log_ratio = jnp.log(jnp.where(growing, modes.strengths, 1.0)) + log_f
-    return jnp.where(growing, 0.75 * shared.learning_rate * jnp.logaddexp(0.0, log_ratio), 0.0)
+    return jnp.where(growing, saturation_advance(jnp.logaddexp(0.0, log_ratio), shared.learning_rate), 0.0)

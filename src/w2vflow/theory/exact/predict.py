@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import Problem
+from w2vflow.results import Trajectory
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import check_times, check_weights
 from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.support.machine import check_embeddings_fit

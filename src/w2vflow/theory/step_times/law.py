@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import digamma, polygamma
 
-from w2vflow.problem.problem import Problem
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import Problem
+from w2vflow.spectrum import Spectrum, degenerate_groups, group_numbers
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_size import growth_rates, saturation_advance
@@ -18,8 +18,6 @@ from w2vflow.theory.step_times.modes import (
     Modes,
     adapted,
     checked_pairs,
-    degenerate_groups,
-    group_numbers,
     modes_of,
     spread_in_group,
     wanted_pairs,
@@ -77,7 +75,7 @@ def _law(modes: Modes, log_odds: Host, fraction: float, learning_rate: float) ->
     """Return the times from `ln(lambda_k / R_kk^2 - 1)` or its mean."""
     rates = growth_rates(modes.sizes[: modes.learned], modes.speed * learning_rate)
     reached = log_odds + np.log(fraction / (1 - fraction))
-    return reached / (2 * modes.speed * rates) - saturation_advance(fraction, learning_rate)
+    return reached / (2 * modes.speed * rates) - saturation_advance(-np.log1p(-fraction), learning_rate)
 
 
 def _errors(modes: Modes, times: Host, near: Neighbours, fraction: float) -> Host:
@@ -224,6 +222,18 @@ def _padded(values: Host, dim: int) -> Host:
     return np.concatenate([values, np.full((*values.shape[:-1], missing), np.nan)], axis=-1)
 
 
+class StepTimeLaw(NamedTuple):
+    """Step times over seeds, in closed form.
+
+    Attributes:
+        mean: `E t_k`, `(dim,)`.
+        standard_deviation: `(Var t_k)^(1/2)`, `(dim,)`.
+    """
+
+    mean: Float[Host, " d"]
+    standard_deviation: Float[Host, " d"]
+
+
 def step_time_law(
     problem: Problem,
     dim: int,
@@ -233,7 +243,7 @@ def step_time_law(
     fraction: float = 0.5,
     learning_rate: float = 0.0,
     spectrum: Spectrum | None = None,
-) -> tuple[Float[Host, " d"], Float[Host, " d"]]:
+) -> StepTimeLaw:
     """Return mean and standard deviation over seeds of the step times, each `(dim,)`.
 
         E t_k   = [ln(lambda_k / (2 v)) - psi((d - k + 1) / 2) + ln(q / (1 - q))] / (2 lambda_k)
@@ -293,7 +303,7 @@ def step_time_law(
     flow = _law(modes, log_odds, fraction, 0.0)
     near = _typical_neighbours(modes, variance, variance * np.exp(log_mean))
     warn_if_far_off(_errors(modes, flow, near, fraction), "step_time_law")
-    return _law(modes, log_odds, fraction, learning_rate), np.sqrt(log_variance) / rates
+    return StepTimeLaw(_law(modes, log_odds, fraction, learning_rate), np.sqrt(log_variance) / rates)
 
 
 def _overlap_variance(problem: Problem, dim: int, scale: float, contexts: str) -> float:

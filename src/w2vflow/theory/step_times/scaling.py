@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.problem.problem import Problem
-from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.problem import Problem
+from w2vflow.results import Trajectory
+from w2vflow.spectrum import Spectrum
 from w2vflow.support.checks import argument_error, check_times
 from w2vflow.theory.step_times.modes import modes_of
 
@@ -110,16 +110,16 @@ def silent_alignment(
     return (1 - sizes[1:] / sizes[:-1]) * np.log(sizes[:-1] / scale**2) / 2
 
 
-def effective_rank(traj: Trajectory, spec: Spectrum) -> Int[Host, "*s"]:
+def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
     """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
 
     Args:
         traj: a trajectory.
-        spec: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
+        spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
-    modes = min(traj.dim, len(spec.eigenvalues))
+    modes = min(traj.dim, len(spectrum.eigenvalues))
     squares = traj.singular_values[..., :modes].astype(np.float64) ** 2
-    sizes = np.abs(spec.eigenvalues[:modes])
+    sizes = np.abs(spectrum.eigenvalues[:modes])
     return np.sum((squares > sizes / 2) & (sizes > 0), axis=-1)
 
 

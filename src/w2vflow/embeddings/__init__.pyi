@@ -1,0 +1,14 @@
+from .alternating import embed as embed
+from .associations import log_counts as log_counts
+from .associations import pmi as pmi
+from .associations import ppmi as ppmi
+from .checks import check_vectors as check_vectors
+from .checks import first_rows as first_rows
+from .checks import restrict_words as restrict_words
+from .checks import unit_rows as unit_rows
+from .factors import SingularTriplets as SingularTriplets
+from .factors import factor_embedding as factor_embedding
+from .factors import singular_triplets as singular_triplets
+from .vectors import WordVectors as WordVectors
+from .vectors import export_vectors as export_vectors
+from .vectors import import_vectors as import_vectors

@@ -1,0 +1,9 @@
+from .cloud import Cloud as Cloud
+from .cloud import concept_coordinates as concept_coordinates
+from .cloud import embedding_cloud as embedding_cloud
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .step_times import direction_persistence as direction_persistence
+from .step_times import measure_step_times as measure_step_times
+from .trajectory import Trajectory as Trajectory
+from .trajectory import singular_values as singular_values

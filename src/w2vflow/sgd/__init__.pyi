@@ -1,0 +1,10 @@
+from .ensemble import run_sgd as run_sgd
+from .ensemble import run_sgd_ensemble as run_sgd_ensemble
+from .full_batch import run_gd as run_gd
+from .noise.gradient_noise import gradient_noise as gradient_noise
+from .noise.learning_rate import RecommendedRate as RecommendedRate
+from .noise.learning_rate import recommended_learning_rate as recommended_learning_rate
+from .noise.stationary import stationary_noise as stationary_noise
+from .noise.step_times import step_time_noise as step_time_noise
+from .stream.pair_stream import PairStream as PairStream
+from .text_order import run_sgd_on_text as run_sgd_on_text
