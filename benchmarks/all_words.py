@@ -2,7 +2,7 @@
 
     python benchmarks/all_words.py STATISTICS.npz [--pairs 50] [--dim 50] [--scale 1e-8] [--times 100]
 
-STATISTICS is what `w2vflow count --min-count 1` writes. Prints seconds of each stage and the largest
+STATISTICS is what `w2vflow count --vocab-size None` writes. Prints seconds of each stage and the largest
 memory of the process after it, residuals, the proven bound on what the eigenvectors that were not
 computed add to the trajectory, and the words at both ends of the first ten concepts.
 """

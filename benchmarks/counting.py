@@ -25,7 +25,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from w2vflow.corpus import count_to_file, read_blocks
+from w2vflow.corpus import Resources, count_to_file, read_blocks
 from w2vflow.corpus.counting.kernel import LETTERS, count_rows, fill_positions, lower_latin, number_words
 from w2vflow.counts import CountFile
 
@@ -128,13 +128,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.npz"
         # Once for numba's cache and the page cache.
-        count_to_file(a.text, out, vocab_size=min(100, a.vocab_size), workers=1)
+        count_to_file(a.text, out, vocab_size=min(100, a.vocab_size), resources=Resources(workers=1))
         runs = [whole_count([*shared, "--vocab-size", a.vocab_size], out) for _ in range(3)]
         seconds, peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
         print(f"whole, V = {a.vocab_size:,}: {seconds:.1f} s, median of 3; peak {peak / 1e9:.2f} GB in all")
         print(f"  GloVe's {GLOVE_SECONDS} s on enwiki15k, over that: {GLOVE_SECONDS / seconds:.1f}")
         if a.all_words:
-            seconds, peak = whole_count([*shared, "--min-count", 1], out)
+            seconds, peak = whole_count([*shared, "--vocab-size", None], out)
             file = CountFile(out)
             print(
                 f"whole, all {len(file.words):,} words: {seconds:.1f} s, {file.pairs:,} pairs; "

@@ -77,7 +77,7 @@ def quartic_by_sgd(problem, dim, steps, batch_size):
     W0 = wf.gaussian_init(jax.random.key(0), problem.vocab_size, dim, 1e-2)
     run = wf.run_sgd(
         problem, W0, [end], key=jax.random.key(1), learning_rate=falling, batch_size=batch_size,
-        sampler="blocks", save_embeddings=True,
+        sampler="blocks", recording=wf.Recording(save_embeddings=True),
     )  # fmt: skip
     return run.embeddings[0]
 

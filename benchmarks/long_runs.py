@@ -55,7 +55,8 @@ def main():
 
     def run(observations, seeds=1, **recording):
         ts = rate * np.linspace(0, a.steps, observations + 1)[1:]
-        return lambda: wf.run_sgd_ensemble(problem, keys[:seeds], ts, **settings, **recording)
+        kept = wf.Recording(**recording)
+        return lambda: wf.run_sgd_ensemble(problem, keys[:seeds], ts, **settings, recording=kept)
 
     print(f"V = {a.vocab_size}, d = {a.dim}, batch {a.batch_size}, {a.sampler}, {a.steps} steps")
     bare = best(lambda: jax.block_until_ready(loop(start, keys[0])))

@@ -3,7 +3,7 @@
     python benchmarks/scaling.py STATISTICS.npz [--out docs/pictures/scaling.png]
         [--sizes 1000 3000 ...] [--dims 6 12 ...] [--seeds 1 2 ...] [--dim 50] [--times 100]
 
-STATISTICS holds every word of a corpus (`w2vflow count --min-count 1`); smaller vocabularies, the
+STATISTICS holds every word of a corpus (`w2vflow count --vocab-size None`); smaller vocabularies, the
 `--sizes` below it, are its most frequent words. Measures, without compilation: a product of M* with 32
 vectors in float32, 50 (`--dim`) leading eigenpairs to 1e-5 lambda_1, and the exact trajectory at 100
 times in a basis that is at hand; against dimension and seeds at 10,000 words, from 650 and 200

@@ -56,8 +56,7 @@ def main():
         learning_rate=schedule,
         batch_size=27 * a.positives,
         sampler="shared",
-        save_embeddings=True,
-        metrics=a.metrics,
+        recording=wf.Recording(save_embeddings=True, metrics=a.metrics),
     )
     seconds = time.perf_counter() - start
     made = steps * a.positives / seconds / 1e6

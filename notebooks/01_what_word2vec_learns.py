@@ -142,7 +142,7 @@ sgd = wf.run_sgd_ensemble(
     learning_rate=rate,
     batch_size=32_768,
     sampler="blocks",
-    save_embeddings=True,
+    recording=wf.Recording(save_embeddings=True),
 )
 theory = wf.predict(problem, W0, sgd.ts)
 flow = wf.solve_flow(problem, W0, sgd.ts)

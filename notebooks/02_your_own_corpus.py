@@ -196,10 +196,10 @@ sgd = wf.run_sgd_ensemble(
     scale=scale,
     batch_size=8192,
     sampler="balanced",
-    save_embeddings=True,
+    recording=wf.Recording(save_embeddings=True),
 )
 theory = wf.predict(problem, W0, sgd.ts, save_embeddings=True)
-flow = wf.solve_flow(problem, W0, sgd.ts, save_embeddings=True)
+flow = wf.solve_flow(problem, W0, sgd.ts, recording=wf.Recording(save_embeddings=True))
 comparison = wf.compare(theory, flow, sgd, spectrum=spectrum)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")

@@ -111,7 +111,9 @@ guess_spectrum = wf.leading_eigenpairs(guess, vocab_size)
 guess_steps = wf.predict_step_times(guess, W0, spectrum=guess_spectrum)
 ts_weighted = np.linspace(0, 2.2 * guess_steps.max(), 80)
 guessed = wf.predict(guess, W0, ts_weighted, spectrum=guess_spectrum)
-flow_weighted = wf.solve_flow(weighted, W0, ts_weighted, rtol=1e-5, save_embeddings=True)
+flow_weighted = wf.solve_flow(
+    weighted, W0, ts_weighted, rtol=1e-5, recording=wf.Recording(save_embeddings=True)
+)
 
 # %%
 cases = {
@@ -225,7 +227,7 @@ run = wf.run_sgd(
     learning_rate=0.05 / abs(first.eigenvalues[0]),
     batch_size=batch,
     sampler="blocks",
-    save_embeddings=True,
+    recording=wf.Recording(save_embeddings=True),
 )
 print("eigenvalues       ", first.eigenvalues.round(0))
 print("predicted steps   ", times.round(4))
@@ -306,7 +308,11 @@ def without_gensim(times):
     own = wf.Problem.from_statistics(stats, weighting=wf.Mikolov(0, 0.75, 5), loss="logistic", tied=False)
     start = wf.untied_init(keys[0], vocab_size, size, 0.02, contexts="zero")
     settings = {"learning_rate": 2e-4, "batch_size": 8192, "sampler": "shared"}
-    return list(wf.run_sgd(own, start, times, key=keys[0], save_embeddings=True, **settings).embeddings)
+    return list(
+        wf.run_sgd(
+            own, start, times, key=keys[0], recording=wf.Recording(save_embeddings=True), **settings
+        ).embeddings
+    )
 
 
 try:

@@ -260,7 +260,9 @@ changed = louder(4)
 early, late = np.linspace(0, switch, 31)[1:], np.linspace(0, ts[-1] - switch, 41)[1:]
 both = wf.predict_phases([wf.Phase(problem, early), wf.Phase(changed, late)], W0)
 settings = {"learning_rate": 0.02 / spectrum.eigenvalues[0], "batch_size": 16_384, "sampler": "blocks"}
-one = wf.run_sgd(problem, W0, early, key=jax.random.key(1), save_embeddings=True, **settings)
+one = wf.run_sgd(
+    problem, W0, early, key=jax.random.key(1), recording=wf.Recording(save_embeddings=True), **settings
+)
 two = wf.run_sgd(changed, one.embeddings[-1], late, key=jax.random.key(2), **settings)
 figure, ax = plt.subplots(figsize=(7.5, 3), layout="constrained")
 ax.plot(both.ts, both.singular_values**2)

@@ -48,7 +48,7 @@ print(f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
 
 # %% tags=["parameters"] small="vocab_size, drawn, concepts = 3500, 150_000, 16"
 vocab_size, drawn, concepts = 20_000, 3_000_000, 48
-counts_file = None  # of your own: what `w2vflow count my-text.txt.gz --min-count 1 --out all.npz` writes
+counts_file = None  # of your own: what `w2vflow count my-text.txt.gz --vocab-size None --out all.npz` writes
 
 # %% [markdown]
 # `pip install "jax[cuda12]"` is all that a GPU needs; nothing is said to w2vflow. Of several GPUs the first
@@ -274,7 +274,7 @@ print(*plan.lines(), sep="\n")
 # To do it with your own text, set `counts_file` at the top to what this writes, and run all cells again:
 #
 # ```sh
-# w2vflow count my-text.txt.gz --min-count 1 --out all.npz
+# w2vflow count my-text.txt.gz --vocab-size None --out all.npz
 # ```
 #
 # **Read next:** [docs/large.md](../docs/large.md): the concepts of all 371,247 words, how seconds grow with

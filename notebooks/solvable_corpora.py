@@ -96,7 +96,10 @@ print([f"{months.labels[k]}: {months.spectrum.eigenvalues[k]:.2f}" for k in rang
 W0 = wf.gaussian_init(jax.random.key(2), 12, 2, scale=1e-4)
 first, second = wf.predict_step_times(months.problem(), W0, spectrum=months.spectrum)
 flow = wf.solve_flow(
-    months.problem(), W0, [0.5 * first, (first + second) / 2, second + 1.0], save_embeddings=True
+    months.problem(),
+    W0,
+    [0.5 * first, (first + second) / 2, second + 1.0],
+    recording=wf.Recording(save_embeddings=True),
 )
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.1), layout="constrained")
 for ax, W, title in zip(axes, flow.embeddings, ["before", "between both steps", "after"], strict=True):
@@ -152,7 +155,7 @@ W0 = wf.gaussian_init(jax.random.key(0), 16, 4, scale=1e-3)
 switch = (predicted[0] + predicted[1]) / 2
 parts = np.linspace(0, switch, 31)[1:], np.linspace(0, ts[-1] - switch, 61)[1:]
 both = wf.predict_phases([wf.Phase(problem, parts[0]), wf.Phase(other, parts[1])], W0)
-one = wf.solve_flow(problem, W0, parts[0], save_embeddings=True)
+one = wf.solve_flow(problem, W0, parts[0], recording=wf.Recording(save_embeddings=True))
 two = wf.solve_flow(other, one.embeddings[-1], parts[1])
 trained = np.concatenate([one.singular_values, two.singular_values])
 print(f"largest difference of any s_k: {np.abs(trained - both.singular_values).max():.0e}")

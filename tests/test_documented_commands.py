@@ -99,7 +99,9 @@ def assumed(tmp_path_factory):
     for name in ("EN-MEN-TR-3k.txt", "wordsim353.txt"):
         (folder / name).write_text(f"{a}\t{b}\t30\n{a}\t{c}\t10\n{b}\t{d}\t20\n")
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 4), 40, dim=3, scale=1e-2)
-    wf.solve_flow(problem, W0, np.linspace(0, 0.1, 4), save_embeddings=True).save(folder / "sgd.nc")
+    wf.solve_flow(problem, W0, np.linspace(0, 0.1, 4), recording=wf.Recording(save_embeddings=True)).save(
+        folder / "sgd.nc"
+    )
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched:
         main(shlex.split(smaller("w2vflow run my-text.txt"))[1:])
         have_text8(text, folder / "cache", patched)

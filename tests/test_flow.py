@@ -31,7 +31,7 @@ def test_flow_equals_exact_solution(stats, basis, scale, method):
     ts = np.linspace(0, horizon(problem, basis, 5, scale), 40)
     exact = wf.predict(problem, W0, ts, spectrum=basis)
     way = "eigenvectors" if method == "eigenbasis flow" else "words"
-    flow = wf.solve_flow(problem, W0, ts, basis=way, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, basis=way, recording=wf.Recording(save_embeddings=True))
     assert flow.metadata["method"] == method
     largest = exact.singular_values.max()
     assert np.abs(flow.singular_values - exact.singular_values).max() < 1e-7 * largest
@@ -83,9 +83,11 @@ def test_weight_decay_is_a_shift_of_the_target(problem):
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
     ts, decay = np.linspace(0, 0.6, 9), 6.0
     shifted = wf.Problem.from_target(np.asarray(problem.target()) - decay * np.eye(30))
-    expected = wf.solve_flow(shifted, W0, ts, save_embeddings=True)
+    expected = wf.solve_flow(shifted, W0, ts, recording=wf.Recording(save_embeddings=True))
     for way in ("words", "eigenvectors"):
-        flow = wf.solve_flow(problem, W0, ts, basis=way, weight_decay=decay, save_embeddings=True)
+        flow = wf.solve_flow(
+            problem, W0, ts, basis=way, weight_decay=decay, recording=wf.Recording(save_embeddings=True)
+        )
         np.testing.assert_allclose(flow.embeddings, expected.embeddings, atol=1e-8)
         losses = [float(problem.loss(W)) for W in flow.embeddings]
         np.testing.assert_allclose(flow.loss, losses, rtol=1e-10)
@@ -101,7 +103,9 @@ def test_a_flow_goes_on_from_its_checkpoint(problem, tmp_path, monkeypatch, way)
     ts = np.linspace(0, 1.0, 41)
 
     def solve(**options):
-        return wf.solve_flow(problem, W0, ts, basis=way, save_embeddings=True, **options)
+        return wf.solve_flow(
+            problem, W0, ts, basis=way, recording=wf.Recording(save_embeddings=True), **options
+        )
 
     undisturbed = solve(checkpoint=tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -180,7 +184,7 @@ def test_another_solver_gives_the_same(problem, basis):
 
 def test_progress_bar_is_shown(problem, capfd):
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
-    wf.solve_flow(problem, W0, [1.0], progress=True)
+    wf.solve_flow(problem, W0, [1.0], recording=wf.Recording(progress=True))
     assert "100" in capfd.readouterr().err
 
 
@@ -233,7 +237,7 @@ def test_flow_of_every_problem(stats, loss, weighting, tied, matrix):
     exact = scipy.integrate.solve_ivp(
         lambda t, y: -np.asarray(slope(y)), (0, 0.5), W0.ravel(), "DOP853", ts, rtol=1e-11, atol=1e-12
     )
-    flow = wf.solve_flow(problem, W0, ts, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, recording=wf.Recording(save_embeddings=True))
     found = flow.embeddings if tied else np.stack([flow.embeddings, flow.contexts], axis=1)
     np.testing.assert_allclose(found.reshape(3, -1), exact.y.T, rtol=1e-6, atol=1e-8)
     assert (np.diff(flow.loss) < 0).all()
@@ -249,7 +253,9 @@ def test_untied_flow_learns_either_sign_at_half_the_rate():
     Q = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
     problem = wf.Problem.from_target(Q * np.array([2.0, 1.0, 0.5, 0.1, -3.0]) @ Q.T, tied=False)
     v, ts, a0 = Q[:, -1:], np.linspace(0, 6, 7), 1e-4
-    flow = wf.solve_flow(problem, np.stack([v, -v]) * np.sqrt(a0), ts, save_embeddings=True)
+    flow = wf.solve_flow(
+        problem, np.stack([v, -v]) * np.sqrt(a0), ts, recording=wf.Recording(save_embeddings=True)
+    )
     np.testing.assert_allclose(
         flow.singular_values[:, 0] ** 2, 3 / (1 + (3 / a0 - 1) * np.exp(-3 * ts)), rtol=1e-6
     )

@@ -146,7 +146,7 @@ def against_descent(
     predicted = emergence_along(exact, spec, words, QUESTIONS)
     key = jax.random.key(SEED)
     for batch in (None, *size.batches):
-        settings = {"learning_rate": rate, "save_embeddings": True}
+        settings = {"learning_rate": rate, "recording": wf.Recording(save_embeddings=True)}
         if batch is None:
             measured, name = wf.run_gd(problem, W0, whole, **settings), "descent"
         else:

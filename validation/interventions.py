@@ -68,7 +68,7 @@ def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.A
     predicted = wf.predict_phases(
         [wf.Phase(problem, parts[0], spectrum=basis), wf.Phase(heavy, parts[1])], W0
     )
-    one = wf.solve_flow(problem, W0, parts[0], spectrum=basis, save_embeddings=True)
+    one = wf.solve_flow(problem, W0, parts[0], spectrum=basis, recording=wf.Recording(save_embeddings=True))
     two = wf.solve_flow(heavy, one.embeddings[-1], parts[1])
     flow = np.concatenate([one.singular_values, two.singular_values])
     error = np.abs(predicted.singular_values - flow).max() / flow.max()

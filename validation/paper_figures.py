@@ -67,7 +67,7 @@ def quartic(stats: wf.CooccurrenceStatistics, basis: wf.Spectrum, size: Size) ->
         batch_size=size.batch,
         sampler="balanced",
     )
-    flow = wf.solve_flow(problem, W0[0], ts, spectrum=basis, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0[0], ts, spectrum=basis, recording=wf.Recording(save_embeddings=True))
     theory = wf.predict(problem, W0[0], ts, spectrum=basis)
     moments = (0.6 * law[0], (law[0] + law[1]) / 2, ts[-1])
     return LearningRow(
@@ -101,7 +101,9 @@ def word2vec(stats: wf.CooccurrenceStatistics, size: Size) -> LearningRow:
     even = np.linspace(0, end, 161)
     # Fine where the first step is, which is many times faster than all others.
     ts = np.unique(np.concatenate([np.linspace(0, 2 * steps[0], 31), even]))
-    flow = wf.solve_flow(problem, W0[0], ts, rtol=1e-6, max_steps=1_000_000, save_embeddings=True)
+    flow = wf.solve_flow(
+        problem, W0[0], ts, rtol=1e-6, max_steps=1_000_000, recording=wf.Recording(save_embeddings=True)
+    )
     final = np.stack([flow.embeddings[-1], flow.contexts[-1]])
     rate = min(0.1 * wf.spectrum.stability_limit_at(problem, final), even[1])
     sgd = wf.run_sgd_ensemble(

@@ -140,7 +140,7 @@ def against_sgd(
         "sampler": "blocks",
     }
     ts = np.arange(1, 81) * size.moment
-    sgd = wf.run_sgd_ensemble(untied, keys, ts, save_embeddings=True, **settings)
+    sgd = wf.run_sgd_ensemble(untied, keys, ts, recording=wf.Recording(save_embeddings=True), **settings)
     W0 = untied_init(keys, size.words, size.dim, SCALE)
     exact = wf.predict(untied, W0, sgd.ts, learning_rate=rate, spectrum=spec, save_embeddings=True)
     predicted = wf.predict_step_times(untied, W0, learning_rate=rate, spectrum=spec)[:, :6]
@@ -258,7 +258,7 @@ def with_its_own_weights(stats: wf.CooccurrenceStatistics, dim: int) -> Iterator
         linear = np.log(2 * np.array([0.1, 0.4]) / SCALE**2) / (2 * size)
         ts = np.append(linear, 5 * linear[1])
         W0 = untied_init(jax.random.key(0), stats.vocab_size, dim, SCALE)
-        flow = wf.solve_flow(problem, W0, ts, rtol=1e-6, save_embeddings=True)
+        flow = wf.solve_flow(problem, W0, ts, rtol=1e-6, recording=wf.Recording(save_embeddings=True))
         grown = np.abs([(u @ W) @ (v @ C) for W, C in zip(flow.embeddings, flow.contexts, strict=True)])
         rate = np.log(grown[1] / grown[0]) / (ts[1] - ts[0])
         left, right = (left_directions(side[1], 1)[:, 0] for side in (flow.embeddings, flow.contexts))

@@ -37,6 +37,7 @@ from .problem import gaussian_init as gaussian_init
 from .problem import untied_init as untied_init
 from .report import write_report as write_report
 from .results import Comparison as Comparison
+from .results import Recording as Recording
 from .results import Trajectory as Trajectory
 from .results import compare as compare
 from .results import measure_step_times as measure_step_times

@@ -1,7 +1,6 @@
 """The gradient flow, integrated through diffrax: word2vec in the limit of small steps."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
-from w2vflow.results import Trajectory, singular_values
+from w2vflow.results import Recording, Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
@@ -44,9 +43,7 @@ def solve_flow(
     rtol: float = 1e-9,
     atol: float | None = None,
     max_steps: int = 16_384,
-    save_embeddings: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool = False,
+    recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of `dW/dt = -dL/dW`, integrated adaptively in float64, of any problem.
 
@@ -79,11 +76,8 @@ def solve_flow(
         atol: absolute tolerance; `rtol` times the root mean square of `W0` where not given. Above
             the size of the initial weights it would blind the error control while they grow.
         max_steps: of the integrator, in each stretch between checkpoints.
-        save_embeddings: keep `W(t)`, and `C(t)` where weights are untied.
-        checkpoint: folder in which to keep what a long flow has reached, so that the same call
-            after a kill goes on from there. The times are then cut into stretches, at whose ends the
-            integrator starts anew; the result is that of the undisturbed call, to the bit.
-        progress: show a progress bar, one for each device.
+        recording: what the run keeps and shows; no `metrics`. With a checkpoint, the times are cut into
+            stretches at whose ends the integrator starts anew.
 
     Raises:
         ValueError: float64 is off, an argument does not fit the problem, or `checkpoint` holds
@@ -103,7 +97,15 @@ def solve_flow(
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
     _check_tolerances(rtol, atol, weights)
     seeds = weights if weights.ndim == 3 else weights[None]
-    if save_embeddings:
+    if recording.metrics is not None:
+        raise argument_error(
+            "recording",
+            "without `metrics` for a flow, which takes no steps of one size",
+            repr(recording.metrics),
+            "Use `progress=True`.",
+        )
+    keep = recording.save_embeddings
+    if keep:
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     vectors = _eigenbasis(problem, basis, spectrum, seeds)
     if vectors is None:
@@ -116,21 +118,21 @@ def solve_flow(
         atol = rtol * float(np.sqrt(np.mean(seeds**2)))
     solver = dfx.Dopri8() if solver is None else solver
     constants = np.asarray([weight_decay, rtol, atol])
-    meter = dfx.TqdmProgressMeter() if progress else dfx.NoProgressMeter()
+    meter = dfx.TqdmProgressMeter() if recording.progress else dfx.NoProgressMeter()
     sides = problem.sides
     rows = seeds if sides == 1 else np.concatenate(np.split(seeds, 2, axis=1), axis=2)
 
     def integrate(start: np.ndarray, begin: float, until: np.ndarray) -> dict[str, np.ndarray]:
         numbers = (jnp.asarray(begin), jnp.asarray(until), jnp.asarray(constants))
         spread = to_rows(start, problem.mesh)
-        ran = _integrate(objective, spread, *numbers, solver, max_steps, save_embeddings, meter, problem.mesh)
+        ran = _integrate(objective, spread, *numbers, solver, max_steps, keep, meter, problem.mesh)
         return _checked(ran, problem, times[-1], max_steps)
 
-    if checkpoint is None:
+    if recording.checkpoint is None:
         parts = [integrate(rows, 0.0, times)]
     else:
-        identity = _identity(objective, rows, times, constants, solver, max_steps, save_embeddings)
-        parts = _in_stretches(integrate, rows, times, Checkpoint(checkpoint, identity))
+        identity = _identity(objective, rows, times, constants, solver, max_steps, keep)
+        parts = _in_stretches(integrate, rows, times, Checkpoint(recording.checkpoint, identity))
     steps = {n: np.sum([part[n] for part in parts], axis=0).tolist() for n in _STEPS}
     axis = 0 if weights.ndim == 2 else slice(None)
     seen = {n: np.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}

@@ -14,7 +14,7 @@ from commands import as_json, refused
 
 import w2vflow as wf
 from w2vflow.cli import main
-from w2vflow.cli.sources import document_reader, text_tokens
+from w2vflow.corpus import document_reader, text_tokens
 from w2vflow.embeddings.vectors import export_vectors, import_vectors
 from w2vflow.experiments.run_folder import load_run
 from w2vflow.plotting import animation

@@ -43,7 +43,7 @@ def runs(problem, spec):
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, DIM, 1e-3)
     ts = np.linspace(0, 1.2 * wf.step_time_law(problem, DIM, 1e-3).mean.max(), 40)
     theory = wf.predict(problem, W0, ts, save_embeddings=True)
-    flow = wf.solve_flow(problem, W0, ts, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, recording=wf.Recording(save_embeddings=True))
     return theory, flow
 
 

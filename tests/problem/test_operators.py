@@ -79,7 +79,7 @@ def test_any_problem_on_eight_devices(form, loss, monkeypatch):
     np.testing.assert_allclose(many.loss(W), one.loss(W), rtol=1e-12)
     np.testing.assert_allclose(many.gradient(W), one.gradient(W), atol=1e-11)
     ts = np.linspace(0, 2, 4)
-    flows = [wf.solve_flow(p, 0.1 * W, ts, save_embeddings=True) for p in (one, many)]
+    flows = [wf.solve_flow(p, 0.1 * W, ts, recording=wf.Recording(save_embeddings=True)) for p in (one, many)]
     for name in ("singular_values", "loss", "embeddings", "contexts"):
         np.testing.assert_allclose(getattr(flows[1], name), getattr(flows[0], name), rtol=1e-7, atol=1e-9)
 
@@ -158,7 +158,7 @@ def test_embeddings_that_do_not_fit_are_refused_before_they_are_made(monkeypatch
     monkeypatch.setattr(resources, "available_memory", lambda: 2 * 8 * 2 * 30 * 2 - 1)
     for solve in (
         lambda: wf.predict(one, W0, [0.1, 0.2], save_embeddings=True),
-        lambda: wf.solve_flow(one, W0, [0.1, 0.2], save_embeddings=True),
+        lambda: wf.solve_flow(one, W0, [0.1, 0.2], recording=wf.Recording(save_embeddings=True)),
         lambda: wf.predict_phases([phase], W0, save_embeddings=True),
     ):
         with pytest.raises(ValueError, match=r"`save_embeddings` must be .*30 words at 2 times of 1 seeds"):

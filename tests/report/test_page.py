@@ -50,9 +50,16 @@ def small():
     runs = [
         wf.predict(problem, W0, ts, spectrum=basis, save_embeddings=True),
         wf.predict(problem, W0, ts, spectrum=basis, learning_rate=rate),
-        wf.solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True),
+        wf.solve_flow(problem, W0, ts, spectrum=basis, recording=wf.Recording(save_embeddings=True)),
         wf.run_sgd_ensemble(
-            problem, keys, ts, dim=6, scale=1e-2, learning_rate=rate, batch_size=2048, save_embeddings=True
+            problem,
+            keys,
+            ts,
+            dim=6,
+            scale=1e-2,
+            learning_rate=rate,
+            batch_size=2048,
+            recording=wf.Recording(save_embeddings=True),
         ),
     ]
     return made(runs, basis.leading(6), tuple(f"word{i}" for i in range(WORDS)))
@@ -394,7 +401,7 @@ def test_what_a_page_needs_is_named(small, tmp_path):
     bare = wf.compare(*comparison.trajectories.values())
     with pytest.raises(ValueError, match="`comparison` must be one with a spectrum"):
         write_report(path, bare, small.cloud, small.features)
-    with pytest.raises(ValueError, match="Run the solvers with `save_embeddings=True`"):
+    with pytest.raises(ValueError, match=r"Run the solvers with `Recording\(save_embeddings=True\)`"):
         write_report(path, comparison, None, small.features)
     with pytest.raises(ValueError, match="`features` must be those of 6 concepts, but got 2 features"):
         write_report(path, comparison, small.cloud, small.features[:2])

@@ -21,7 +21,7 @@ def runs(problem, basis):
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), problem.vocab_size, 4, 1e-2)
     ts = np.linspace(0, 12 / basis.eigenvalues[0], 13)
     theory = wf.predict(problem, W0, ts, spectrum=basis, save_embeddings=True)
-    flow = wf.solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, spectrum=basis, recording=wf.Recording(save_embeddings=True))
     turned = dataclasses.replace(flow, source="turned", embeddings=flow.embeddings @ rotations(13, 4))
     return theory, flow, turned
 
@@ -114,7 +114,7 @@ def test_bad_arguments_are_named(runs, basis, stats):
         embedding_cloud([flow, flow], basis, stats.words)
     with pytest.raises(ValueError, match="on the same times, but got other times for 'flow'"):
         embedding_cloud([theory, dataclasses.replace(flow, ts=2 * flow.ts)], basis, stats.words)
-    with pytest.raises(ValueError, match="Run the solver with `save_embeddings=True`"):
+    with pytest.raises(ValueError, match=r"Run the solver with `Recording\(save_embeddings=True\)`"):
         embedding_cloud([dataclasses.replace(flow, embeddings=None)], basis, stats.words)
     with pytest.raises(ValueError, match="`seed` must be one of the 2 seeds"):
         embedding_cloud([flow], basis, stats.words, seed=2)

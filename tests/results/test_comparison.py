@@ -91,7 +91,7 @@ def test_persistence_sees_a_rotation():
 def trajectories(problem):
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 3), 30, 4, 1e-2)
     ts = np.linspace(0, 1.2 * wf.step_time_law(problem, 4, 1e-2).mean.max(), 30)
-    flow = wf.solve_flow(problem, W0[0], ts, save_embeddings=True)
+    flow = wf.solve_flow(problem, W0[0], ts, recording=wf.Recording(save_embeddings=True))
     return wf.predict(problem, W0, ts), flow
 
 

@@ -162,7 +162,7 @@ def test_sgd_is_seen_where_it_is(stats, problem, basis):
         learning_rate=rate,
         batch_size=4096,
         sampler="blocks",
-        save_embeddings=True,
+        recording=wf.Recording(save_embeddings=True),
     )
     for k in (1, 2):
         found = fit_progress(run.embeddings[k], stats.words, basis, stats.words, step_times=steps)

@@ -31,7 +31,7 @@ def settings(problem, **changes):
 def test_a_seed_does_not_depend_on_the_others(problem, monkeypatch):
     """Nor on where they run: one after the other on one device, or vmapped in pairs, each pair on its own."""
     keys = jax.random.split(jax.random.key(0), 4)
-    run = {**settings(problem), "dim": 3, "scale": 0.1, "save_embeddings": True}
+    run = {**settings(problem), "dim": 3, "scale": 0.1, "recording": wf.Recording(save_embeddings=True)}
     four = wf.run_sgd_ensemble(problem, keys, **run)
     again = wf.run_sgd_ensemble(problem, keys, **run)
     three = wf.run_sgd_ensemble(problem, keys[1:], **run)
@@ -47,7 +47,9 @@ def test_a_seed_does_not_depend_on_the_others(problem, monkeypatch):
 
 def test_ensemble_starts_where_the_prediction_does(problem):
     keys = jax.random.split(jax.random.key(0), 2)
-    run = wf.run_sgd_ensemble(problem, keys, **settings(problem), dim=3, scale=0.1, save_embeddings=True)
+    run = wf.run_sgd_ensemble(
+        problem, keys, **settings(problem), dim=3, scale=0.1, recording=wf.Recording(save_embeddings=True)
+    )
     W0 = wf.gaussian_init(keys, 30, 3, 0.1)
     np.testing.assert_allclose(run.embeddings[:, 0], W0, rtol=1e-6)
     np.testing.assert_allclose(run.loss[0, 0], problem.loss(W0[0]), rtol=1e-6)
@@ -68,7 +70,7 @@ def test_batches_too_big_for_a_cache_are_cut_without_a_change_of_law(problem):
     rate = settings(problem)["learning_rate"]
     run = wf.run_sgd(
         problem, W0, [rate], key=jax.random.key(1), learning_rate=rate,
-        batch_size=65_536, sampler="balanced", save_embeddings=True,
+        batch_size=65_536, sampler="balanced", recording=wf.Recording(save_embeddings=True),
     )  # fmt: skip
     moved = (np.asarray(W0) - run.embeddings[0]) / rate
     full = np.asarray(problem.gradient(W0))
@@ -107,7 +109,7 @@ def test_float32_works_without_x64(stats):
 
 def test_progress_bar_is_shown(problem, capfd):
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 1e-2)
-    wf.run_sgd(problem, W0, key=jax.random.key(0), progress=True, **settings(problem))
+    wf.run_sgd(problem, W0, key=jax.random.key(0), recording=wf.Recording(progress=True), **settings(problem))
     assert "SGD: 100%" in capfd.readouterr().err
 
 
@@ -188,8 +190,10 @@ def test_untied_sgd_follows_full_batch_descent(untied, contexts):
     rate = 0.02 * wf.stability_limit(untied)
     ts = rate * np.array([0, 100, 200, 400])
     run = {"dim": 2, "scale": 0.3, "batch_size": 16_384, "sampler": "balanced", "contexts": contexts}
-    sgd = wf.run_sgd_ensemble(untied, keys, ts, learning_rate=rate, save_embeddings=True, **run)
-    full = run_gd(untied, W0, ts, learning_rate=rate, save_embeddings=True)
+    sgd = wf.run_sgd_ensemble(
+        untied, keys, ts, learning_rate=rate, recording=wf.Recording(save_embeddings=True), **run
+    )
+    full = run_gd(untied, W0, ts, learning_rate=rate, recording=wf.Recording(save_embeddings=True))
     np.testing.assert_allclose(sgd.embeddings[:, 0], W0[:, 0], rtol=1e-6)
     np.testing.assert_allclose(sgd.contexts[:, 0], W0[:, 1], rtol=1e-6)
     largest = full.singular_values.max()
@@ -240,7 +244,7 @@ def test_steps_are_those_made_by_hand(problem, optimizer, update, schedule):
     ts = np.cumsum([rates(n) for n in range(7)])[[1, 3, 6]]
     run = wf.run_sgd(
         problem, W0, ts, key=key, learning_rate=rates if schedule else 0.004, batch_size=64,
-        sampler="balanced", optimizer=optimizer, save_embeddings=True,
+        sampler="balanced", optimizer=optimizer, recording=wf.Recording(save_embeddings=True),
     )  # fmt: skip
     np.testing.assert_allclose(run.ts, ts, rtol=1e-12)
     assert run.metadata["steps"] == 7
@@ -252,7 +256,7 @@ def test_steps_are_those_made_by_hand(problem, optimizer, update, schedule):
 def test_only_rows_that_were_drawn_are_touched(problem):
     W0 = np.asarray(wf.gaussian_init(jax.random.key(0), 30, 3, 1.0), np.float32)
     run = {"key": jax.random.key(1), "learning_rate": 0.01, "batch_size": 4, "sampler": "balanced"}
-    after = wf.run_sgd(problem, W0, [0.01], save_embeddings=True, **run).embeddings[0]
+    after = wf.run_sgd(problem, W0, [0.01], recording=wf.Recording(save_embeddings=True), **run).embeddings[0]
     moved = (after != W0).any(axis=1)
     assert 2 <= moved.sum() <= 8
     source = Minibatches.of(problem, "balanced", 4, 3, True)

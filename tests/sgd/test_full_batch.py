@@ -25,7 +25,7 @@ def test_steps_are_those_made_by_hand(small, loss, tied):
     weighting = wf.Symmetrized(wf.Mikolov()) if tied else wf.Mikolov()
     problem = wf.Problem.from_statistics(small, loss=loss, tied=tied, weighting=weighting)
     W0 = 0.5 * np.random.default_rng(0).normal(size=(3, 9, 2) if tied else (3, 2, 9, 2))
-    run = run_gd(problem, W0, [0.04, 0.1], learning_rate=0.02, save_embeddings=True)
+    run = run_gd(problem, W0, [0.04, 0.1], learning_rate=0.02, recording=wf.Recording(save_embeddings=True))
     W = W0.copy()
     for n in range(5):
         W -= 0.02 * np.stack([problem.gradient(w) for w in W])
@@ -46,7 +46,11 @@ def test_steps_are_those_made_by_hand(small, loss, tied):
 def test_a_seed_is_that_of_a_run_of_its_own():
     problem = separated_problem()
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 3), 20, 3, 0.1)
-    settings = {"learning_rate": 0.01, "optimizer": optax.adam, "save_embeddings": True}
+    settings = {
+        "learning_rate": 0.01,
+        "optimizer": optax.adam,
+        "recording": wf.Recording(save_embeddings=True),
+    }
     together = run_gd(problem, W0, [0.1, 0.5], **settings)
     alone = run_gd(problem, W0[1], [0.1, 0.5], **settings)
     np.testing.assert_array_equal(alone.embeddings, together.embeddings[1])
@@ -60,7 +64,9 @@ def test_momentum_with_a_schedule():
     schedule = optax.cosine_decay_schedule(0.01, 50)
     ts = np.cumsum([float(schedule(n)) for n in range(40)])[[9, 39]]
     heavy = functools.partial(optax.sgd, momentum=0.5)
-    run = run_gd(problem, W0, ts, learning_rate=schedule, optimizer=heavy, save_embeddings=True)
+    run = run_gd(
+        problem, W0, ts, learning_rate=schedule, optimizer=heavy, recording=wf.Recording(save_embeddings=True)
+    )
     W, memory = W0.copy(), np.zeros_like(W0)
     for n in range(40):
         memory = 0.5 * memory + np.asarray(problem.gradient(W))

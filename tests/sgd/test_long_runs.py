@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import fields
 from pathlib import Path
 
 import jax
@@ -27,11 +28,15 @@ from w2vflow.support import checkpoint as checkpoints
 STEPS, RATE = 300, 0.002
 RUN = {"dim": 3, "scale": 0.3, "learning_rate": RATE, "batch_size": 256, "sampler": "balanced"}
 TS = RATE * np.array([0, 100, 130, STEPS])
+KEPT = {field.name for field in fields(wf.Recording)}
 
 
 def ensemble(problem, **changes):
+    """Two seeds; what is of `Recording` among the changes goes there."""
     keys = jax.random.split(jax.random.key(0), 2)
-    return wf.run_sgd_ensemble(problem, keys, TS, **(RUN | {"save_embeddings": True} | changes))
+    kept = {name: changes.pop(name) for name in KEPT & set(changes)}
+    recording = wf.Recording(**{"save_embeddings": True, **kept})
+    return wf.run_sgd_ensemble(problem, keys, TS, recording=recording, **(RUN | changes))
 
 
 @pytest.fixture
@@ -90,7 +95,7 @@ def test_metrics_are_lines_of_json(problem, tmp_path, small_chunks):
     assert pairs == pytest.approx(2 * 256 * STEPS, rel=0.3)
     wf.run_sgd(
         problem, np.full((30, 2), 0.1), [RATE], key=jax.random.key(0), learning_rate=RATE, batch_size=8,
-        metrics=tmp_path / "m.jsonl",
+        recording=wf.Recording(metrics=tmp_path / "m.jsonl"),
     )  # fmt: skip
     assert [type(line["loss"]) for line in lines_of(tmp_path / "m.jsonl")] == [float, float]
 
@@ -126,13 +131,14 @@ def test_resumed_after_a_kill(problem, tmp_path, monkeypatch, small_chunks, opti
 def test_full_batch_descent_is_resumed_too(tmp_path, monkeypatch, small_chunks):
     problem = wf.Problem.from_statistics(random_statistics(8), tied=False, loss="logistic")
     W0 = wf.untied_init(jax.random.key(0), 8, 2, 0.3)
-    run = {"learning_rate": 0.01, "save_embeddings": True}
+    run = {"learning_rate": 0.01, "recording": wf.Recording(save_embeddings=True)}
     whole = run_gd(problem, W0, [0.1, 1.0], **run)
+    run["recording"] = wf.Recording(save_embeddings=True, checkpoint=tmp_path, checkpoint_every=0.0)
     with monkeypatch.context() as patch:
         killed_at(patch, 40)
         with pytest.raises(Killed):
-            run_gd(problem, W0, [0.1, 1.0], checkpoint=tmp_path, checkpoint_every=0.0, **run)
-    resumed = run_gd(problem, W0, [0.1, 1.0], checkpoint=tmp_path, checkpoint_every=0.0, **run)
+            run_gd(problem, W0, [0.1, 1.0], **run)
+    resumed = run_gd(problem, W0, [0.1, 1.0], **run)
     same(resumed, whole)
     np.testing.assert_array_equal(resumed.contexts, whole.contexts)
 
@@ -150,8 +156,10 @@ record._CHUNK, record._LOOK_EVERY = 0.02, 0.05
 problem = wf.Problem.from_statistics(random_statistics(30))
 run = wf.run_sgd_ensemble(
     problem, jax.random.split(jax.random.key(0), 2), 0.0001 * np.arange(0, 15001, 1500), dim=3, scale=0.3,
-    learning_rate=0.0001, batch_size=512, sampler="balanced", save_embeddings=True,
-    metrics=sys.argv[1] + ".jsonl", checkpoint=sys.argv[1] + "-state", checkpoint_every=0.1,
+    learning_rate=0.0001, batch_size=512, sampler="balanced", recording=wf.Recording(
+        save_embeddings=True, metrics=sys.argv[1] + ".jsonl", checkpoint=sys.argv[1] + "-state",
+        checkpoint_every=0.1,
+    ),
 )
 run.save(sys.argv[1] + ".nc")
 """

@@ -97,7 +97,7 @@ def test_a_stream_follows_descent_on_the_problem_of_mikolov(text, stats, tied):
     init = wf.gaussian_init if tied else wf.untied_init
     W0 = init(jax.random.key(0), V, 2, 0.5)
     ts = 0.005 * np.array([0, 100, 200, 400])
-    run = {"learning_rate": 0.005, "save_embeddings": True}
+    run = {"learning_rate": 0.005, "recording": wf.Recording(save_embeddings=True)}
     full = run_gd(problem, W0, ts, **run)
     sgd = run_sgd_on_text(
         problem, W0, ts, corpus=text, key=jax.random.key(1), batch_size=2048, window=WINDOW, **run
@@ -119,7 +119,7 @@ def test_rate_of_word2vec(stats, text, monkeypatch):
     eta = 1e-3
     run = run_sgd_on_text(
         problem, W0, [eta], corpus=text, key=jax.random.key(1), learning_rate=eta, batch_size=1,
-        window=WINDOW, save_embeddings=True,
+        window=WINDOW, recording=wf.Recording(save_embeddings=True),
     )  # fmt: skip
     alpha = 2 * V**2 * eta / 2
     i, j = (int(np.flatnonzero((after != before).any(axis=1))[0]) for before, after in [
@@ -151,17 +151,19 @@ def test_resumed_after_a_kill(stats, text, tmp_path, monkeypatch, step):
     W0 = wf.untied_init(jax.random.key(0), V, 2, 0.5, contexts="zero")
     run = {
         "corpus": text, "key": jax.random.key(1), "learning_rate": 0.002, "batch_size": 32,
-        "window": WINDOW, "save_embeddings": True,
+        "window": WINDOW,
     }  # fmt: skip
     ts = 0.002 * np.array([0, 16, 25, 80])
-    whole = run_sgd_on_text(problem, W0, ts, **run)
-    recording = {"checkpoint": tmp_path / "c", "checkpoint_every": 0.0, "metrics": tmp_path / "m"}
+    whole = run_sgd_on_text(problem, W0, ts, **run, recording=wf.Recording(save_embeddings=True))
+    run["recording"] = wf.Recording(
+        save_embeddings=True, checkpoint=tmp_path / "c", checkpoint_every=0.0, metrics=tmp_path / "m"
+    )
     with monkeypatch.context() as patch:
         killed_at(patch, step)
         with pytest.raises(Killed):
-            run_sgd_on_text(problem, W0, ts, **run, **recording)
+            run_sgd_on_text(problem, W0, ts, **run)
     assert (tmp_path / "c" / "manifest.json").exists()
-    resumed = run_sgd_on_text(problem, W0, ts, **run, **recording)
+    resumed = run_sgd_on_text(problem, W0, ts, **run)
     same(resumed, whole)
     np.testing.assert_array_equal(resumed.contexts, whole.contexts)
     steps = [line["step"] for line in lines_of(tmp_path / "m")]

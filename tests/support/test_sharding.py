@@ -26,7 +26,7 @@ def system():
 
 def results(problem, W0, ts):
     """Everything that is computed on the rows of many devices."""
-    flow = wf.solve_flow(problem, W0, ts, basis="words", save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, basis="words", recording=wf.Recording(save_embeddings=True))
     spectrum = wf.leading_eigenpairs(problem, 4)
     return {
         "singular_values": flow.singular_values,
@@ -59,7 +59,7 @@ def test_eight_devices_equal_one(form):
 def test_eigenbasis_flow_on_eight_devices():
     problem, W0, ts = system()
     one, many = (
-        wf.solve_flow(p, W0, ts, basis="eigenvectors", save_embeddings=True)
+        wf.solve_flow(p, W0, ts, basis="eigenvectors", recording=wf.Recording(save_embeddings=True))
         for p in (problem, problem.shard(jax.devices()))
     )
     assert_equal({"W": many.embeddings}, {"W": one.embeddings})

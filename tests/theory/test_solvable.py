@@ -117,7 +117,9 @@ def test_theory_from_the_known_spectrum_is_the_flow(name):
     W0 = wf.gaussian_init(jax.random.key(1), problem.vocab_size, 4, 1e-3 * np.sqrt(lam))
     ts = np.linspace(0, 40, 9)[1:] / lam
     theory = wf.predict(problem, W0, ts, spectrum=corpus.spectrum, save_embeddings=True)
-    flow = wf.solve_flow(problem, W0, ts, basis="words", save_embeddings=True, rtol=1e-11)
+    flow = wf.solve_flow(
+        problem, W0, ts, basis="words", recording=wf.Recording(save_embeddings=True), rtol=1e-11
+    )
     np.testing.assert_allclose(theory.singular_values, flow.singular_values, rtol=0, atol=1e-8 * np.sqrt(lam))
     grams = [t.embeddings @ np.swapaxes(t.embeddings, 1, 2) for t in (theory, flow)]
     np.testing.assert_allclose(*grams, rtol=0, atol=1e-8 * lam)
@@ -134,7 +136,13 @@ def test_attributes_emerge_in_the_predicted_order():
     flow = wf.solve_flow(problem, W0, ts)
     np.testing.assert_allclose(wf.measure_step_times(flow, spectrum), predicted, rtol=1e-4)
     sgd = wf.run_sgd(
-        problem, W0, ts, key=jax.random.key(1), learning_rate=0.005, batch_size=512, save_embeddings=True
+        problem,
+        W0,
+        ts,
+        key=jax.random.key(1),
+        learning_rate=0.005,
+        batch_size=512,
+        recording=wf.Recording(save_embeddings=True),
     )
     measured = wf.measure_step_times(sgd, spectrum)
     assert (np.diff(measured) > 0).all()
@@ -152,7 +160,9 @@ def test_the_ring_appears_when_both_modes_of_the_first_pair_are_learned():
     problem, plane = corpus.problem(), corpus.spectrum.eigenvectors[:, :2]
     W0 = wf.gaussian_init(jax.random.key(2), 12, 3, 1e-6)
     lam = corpus.spectrum.eigenvalues[0]
-    flow = wf.solve_flow(problem, W0, np.linspace(0, 60, 241)[1:] / lam, save_embeddings=True)
+    flow = wf.solve_flow(
+        problem, W0, np.linspace(0, 60, 241)[1:] / lam, recording=wf.Recording(save_embeddings=True)
+    )
     first, second = wf.measure_step_times(flow, corpus.spectrum)[:2]
     np.testing.assert_allclose(
         wf.predict_step_times(problem, W0, spectrum=corpus.spectrum)[:2].mean(),

@@ -1,7 +1,7 @@
 """`w2vflow count`: co-occurrences of a text."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,10 +30,10 @@ class Count:
     """Files, folders, patterns, - for standard input, or names of `w2vflow datasets`."""
     out: Path
     """Statistics file to write, ending in .npz."""
-    vocab_size: OptionalInt = None
-    """How many words, the most frequent; with --min-count at most so many. 2,000 are a minute's run."""
+    vocab_size: OptionalInt = 10_000
+    """At most so many words, the most frequent; None: all. 2,000 are a minute's run."""
     min_count: OptionalInt = None
-    """All words that occur as often. At most 10,000 words where neither is given."""
+    """Only words that occur as often."""
     window: int = 16
     """Largest distance of a pair, in words."""
     weighting: Weighting = "linear"
@@ -84,17 +84,16 @@ class Count:
             return console.plan(plan, self.out.parent)
         console.folder(self.out.parent)
         start = time.perf_counter()
-        count_text(texts, self.out, console, **self._rule())
+        count_text(texts, self.out, console, **self._settings())
         self._show(console, time.perf_counter() - start)
 
-    def _rule(self) -> dict[str, Any]:
-        """Return the settings of `count_to_file`."""
-        settings = asdict(self)
-        for name in ("paths", "out", "output"):
-            settings.pop(name)
-        if self.vocab_size is None and self.min_count is None:
-            settings |= {"vocab_size": 10_000, "min_count": 1}
-        return settings
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of `count_text`."""
+        from w2vflow.corpus import CountingRule
+
+        given = {name: value for name, value in vars(self).items() if name not in ("paths", "out", "output")}
+        rule = CountingRule(**{field.name: given.pop(field.name) for field in fields(CountingRule)})
+        return {"rule": rule, **given}
 
     def _show(self, console: Console, seconds: float) -> None:
         from w2vflow.counts import CountFile

@@ -324,6 +324,7 @@ def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     import jax
 
     from w2vflow.problem import gaussian_init
+    from w2vflow.results import Recording
     from w2vflow.sgd import run_sgd_ensemble
     from w2vflow.spectrum import left_directions, subspace_overlap
     from w2vflow.theory import predict
@@ -332,7 +333,9 @@ def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     rate = 0.05 / spectrum.eigenvalues[0]
     settings: dict[str, Any] = {"dim": _DIM, "scale": _SCALE, "batch_size": 16_384, "sampler": "balanced"}
     ts = rate * np.arange(0, round(_TURNS / 0.05), 24)
-    sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, save_embeddings=True, **settings)
+    sgd = run_sgd_ensemble(
+        problem, keys, ts, learning_rate=rate, recording=Recording(save_embeddings=True), **settings
+    )
     W0 = gaussian_init(keys, _WORDS, _DIM, _SCALE)
     exact = predict(problem, W0, sgd.ts, spectrum=spectrum, learning_rate=rate)
     squares = sgd.singular_values[..., 0] ** 2, exact.singular_values[..., 0] ** 2

@@ -182,7 +182,7 @@ class Export:
                 "input",
                 "a trajectory with embeddings",
                 f"{self.input}, which has none",
-                "Run the solver with `save_embeddings=True`, or make vectors from counts.",
+                "Run the solver with `Recording(save_embeddings=True)`, or make vectors from counts.",
             )
         words = traj.words if self.words is None else open_statistics(self.words).words
         if words is None:

@@ -93,12 +93,16 @@ class RunExperiment:
 
     def _run_text(self, texts: list[str], out: Path, console: Console) -> None:
         """Count, then run; what an earlier run left in the folder stays until the new one is whole."""
+        from w2vflow.corpus import CountingRule
+
         folder, there = console.folder(out), out / "counts-new.npz"
         experiment = replace(self.experiment, statistics=str(folder / "counts.npz"))
         try:
             console("counts of the text")
             size = max(_COUNTED, experiment.vocab_size)
-            count_text(texts, there, console, vocab_size=size, **asdict(self.counting))
+            given = asdict(self.counting)
+            words = {"min_count": given.pop("min_count"), "vocab_size": size, "reader": given.pop("reader")}
+            count_text(texts, there, console, CountingRule(**given), **words)
             run_and_show(experiment, folder, console, film=self.film, counted=there)
         except ValueError:
             # Of bad input nothing is left behind; a count that was interrupted goes on.

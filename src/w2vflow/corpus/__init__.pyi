@@ -11,6 +11,7 @@ from .counting.kernel import END_OF_DOCUMENT as END_OF_DOCUMENT
 from .counting.rules import CountingRule as CountingRule
 from .counting.rules import pair_weights as pair_weights
 from .counting.vocabulary import tokenizer as tokenizer
+from .counting.workers import Resources as Resources
 from .documents.documents import count_documents as count_documents
 from .documents.documents import document_sums as document_sums
 from .documents.documents import weighted_counts as weighted_counts
@@ -24,5 +25,6 @@ from .downloads import known_corpora as known_corpora
 from .downloads import wikipedia as wikipedia
 from .reading.files import Block as Block
 from .reading.files import expand_paths as expand_paths
-from .reading.files import first_bytes as first_bytes
 from .reading.files import read_blocks as read_blocks
+from .reading.guesses import document_reader as document_reader
+from .reading.guesses import text_tokens as text_tokens

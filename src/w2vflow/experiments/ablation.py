@@ -23,7 +23,7 @@ from w2vflow.experiments.provenance import Log, Stage, provenance, stages
 from w2vflow.experiments.settings import Ablation
 from w2vflow.flow import solve_flow
 from w2vflow.problem import Mikolov, Problem, Symmetrized, Uniform, Weighting, gaussian_init
-from w2vflow.results import Comparison, Trajectory, compare, measure_step_times
+from w2vflow.results import Comparison, Recording, Trajectory, compare, measure_step_times
 from w2vflow.sgd import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, left_directions, stability_limit_at, subspace_overlap
 from w2vflow.support.atomic_files import plain
@@ -141,7 +141,12 @@ def _solve(
     with stage(f"{cell}: flow"):
         # In the words also where an eigenbasis would do: a check that owes nothing to the theory.
         flow = solve_flow(
-            problem, W0[0], ts, basis="words", rtol=ablation.rtol, save_embeddings=True, progress=progress
+            problem,
+            W0[0],
+            ts,
+            basis="words",
+            rtol=ablation.rtol,
+            recording=Recording(save_embeddings=True, progress=progress),
         )
     with stage(f"{cell}: stability limit at the end of the flow"):
         limit = stability_limit_at(problem, flow.require_embeddings()[-1])
@@ -160,8 +165,7 @@ def _solve(
             learning_rate=rate,
             batch_size=batch_size,
             sampler=ablation.sampler,
-            save_embeddings=True,
-            progress=progress,
+            recording=Recording(save_embeddings=True, progress=progress),
         )
     compared = compare(theory.exact, discrete, flow, sgd, spectrum=spectrum.leading(ablation.dim))
     return compared, {

@@ -15,7 +15,15 @@ from w2vflow.experiments.provenance import Log, provenance, stages
 from w2vflow.experiments.settings import Experiment
 from w2vflow.flow import solve_flow
 from w2vflow.problem import Problem, gaussian_init
-from w2vflow.results import Cloud, Comparison, Trajectory, compare, direction_persistence, embedding_cloud
+from w2vflow.results import (
+    Cloud,
+    Comparison,
+    Recording,
+    Trajectory,
+    compare,
+    direction_persistence,
+    embedding_cloud,
+)
 from w2vflow.semantics import Feature, label_features
 from w2vflow.sgd import run_sgd_ensemble
 from w2vflow.spectrum import (
@@ -97,9 +105,11 @@ def run_experiment(
         exact = predict(problem, W0, ts, spectrum=basis)
         discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
     with stage("gradient flow of every seed, in the eigenbasis"):
-        flow = solve_flow(problem, W0, ts, spectrum=basis, save_embeddings=True, progress=progress)
+        flow = solve_flow(
+            problem, W0, ts, spectrum=basis, recording=Recording(save_embeddings=True, progress=progress)
+        )
     with stage("gradient flow of one seed, in the dense basis"):
-        dense = solve_flow(problem, W0[0], ts, basis="words", progress=progress)
+        dense = solve_flow(problem, W0[0], ts, basis="words", recording=Recording(progress=progress))
     with stage("flow against closed form at other initial scales"):
         scale_errors = {
             f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
@@ -173,8 +183,7 @@ def _sgd(
         learning_rate=rate,
         batch_size=experiment.batch_size,
         sampler=experiment.sampler,
-        save_embeddings=True,
-        progress=progress,
+        recording=Recording(save_embeddings=True, progress=progress),
     )
 
 

@@ -65,7 +65,7 @@ def write_report(
             "cloud",
             "positions of words over time",
             "none",
-            "Run the solvers with `save_embeddings=True` and pass their trajectories to `embedding_cloud`.",
+            "Run the solvers with `Recording(save_embeddings=True)`; pass the results to `embedding_cloud`.",
         )
     title = title or "What word2vec learns, and when"
     content = page_content(comparison, cloud, features, title=title, configuration=configuration or {})

@@ -3,6 +3,7 @@ from .cloud import concept_coordinates as concept_coordinates
 from .cloud import embedding_cloud as embedding_cloud
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .recording import Recording as Recording
 from .step_times import direction_persistence as direction_persistence
 from .step_times import measure_step_times as measure_step_times
 from .trajectory import Trajectory as Trajectory

@@ -108,7 +108,10 @@ class Trajectory:
         """
         if self.embeddings is None:
             raise argument_error(
-                "traj", "a trajectory with embeddings", "none", "Run the solver with `save_embeddings=True`."
+                "traj",
+                "a trajectory with embeddings",
+                "none",
+                "Run the solver with `Recording(save_embeddings=True)`.",
             )
         return self.embeddings
 

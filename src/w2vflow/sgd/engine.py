@@ -28,7 +28,12 @@ Optimizer = Callable[[Any], optax.GradientTransformation]
 
 
 class GradientSource(eqx.Module):
-    """What gives the gradient of a step."""
+    """The gradient of a step."""
+
+    @property
+    @abstractmethod
+    def pairs(self) -> int:
+        """Pairs of words in one step."""
 
     @abstractmethod
     def gradient(

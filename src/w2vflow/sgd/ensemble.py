@@ -1,6 +1,5 @@
 """Stochastic gradient descent on minibatches of pairs, one seed or many side by side."""
 
-import os
 from typing import Any
 
 import jax
@@ -8,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from w2vflow.problem import Problem, gaussian_init, untied_init
-from w2vflow.results import Trajectory
+from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
@@ -30,11 +29,7 @@ def run_sgd(
     sampler: str = "corpus",
     optimizer: Optimizer | None = None,
     deterministic: bool = True,
-    save_embeddings: bool = False,
-    progress: bool = False,
-    metrics: str | os.PathLike[str] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
+    recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of SGD on minibatches of pairs, in float32.
 
@@ -56,15 +51,7 @@ def run_sgd(
             `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
             touches only the rows of the words that were drawn; an optimizer moves all rows.
         deterministic: the same result each time on an accelerator too, where that costs time.
-        save_embeddings: keep the weights at all times.
-        progress: show a progress bar with loss, pairs per second and time left.
-        metrics: file for a line of JSON at every observation, and every ten seconds in between:
-            `step`, `time`, `loss`, `pairs_per_second`, `seconds`, `left`.
-        checkpoint: folder in which to keep the state, so that the same call after a kill goes on
-            from there, metrics too; the result is that of the undisturbed call, to the bit. Where
-            the disk is full the last state stays, with a warning, and the run goes on. The folder
-            is removed at the end.
-        checkpoint_every: seconds between states.
+        recording: what the run keeps and shows.
 
     Raises:
         ValueError: a bad argument, a learning rate above the stability limit among them, or a
@@ -80,17 +67,11 @@ def run_sgd(
         weights[None],
         key[None],
         ts,
-        False,
         learning_rate,
-        batch_size,
-        sampler,
+        Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic),
         optimizer,
-        deterministic,
-        save_embeddings=save_embeddings,
-        progress=progress,
-        metrics=metrics,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
+        recording,
+        ensemble=False,
     )
 
 
@@ -107,11 +88,7 @@ def run_sgd_ensemble(
     contexts: str = "random",
     optimizer: Optimizer | None = None,
     deterministic: bool = True,
-    save_embeddings: bool = False,
-    progress: bool = False,
-    metrics: str | os.PathLike[str] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
+    recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectories of an SGD ensemble, all seeds side by side.
 
@@ -128,8 +105,7 @@ def run_sgd_ensemble(
         scale: size of the initial weights.
         learning_rate, batch_size, sampler: as in `run_sgd`.
         contexts: of untied problems, `"random"` or `"zero"`, as `untied_init` has it.
-        optimizer, deterministic, save_embeddings, progress: as in `run_sgd`.
-        metrics, checkpoint, checkpoint_every: as in `run_sgd`; the `loss` of a line is a list.
+        optimizer, deterministic, recording: as in `run_sgd`.
 
     Raises:
         ValueError, RuntimeError: as `run_sgd`.
@@ -149,17 +125,11 @@ def run_sgd_ensemble(
         check_weights(drawn, problem.vocab_size, problem.sides),
         jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys),
         ts,
-        True,
         learning_rate,
-        batch_size,
-        sampler,
+        Minibatches.of(problem, sampler, batch_size, dim, deterministic),
         optimizer,
-        deterministic,
-        save_embeddings=save_embeddings,
-        progress=progress,
-        metrics=metrics,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
+        recording,
+        ensemble=True,
     )
 
 
@@ -168,41 +138,36 @@ def _run(
     starts: np.ndarray,
     keys: Key[Array, " S"],
     ts: Any,
-    ensemble: bool,
     learning_rate: LearningRate | None,
-    batch_size: int,
-    sampler: str,
+    source: Minibatches,
     optimizer: Optimizer | None,
-    deterministic: bool,
-    **recording: Any,
+    recording: Recording,
+    *,
+    ensemble: bool,
 ) -> Trajectory:
     """Check and run; the common part of the two public functions."""
-    source = Minibatches.of(problem, sampler, batch_size, starts.shape[2], deterministic)
-    settings = {"sampler": sampler, "batch_size": batch_size, "deterministic": deterministic}
+    settings = source.settings()
     if learning_rate is None:
-        learning_rate, bound_by = _recommended(problem, starts, batch_size, sampler, optimizer)
+        learning_rate, bound_by = _recommended(problem, starts, source, optimizer)
         settings["learning_rate_bound_by"] = bound_by
-    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
     return solve_by_steps(
         problem,
         source,
         starts.astype(np.float32),
         keys,
-        timeline,
-        limit,
+        check_rate(problem, ts, learning_rate, optimizer),
         name="SGD",
         optimizer=optimizer,
         settings=settings,
-        pairs_per_step=source.pairs,
         remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, a larger "
         "`batch_size`, or the sampler 'balanced' or 'blocks'.",
         ensemble=ensemble,
-        **recording,
+        recording=recording,
     )
 
 
 def _recommended(
-    problem: Problem, starts: np.ndarray, batch_size: int, sampler: str, optimizer: Optimizer | None
+    problem: Problem, starts: np.ndarray, source: Minibatches, optimizer: Optimizer | None
 ) -> tuple[float, str]:
     """Return the recommended rate, and what bounds it."""
     if optimizer is not None or not problem.quartic_at_constant_G:
@@ -216,6 +181,6 @@ def _recommended(
         )
     scale = float(np.linalg.norm(starts)) / np.sqrt(starts.shape[0] * starts.shape[1])
     found = recommended_learning_rate(
-        problem, starts.shape[2], batch_size=batch_size, sampler=sampler, scale=scale
+        problem, starts.shape[2], batch_size=source.batch_size, sampler=source.name, scale=scale
     )
     return found.rate, found.bound_by

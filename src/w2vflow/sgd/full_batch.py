@@ -1,14 +1,14 @@
 """Full-batch gradient descent: the flow by Euler steps, or any optimizer on the exact gradient."""
 
-import os
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from w2vflow.problem import Objective, Problem
-from w2vflow.results import Trajectory
+from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
@@ -21,6 +21,7 @@ class FullBatch(GradientSource):
     """The gradient of the objective itself."""
 
     objective: Objective
+    pairs: int = eqx.field(static=True)
 
     def gradient(
         self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
@@ -42,11 +43,7 @@ def run_gd(
     *,
     learning_rate: LearningRate,
     optimizer: Optimizer | None = None,
-    save_embeddings: bool = False,
-    progress: bool = False,
-    metrics: str | os.PathLike[str] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
+    recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of full-batch gradient descent, in the precision of JAX's default.
 
@@ -63,11 +60,7 @@ def run_gd(
             schedule, a function of the step.
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
             `functools.partial(optax.sgd, momentum=0.9)`; plain descent where not given.
-        save_embeddings: keep the weights at all times.
-        progress: show a progress bar.
-        metrics: file for a line of JSON at every look at the loss; see `run_sgd`.
-        checkpoint: folder in which to keep the state; see `run_sgd`.
-        checkpoint_every: seconds between states.
+        recording: what the run keeps and shows.
 
     Raises:
         ValueError: a bad argument, a learning rate above the stability limit among them.
@@ -80,25 +73,18 @@ def run_gd(
         [[4.0]]
     """
     weights = check_weights(W0, problem.vocab_size, problem.sides)
-    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
     starts = (weights if weights.ndim == 3 else weights[None]).astype(jnp.zeros(()).dtype)
     return solve_by_steps(
         problem,
-        FullBatch(problem.objective(starts.dtype)),
+        FullBatch(problem.objective(starts.dtype), problem.vocab_size**2),
         starts,
         # Nothing is drawn.
         jax.random.split(jax.random.key(0), len(starts)),
-        timeline,
-        limit,
+        check_rate(problem, ts, learning_rate, optimizer),
         name="GD",
         optimizer=optimizer,
         settings={},
-        pairs_per_step=problem.vocab_size**2,
         remedy="Use a smaller `learning_rate`.",
         ensemble=weights.ndim == 3,
-        save_embeddings=save_embeddings,
-        progress=progress,
-        metrics=metrics,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
+        recording=recording,
     )

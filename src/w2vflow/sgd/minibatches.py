@@ -1,6 +1,7 @@
 """Minibatches as a source of gradients, cut into parts that fit a cache."""
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -76,11 +77,13 @@ class Minibatches(InParts):
         sampler: draws the pairs.
         pair_loss: loss of one pair.
         batch_size: pairs of a batch, all parts together.
+        name: of the sampler.
     """
 
     sampler: Sampler
     pair_loss: Loss
     batch_size: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
 
     @classmethod
     def of(
@@ -102,12 +105,16 @@ class Minibatches(InParts):
         draws = SAMPLERS[sampler].of(problem)
         # A block has few vectors for its pairs.
         parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
-        return cls(parts, deterministic, draws, problem.pair_loss, batch_size)
+        return cls(parts, deterministic, draws, problem.pair_loss, batch_size, sampler)
 
     @property
     def pairs(self) -> int:
         """Pairs of one step."""
         return self.parts * self.sampler.pairs(self.batch_size // self.parts)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a result says of them."""
+        return {"sampler": self.name, "batch_size": self.batch_size, "deterministic": self.deterministic}
 
     def part(
         self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from w2vflow.problem import Objective, Problem
-from w2vflow.results import Trajectory
+from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.journal import Journal
 from w2vflow.sgd.timeline import LearningRate, Timeline, lay_out
@@ -26,8 +25,8 @@ __all__ = ["check_rate", "digest", "solve_by_steps"]
 
 def check_rate(
     problem: Problem, ts: Any, learning_rate: LearningRate, optimizer: Optimizer | None
-) -> tuple[Timeline, float]:
-    """Return the steps that reach the times, and the stability limit, infinite where it is not known.
+) -> Timeline:
+    """Return the steps that reach the times, with the stability limit, infinite where it is not known.
 
     The limit is that of plain descent: an optimizer's rate is not held against it. Of a schedule,
     the largest rate is.
@@ -36,8 +35,9 @@ def check_rate(
         ValueError: bad times or rates, or a rate at or above the limit.
     """
     timeline = lay_out(ts, learning_rate)
-    plain = optimizer is None
-    return timeline, check_learning_rate(problem, timeline.largest_rate) if plain else float("inf")
+    if optimizer is not None:
+        return timeline
+    return replace(timeline, limit=check_learning_rate(problem, timeline.largest_rate))
 
 
 def digest(array: Any) -> str:
@@ -51,19 +51,13 @@ def solve_by_steps(
     starts: Float[np.ndarray, "S n d"],
     keys: Key[Array, " S"],
     timeline: Timeline,
-    limit: float,
     *,
     name: str,
     optimizer: Optimizer | None,
     settings: dict[str, Any],
-    pairs_per_step: int,
     remedy: str,
     ensemble: bool,
-    save_embeddings: bool,
-    progress: bool,
-    metrics: str | os.PathLike[str] | None,
-    checkpoint: str | os.PathLike[str] | None,
-    checkpoint_every: float,
+    recording: Recording,
     feed: Feed | None = None,
 ) -> Trajectory:
     """Return the trajectory of descent with the gradients of `source`; see `run_sgd` and `run_gd`.
@@ -74,40 +68,39 @@ def solve_by_steps(
         starts: initial weights, in the precision of the run.
         keys: of the seeds' steps.
         timeline: steps and times.
-        limit: the stability limit, where it is known beforehand.
         name: `"SGD"` or `"GD"`.
         optimizer: see `run_sgd`.
         settings: of the source, for the metadata.
-        pairs_per_step: of one seed.
         remedy: what to do where a run diverges.
         ensemble: whether the result has a seed axis.
-        save_embeddings, progress, metrics, checkpoint, checkpoint_every: see `run_sgd`.
+        recording: what the run keeps and shows.
         feed: of the source, where its data come from the host.
     """
     S, rows, dim = starts.shape
-    if save_embeddings:
+    if recording.save_embeddings:
         check_embeddings_fit(S, len(timeline.steps), rows, dim)
     objective = problem.objective(starts.dtype)
     rate = timeline.rate if callable(timeline.rate) else jnp.asarray(timeline.rate, starts.dtype)
     about = {**settings, "learning_rate": timeline.described_rate(), "optimizer": _name_of(optimizer)}
     kept = None
-    if checkpoint is not None:
+    if recording.checkpoint is not None:
         identity = {
             "method": name,
             **about,
             **_identity(problem, objective, starts, keys, timeline, optimizer),
         }
-        kept = Checkpoint(checkpoint, {**identity, "save_embeddings": save_embeddings}, checkpoint_every)
+        identity["save_embeddings"] = recording.save_embeddings
+        kept = Checkpoint(recording.checkpoint, identity, recording.checkpoint_every)
     journal = Journal(
         name,
         timeline,
-        pairs_per_step=S * pairs_per_step,
+        pairs_per_step=S * source.pairs,
         loss_scale=_loss_scale(problem),
         remedy=remedy,
         ensemble=ensemble,
-        metrics=metrics,
+        metrics=recording.metrics,
         checkpoint=kept,
-        progress=progress,
+        progress=recording.progress,
     )
     shape = (problem.vocab_size, dim) if problem.tied else (2, problem.vocab_size, dim)
     seen = descend(
@@ -116,8 +109,10 @@ def solve_by_steps(
         starts,
         keys,
         journal,
-        save_weights=save_embeddings,
-        limit_at=lambda Z: limit if np.isfinite(limit) else stability_limit_at(problem, Z.reshape(shape)),
+        save_weights=recording.save_embeddings,
+        limit_at=lambda Z: (
+            timeline.limit if np.isfinite(timeline.limit) else stability_limit_at(problem, Z.reshape(shape))
+        ),
         feed=feed,
     )
     devices = list(dict.fromkeys(device for device, _ in placement(S, starts.dtype == np.float64)))
@@ -132,7 +127,7 @@ def solve_by_steps(
     }
     values, loss = seen["singular_values"], seen["loss"]
     found = Trajectory(name.lower(), timeline.times, values, loss, metadata=about, words=problem.words)
-    if save_embeddings:
+    if recording.save_embeddings:
         words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
         found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
     return found if ensemble else found.sel(seed=0)

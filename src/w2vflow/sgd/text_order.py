@@ -1,6 +1,5 @@
 """SGD in the order of a text, as word2vec.c runs: real windows, real subsampling, one seed."""
 
-import os
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -13,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from w2vflow.corpus import TokenFile
 from w2vflow.problem import Loss, Mikolov, Problem, Symmetrized
-from w2vflow.results import Trajectory
+from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
@@ -54,6 +53,11 @@ class StreamedPairs(InParts):
     negatives: int = eqx.field(static=True)
     offset: int = eqx.field(static=True)
     total: float = eqx.field(static=True)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of one step, negative ones among them."""
+        return self.rows.shape[1] * (1 + self.negatives)
 
     def part(
         self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
@@ -126,11 +130,7 @@ def run_sgd_on_text(
     window: int = 5,
     optimizer: Optimizer | None = None,
     deterministic: bool = True,
-    save_embeddings: bool = False,
-    progress: bool = False,
-    metrics: str | os.PathLike[str] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: float = 60.0,
+    recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of SGD on the pairs of a text in their order, in float32.
 
@@ -153,8 +153,7 @@ def run_sgd_on_text(
         learning_rate: `eta`, or an optax schedule, a function of the step.
         batch_size: positive pairs in a step.
         window: largest distance of a pair; each centre's own is drawn from 1..window.
-        optimizer, deterministic, save_embeddings, progress: as in `run_sgd`.
-        metrics, checkpoint, checkpoint_every: as in `run_sgd`; negative pairs count as pairs.
+        optimizer, deterministic, recording: as in `run_sgd`; negative pairs count as pairs.
 
     Raises:
         ValueError: a bad argument: another weighting, or other words, among them.
@@ -167,7 +166,7 @@ def run_sgd_on_text(
     if batch_size < 1:
         raise argument_error("batch_size", "at least 1", batch_size)
     weighting = _mikolov(problem, corpus)
-    timeline, limit = check_rate(problem, ts, learning_rate, optimizer)
+    timeline = check_rate(problem, ts, learning_rate, optimizer)
     template = _template(problem, weighting, batch_size, weights.shape[1], deterministic)
     high, low = (int(word) for word in jax.random.bits(key, (2,), jnp.uint32))
     with _TextFeed(template, corpus, window, weighting.subsample, (high << 32) + low) as feed:
@@ -177,7 +176,6 @@ def run_sgd_on_text(
             weights[None].astype(np.float32),
             key[None],
             timeline,
-            limit,
             name="SGD",
             optimizer=optimizer,
             settings={
@@ -187,15 +185,10 @@ def run_sgd_on_text(
                 "tokens": corpus.metadata.get("tokens_sha256") or digest(corpus.tokens),
                 "deterministic": deterministic,
             },
-            pairs_per_step=batch_size * (1 + template.negatives),
             remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, or a larger "
             "`batch_size`.",
             ensemble=False,
-            save_embeddings=save_embeddings,
-            progress=progress,
-            metrics=metrics,
-            checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every,
+            recording=recording,
             feed=feed,
         )
 

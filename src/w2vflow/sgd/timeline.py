@@ -32,6 +32,7 @@ class Timeline:
         rate: the learning rate, a number or a schedule.
         largest_rate: largest rate of all steps.
         block_times: times at the starts of the blocks of a schedule, with which any step has its time.
+        limit: stability limit of plain descent, infinite where it is not known beforehand.
     """
 
     steps: Int[np.ndarray, " T"]
@@ -39,6 +40,7 @@ class Timeline:
     rate: LearningRate
     largest_rate: float
     block_times: Float[np.ndarray, " n"]
+    limit: float = float("inf")
 
     def time(self, step: int) -> float:
         """Return the time after `step` steps: the sum of their learning rates."""

@@ -7,6 +7,7 @@ import pytest
 
 import w2vflow as wf
 from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.vocabulary import tokenizer
 from w2vflow.counts.count_file import CountFile
 
@@ -17,8 +18,7 @@ def test_bundled_statistics_are_rebuilt_byte_for_byte(corpus_folder, wikipedia, 
         corpus_folder / "enwiki15k.txt.xz",
         tmp_path / "again.npz",
         vocab_size=3000,
-        window=16,
-        min_document_words=50,
+        rule=CountingRule(min_document_words=50),
         source=wikipedia.metadata["source"],
     )
     from w2vflow.corpus import catalog
@@ -52,7 +52,7 @@ def test_a_gigabyte_in_several_scripts(tmp_path):
     with path.open("wb") as file:
         for _ in range(repeats):
             file.write(written)
-    count_to_file(path, tmp_path / "out.npz", min_count=1, window=2, weighting="flat", tokens="unicode")
+    count_to_file(path, tmp_path / "out.npz", vocab_size=None, rule=CountingRule(2, "flat", tokens="unicode"))
     path.unlink()
     stats = wf.CooccurrenceStatistics.load(tmp_path / "out.npz")
     assert dict(zip(stats.words, stats.unigram.tolist(), strict=True)) == {

@@ -14,7 +14,7 @@ from texts import random_text
 
 from w2vflow.corpus.counting import count as cooccurrence
 from w2vflow.corpus.counting.count import count_to_file
-from w2vflow.corpus.counting.workers import worker_pool
+from w2vflow.corpus.counting.workers import Resources, worker_pool
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_killed_five_times_and_resumed(text, tmp_path):
 
 def test_killed_while_the_work_folder_is_removed(text, tmp_path, monkeypatch):
     """Half a folder of results must not pass for results."""
-    real = cooccurrence.shutil.rmtree
+    real, own = cooccurrence.shutil.rmtree, Resources(workers=1, work_dir=tmp_path / "work")
 
     def killed(folder, **options):
         half = sorted(folder.glob("run-*/c*"))
@@ -63,10 +63,10 @@ def test_killed_while_the_work_folder_is_removed(text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cooccurrence.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            count_to_file(text, tmp_path / "out.npz", vocab_size=100, workers=1, work_dir=tmp_path / "work")
+            count_to_file(text, tmp_path / "out.npz", vocab_size=100, resources=own)
     first = (tmp_path / "out.npz").read_bytes()
     (tmp_path / "work" / "mine").write_text("kept")
-    count_to_file(text, tmp_path / "out.npz", vocab_size=100, workers=1, work_dir=tmp_path / "work")
+    count_to_file(text, tmp_path / "out.npz", vocab_size=100, resources=own)
     assert (tmp_path / "out.npz").read_bytes() == first
     assert [p.name for p in (tmp_path / "work").iterdir()] == ["mine"]
 
@@ -86,7 +86,7 @@ def test_a_cluster_that_loses_a_worker(text, tmp_path, monkeypatch):
     from distributed import Client, LocalCluster
 
     monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 10**6)
-    count_to_file(text, tmp_path / "whole.npz", vocab_size=500, workers=1)
+    count_to_file(text, tmp_path / "whole.npz", vocab_size=500, resources=Resources(workers=1))
     work = tmp_path / "work"
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
@@ -109,9 +109,7 @@ def test_a_cluster_that_loses_a_worker(text, tmp_path, monkeypatch):
             text,
             tmp_path / "dask.npz",
             vocab_size=500,
-            workers=2,
-            executor=client.get_executor(),
-            work_dir=work,
+            resources=Resources(workers=2, executor=client.get_executor(), work_dir=work),
         )
         thread.join()
         assert killed.is_set()

@@ -180,7 +180,9 @@ def test_corpus_switched_under_descent_and_sgd():
     starts = wf.gaussian_init(jax.random.split(jax.random.key(0), 4), 20, 3, 0.05)
     ts, rate = np.linspace(0, 4, 9)[1:] / lam, 0.01 / lam
     predicted = wf.predict_phases([wf.Phase(p, ts, learning_rate=rate) for p in problems], starts)
-    first = wf.run_gd(problems[0], starts, ts, learning_rate=rate, save_embeddings=True)
+    first = wf.run_gd(
+        problems[0], starts, ts, learning_rate=rate, recording=wf.Recording(save_embeddings=True)
+    )
     second = wf.run_gd(problems[1], first.embeddings[:, -1], ts, learning_rate=rate)
     descent = np.concatenate([first.singular_values, second.singular_values], axis=1)
     flow = wf.predict_phases([wf.Phase(p, ts) for p in problems], starts)
@@ -189,7 +191,9 @@ def test_corpus_switched_under_descent_and_sgd():
     assert error < 0.2 * plain
     keys = jax.random.split(jax.random.key(1), 2)
     options = {"learning_rate": rate, "batch_size": 2048, "sampler": "balanced"}
-    one = wf.run_sgd(problems[0], starts[0], ts, key=keys[0], save_embeddings=True, **options)
+    one = wf.run_sgd(
+        problems[0], starts[0], ts, key=keys[0], recording=wf.Recording(save_embeddings=True), **options
+    )
     two = wf.run_sgd(problems[1], one.embeddings[-1], ts, key=keys[1], **options)
     sgd = np.concatenate([one.singular_values, two.singular_values])
     # Five standard deviations of the noise of a value, 0.006 over four other keys.

@@ -4,11 +4,12 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -27,9 +28,16 @@ from w2vflow.corpus.counting.stages import (
     task_name,
 )
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
-from w2vflow.corpus.counting.workers import Workers, worker_count, worker_pool
+from w2vflow.corpus.counting.workers import Resources, Workers, worker_count, worker_pool
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
-from w2vflow.counts import CooccurrenceStatistics, RowBlock, keep_probability, write_count_file
+from w2vflow.corpus.reading.guesses import document_reader, text_tokens
+from w2vflow.counts import (
+    CooccurrenceStatistics,
+    LonelyWordsError,
+    RowBlock,
+    keep_probability,
+    write_count_file,
+)
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -41,36 +49,16 @@ _LEAST_MEMORY = 2**26
 
 
 def count(
-    paths: PathLike | Iterable[PathLike], *, work_dir: PathLike | None = None, **settings: Any
-) -> CooccurrenceStatistics:
-    """Return the exact co-occurrence counts of some text; `count_to_file` into memory.
-
-    Args:
-        paths: text; see `read_blocks`.
-        work_dir: folder for what a killed count can go on from; temporary where not given.
-        settings: of `count_to_file`.
-
-    Raises:
-        ValueError, RuntimeError, OSError: as `count_to_file`.
-    """
-    with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
-        file = Path(folder) / "counts.npz"
-        count_to_file(paths, file, work_dir=work_dir or Path(folder) / "work", **settings)
-        return CooccurrenceStatistics.load(file)
-
-
-def count_to_file(
     paths: PathLike | Iterable[PathLike],
-    out: PathLike,
     *,
-    vocab_size: int | None = None,
+    vocab_size: int | None = 10_000,
     min_count: int | None = None,
     vocabulary: Sequence[str] | None = None,
     window: int = 16,
     weighting: str = "linear",
     out_of_vocabulary: str = "before",
     min_document_words: int = 0,
-    tokens: str | Tokenizer = "latin",
+    tokens: str | Tokenizer = "auto",
     subsampling: str = "none",
     subsample_threshold: float = 1e-4,
     seed: int = 0,
@@ -83,35 +71,33 @@ def count_to_file(
     executor: Executor | None = None,
     work_dir: PathLike | None = None,
     progress: bool = False,
-) -> None:
-    """Count the co-occurrences of some text into a statistics file, in bounded memory.
-
-    First every block of text is numbered (in parallel), then the vocabulary is chosen, then rows
-    of the count matrix are counted (in parallel): all places of a word are visited in turn. What is
-    done is kept in the work folder, named by its content, until the file is whole: a count that
-    was killed goes on from there. The bytes of the file do not depend on workers, blocks or memory.
+) -> CooccurrenceStatistics:
+    """Return the exact co-occurrence counts of some text, in bounded memory.
 
     Args:
         paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
-        out: the file to write.
-        vocab_size, min_count, vocabulary: how to choose the words: so many, all that occur as
-            often, at most so many of these where both are given, or a list. Ties are broken by the word.
-        window, weighting, out_of_vocabulary, min_document_words, tokens, subsampling,
-            subsample_threshold, seed: see `CountingRule`.
+        vocab_size: at most so many words, the most frequent; ties are broken by the word. None: all.
+        min_count: only words that occur as often; None: all.
+        vocabulary: these words, in place of a choice by count.
+        window: largest distance of a pair, in words.
+        weighting: weight of a pair by its distance r: `"linear"` (window + 1 - r), `"harmonic"` (1/r) or
+            `"flat"` (1).
+        out_of_vocabulary: whether other words leave `"before"` or `"after"` windows are laid.
+        min_document_words: documents with fewer words are left out.
+        tokens: how text is cut into words: `"auto"`, `"latin"`, `"unicode"`, a regular expression or a
+            function; see `tokenizer`.
+        subsampling, subsample_threshold, seed: thinning of frequent words; see `CountingRule`.
+        reader: how files split into documents. `"auto"` looks into them: lines, or paragraphs of wrapped
+            lines.
+        column: of Parquet files and datasets.
+        bad_utf8: `"replace"` invalid bytes and count them, or `"error"`.
         source: what the text is and its licence, kept in the metadata.
-        memory: about how much to use, all workers together, beside some 200 MB for each process.
-        workers: tasks at a time; where not given one for each core, one for files of 20 MB or less. 1 stays
-            in this process; more are processes, and a script calls this below `if __name__ == "__main__":`.
-        executor: any `concurrent.futures.Executor` whose workers see the work folder.
-        work_dir: where to keep what is done, in a folder `w2vflow-count`; `<out>.work` where not given.
-            The folder is removed when the file is whole.
+        memory, workers, executor: see `Resources`.
+        work_dir: folder for what a killed count can go on from; temporary by default.
         progress: show progress bars.
 
     Raises:
-        ValueError: a bad argument, an empty corpus, more words asked for than there are, or too
-            little memory (the message says the least).
-        RuntimeError: a task lost its worker again and again.
-        OSError: something cannot be read or written; what was counted is kept.
+        ValueError, RuntimeError, OSError: as `count_to_file`.
     """
     rule = CountingRule(
         window,
@@ -123,33 +109,129 @@ def count_to_file(
         subsample_threshold,
         seed,
     )
+    with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
+        file, work = Path(folder) / "counts.npz", work_dir or Path(folder) / "work"
+        count_to_file(
+            paths,
+            file,
+            vocab_size=vocab_size,
+            min_count=min_count,
+            vocabulary=vocabulary,
+            rule=rule,
+            reader=reader,
+            column=column,
+            bad_utf8=bad_utf8,
+            source=source,
+            resources=Resources(memory=memory, workers=workers, executor=executor, work_dir=work),
+            progress=progress,
+        )
+        return CooccurrenceStatistics.load(file)
+
+
+def count_to_file(
+    paths: PathLike | Iterable[PathLike],
+    out: PathLike,
+    *,
+    vocab_size: int | None = 10_000,
+    min_count: int | None = None,
+    vocabulary: Sequence[str] | None = None,
+    rule: CountingRule = CountingRule(),
+    reader: str = "auto",
+    column: str | None = None,
+    bad_utf8: str = "replace",
+    source: str = "",
+    resources: Resources = Resources(),
+    progress: bool = False,
+) -> None:
+    """Count the co-occurrences of some text into a statistics file, in bounded memory.
+
+    First every block of text is numbered (in parallel), then the vocabulary is chosen, then rows
+    of the count matrix are counted (in parallel): all places of a word are visited in turn. What is
+    done is kept in the work folder, named by its content, until the file is whole: a count that
+    was killed goes on from there. The bytes of the file do not depend on workers, blocks or memory.
+
+    Args:
+        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        out: the file to write.
+        vocab_size, min_count, vocabulary, source, progress: see `count`.
+        rule: what is counted, and how text is cut into words.
+        reader: how files split into documents; by default seen from them.
+        resources: what the count may use.
+
+    Raises:
+        ValueError: a bad argument, an empty corpus, no word that stands beside another, or too
+            little memory (the message says the least).
+        RuntimeError: a task lost its worker again and again.
+        OSError: something cannot be read or written; what was counted is kept.
+
+    Warns:
+        RuntimeWarning: words that never stand beside another were left out.
+    """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    budget = memory_bytes(memory)
+    reader = document_reader(given) if reader == "auto" else reader
+    if rule.tokens == "auto":
+        rule = replace(rule, tokens="latin" if reader == "dataset" else text_tokens(given))
+    budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
-        raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", memory)
+        raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", resources.memory)
     # A folder of our own, because it is removed at the end.
-    folder = Path(work_dir) / "w2vflow-count" if work_dir is not None else Path(f"{out}.work")
+    work = resources.work_dir
+    folder = Path(work) / "w2vflow-count" if work is not None else Path(f"{out}.work")
     folder.mkdir(parents=True, exist_ok=True)
     text = text_bytes(given, reader)
-    count = worker_count(workers, None if executor else text)
-    with worker_pool(count, executor) as pool:
+    count = worker_count(resources.workers, None if resources.executor else text)
+    with worker_pool(count, resources.executor) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
         numbered = number_corpus(blocks, folder, rule, pool, text, progress)
-        words, ranks = _vocabulary(numbered, folder, vocab_size, min_count, vocabulary)
-        if len(words) * 40 > share:
-            raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", memory)
-        frequency = np.array([numbered.frequency[word] for word in words], np.int64)
-        runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
-        rows = _merged(runs, len(words), budget)
-        denominator = pair_weights(weighting, window)[1]
-        if subsampling == "expected":
-            rows = _expected(rows, _keep(frequency, numbered, rule), denominator)
-            denominator = 0
-        metadata = {"source": source, **rule.describe(), **numbered.facts()}
-        write_count_file(out, words, frequency, rows, metadata, denominator)
+
+        def write(words: Sequence[str]) -> None:
+            if len(words) * 40 > share:
+                least = f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB"
+                raise argument_error("memory", least, resources.memory)
+            _write(out, words, numbered, folder, rule, pool, budget, source, progress)
+
+        words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
+        try:
+            write(words)
+        except LonelyWordsError as error:
+            if vocabulary is not None:
+                raise
+            if len(error.others) < 2:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise argument_error(
+                    "paths", "text in which words stand beside others", "documents of one word each"
+                ) from error
+            shown = ", ".join(error.words[:5]) + (" ..." if error.words[5:] else "")
+            message = "left out, because they never stand beside another word"
+            warnings.warn(f"{message}: {len(error.words)} ({shown})", RuntimeWarning, stacklevel=2)
+            write(error.others)
     _discard(folder)
+
+
+def _write(
+    out: PathLike,
+    words: Sequence[str],
+    numbered: Numbered,
+    folder: Path,
+    rule: CountingRule,
+    pool: Workers,
+    budget: int,
+    source: str,
+    progress: bool,
+) -> None:
+    """Have the pairs of these words counted, and write the file."""
+    ranks = _ranks(words, numbered, folder)
+    frequency = np.array([numbered.frequency[word] for word in words], np.int64)
+    runs = _count(numbered, ranks, frequency, folder, rule, pool, budget // pool.count, progress)
+    rows = _merged(runs, len(words), budget)
+    denominator = pair_weights(rule.weighting, rule.window)[1]
+    if rule.subsampling == "expected":
+        rows = _expected(rows, _keep(frequency, numbered, rule), denominator)
+        denominator = 0
+    metadata = {"source": source, **rule.describe(), **numbered.facts()}
+    write_count_file(out, words, frequency, rows, metadata, denominator)
 
 
 def _discard(folder: Path) -> None:
@@ -160,15 +242,8 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(done, ignore_errors=True)
 
 
-def _vocabulary(
-    numbered: Numbered,
-    folder: Path,
-    vocab_size: int | None,
-    min_count: int | None,
-    vocabulary: Sequence[str] | None,
-) -> tuple[list[str], list[Path]]:
-    """Choose the words, and leave for every token file the rows of its words."""
-    words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
+def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]:
+    """Leave for every token file the rows of its words; return the files of these."""
     row = {word: index for index, word in enumerate(words)}
     identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
     ranks = []
@@ -179,7 +254,7 @@ def _vocabulary(
             with atomic_path(path) as temporary, temporary.open("wb") as stream:
                 np.save(stream, rank, allow_pickle=False)
         ranks.append(path)
-    return words, ranks
+    return ranks
 
 
 def _keep(frequency: np.ndarray, numbered: Numbered, rule: CountingRule) -> np.ndarray:

@@ -27,7 +27,8 @@ class CountingRule:
         out_of_vocabulary: `"before"`: words outside the vocabulary are removed before windows are
             laid, so that their neighbours move together; `"after"`: they keep their place.
         min_document_words: documents with fewer words are left out. Windows end with the document.
-        tokens: how text is cut into words: see `tokenizer`.
+        tokens: how text is cut into words: `"auto"`, by default, is `"latin"`, and `"unicode"` where the
+            text has letters beyond a to z; else see `tokenizer`.
         subsampling: `"none"`; `"sampled"`: each token is dropped with word2vec's probability, by
             random numbers of `seed`, and then treated like a word out of the vocabulary;
             `"expected"`: every count times the probabilities of keeping both words, which is the
@@ -48,7 +49,7 @@ class CountingRule:
     weighting: str = "linear"
     out_of_vocabulary: str = "before"
     min_document_words: int = 0
-    tokens: str | Tokenizer = "latin"
+    tokens: str | Tokenizer = "auto"
     subsampling: str = "none"
     subsample_threshold: float = 1e-4
     seed: int = 0

@@ -92,24 +92,19 @@ def choose_words(
 
     Args:
         frequency: occurrences of every word of the corpus.
-        vocab_size: how many words.
-        min_count: or all words that occur as often; with `vocab_size`, at most so many of them.
+        vocab_size: at most so many words, the most frequent; None: all.
+        min_count: of those that occur as often; None: of all.
         vocabulary: or these words in this order.
 
     Raises:
-        ValueError: none given, `vocabulary` with another, or more words asked for than there are.
+        ValueError: `vocabulary` beside `min_count`, words of it that do not occur, or no word at all.
 
     Example:
         >>> choose_words(Counter("abracadabra"), 3, None, None)
         ['a', 'b', 'r']
     """
-    chosen = (vocab_size, min_count) != (None, None)
-    if chosen == (vocabulary is not None):
-        raise argument_error(
-            "vocab_size",
-            "given, or `min_count`, or both, or `vocabulary`",
-            "`vocabulary` beside it" if chosen else "none of them",
-        )
+    if vocabulary is not None and min_count is not None:
+        raise argument_error("min_count", "left out beside `vocabulary`", min_count)
     if vocabulary is not None:
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
         missing = [word for word in vocabulary if not frequency.get(word)]
@@ -122,24 +117,17 @@ def choose_words(
             )
         return list(vocabulary)
     ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
-    if min_count is not None:
-        kept = [word for word in ranked if frequency[word] >= min_count]
-        if min_count < 1 or not kept:
-            raise argument_error(
-                "min_count",
-                "at least 1 and reached by some word",
-                min_count,
-                f"The most frequent word occurs {max(frequency.values(), default=0)} times.",
-            )
-        if vocab_size is not None and vocab_size < 1:
-            raise argument_error("vocab_size", "at least 1", vocab_size)
-        return kept[:vocab_size]
-    assert vocab_size is not None
-    if not 1 <= vocab_size <= len(ranked):
+    if vocab_size is not None and vocab_size < 1:
+        raise argument_error("vocab_size", "at least 1", vocab_size)
+    if not ranked:
+        raise argument_error("paths", "text with words in it", "none", "Is `tokens` right for this text?")
+    least = 1 if min_count is None else min_count
+    kept = [word for word in ranked if frequency[word] >= least]
+    if least < 1 or not kept:
         raise argument_error(
-            "vocab_size",
-            f"between 1 and the {len(ranked)} distinct words of the corpus",
-            vocab_size,
-            "Ask for fewer words or give more text.",
+            "min_count",
+            "at least 1 and reached by some word",
+            min_count,
+            f"The most frequent word occurs {frequency[ranked[0]]} times.",
         )
-    return ranked[:vocab_size]
+    return kept[:vocab_size]

@@ -14,17 +14,38 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
-__all__ = ["Workers", "worker_count", "worker_pool"]
+__all__ = ["Resources", "Workers", "worker_count", "worker_pool"]
 
 # Bytes of text that one process counts while others would still be starting.
 _SMALL_TEXT = 20_000_000
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a count may use.
+
+    Attributes:
+        memory: about how much memory, all workers together, beside some 200 MB for each process: `"4GB"`,
+            `"512MB"` or a number of bytes.
+        workers: tasks at a time; by default one for each core, one for files of 20 MB or less. 1 stays
+            in this process; more are processes, and a script calls this below `if __name__ == "__main__":`.
+        executor: any `concurrent.futures.Executor` whose workers see the work folder.
+        work_dir: where to keep what is done, in a folder `w2vflow-count`; by default `<out>.work`.
+            The folder is removed when the file is whole.
+    """
+
+    memory: str | int = "4GB"
+    workers: int | None = None
+    executor: Executor | None = None
+    work_dir: str | os.PathLike[str] | None = None
 
 
 class Workers:

@@ -23,6 +23,7 @@ from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import worker_count, worker_pool
 from w2vflow.corpus.reading.files import PathLike, read_blocks
+from w2vflow.corpus.reading.guesses import document_reader, text_tokens
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
 
@@ -137,10 +138,10 @@ def tokenize(
     paths: PathLike | Iterable[PathLike],
     out: PathLike,
     *,
-    vocab_size: int | None = None,
+    vocab_size: int | None = 10_000,
     min_count: int | None = None,
     vocabulary: Sequence[str] | None = None,
-    tokens: str | Tokenizer = "latin",
+    tokens: str | Tokenizer = "auto",
     min_document_words: int = 0,
     reader: str = "auto",
     column: str | None = None,
@@ -158,17 +159,14 @@ def tokenize(
     Args:
         paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
         out: the folder to make. Its parent holds some 10 bytes a word more while this runs.
-        vocab_size, min_count, vocabulary: how to choose the words: so many, all that occur as
-            often, at most so many of these where both are given, or a list. Ties are broken by the word.
-        tokens: how text is cut into words: see `tokenizer`.
+        vocab_size, min_count, vocabulary, tokens: as `count` takes them.
         min_document_words: documents with fewer words are left out.
         source: what the text is and its licence, kept in the metadata.
-        workers: as `count_to_file` takes them.
+        workers: see `Resources`.
         progress: show a progress bar.
 
     Raises:
-        ValueError: a bad argument, an empty corpus, more words asked for than there are, or a
-            folder that is there already.
+        ValueError: a bad argument, an empty corpus, or a folder that is there already.
         RuntimeError: a task lost its worker again and again.
         OSError: something cannot be read or written.
     """
@@ -178,6 +176,9 @@ def tokenize(
         raise argument_error(
             "out", "a folder that is not there yet", target, "Choose another, or delete it first."
         )
+    reader = document_reader(given) if reader == "auto" else reader
+    if tokens == "auto":
+        tokens = "latin" if reader == "dataset" else text_tokens(given)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
