@@ -21,7 +21,12 @@ class FullBatch(GradientSource):
     """The gradient of the objective itself."""
 
     objective: Objective
-    pairs: int = eqx.field(static=True)
+    vocab_size: int = eqx.field(static=True)
+
+    @property
+    def pairs(self) -> int:
+        """All pairs of words."""
+        return self.vocab_size**2
 
     def gradient(
         self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
@@ -76,7 +81,7 @@ def run_gd(
     starts = (weights if weights.ndim == 3 else weights[None]).astype(jnp.zeros(()).dtype)
     return solve_by_steps(
         problem,
-        FullBatch(problem.objective(starts.dtype), problem.vocab_size**2),
+        FullBatch(problem.objective(starts.dtype), problem.vocab_size),
         starts,
         # Nothing is drawn.
         jax.random.split(jax.random.key(0), len(starts)),
