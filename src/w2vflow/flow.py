@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
 from w2vflow.results import Recording, Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
@@ -31,6 +32,7 @@ _STRETCHES = 16
 _EVALUATIONS = 4000
 
 
+@checked
 def solve_flow(
     problem: Problem,
     W0: Any,

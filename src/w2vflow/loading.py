@@ -9,6 +9,7 @@ from w2vflow.embeddings import WordVectors, import_vectors
 from w2vflow.experiments import SavedRun, load_run
 from w2vflow.results import Cloud, Comparison, Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import dataset_kind, is_zarr
 
@@ -31,6 +32,7 @@ _LOADABLE = (
 )
 
 
+@checked
 def load(path: str | os.PathLike[str]) -> Saved:
     """Return what was saved at `path`, whatever it is.
 

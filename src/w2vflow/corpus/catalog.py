@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from w2vflow.corpus.downloads import cached_path, known_corpora
 from w2vflow.counts import CooccurrenceStatistics, CountFile
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Entry", "bundled_names", "catalog_entries", "load_statistics", "open_statistics"]
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
     description: str
 
 
+@checked
 def catalog_entries() -> list[Entry]:
     """Return the catalogue: bundled statistics, then corpora that can be fetched."""
     bundled = [
@@ -52,6 +54,7 @@ def catalog_entries() -> list[Entry]:
     return bundled + corpora
 
 
+@checked
 def bundled_names() -> tuple[str, ...]:
     """Return the names of the statistics that come with the package.
 
@@ -62,6 +65,7 @@ def bundled_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".npz") for f in _BUNDLED.iterdir() if f.name.endswith(".npz")))
 
 
+@checked
 def load_statistics(name: str | os.PathLike[str]) -> CooccurrenceStatistics:
     """Return bundled statistics by name, or those in a file by path.
 
@@ -77,6 +81,7 @@ def load_statistics(name: str | os.PathLike[str]) -> CooccurrenceStatistics:
         return CooccurrenceStatistics.load(path)
 
 
+@checked
 def open_statistics(name: str | os.PathLike[str]) -> CountFile:
     """Return the file of bundled statistics, or one by path: its words and how many pairs, no counts yet.
 

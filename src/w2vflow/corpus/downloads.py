@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import check_writable_folder, write_text
 from w2vflow.support.checks import argument_error
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Corpus", "cache_folder", "cached_path", "fetch", "known_corpora", "wikipedia"]
 
 
+@checked
 @dataclass(frozen=True)
 class Corpus:
     """A file of text that can be fetched by name.
@@ -80,6 +82,7 @@ _CORPORA = {
 _WIKIPEDIA = re.compile(r"wikipedia-(?P<language>[a-z]+(?:-[a-z]+)*)-(?P<date>[0-9]{8})")
 
 
+@checked
 def known_corpora() -> tuple[Corpus, ...]:
     """Return the corpora with a name of their own; dumps of Wikipedia come in addition.
 
@@ -90,6 +93,7 @@ def known_corpora() -> tuple[Corpus, ...]:
     return tuple(_CORPORA.values())
 
 
+@checked
 def wikipedia(language: str, date: str) -> Corpus:
     """Return the corpus of one Wikipedia's articles on one day, as Wikimedia dumped them.
 
@@ -134,6 +138,7 @@ def wikipedia(language: str, date: str) -> Corpus:
     )
 
 
+@checked
 def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path | None:
     """Return where a corpus lies in the cache, or `None` where it has not been fetched yet.
 
@@ -146,6 +151,7 @@ def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path 
     return path if path.is_file() else None
 
 
+@checked
 def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: bool = False) -> Path:
     """Return the cached file of a corpus, downloading it if need be.
 
@@ -203,6 +209,7 @@ def _find(name: str) -> Corpus:
     )
 
 
+@checked
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     """Return where fetched files are kept: `cache`, else `W2VFLOW_CACHE`, else the platform's folder."""
     import pooch

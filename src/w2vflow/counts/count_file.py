@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -120,6 +121,7 @@ class LonelyWordsError(ValueError):
         self.words, self.others = words, others
 
 
+@checked
 def write_count_file(
     path: str | os.PathLike[str],
     words: Sequence[str],
@@ -179,6 +181,7 @@ def write_count_file(
         _add(archive, "unigram.npy", _npy(np.asarray(unigram, np.int64)))
 
 
+@checked
 class CountFile:
     """A count file open for reading, block by block.
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["from_glove", "from_matrix"]
@@ -16,6 +17,7 @@ __all__ = ["from_glove", "from_matrix"]
 _RECORD = np.dtype([("row", "<i4"), ("column", "<i4"), ("value", "<f8")])
 
 
+@checked
 def from_glove(
     cooccurrence: str | os.PathLike[str], vocabulary: str | os.PathLike[str], source: str = ""
 ) -> CooccurrenceStatistics:
@@ -67,6 +69,7 @@ def from_glove(
     return from_matrix((counts + counts.T) / 2, words, [int(n) for _, n in lines], source or "GloVe cooccur")
 
 
+@checked
 def from_matrix(
     counts: Any, words: Sequence[str], unigram: Sequence[int] | np.ndarray | None = None, source: str = ""
 ) -> CooccurrenceStatistics:

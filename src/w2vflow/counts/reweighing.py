@@ -6,11 +6,13 @@ import numpy as np
 from scipy import sparse
 
 from w2vflow.counts.statistics import CooccurrenceStatistics
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["reweigh_words"]
 
 
+@checked
 def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -> CooccurrenceStatistics:
     """Return the statistics in which every occurrence of a word `w` counts `f_w` times as much.
 

@@ -10,12 +10,14 @@ import numpy as np
 from scipy import sparse
 
 from w2vflow.counts.count_file import CountFile, RowBlock, content_sha256, write_count_file
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.display import beside, html_table, megabytes
 
 __all__ = ["CooccurrenceStatistics", "merge"]
 
 
+@checked
 @dataclass(frozen=True, eq=False, init=False)
 class CooccurrenceStatistics:
     """Symmetric weighted co-occurrence counts of a vocabulary, and how they were counted.
@@ -48,6 +50,8 @@ class CooccurrenceStatistics:
         >>> stats.vocab_size, stats.word_probability.tolist()
         (2, [0.4166666666666667, 0.5833333333333334])
     """
+
+    _made_by = "`count(paths)` or `load_statistics(name)`"
 
     words: tuple[str, ...]
     counts: sparse.csr_array
@@ -202,6 +206,7 @@ def _whole_units(counts: sparse.csr_array, denominator: int) -> np.ndarray | Non
     return units.astype(np.int64) if exact else None
 
 
+@checked
 def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> CooccurrenceStatistics:
     """Return the statistics of two corpora together, exactly as if they had been counted as one.
 

@@ -3,11 +3,13 @@
 import numpy as np
 from jaxtyping import Float
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["keep_probability"]
 
 
+@checked
 def keep_probability(share: Float[np.ndarray, " V"], threshold: float) -> Float[np.ndarray, " V"]:
     """Return the probability of keeping a token of each word, `min(1, sqrt(t / f) + t / f)`.
 

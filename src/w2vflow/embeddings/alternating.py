@@ -12,6 +12,7 @@ from scipy import sparse
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Mikolov, PairWeights, Weighting
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import check_fits
 
@@ -226,6 +227,7 @@ def _ratio(value: Array, total: Array) -> Array:
     return jnp.where(total > 0, value / jnp.where(total > 0, total, 1), 0)
 
 
+@checked
 def embed(
     stats: CooccurrenceStatistics,
     dim: int = 200,

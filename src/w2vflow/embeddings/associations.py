@@ -11,11 +11,13 @@ from scipy.special import logsumexp
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import seen_entries
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["log_counts", "pmi", "ppmi"]
 
 
+@checked
 def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_array:
     """Return pointwise mutual information on the seen pairs, words x contexts, sparse `(V, V)`.
 
@@ -57,6 +59,7 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
     return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
 
 
+@checked
 def ppmi(
     stats: CooccurrenceStatistics, negatives: float = 1.0, *, smoothing: float = 1.0
 ) -> sparse.csr_array:
@@ -92,6 +95,7 @@ def ppmi(
     return sparse.csr_array((values.data[kept], values.indices[kept], indptr), shape=values.shape)
 
 
+@checked
 def log_counts(
     stats: CooccurrenceStatistics, *, cutoff: float = 100.0, power: float = 0.75
 ) -> sparse.csr_array:

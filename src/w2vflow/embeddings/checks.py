@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_different
 
 __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 
 
+@checked
 def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the vectors as a float array `(V, d)` and their words as a tuple.
 
@@ -42,6 +44,7 @@ def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple
     return vectors, words
 
 
+@checked
 def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Return the vectors at unit length, `(V, d)`.
 
@@ -70,6 +73,7 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
     return units
 
 
+@checked
 def restrict_words(
     vectors: Any, words: Sequence[str], restrict_vocab: int | None
 ) -> tuple[np.ndarray, Sequence[str]]:
@@ -89,6 +93,7 @@ def restrict_words(
     return vectors[:restrict_vocab], words[:restrict_vocab]
 
 
+@checked
 def first_rows(words: Sequence[str]) -> dict[str, int]:
     """Return the row of every case-folded word: of words that differ by case alone, of the first.
 

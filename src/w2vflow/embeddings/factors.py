@@ -11,6 +11,7 @@ from scipy import sparse
 
 from w2vflow.problem import DenseOperator, Operator, Problem, SparseOperator
 from w2vflow.spectrum import lanczos_eigenpairs, leading_eigenpairs, peak_signs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import available_memory
 
@@ -42,6 +43,7 @@ class SingularTriplets(NamedTuple):
     right: Float[np.ndarray, "n k"]
 
 
+@checked
 def factor_embedding(
     matrix: Any, dim: int, *, exponent: float = 0.5, tol: float = 1e-5
 ) -> Float[np.ndarray, "V d"]:
@@ -94,6 +96,7 @@ def factor_embedding(
     return vectors * values**exponent
 
 
+@checked
 def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTriplets:
     """Return the `k` largest singular values of a matrix and their vectors, on the host.
 

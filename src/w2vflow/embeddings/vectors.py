@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from w2vflow.embeddings.checks import check_vectors
 from w2vflow.embeddings.vector_files import READERS, Source, guess_format
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -43,6 +44,7 @@ class WordVectors(NamedTuple):
     vectors: Float32[Host, "V d"]
 
 
+@checked
 def export_vectors(
     path: str | os.PathLike[str], vectors: Any, words: Sequence[str], format: str = "word2vec-text"
 ) -> None:
@@ -160,6 +162,7 @@ _WRITERS: dict[str, Callable[[Path, Host, list[bytes]], None]] = {
 }
 
 
+@checked
 def import_vectors(
     path: str | os.PathLike[str], format: str | None = None, *, errors: str = "strict"
 ) -> WordVectors:

@@ -26,6 +26,7 @@ from w2vflow.problem import Mikolov, Problem, Symmetrized, Uniform, Weighting, g
 from w2vflow.results import Comparison, Recording, Trajectory, compare, measure_step_times
 from w2vflow.sgd import run_sgd_ensemble
 from w2vflow.spectrum import Spectrum, left_directions, stability_limit_at, subspace_overlap
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import plain
 from w2vflow.support.devices import require_float64
 from w2vflow.theory import basis_for, predict, step_time_law
@@ -40,6 +41,7 @@ _MEASURED = 8
 _SETTLED = 0.05
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class AblationRun:
     """What a study of the approximations found.
@@ -72,6 +74,7 @@ class _Theory:
     exact: Trajectory
 
 
+@checked
 def run_ablation(ablation: Ablation, *, log: Log = lambda line: None, progress: bool = False) -> AblationRun:
     """Return theory, flow and SGD of all four cells, from the same initial weights, compared.
 

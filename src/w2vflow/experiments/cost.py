@@ -13,6 +13,7 @@ from scipy.special import digamma
 
 from w2vflow.corpus import open_statistics
 from w2vflow.experiments.settings import Ablation, Experiment
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import Plan, Speed, measure_speed
 
@@ -80,6 +81,7 @@ class _Stage:
         )
 
 
+@checked
 def plan_experiment(
     settings: Experiment, *, vocab_size: int | None = None, speed: Speed | None = None
 ) -> Plan:
@@ -131,6 +133,7 @@ def plan_experiment(
     return _plan(stages, disk, [_assumed(), *_of_counts(pairs, vocab_size)], speed, _RUN)
 
 
+@checked
 def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
     """Return what `run_ablation` of these settings takes, and the files of its folder.
 
@@ -173,6 +176,7 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
     return _plan(stages, disk, [_assumed()], speed, _RUN)
 
 
+@checked
 def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = None) -> Plan:
     """Return what `leading_eigenpairs` takes for the `k` leading concepts, and the file of them.
 
@@ -213,6 +217,7 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
     return _plan(stages, 8 * vocab_size * k + 12 * vocab_size + 1e5, [], speed)
 
 
+@checked
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
     """Return what `embed` takes, and its file of vectors in float32.
 

@@ -20,10 +20,12 @@ from w2vflow.plotting import (
 )
 from w2vflow.plotting.style import Figure
 from w2vflow.spectrum import direction_overlaps, left_directions
+from w2vflow.support.arguments import checked
 
 __all__ = ["draw_ablation", "draw_run"]
 
 
+@checked
 def draw_run(run: Run, folder: Path) -> list[Path]:
     """Draw what a run found into `folder/figures`, as .png and .svg; return the paths.
 
@@ -43,6 +45,7 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
     return paths
 
 
+@checked
 def draw_ablation(run: AblationRun, folder: Path) -> list[Path]:
     """Draw what a study of the approximations found into `folder/figures`; return the paths.
 

@@ -34,6 +34,7 @@ from w2vflow.spectrum import (
     left_directions,
     subspace_overlap,
 )
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
@@ -42,6 +43,7 @@ from w2vflow.theory import StepTimeLaw, predict, predict_step_times, step_time_l
 __all__ = ["Run", "initial_weights", "run_experiment"]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Run:
     """What a run found.
@@ -68,6 +70,7 @@ class Run:
     cloud: Cloud | None
 
 
+@checked
 def run_experiment(
     experiment: Experiment,
     *,
@@ -147,6 +150,7 @@ def run_experiment(
     return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary, cloud)
 
 
+@checked
 def initial_weights(experiment: Experiment, vocab_size: int) -> tuple[jax.Array, jax.Array]:
     """Return the keys `(S,)` of all seeds of a run and the weights `(S, V, d)` that they start from."""
     keys = jax.random.split(jax.random.key(experiment.seed), experiment.seeds)

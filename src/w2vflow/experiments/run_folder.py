@@ -12,6 +12,7 @@ from w2vflow.experiments.ablation import AblationRun
 from w2vflow.experiments.run import Run
 from w2vflow.results import Cloud, Comparison
 from w2vflow.semantics import Feature
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json, write_text
 from w2vflow.support.checks import argument_error
 
@@ -20,6 +21,7 @@ __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 _NEEDED = ("config.json", "summary.json", "comparison.nc", "features.csv")
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class SavedRun:
     """A run that was read from its folder.
@@ -41,6 +43,7 @@ class SavedRun:
     cloud: Cloud | None
 
 
+@checked
 def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     """Write settings, numbers, comparison, concepts and positions into a folder; return their paths.
 
@@ -65,6 +68,7 @@ def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     return [*paths, cloud]
 
 
+@checked
 def write_ablation(run: AblationRun, folder: str | os.PathLike[str]) -> list[Path]:
     """Write settings, numbers and comparisons of a study of the approximations; return their paths.
 
@@ -83,6 +87,7 @@ def write_ablation(run: AblationRun, folder: str | os.PathLike[str]) -> list[Pat
     return paths
 
 
+@checked
 def load_run(folder: str | os.PathLike[str]) -> SavedRun:
     """Return the run that `w2vflow run`, or `write_run`, left in a folder.
 

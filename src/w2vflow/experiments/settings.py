@@ -5,11 +5,13 @@ from typing import Literal
 
 import numpy as np
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
 
 __all__ = ["Ablation", "Experiment"]
 
 
+@checked
 @dataclass(frozen=True)
 class Experiment:
     """Everything that decides the result of a run.
@@ -62,6 +64,7 @@ class Experiment:
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Ablation:
     """Everything that decides the study of the approximations: each lifted alone, and both together.

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from w2vflow.plotting.learning import name_words, plot_concepts
 from w2vflow.plotting.style import RED
 from w2vflow.results import Cloud, Comparison
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -31,6 +32,7 @@ _NAMED = 6
 _CONCEPTS = 8
 
 
+@checked
 def animate_learning(
     path: str | os.PathLike[str],
     cloud: Cloud,
@@ -79,6 +81,7 @@ def animate_learning(
     return Path(path).with_suffix(temporary.suffix)
 
 
+@checked
 def writes_mp4() -> bool:
     """Return whether there is an ffmpeg here that encodes H.264: some distributions leave that out."""
     program = shutil.which("ffmpeg")

@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 
 from w2vflow.plotting.learning import plot_overlap_matrix
 from w2vflow.spectrum import Match
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["plot_overlaps"]
 
 
+@checked
 def plot_overlaps(
     match: Match,
     *,

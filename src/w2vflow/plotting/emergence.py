@@ -12,6 +12,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from w2vflow.plotting.style import BLUE, RED, axes_or_new, time_label
 from w2vflow.semantics import Emergence
+from w2vflow.support.arguments import checked
 
 __all__ = ["plot_emergence", "plot_emergence_order"]
 
@@ -26,6 +27,7 @@ _LINE_HEIGHT = 10.5
 _CONCEPTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 
+@checked
 def plot_emergence(
     emergence: Emergence,
     *,
@@ -66,6 +68,7 @@ def plot_emergence(
     return ax
 
 
+@checked
 def plot_emergence_order(
     emergence: Emergence,
     *,

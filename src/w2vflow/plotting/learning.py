@@ -28,6 +28,7 @@ from w2vflow.plotting.style import (
 )
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -61,6 +62,7 @@ MARKERS: dict[str, dict[str, Any]] = {
 }
 
 
+@checked
 def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None = None) -> Axes:
     """Draw the loss of every trajectory and seed over time.
 
@@ -77,6 +79,7 @@ def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None
     return ax
 
 
+@checked
 def plot_singular_values(
     *trajectories: Trajectory,
     spectrum: Spectrum | None = None,
@@ -106,6 +109,7 @@ def plot_singular_values(
     return ax
 
 
+@checked
 def plot_concepts(
     theory: Trajectory,
     flow: Trajectory,
@@ -162,6 +166,7 @@ def faint_line() -> dict[str, Any]:
     return {"linewidth": line_width(0.6), "alpha": 0.35, "zorder": 2}
 
 
+@checked
 def label_concepts(figure: Figure, concepts: int, *, theory: str = "closed form", sgd: bool = True) -> None:
     """Write below a figure of `plot_concepts` panels what its lines and colours are.
 
@@ -191,6 +196,7 @@ def label_concepts(figure: Figure, concepts: int, *, theory: str = "closed form"
     )
 
 
+@checked
 def plot_embedding_slice(
     coordinates: np.ndarray,
     words: Sequence[str],
@@ -276,6 +282,7 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
     return not apart.any(axis=1).all()
 
 
+@checked
 def plot_step_times(
     predicted: np.ndarray,
     measured: dict[str, np.ndarray],
@@ -304,6 +311,7 @@ def plot_step_times(
     return ax
 
 
+@checked
 def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
     """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, m)`."""
     ax = axes_or_new(ax)
@@ -317,6 +325,7 @@ def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes
     return ax
 
 
+@checked
 def plot_persistence(
     ts: np.ndarray,
     persistence: np.ndarray,

@@ -31,6 +31,7 @@ from w2vflow.plotting.style import (
 from w2vflow.results import Trajectory, measure_step_times
 from w2vflow.semantics import relative_entries
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class LearningRow:
     """One model in `plot_learning`.
@@ -74,6 +76,7 @@ class LearningRow:
     time_unit: float = 1.0
 
 
+@checked
 def plot_learning(rows: Sequence[LearningRow], axes: Any = None, *, concepts: int = 6) -> np.ndarray:
     """Draw a row of panels for each model: loss, staircase, and the cloud of words at some moments.
 
@@ -174,6 +177,7 @@ def _staircase(row: LearningRow, concepts: int, ax: Axes) -> None:
         ax.axvline(step, color="0.88", linewidth=line_width(0.7), zorder=0)
 
 
+@checked
 def plot_init_scales(
     by_scale: Mapping[float, tuple[Trajectory, Trajectory]],
     spectrum: Spectrum,
@@ -252,6 +256,7 @@ def _power(scale: float) -> str:
     return f"$10^{{{exponent}}}$" if np.isclose(scale, 10.0**exponent) and scale != 1 else f"{scale:g}"
 
 
+@checked
 def plot_concept_words(
     words: Sequence[str], entries: np.ndarray, *, n: int = 6, title: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -292,6 +297,7 @@ def plot_concept_words(
     return ax
 
 
+@checked
 def plot_concept_table(
     spectrum: Spectrum,
     words: Sequence[str],

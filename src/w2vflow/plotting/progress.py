@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from w2vflow.plotting.style import BLUE, GREEN, ORANGE, RED, SKY, axes_or_new
 from w2vflow.semantics import Progress
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["plot_progress", "plot_strengths"]
@@ -16,6 +17,7 @@ COLOURS = (ORANGE, BLUE, GREEN, RED, SKY)
 NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
+@checked
 def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """Draw the similarity of embeddings to the theory over its time, and when it learns its concepts.
 
@@ -60,6 +62,7 @@ def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | No
     return ax
 
 
+@checked
 def plot_strengths(*progress: Progress, labels: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """Draw how far each concept has risen in the embeddings and, at their best times, in the theory.
 

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Slider", "slide"]
@@ -86,6 +87,7 @@ _PAGE = Template("""\
 """)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Slider:
     """Frames of a figure with a slider through them. Make one with `slide`; a notebook shows it.
@@ -124,6 +126,7 @@ class Slider:
         return {"text/html": self._repr_html_(), "image/png": self.still, "text/plain": repr(self)}
 
 
+@checked
 def slide(
     draw: Callable[[Any, Axes], Any],
     values: Sequence[Any],

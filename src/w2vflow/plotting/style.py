@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import ScaledTranslation
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -65,6 +66,7 @@ _PUBLICATION: Any = {
 }
 
 
+@checked
 @contextmanager
 def publication() -> Iterator[None]:
     """Draw what is made within the block as journals want it: 8 points, thin axes, no frame.
@@ -82,6 +84,7 @@ def publication() -> Iterator[None]:
         yield
 
 
+@checked
 def new_figure(
     columns: int, width: float = 5.0, height: float = 4.0, rows: int = 1
 ) -> tuple[Figure, list[Axes]]:
@@ -96,6 +99,7 @@ def new_figure(
     return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
+@checked
 def save_figure(
     figure: Figure, stem: Path, *, formats: Iterable[str] = ("png", "svg"), dpi: int = 160
 ) -> list[Path]:
@@ -121,6 +125,7 @@ def save_figure(
     return paths
 
 
+@checked
 def shades(concepts: int) -> np.ndarray:
     """Return a colour for each concept, in their order: dark to light, so told apart without hue too."""
     return plt.get_cmap("viridis")(np.linspace(0, 0.9, concepts))
@@ -142,6 +147,7 @@ def checked_axes(axes: Any, shape: tuple[int, ...]) -> np.ndarray:
     return given.reshape(shape)
 
 
+@checked
 def letter_panels(axes: Sequence[Axes] | np.ndarray) -> None:
     """Write a, b, c, ... in bold at the upper left of each panel, in the order given."""
     for number, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
 
 __all__ = ["balanced_init", "gaussian_init", "untied_init"]
 
 
+@checked
 def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float) -> Float[Array, "*S V d"]:
     """Return initial weights: i.i.d. Gaussian entries of standard deviation `scale / sqrt(dim)`.
 
@@ -41,6 +43,7 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
     return normal.astype(jnp.zeros(()).dtype) * (scale / np.sqrt(dim))
 
 
+@checked
 def untied_init(
     key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float, *, contexts: str = "random"
 ) -> Float[Array, "*S 2 V d"]:
@@ -71,6 +74,7 @@ def untied_init(
     return jnp.stack([words, gaussian_init(other, vocab_size, dim, scale)], axis=-3)
 
 
+@checked
 def balanced_init(
     key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float, *, imbalance: float = 0.0
 ) -> Float[Array, "*S 2 V d"]:

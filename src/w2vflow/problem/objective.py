@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.sharding import ROWS, fingerprint, matmul
 
 __all__ = ["Objective", "factored_loss", "join", "split"]
@@ -62,6 +63,7 @@ def split(rows: Float[Array, "V e"], sides: int) -> Float[Array, "n d"]:
     return rows if sides == 1 else jnp.concatenate(jnp.split(rows, 2, axis=1))
 
 
+@checked
 def factored_loss(
     target_norm_squared: Float[Array, ""], W: Float[Array, "n d"], target_W: Float[Array, "n d"]
 ) -> Float[Array, ""]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["PairWeights"]
@@ -15,6 +16,7 @@ __all__ = ["PairWeights"]
 _ENTRIES = 2**22
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class PairWeights:
     """`A_ij = Psi+_ij P_ij` and `B_ij = Psi-_ij p_i p_j` of all pairs, float64, on the host.
@@ -171,6 +173,7 @@ class PairWeights:
             raise argument_error("weighting", "positive for some pair", "zero for all pairs")
 
 
+@checked
 def seen_entries(
     matrix: sparse.csr_array,
 ) -> Iterator[tuple[slice, Int[np.ndarray, " n"], Int[np.ndarray, " n"]]]:

@@ -20,6 +20,7 @@ from w2vflow.problem.objective import Objective
 from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Uniform, Weighting
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory, check_fits
@@ -38,6 +39,7 @@ _SAMPLED_BELOW = 1 / 60
 _DENSE_UP_TO = 3000
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Problem:
     """What word2vec is asked to learn from given statistics, in the units of the whole package.
@@ -63,6 +65,8 @@ class Problem:
     References:
         arXiv 2502.09863, sections 2 and 3.
     """
+
+    _made_by = "`Problem.from_statistics(stats)`"
 
     pair_loss: Loss
     weighting: Weighting | None

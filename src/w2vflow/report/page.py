@@ -11,6 +11,7 @@ from typing import Any
 from w2vflow.report.content import page_content
 from w2vflow.results import Cloud, Comparison
 from w2vflow.semantics import Feature
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
 
@@ -23,6 +24,7 @@ _SCRIPTS = (
 )
 
 
+@checked
 def write_report(
     path: str | os.PathLike[str],
     comparison: Comparison,

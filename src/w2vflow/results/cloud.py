@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 
@@ -24,6 +25,7 @@ Host = np.ndarray
 _ENDS = 10
 
 
+@checked
 def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "... V k"]:
     """Return the coordinates of words along the concepts, whatever the rotation of the embedding space.
 
@@ -52,6 +54,7 @@ def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "...
     return embeddings @ np.swapaxes(left @ right, -1, -2)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Cloud:
     """Some of the words along the leading concepts at some times. Make one with `embedding_cloud`.
@@ -121,6 +124,7 @@ class Cloud:
         )
 
 
+@checked
 def embedding_cloud(
     trajectories: Sequence[Trajectory],
     spectrum: Spectrum,

@@ -19,6 +19,7 @@ from w2vflow.results.trajectory import (
     result_attributes,
 )
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
@@ -34,6 +35,7 @@ _OBSERVABLES = ("singular_values", "loss", "error_bound")
 _SHOWN = 10
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Trajectories of one problem on one time axis. Make one with `compare`.
@@ -324,6 +326,7 @@ def _first_layout(data: "xr.Dataset") -> dict[str, Any]:
     return layout
 
 
+@checked
 def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comparison:
     """Return trajectories of one problem side by side.
 

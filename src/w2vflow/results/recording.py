@@ -3,11 +3,13 @@
 import os
 from dataclasses import dataclass
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Recording"]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """What a run of flow, descent or SGD keeps and shows. By default only singular values and loss.

@@ -5,10 +5,12 @@ from scipy.optimize import linear_sum_assignment
 
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum import Spectrum, direction_overlaps, left_directions
+from w2vflow.support.arguments import checked
 
 __all__ = ["direction_persistence", "measure_step_times"]
 
 
+@checked
 def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
@@ -42,6 +44,7 @@ def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
 
 
+@checked
 def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float = 0.99) -> np.ndarray:
     """Return how little each learned direction rotates afterwards, `([S,] T, k)`.
 

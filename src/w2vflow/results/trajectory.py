@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
@@ -44,6 +45,7 @@ AXES = {
 _SKETCHED = 12
 
 
+@checked
 def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"]:
     """Return the singular values of tall weights, falling.
 
@@ -60,6 +62,7 @@ def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"
     return jnp.sqrt(jnp.linalg.svd(product, compute_uv=False))
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """Observables of a run over time, of one seed or, with a leading axis, of an ensemble.
@@ -79,6 +82,8 @@ class Trajectory:
             not computed, of the shape of `singular_values`; None where nothing was left out.
         words: the vocabulary, in the order of the rows of the embeddings, where it is known.
     """
+
+    _made_by = "`predict`, `solve_flow` or `run_sgd`"
 
     source: str
     ts: np.ndarray

@@ -12,6 +12,7 @@ import numpy as np
 
 from w2vflow.embeddings import first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import Question, Questions, read_questions
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
@@ -25,6 +26,7 @@ _BLOCK_WORDS = 2048
 _BLOCK_QUESTIONS = 256
 
 
+@checked
 @dataclass(frozen=True)
 class AnalogyScore:
     """How many questions were answered rightly. Made by `evaluate_analogies`.
@@ -78,6 +80,7 @@ class AnalogyScore:
         return "\n".join(lines)
 
 
+@checked
 def evaluate_analogies(
     vectors: Any,
     words: Sequence[str],

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Feature", "label_features", "relative_entries"]
@@ -47,6 +48,7 @@ class Feature(NamedTuple):
         return f"{self.name} ({value}over {self.participation:.0f} words): {ends}"
 
 
+@checked
 def label_features(
     spectrum: Any,
     words: Sequence[str],
@@ -126,6 +128,7 @@ def label_features(
     return features
 
 
+@checked
 def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
     """Return how far each entry is from those of words of similar frequency, in their standard deviations.
 

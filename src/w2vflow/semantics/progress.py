@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from w2vflow.embeddings import check_vectors
 from w2vflow.spectrum import Spectrum, common_rows, degenerate_groups, in_learning_order
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory import aligned_strengths, half_rise_times, log_strength_moments
@@ -28,6 +29,7 @@ _AS_GOOD = 0.99
 _LITTLE = 0.2
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Progress:
     """How far an embedding has got. Made by `fit_progress`.
@@ -85,6 +87,7 @@ class Progress:
         )
 
 
+@checked
 def fit_progress(
     vectors: Any,
     words: Sequence[str],

@@ -7,6 +7,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -36,6 +37,7 @@ class Question(NamedTuple):
     answers: tuple[str, ...]
 
 
+@checked
 @dataclass(frozen=True)
 class Questions:
     """Questions by category. Made by `read_questions` and `pairwise_questions`.
@@ -56,6 +58,7 @@ class Questions:
         return sum(map(len, self.categories.values()))
 
 
+@checked
 def read_questions(path: str | os.PathLike[str]) -> Questions:
     """Return the questions of a file in Google's format or of a folder in that of BATS.
 
@@ -88,6 +91,7 @@ def read_questions(path: str | os.PathLike[str]) -> Questions:
     return questions
 
 
+@checked
 def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]:
     """Return the distinct word pairs of every category, case-folded, in order of appearance.
 
@@ -112,6 +116,7 @@ def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]
     }
 
 
+@checked
 def pairwise_questions(pairs: Mapping[str, Iterable[tuple[str, str]]]) -> Questions:
     """Return all ordered pairs of different word pairs of every category, as questions.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import broken_line, read_lines
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["SimilarityScore", "evaluate_similarity"]
@@ -20,6 +21,7 @@ __all__ = ["SimilarityScore", "evaluate_similarity"]
 _DECIMALS = 12
 
 
+@checked
 @dataclass(frozen=True)
 class SimilarityScore:
     """How well cosines of word vectors follow people's ratings. Made by `evaluate_similarity`.
@@ -49,6 +51,7 @@ class SimilarityScore:
         )
 
 
+@checked
 def evaluate_similarity(
     vectors: Any,
     words: Sequence[str],

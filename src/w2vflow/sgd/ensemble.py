@@ -13,11 +13,13 @@ from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["run_sgd", "run_sgd_ensemble"]
 
 
+@checked
 def run_sgd(
     problem: Problem,
     W0: Any,
@@ -75,6 +77,7 @@ def run_sgd(
     )
 
 
+@checked
 def run_sgd_ensemble(
     problem: Problem,
     keys: Key[Array, " S"],

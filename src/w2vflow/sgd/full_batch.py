@@ -12,6 +12,7 @@ from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import GradientSource, Optimizer
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_weights
 
 __all__ = ["FullBatch", "run_gd"]
@@ -41,6 +42,7 @@ class FullBatch(GradientSource):
         return Z + factor * self.objective.gradient(Z)
 
 
+@checked
 def run_gd(
     problem: Problem,
     W0: Any,

@@ -20,6 +20,7 @@ from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
 from w2vflow.sgd.solver import check_rate, digest, solve_by_steps
 from w2vflow.sgd.stream.pair_stream import PairStream
 from w2vflow.sgd.timeline import LearningRate
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["StreamedPairs", "run_sgd_on_text"]
@@ -118,6 +119,7 @@ class _TextFeed:
         self.stream = PairStream(self.corpus, self.steps * self.batch, state=there, **self.settings)
 
 
+@checked
 def run_sgd_on_text(
     problem: Problem,
     W0: Any,

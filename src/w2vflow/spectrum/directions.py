@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_different
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 Host = np.ndarray
 
 
+@checked
 def left_directions(W: Any, k: int) -> np.ndarray:
     """Return the first `k` left singular vectors of the weights, `(..., V, k)`: what is learned, in order.
 
@@ -42,16 +44,19 @@ def left_directions(W: Any, k: int) -> np.ndarray:
         return Q @ np.linalg.svd(R)[0][..., :k]
 
 
+@checked
 def peak_signs(columns: Float[Host, "n k"]) -> Float[Host, " k"]:
     """Return the sign of the largest entry of each column, by size; that of eigenvectors is positive."""
     return np.copysign(1.0, columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])])
 
 
+@checked
 def direction_overlaps(U: Any, V: Any) -> np.ndarray:
     """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`."""
     return (np.swapaxes(np.asarray(U), -1, -2) @ np.asarray(V)) ** 2
 
 
+@checked
 def subspace_overlap(U: Any, V: Any) -> float:
     """Return the mean squared cosine of the principal angles between two column spaces.
 
@@ -77,6 +82,7 @@ def subspace_overlap(U: Any, V: Any) -> float:
     return float(np.sum(cosines**2) / min(cosines.shape))
 
 
+@checked
 def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
     """Return the first `k` left singular vectors of word vectors, strongest first: what they have learned.
 
@@ -102,6 +108,7 @@ def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
     return directions * peak_signs(directions)
 
 
+@checked
 def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[Host, " n"], Int[Host, " n"]]:
     """Return the rows of the words two models share, in both, in the order of the first.
 
@@ -128,6 +135,7 @@ def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[H
     return rows, others
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Match:
     """Which direction of a model goes with which of another's. Made by `match_directions`.
@@ -170,6 +178,7 @@ class Match:
         return float(np.mean(np.cos(self.principal_angles) ** 2))
 
 
+@checked
 def match_directions(U: Any, V: Any) -> Match:
     """Return which directions of one model go with which of another's, and how well.
 
@@ -224,6 +233,7 @@ def match_directions(U: Any, V: Any) -> Match:
     return Match(order, signs, cosines[:, order] * signs, angles)
 
 
+@checked
 def align(vectors: Any, reference: Any) -> Float[Host, "V d"]:
     """Return word vectors rotated to be as near as possible to those of another model or seed.
 

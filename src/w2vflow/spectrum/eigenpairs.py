@@ -19,6 +19,7 @@ from w2vflow.spectrum.lanczos import (
     lanczos_eigenpairs,
 )
 from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error
 
@@ -27,6 +28,7 @@ __all__ = ["extreme_eigenpairs", "leading_eigenpairs", "learned_eigenpairs", "sp
 Host = np.ndarray
 
 
+@checked
 def leading_eigenpairs(
     problem: Problem,
     k: int,
@@ -74,6 +76,7 @@ def leading_eigenpairs(
     return _eigenpairs(problem, k, algebraic, settings)
 
 
+@checked
 def extreme_eigenpairs(
     problem: Problem,
     k: int,
@@ -95,6 +98,7 @@ def extreme_eigenpairs(
     return _eigenpairs(problem, k, by_size, settings)
 
 
+@checked
 def learned_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spectrum:
     """Return the `k` eigenpairs that the weights of a problem learn first, in that order.
 

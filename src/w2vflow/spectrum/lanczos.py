@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
@@ -61,6 +62,7 @@ class Eigenpairs(NamedTuple):
     products: int
 
 
+@checked
 def lanczos_eigenpairs(
     product: Product,
     size: int,

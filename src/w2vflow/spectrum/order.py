@@ -7,6 +7,7 @@ from jaxtyping import Int
 
 from w2vflow.spectrum.lanczos import algebraic, by_size
 from w2vflow.spectrum.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["degenerate_groups", "group_numbers", "in_learning_order"]
@@ -18,6 +19,7 @@ Host = np.ndarray
 _SAME = 1e-2
 
 
+@checked
 def degenerate_groups(spectrum: Spectrum) -> list[slice]:
     """Return which concepts share one eigenvalue, as stretches of places from 0, in order.
 
@@ -37,6 +39,7 @@ def degenerate_groups(spectrum: Spectrum) -> list[slice]:
     return _groups(sizes, spectrum.residuals)
 
 
+@checked
 def group_numbers(groups: Sequence[slice]) -> Int[Host, " k"]:
     """Return the number of the group to which each concept belongs."""
     return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
@@ -52,6 +55,7 @@ def _groups(values: Host, residuals: Host) -> list[slice]:
     return [slice(*ends) for ends in zip(starts, [*starts[1:], len(values)], strict=True)]
 
 
+@checked
 def in_learning_order(spectrum: Spectrum, tied: bool) -> Spectrum:
     """Return the pairs as the weights learn them: largest first, or largest in size first."""
     values, nodes = spectrum.eigenvalues, spectrum.bath_nodes

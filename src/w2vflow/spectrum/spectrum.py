@@ -51,6 +51,8 @@ class Spectrum(eqx.Module):
             Empty for a complete eigenbasis.
     """
 
+    _made_by = "`leading_eigenpairs(problem, k)`"
+
     eigenvalues: Float[Host, " k"]
     eigenvectors: Float[Host, "V k"]
     residuals: Float[Host, " k"]

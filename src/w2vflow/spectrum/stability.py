@@ -11,11 +11,13 @@ from jaxtyping import Array, Float
 
 from w2vflow.problem import Objective, Problem
 from w2vflow.spectrum.eigenpairs import spectrum_ends
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_positive_rate, check_weights
 
 __all__ = ["check_learning_rate", "stability_limit", "stability_limit_at"]
 
 
+@checked
 def stability_limit(problem: Problem) -> float:
     """Return the learning rate above which gradient descent leaves the solution it should settle on.
 
@@ -45,6 +47,7 @@ def stability_limit(problem: Problem) -> float:
     return 2 / max(largest, -smallest)
 
 
+@checked
 def stability_limit_at(problem: Problem, W: Any) -> float:
     """Return `2 / h` with `h` the largest eigenvalue of the Hessian of the objective at given weights.
 
@@ -72,6 +75,7 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
     return float(2 / values[0])
 
 
+@checked
 def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     """Return the stability limit of the problem, infinite where it is not known beforehand.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -42,6 +43,7 @@ class Speed(NamedTuple):
     cores: int
 
 
+@checked
 @dataclass(frozen=True)
 class Plan:
     """What a computation is expected to take, told before it starts.

@@ -3,9 +3,12 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from w2vflow.support.arguments import checked
+
 __all__ = ["aligned_strengths", "half_rise_times", "staircase_loss"]
 
 
+@checked
 def aligned_strengths(
     eigenvalues: Float[Array, " k"], initial: Float[Array, " k"], ts: Float[Array, " T"]
 ) -> Float[Array, "T k"]:
@@ -37,6 +40,7 @@ def aligned_strengths(
     return jnp.where(zero, initial / (1 + 2 * initial * ts), curve)
 
 
+@checked
 def half_rise_times(eigenvalues: Float[Array, " k"], initial: Float[Array, " k"]) -> Float[Array, " k"]:
     """Return when `s_k^2` passes `lambda_k / 2`: `t_k = ln(lambda_k / s_k^2(0) - 1) / (2 lambda_k)`.
 
@@ -49,6 +53,7 @@ def half_rise_times(eigenvalues: Float[Array, " k"], initial: Float[Array, " k"]
     return jnp.log(jnp.where(ratio > 1, ratio - 1, jnp.nan)) / (2 * eigenvalues)
 
 
+@checked
 def staircase_loss(
     target_norm_squared: Float[Array, ""], eigenvalues: Float[Array, " k"], strengths: Float[Array, "T k"]
 ) -> Float[Array, " T"]:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from w2vflow.problem import Objective, Problem
 from w2vflow.results import singular_values
 from w2vflow.spectrum import lanczos_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.transition import follow_transition, velocity
@@ -29,6 +30,7 @@ _STATIONARY = 0.02
 _DENSE_UP_TO = 600
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Ladder:
     """Plateaus of the loss and what leads from each to the next; for all small initial weights alike.
@@ -108,6 +110,7 @@ class Ladder:
         return times
 
 
+@checked
 def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) -> Ladder:
     """Return the plateaus of the gradient flow from small weights, for any loss and any weights.
 

@@ -3,9 +3,12 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from w2vflow.support.arguments import checked
+
 __all__ = ["muon_step_times", "muon_strengths"]
 
 
+@checked
 def muon_strengths(
     eigenvalues: Float[Array, " k"], initial: Float[Array, " k"], ts: Float[Array, " T"]
 ) -> Float[Array, "T k"]:
@@ -61,6 +64,7 @@ def muon_strengths(
     return jnp.where(below, jnp.minimum(start + ts, end), jnp.maximum(start - ts, end)) ** 2
 
 
+@checked
 def muon_step_times(eigenvalues: Float[Array, " k"], initial: Float[Array, " k"]) -> Float[Array, " k"]:
     """Return when `s_k^2` passes `lambda_k / 2` under Muon: `t_k = sqrt(lambda_k / 2) - s_k(0)`.
 

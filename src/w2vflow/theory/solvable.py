@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, peak_signs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["SolvableCorpus", "binary_attributes", "interval", "interval_limit", "ring"]
@@ -23,6 +24,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class SolvableCorpus:
     """A corpus of which the whole spectrum of `M*` is known from formulas.
@@ -64,6 +66,7 @@ class SolvableCorpus:
         return [slice(low, high) for low, high in pairwise(edges)]
 
 
+@checked
 def binary_attributes(strengths: Sequence[float]) -> SolvableCorpus:
     """Return the corpus of all `2^D` words that `D` independent binary attributes can describe.
 
@@ -130,6 +133,7 @@ def binary_attributes(strengths: Sequence[float]) -> SolvableCorpus:
     )
 
 
+@checked
 def ring(size: int = 12, concentration: float = 1.0, *, words: Sequence[str] | None = None) -> SolvableCorpus:
     """Return the corpus of words on a ring, as months are: co-occurrence depends on distance alone.
 
@@ -199,6 +203,7 @@ def ring(size: int = 12, concentration: float = 1.0, *, words: Sequence[str] | N
     )
 
 
+@checked
 def interval(size: int, reach: float) -> SolvableCorpus:
     """Return the problem of words along a line, as years are, of which nearby ones attract each other.
 
@@ -275,6 +280,7 @@ def interval(size: int, reach: float) -> SolvableCorpus:
     )
 
 
+@checked
 def interval_limit(reach: float, modes: int) -> Float[np.ndarray, " modes"]:
     """Return the leading eigenvalues of the centred kernel `e^(-|x - y| / s)` on [-1, 1] itself.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from w2vflow.corpus.counting.workers import worker_count
 from w2vflow.corpus.reading.files import PathLike, expand_paths
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import Plan, Speed, measure_speed, readable_bytes
 
@@ -37,6 +38,7 @@ def memory_bytes(memory: str | int) -> int:
         raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
 
 
+@checked
 def plan_count(
     paths: Iterable[PathLike],
     reader: str,
@@ -88,6 +90,7 @@ def plan_count(
     return Plan(round(need), round(work + file), met + text, _START + seconds, tuple(notes))
 
 
+@checked
 def text_bytes(paths: list[PathLike], reader: str) -> int | None:
     """Return the size of the text where it is known beforehand: plain files."""
     if reader in ("dataset", "parquet", "mediawiki"):

@@ -38,6 +38,7 @@ from w2vflow.counts import (
     keep_probability,
     write_count_file,
 )
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
@@ -48,6 +49,7 @@ _TOKEN_BYTES = 20
 _LEAST_MEMORY = 2**26
 
 
+@checked
 def count(
     paths: PathLike | Iterable[PathLike],
     *,
@@ -128,6 +130,7 @@ def count(
         return CooccurrenceStatistics.load(file)
 
 
+@checked
 def count_to_file(
     paths: PathLike | Iterable[PathLike],
     out: PathLike,

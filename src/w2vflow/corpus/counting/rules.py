@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from w2vflow.corpus.counting.vocabulary import TOKENS, Tokenizer
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["WEIGHTINGS", "CountingRule", "pair_weights"]
@@ -15,6 +16,7 @@ __all__ = ["WEIGHTINGS", "CountingRule", "pair_weights"]
 WEIGHTINGS = ("linear", "harmonic", "flat")
 
 
+@checked
 @dataclass(frozen=True)
 class CountingRule:
     """What is counted. All of it is stored with the counts.
@@ -91,6 +93,7 @@ class CountingRule:
         }
 
 
+@checked
 def pair_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
     """Return the weight of a pair by its distance as int64, and the denominator they share.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["TOKENS", "choose_words", "number_texts", "tokenizer"]
@@ -21,6 +22,7 @@ TOKENS = {
 _LATIN = re.compile(r"[a-z]+")
 
 
+@checked
 def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     """Return the function that cuts a text into words.
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
@@ -28,6 +29,7 @@ _SMALL_TEXT = 20_000_000
 _TRIES = 4
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """What a count may use.

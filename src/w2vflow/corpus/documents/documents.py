@@ -14,6 +14,7 @@ from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import pieces
 from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores, check_fits
 
@@ -23,6 +24,7 @@ __all__ = ["count_documents", "document_sums", "weighted_counts"]
 _ENTRIES = 2**20
 
 
+@checked
 def count_documents(
     tokens: TokenFile,
     *,
@@ -64,6 +66,7 @@ def count_documents(
     )
 
 
+@checked
 def weighted_counts(
     tokens: TokenFile, chosen: Int[np.ndarray, " documents"], window: int, weighting: str, workers: int | None
 ) -> tuple[sparse.csr_array, Int[np.ndarray, " V"]]:
@@ -92,6 +95,7 @@ def weighted_counts(
     return counts, frequency
 
 
+@checked
 def document_sums(
     tokens: TokenFile,
     table: Float[np.ndarray, "V V"],

@@ -24,6 +24,7 @@ from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import worker_count, worker_pool
 from w2vflow.corpus.reading.files import PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import document_reader, text_tokens
+from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
 
@@ -35,6 +36,7 @@ _VERSION = 1
 _BLOCK = 2**22
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class TokenFile:
     """A corpus as word numbers, and the vocabulary they belong to.
@@ -50,6 +52,8 @@ class TokenFile:
         ValueError: shapes or types that disagree, a word that does not occur, or tokens that are
             neither -1 nor one of 0..V-1.
     """
+
+    _made_by = "`tokenize(paths, out)`, then `TokenFile.load(out)`"
 
     words: tuple[str, ...]
     unigram: np.ndarray
@@ -134,6 +138,7 @@ class TokenFile:
             raise _unusable(folder, f"a damaged token file ({error})") from error
 
 
+@checked
 def tokenize(
     paths: PathLike | Iterable[PathLike],
     out: PathLike,

@@ -18,6 +18,7 @@ import numpy as np
 
 from w2vflow.corpus.reading.mediawiki import read_dump
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["READERS", "Block", "PathLike", "expand_paths", "first_bytes", "read_blocks"]
@@ -44,6 +45,7 @@ class Block(NamedTuple):
     replaced: int = 0
 
 
+@checked
 def read_blocks(
     paths: PathLike | Iterable[PathLike],
     reader: str = "auto",
@@ -101,6 +103,7 @@ def read_blocks(
             ) from error
 
 
+@checked
 def expand_paths(paths: Iterable[PathLike]) -> list[str]:
     """Return files for folders and glob patterns, sorted within each; `-` stays.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from w2vflow.corpus.reading.files import PathLike, expand_paths, first_bytes
+from w2vflow.support.arguments import checked
 
 __all__ = ["document_reader", "text_tokens"]
 
@@ -11,6 +12,7 @@ __all__ = ["document_reader", "text_tokens"]
 _FILES, _HEAD, _WRAPPED, _FOREIGN = 20, 2**16, 100, 0.02
 
 
+@checked
 def document_reader(paths: Iterable[PathLike]) -> str:
     """Return how plain text splits into documents: at blank lines where its lines are wrapped, else `auto`.
 
@@ -21,6 +23,7 @@ def document_reader(paths: Iterable[PathLike]) -> str:
     return "paragraphs" if heads and all(map(_is_wrapped, heads)) else "auto"
 
 
+@checked
 def text_tokens(paths: Iterable[PathLike]) -> str:
     """Return how text is cut into words: `latin`, or `unicode` where it has other letters than a to z."""
     letters = [letter for head in _heads(paths) for letter in head if letter.isalpha()]

@@ -17,6 +17,7 @@ from w2vflow.semantics.questions import Question, Questions, pairwise_questions,
 from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory import aligned_strengths, effective_initial_strengths
@@ -80,6 +81,7 @@ class RelationCourse:
     word_rank: float
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Emergence:
     """How relations emerge over time or dimension. `print` shows a table.
@@ -138,6 +140,7 @@ def _at(value: float, concept: float) -> str:
     return "-" if np.isnan(value) else f"{value:.4g} ({concept:.0f})"
 
 
+@checked
 def emergence_over_dimension(
     spectrum: Spectrum, words: Sequence[str], questions: Asked, dims: Any
 ) -> Emergence:
@@ -168,6 +171,7 @@ def emergence_over_dimension(
     return _followed("dimension", ks.astype(np.float64), ks, embeddings, words, questions)
 
 
+@checked
 def emergence_over_time(
     spectrum: Spectrum, words: Sequence[str], questions: Asked, W0: Any, ts: Any
 ) -> Emergence:
@@ -208,6 +212,7 @@ def emergence_over_time(
     return _followed("time", times, _learned(squares, values), embeddings, words, questions)
 
 
+@checked
 def emergence_along(
     traj: Trajectory, spectrum: Spectrum, words: Sequence[str], questions: Asked
 ) -> Emergence:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
 Host = np.ndarray
 
 
+@checked
 @dataclass(frozen=True)
 class Outlier:
     """What the largest eigenvalue of `R R^T` is, and what its eigenvector is.
@@ -44,6 +46,7 @@ class Outlier:
     overlap: float
 
 
+@checked
 def signal_to_noise(R: Any) -> float:
     """Return the largest eigenvalue of `R R^T` over the mean of those that are not 0.
 
@@ -70,6 +73,7 @@ def signal_to_noise(R: Any) -> float:
     return float(rank / ((values / values[0]) ** 2).sum())
 
 
+@checked
 def effective_dimension(R: Any) -> float:
     """Return over how many directions the noise of the rows is spread: `(tr Sigma)^2 / tr Sigma^2`.
 
@@ -129,6 +133,7 @@ def effective_dimension_error(R: Any) -> float:
     return float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
 
 
+@checked
 def predict_outlier(
     mean: Float[Host, " k"],
     variances: Float[Host, " k"],

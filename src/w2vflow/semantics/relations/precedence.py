@@ -11,6 +11,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -30,6 +31,7 @@ _MOST_CHOICES = 10**6
 _SHUFFLES = 10**4
 
 
+@checked
 @dataclass(frozen=True)
 class GroupOrder:
     """Whether one group comes before the rest. Made by `compare_groups`.
@@ -50,6 +52,7 @@ class GroupOrder:
         return f"P(first) = {self.first:.2f}, p = {self.p:.3g} ({self.members} against {self.others})"
 
 
+@checked
 @dataclass(frozen=True)
 class RankCorrelation:
     """Spearman's correlation of ranks. Made by `rank_correlation`.
@@ -68,6 +71,7 @@ class RankCorrelation:
         return f"rho = {self.rho:+.2f}, p = {self.p:.2g} (n = {self.n})"
 
 
+@checked
 def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupOrder:
     """Return whether the members of a group come before the others, tested exactly.
 
@@ -111,6 +115,7 @@ def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupO
     return GroupOrder(found, float(far.mean()), count, others)
 
 
+@checked
 def rank_correlation(x: Any, y: Any, *, given: Any = ()) -> RankCorrelation:
     """Return Spearman's correlation, of what is left of the ranks after those of `given` if there are any.
 

@@ -16,6 +16,7 @@ from w2vflow.semantics.relations.outliers import (
     outlier_of_squares,
     signal_to_noise,
 )
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -41,6 +42,7 @@ overlap: squared cosine of that eigenvalue's vector with the vector of ones, pre
 carried by: axes with the largest shares of the mean task vector, counted from 1"""
 
 
+@checked
 @dataclass(frozen=True)
 class Moments:
     """Mean and variance of task vectors, a coordinate at a time. Made by `relation_moments`.
@@ -84,6 +86,7 @@ class Moments:
         return outlier_of_squares(self.mean_squared, self.variances, self.n, unevenness=unevenness)
 
 
+@checked
 def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Float[Host, "n d"]:
     """Return `b - a` of every pair of known words, in order, float64.
 
@@ -106,6 +109,7 @@ def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, 
     return _differences(vectors, first_rows(words), pairs)
 
 
+@checked
 def relation_moments(differences: Float[Host, "n k"]) -> Moments:
     """Return mean and variance of every coordinate of task vectors.
 
@@ -163,6 +167,7 @@ def uneven_lengths(R: Any) -> float:
     return float(np.clip((three - four - known) / length**2, 0.0, most))
 
 
+@checked
 @dataclass(frozen=True)
 class Relation:
     """One relation, measured and predicted. Made by `study_relations`.
@@ -213,6 +218,7 @@ class Relation:
         return squares / (squares.sum() or 1.0)
 
 
+@checked
 @dataclass(frozen=True)
 class RelationStudy:
     """All relations of a file. `print` shows a table. Made by `study_relations`.
@@ -236,6 +242,7 @@ class RelationStudy:
         return "\n".join([*lines, _LEGEND])
 
 
+@checked
 def study_relations(
     vectors: Any, words: Sequence[str], pairs: Mapping[str, Sequence[tuple[str, str]]]
 ) -> RelationStudy:

@@ -9,6 +9,7 @@ from scipy import sparse
 from w2vflow.problem import PairWeights, Problem
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["concepts_of", "gradient_noise"]
@@ -34,6 +35,7 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     return leading
 
 
+@checked
 def gradient_noise(
     problem: Problem, concepts: Spectrum, *, learned: bool, batch_size: int, sampler: str
 ) -> Float[Host, "d columns"]:

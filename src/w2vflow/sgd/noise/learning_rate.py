@@ -9,6 +9,7 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.sgd.noise.step_times import Growth
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum import Spectrum, stability_limit
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["RecommendedRate", "recommended_learning_rate"]
@@ -34,6 +35,7 @@ class RecommendedRate(NamedTuple):
         return min(self.limits, key=self.limits.__getitem__)
 
 
+@checked
 def recommended_learning_rate(
     problem: Problem,
     dim: int,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_positive_rate
 
 __all__ = ["spread_of_strengths", "stationary_noise"]
@@ -18,6 +19,7 @@ _DRAWS = 1000
 _LARGE = 0.2
 
 
+@checked
 def stationary_noise(
     problem: Problem,
     dim: int,

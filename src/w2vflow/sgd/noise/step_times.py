@@ -8,6 +8,7 @@ from jaxtyping import Float
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_positive_rate, check_weights
 
 __all__ = ["Growth", "step_time_noise"]
@@ -15,6 +16,7 @@ __all__ = ["Growth", "step_time_noise"]
 Host = np.ndarray
 
 
+@checked
 def step_time_noise(
     problem: Problem,
     W0: Any,

@@ -12,6 +12,7 @@ from jaxtyping import Int32
 
 from w2vflow.corpus import TokenFile
 from w2vflow.counts import keep_probability
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["PairStream"]
@@ -74,6 +75,7 @@ class _Walk:
         return rows, columns, self.state
 
 
+@checked
 class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]]):
     """Endless chunks of positive pairs as word2vec.c meets them in skip-gram training.
 

@@ -14,6 +14,7 @@ from w2vflow.corpus import TokenFile, pair_weights, weighted_counts
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.theory.corpora.influence import changed_spectrum, window_of
 from w2vflow.theory.corpora.sensitivity import CountSlopes, count_slopes
@@ -53,6 +54,7 @@ class RarePairBias(NamedTuple):
     share: float
 
 
+@checked
 def document_bias(
     problem: Problem, spectrum: Spectrum, tokens: TokenFile, *, groups: int = 20, workers: int | None = None
 ) -> Float[Host, " k"]:
@@ -100,6 +102,7 @@ def document_bias(
     return (groups - 1) * (mean - spectrum.eigenvalues)
 
 
+@checked
 def rare_pair_bias(
     problem: Problem, spectrum: Spectrum, *, event_weight: float | None = None
 ) -> RarePairBias:

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from w2vflow.problem import Problem
 from w2vflow.spectrum import degenerate_groups, group_numbers, leading_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_times.law import step_time_law
@@ -15,6 +16,7 @@ from w2vflow.theory.step_times.law import step_time_law
 __all__ = ["ConceptChanges", "concept_changes"]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class ConceptChanges:
     """The first `k` concepts of a problem, and what has become of them in another. See `concept_changes`.
@@ -80,6 +82,7 @@ class ConceptChanges:
         return "\n".join(lines)
 
 
+@checked
 def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale: float) -> ConceptChanges:
     """Return what becomes of the first `k` concepts when the corpus changes.
 

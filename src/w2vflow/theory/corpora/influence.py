@@ -10,6 +10,7 @@ from w2vflow.corpus import TokenFile, document_sums
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, peak_signs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 from w2vflow.theory.corpora.sensitivity import count_slopes, equal_eigenvalues, group_means
@@ -41,6 +42,7 @@ class StrongestInfluences(NamedTuple):
     delaying: Host
 
 
+@checked
 def pmi_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "V V"]:
     """Return `d lambda_k / d PMI_ij`: what it means to a concept that a pair associates more.
 
@@ -69,6 +71,7 @@ def pmi_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "
     return slopes.both_orders(slopes.counts.data * slopes.slopes.data * products)
 
 
+@checked
 def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "V V"]:
     """Return `d lambda_k / d ln n_ij`: what it means to a concept that a pair is met more often.
 
@@ -89,6 +92,7 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     return slopes.both_orders(slopes.counts.data * np.mean(each, axis=0))
 
 
+@checked
 def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
     """Return `d lambda_k / d ln f_i`: what it means to each concept that a word occurs more often.
 
@@ -114,6 +118,7 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
     return group_means(found, equal_eigenvalues(spectrum))
 
 
+@checked
 def document_influence(
     problem: Problem, spectrum: Spectrum, tokens: TokenFile, *, workers: int | None = None
 ) -> Float[Host, "documents k"]:
@@ -173,6 +178,7 @@ def document_changes(
     )
 
 
+@checked
 def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     """Return the eigenpairs after a finite change of the counts, predicted from the old eigenvectors.
 
@@ -241,6 +247,7 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     )
 
 
+@checked
 def strongest_influences(influence: Any, n: int = 10) -> StrongestInfluences:
     """Return the words, documents or pairs that most raise an eigenvalue, and those that most lower it.
 

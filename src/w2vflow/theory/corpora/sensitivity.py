@@ -9,6 +9,7 @@ from scipy import sparse
 
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 
@@ -106,6 +107,7 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
     )
 
 
+@checked
 def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> Host:
     """Return `dt_k / d lambda_k` at fixed initial strength, of the step times of `predict_step_times`.
 
@@ -127,6 +129,7 @@ def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> Ho
     return times / values * ((1 + np.exp(-exponents)) / exponents - 1)
 
 
+@checked
 def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides: int = 1) -> Host:
     """Return the step times with other eigenvalues and the same initial strengths.
 

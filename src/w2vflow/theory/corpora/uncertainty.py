@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from w2vflow.corpus import TokenFile
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
 from w2vflow.theory.corpora.influence import document_changes
 from w2vflow.theory.corpora.sensitivity import (
@@ -27,6 +28,7 @@ Host = np.ndarray
 _PROBES = 8
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class SamplingUncertainty:
     """Error bars from the size of the corpus, each `(k,)` in the order of the spectrum.
@@ -64,6 +66,7 @@ class SamplingUncertainty:
         return np.abs(slopes) * self.eigenvalues
 
 
+@checked
 def poisson_uncertainty(
     problem: Problem, spectrum: Spectrum, *, event_weight: float | None = None
 ) -> SamplingUncertainty:
@@ -105,6 +108,7 @@ def poisson_uncertainty(
     return _uncertainty(problem, spectrum, groups, variances, couplings, bias)
 
 
+@checked
 def document_uncertainty(
     problem: Problem, spectrum: Spectrum, tokens: TokenFile, *, workers: int | None = None
 ) -> SamplingUncertainty:

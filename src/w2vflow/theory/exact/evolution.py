@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from w2vflow.problem import Problem, factored_loss
 from w2vflow.results import singular_values
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
 from w2vflow.support.machine import available_cores
@@ -93,6 +94,7 @@ class State:
         return replace(self, overlaps=factors, log_weights=grown)
 
 
+@checked
 def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
     """Return the given eigenpairs if they suffice, or else as many as a prediction wants.
 

@@ -9,6 +9,7 @@ import numpy as np
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.support.machine import check_embeddings_fit
@@ -17,6 +18,7 @@ from w2vflow.theory.exact.evolution import Observed, Rates, State, basis_for, ev
 __all__ = ["Phase", "predict_phases"]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Phase:
     """A stretch of training under one problem and one setting.
@@ -36,6 +38,7 @@ class Phase:
     spectrum: Spectrum | None = None
 
 
+@checked
 def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = False) -> Trajectory:
     """Return the trajectory through phases in closed form, each starting where the one before ends.
 

@@ -7,6 +7,7 @@ import numpy as np
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_times, check_weights
 from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
 from w2vflow.support.machine import check_embeddings_fit
@@ -15,6 +16,7 @@ from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of
 __all__ = ["predict"]
 
 
+@checked
 def predict(
     problem: Problem,
     W0: Any,

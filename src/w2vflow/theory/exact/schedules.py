@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import float64_device
 from w2vflow.theory.exact.phases import Phase
@@ -18,6 +19,7 @@ from w2vflow.theory.exact.phases import Phase
 __all__ = ["schedule_phases"]
 
 
+@checked
 def schedule_phases(
     problem: Problem,
     schedule: Callable[[Any], Any] | Any,

@@ -10,6 +10,7 @@ from scipy.special import digamma, polygamma
 
 from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, degenerate_groups, group_numbers
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_size import growth_rates, saturation_advance
@@ -38,6 +39,7 @@ Host = np.ndarray
 _DRAWS = 4096
 
 
+@checked
 def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s d"]:
     """Return the squared amplitudes `R_kk^2` from which the modes of tied weights effectively start.
 
@@ -128,6 +130,7 @@ def _check_settings(fraction: float, learning_rate: float) -> None:
         raise argument_error("learning_rate", "0 for the flow, or positive", learning_rate)
 
 
+@checked
 def predict_step_times(
     problem: Problem,
     W0: Any,
@@ -190,6 +193,7 @@ def predict_step_times(
     return _padded(start.times, dim)
 
 
+@checked
 def estimate_step_time_errors(
     problem: Problem, W0: Any, *, fraction: float = 0.5, spectrum: Spectrum | None = None
 ) -> Float[Host, "*s d"]:
@@ -234,6 +238,7 @@ class StepTimeLaw(NamedTuple):
     standard_deviation: Float[Host, " d"]
 
 
+@checked
 def step_time_law(
     problem: Problem,
     dim: int,
@@ -313,6 +318,7 @@ def _overlap_variance(problem: Problem, dim: int, scale: float, contexts: str) -
     return shares[contexts] * scale**2 / dim
 
 
+@checked
 def log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[Host, Host]:
     """Return mean and variance of `ln(R_kk^2 / v)`, `v` the variance of an overlap."""
     half_degrees = (dim - np.arange(dim)) / 2

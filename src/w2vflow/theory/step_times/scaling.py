@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
+from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_times
 from w2vflow.theory.step_times.modes import modes_of
 
@@ -26,6 +27,7 @@ __all__ = [
 Host = np.ndarray
 
 
+@checked
 def step_visibility(
     problem: Problem, step_times: Any, *, spectrum: Spectrum | None = None
 ) -> Float[Host, "*s k"]:
@@ -57,6 +59,7 @@ def step_visibility(
     return np.diff(times, axis=-1) / widths
 
 
+@checked
 def visible_steps(visibility: Any) -> Int[Host, "*s"]:
     """Return how many steps are seen one after the other before two run into each other, `([S],)`.
 
@@ -67,6 +70,7 @@ def visible_steps(visibility: Any) -> Int[Host, "*s"]:
     return np.logical_and.accumulate(seen, axis=-1).sum(axis=-1)
 
 
+@checked
 def silent_alignment(
     problem: Problem, dim: int, scale: float, *, spectrum: Spectrum | None = None
 ) -> Float[Host, " k"]:
@@ -110,6 +114,7 @@ def silent_alignment(
     return (1 - sizes[1:] / sizes[:-1]) * np.log(sizes[:-1] / scale**2) / 2
 
 
+@checked
 def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
     """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
 
@@ -123,6 +128,7 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
     return np.sum((squares > sizes / 2) & (sizes > 0), axis=-1)
 
 
+@checked
 def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
     """Return the effective rank that needs no spectrum, `(sum s_k^2)^2 / sum s_k^4`, `([S,] T)`.
 
@@ -136,6 +142,7 @@ def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
     return np.sum(squares, axis=-1) ** 2 / np.sum(squares**2, axis=-1)
 
 
+@checked
 def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
     """Return the effective rank at each time from step times, `([S,] T)`: how many have passed.
 
@@ -152,6 +159,7 @@ def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
     return np.sum(times[..., None, :] <= at[:, None], axis=-1)
 
 
+@checked
 @dataclass(frozen=True)
 class PowerLaw:
     """A power law of eigenvalues, `lambda_k = prefactor k^-a`, and what it makes of rank and loss over time.
@@ -196,6 +204,7 @@ class PowerLaw:
         return -(2 * self.exponent - 1) / self.exponent
 
 
+@checked
 def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) -> PowerLaw:
     """Return the power law through eigenvalues `first` to `last`, by least squares of `ln lambda` on `ln k`.
 
