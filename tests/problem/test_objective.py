@@ -131,7 +131,7 @@ def test_pair_weights(stats, weighting):
 
 def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
     """Blocks of three rows, the last one not full, give what one block gives; dense and sparse."""
-    from w2vflow.problem import objective
+    from w2vflow.problem import blocked_objective
 
     Z = np.random.default_rng(0).normal(size=(60, 3))
     for form in ("dense", "sparse"):
@@ -140,7 +140,7 @@ def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
         )
         whole = problem.objective()
         with monkeypatch.context() as patch:
-            patch.setattr(objective, "_BLOCK_PAIRS", 100)
+            patch.setattr(blocked_objective, "_BLOCK_PAIRS", 100)
             cut = problem.objective()
         assert isinstance(cut, BlockedObjective)
         assert (whole.positive.blocks, cut.positive.blocks) == (1, 9)
@@ -166,7 +166,7 @@ def test_single_precision(stats):
     W = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     single, double = problem.objective(np.float32), problem.objective()
     assert single.gradient(jnp.asarray(W)).dtype == np.float32
-    np.testing.assert_allclose(single.value(jnp.asarray(W)), double.value(W.astype(float)), rtol=1e-5)
+    np.testing.assert_allclose(single.value(jnp.asarray(W)), double.value(jnp.asarray(W, float)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

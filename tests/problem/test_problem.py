@@ -76,7 +76,6 @@ def test_initial_weights_are_the_same_in_either_precision():
             lambda p, s: wf.Problem.from_statistics(s, weighting=wf.Mikolov()),
             r"`weighting` must be symmetric .*Use `tied=False`, or `Symmetrized",
         ),
-        (lambda p, s: wf.Problem.from_statistics(s, weighting="plain"), "`weighting` must be a weighting"),
     ],
 )
 def test_bad_arguments(problem, stats, call, match):

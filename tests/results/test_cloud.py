@@ -116,5 +116,5 @@ def test_bad_arguments_are_named(runs, basis, stats):
         embedding_cloud([theory, dataclasses.replace(flow, ts=2 * flow.ts)], basis, stats.words)
     with pytest.raises(ValueError, match=r"Run the solver with `Recording\(save_embeddings=True\)`"):
         embedding_cloud([dataclasses.replace(flow, embeddings=None)], basis, stats.words)
-    with pytest.raises(ValueError, match="`seed` must be one of the 2 seeds"):
+    with pytest.raises(ValueError, match="`seed` must be among the 2 seeds"):
         embedding_cloud([flow], basis, stats.words, seed=2)

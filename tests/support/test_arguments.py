@@ -74,6 +74,10 @@ RUN = {"learning_rate": 0.01, "batch_size": 64, "sampler": "balanced", "key": KE
             "`spectrum` must be a `Spectrum` or None, but got Problem. Make one with `leading_eigenpairs",
         ),
         (lambda: wf.compare(W0), "a `Trajectory`"),
+        (
+            lambda: wf.Problem.from_statistics(STATS, weighting="plain"),
+            "`weighting` must be a `Weighting` or None",
+        ),
         (lambda: wf.count(3), "`paths` must be a string or a path or a list or another collection"),
         (
             lambda: wf.count("text.txt", window="16"),

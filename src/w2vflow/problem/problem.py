@@ -109,8 +109,6 @@ class Problem:
             [[-0.041, 0.028], [0.028, -0.021]]
         """
         weighting = Uniform() if weighting is None else weighting
-        if not isinstance(weighting, Weighting):
-            raise argument_error("weighting", "a weighting, `Uniform()` for one", repr(weighting))
         pair_loss = as_loss(loss)
         if matrix not in ("auto", "dense", "sparse"):
             raise argument_error("matrix", "'auto', 'dense' or 'sparse'", repr(matrix))
