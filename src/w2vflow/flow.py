@@ -20,7 +20,7 @@ from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
-from w2vflow.support.sharding import gathered, to_host, to_rows, to_words
+from w2vflow.support.sharding import all_rows, to_host, to_rows, to_words
 
 __all__ = ["solve_flow"]
 
@@ -367,5 +367,5 @@ def _singular_values(own: Float[Array, "R e"], sides: int, mesh: Mesh) -> Float[
     """
     parts = jnp.split(own, sides, axis=1)
     if mesh.size > 1:
-        parts = [gathered(jnp.linalg.qr(part, mode="r"), mesh) for part in parts]
+        parts = [all_rows(jnp.linalg.qr(part, mode="r"), mesh) for part in parts]
     return singular_values(jnp.concatenate(parts), sides)

@@ -14,7 +14,7 @@ from scipy import sparse
 from w2vflow.problem.losses import Loss, Quartic
 from w2vflow.problem.objective import Objective
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.support.sharding import ROWS, deal, dealt, gathered, matmul, place, summed
+from w2vflow.support.sharding import ROWS, all_rows, all_sum, deal_rows, dealt_order, matmul, place
 
 __all__ = ["BlockedObjective", "DenseRows", "SparseRows"]
 
@@ -35,7 +35,7 @@ class DenseRows(eqx.Module):
     def of(cls, matrix: Float[np.ndarray, "V V"], mesh: Mesh, dtype: Any) -> "DenseRows":
         """Return the blocks of a matrix `(V, V)`."""
         ranks = mesh.size
-        by_device = deal(deal(np.asarray(matrix, dtype), ranks, axis=0), ranks, axis=1)
+        by_device = deal_rows(deal_rows(np.asarray(matrix, dtype), ranks, axis=0), ranks, axis=1)
         rows, width = len(by_device) // ranks, by_device.shape[1]
         blocks = _block_count(rows, width)
         height = -(-rows // blocks)
@@ -72,7 +72,7 @@ class SparseRows(eqx.Module):
     @classmethod
     def of(cls, matrix: sparse.csr_array, mesh: Mesh, dtype: Any) -> "SparseRows":
         """Return the blocks of a sparse matrix `(V, V)`."""
-        order = dealt(matrix.shape[0], mesh.size)
+        order = dealt_order(matrix.shape[0], mesh.size)
         rows = len(order) // mesh.size
         blocks = _block_count(rows, len(order))
         height = -(-rows // blocks)
@@ -155,7 +155,7 @@ class BlockedObjective(Objective):
             positive = SparseRows.of(weights.positive, mesh, dtype)
         negative = weights.dense_negative
         left, right = (
-            place(deal(np.asarray(factor, dtype), mesh.size, axis=0), mesh, ROWS)
+            place(deal_rows(np.asarray(factor, dtype), mesh.size, axis=0), mesh, ROWS)
             for factor in (weights.left, weights.right)
         )
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
@@ -173,21 +173,21 @@ class BlockedObjective(Objective):
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
         """Return `L`, given this device's rows of the weights."""
-        C = gathered(own[:, -own.shape[1] // self.sides :], self.mesh)
+        C = all_rows(own[:, -own.shape[1] // self.sides :], self.mesh)
         blocks, L = self._blocks(own[:, : own.shape[1] // self.sides]), self._blocks(self.left)
-        R = gathered(self.right, self.mesh)
+        R = all_rows(self.right, self.mesh)
 
         def add(total: Array, number: Array) -> tuple[Array, None]:
             weights = self._weights(number, L, R)
             return total + jnp.sum(self.pair_loss.value(*weights, matmul(blocks[:, number], C.T))), None
 
         total, _ = jax.lax.scan(add, jnp.zeros((), own.dtype), jnp.arange(self.positive.blocks))
-        return summed(total, self.mesh) + self.constant
+        return all_sum(total, self.mesh) + self.constant
 
     def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
         """Return this device's rows of the gradient, given its rows of the weights."""
         W, mine = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
-        C, R = gathered(mine, self.mesh), gathered(self.right, self.mesh)
+        C, R = all_rows(mine, self.mesh), all_rows(self.right, self.mesh)
         blocks, L = self._blocks(W), self._blocks(self.left)
 
         def one(of_contexts: Array, number: Array) -> tuple[Array, Array]:

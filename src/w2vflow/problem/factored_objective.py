@@ -11,7 +11,7 @@ from w2vflow.problem.objective import Objective
 from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.sparse_products import csr_sampled_product
-from w2vflow.support.sharding import gathered, matmul, summed
+from w2vflow.support.sharding import all_rows, all_sum, matmul
 
 __all__ = ["FactoredObjective"]
 
@@ -81,7 +81,7 @@ class FactoredObjective(Objective):
         """Return `L`, given this device's rows of the weights."""
         W, C = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
         force, pull = self._products(W, C, transposed=False)
-        return summed(jnp.sum(W * (pull / 4 - force / 2)), self.operator.mesh) + self.constant
+        return all_sum(jnp.sum(W * (pull / 4 - force / 2)), self.operator.mesh) + self.constant
 
     def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
         """Return this device's rows of the gradient, given its rows of the weights."""
@@ -100,14 +100,14 @@ class FactoredObjective(Objective):
             left, right, out, into = right, left, into, out
         force = self.operator.local_product(C)
         if out.shape[1]:
-            force = force + matmul(out, summed(matmul(into.T, C), mesh))
+            force = force + matmul(out, all_sum(matmul(into.T, C), mesh))
         pull = jnp.zeros_like(W)
         for q in range(left.shape[1]):
-            gram = summed(matmul(C.T, right[:, q, None] * C), mesh)
+            gram = all_sum(matmul(C.T, right[:, q, None] * C), mesh)
             pull = pull + left[:, q, None] * matmul(W, gram)
         if self.seen_in_G:
             assert isinstance(self.operator, SparseOperator)
             seen = self.operator
             entries = seen.indptr[0], seen.indices[0], seen.values[0] / 2
-            pull = pull + csr_sampled_product(*entries, W, gathered(C, mesh))
+            pull = pull + csr_sampled_product(*entries, W, all_rows(C, mesh))
         return force, pull

@@ -1,6 +1,6 @@
 """Symmetric operators on words, dense or sparse plus low rank, on one device or many.
 
-The rows of an operator, and those of a block of vectors, are dealt over devices as `layout.py` says.
+Rows of an operator, and of a block of vectors, are dealt over devices as `support/sharding.py` says.
 """
 
 from abc import abstractmethod
@@ -22,17 +22,17 @@ from w2vflow.support.machine import check_fits
 from w2vflow.support.sharding import (
     PRECISION,
     ROWS,
-    deal,
-    dealt,
+    all_rows,
+    all_sum,
+    deal_rows,
+    dealt_order,
     fingerprint,
-    gather,
-    gathered,
     matmul,
     place,
-    summed,
     to_host,
     to_rows,
     to_words,
+    undeal,
 )
 
 __all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator"]
@@ -147,12 +147,12 @@ class DenseOperator(Operator):
             raise argument_error(
                 "matrix", "symmetric", f"a largest |M - M^T| of {asymmetry:.3g}", "Use `(M + M.T) / 2`."
             )
-        dealt = deal(deal(matrix, mesh.size, axis=0), mesh.size, axis=1)
+        dealt = deal_rows(deal_rows(matrix, mesh.size, axis=0), mesh.size, axis=1)
         return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
-        return matmul(self.matrix, gathered(own, self.mesh))
+        return matmul(self.matrix, all_rows(own, self.mesh))
 
     def norm_squared(self) -> float:
         """Return the squared Frobenius norm."""
@@ -162,7 +162,7 @@ class DenseOperator(Operator):
     def dense(self) -> Float[np.ndarray, "V V"]:
         """Return the matrix, float64, on the host."""
         layout = self.size, self.mesh.size
-        matrix = gather(gather(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
+        matrix = undeal(undeal(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
         return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
@@ -211,7 +211,7 @@ class SparseOperator(Operator):
         """
         mesh = word_mesh() if mesh is None else mesh
         dtype, size, ranks = jnp.zeros(()).dtype, matrix.shape[0], mesh.size
-        order = dealt(size, ranks)
+        order = dealt_order(size, ranks)
         parts = _dealt_rows(matrix, order, ranks)
         most = max(len(indices) for _, indices, _ in parts)
         index = np.int32 if most < 2**31 else np.int64
@@ -235,8 +235,8 @@ class SparseOperator(Operator):
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
-        block = gathered(own, self.mesh)
-        sums = summed(matmul(self.right.T, own), self.mesh)
+        block = all_rows(own, self.mesh)
+        sums = all_sum(matmul(self.right.T, own), self.mesh)
         seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
         return seen + matmul(self.left, sums)
 
@@ -270,7 +270,7 @@ class SparseOperator(Operator):
         return SparseOperator.of(self._host_csr(), self.to_words(self.left), self.to_words(self.right), mesh)
 
     def _host_csr(self) -> sparse.csr_array:
-        order = dealt(self.size, self.mesh.size)
+        order = dealt_order(self.size, self.mesh.size)
         indptr, indices, values = (to_host(x) for x in (self.indptr, self.indices, self.values))
         shape = (indptr.shape[1] - 1, len(order))
         parts = [
@@ -297,7 +297,7 @@ class DiagonalOperator(Operator):
         """Return the operator of a diagonal `(V,)`, in JAX's default precision."""
         mesh = word_mesh() if mesh is None else mesh
         values = np.asarray(values, jnp.zeros(()).dtype)
-        return cls(len(values), mesh, place(deal(values, mesh.size, axis=0), mesh, ROWS))
+        return cls(len(values), mesh, place(deal_rows(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
@@ -316,7 +316,7 @@ class DiagonalOperator(Operator):
         return DiagonalOperator.of(self._host_values(), mesh)
 
     def _host_values(self) -> Float[np.ndarray, " V"]:
-        return gather(to_host(self.values), self.size, self.mesh.size, axis=0)
+        return undeal(to_host(self.values), self.size, self.mesh.size, axis=0)
 
 
 @eqx.filter_jit

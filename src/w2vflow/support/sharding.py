@@ -19,17 +19,17 @@ from w2vflow.support.devices import WORDS
 __all__ = [
     "PRECISION",
     "ROWS",
-    "deal",
-    "dealt",
+    "all_rows",
+    "all_sum",
+    "deal_rows",
+    "dealt_order",
     "fingerprint",
-    "gather",
-    "gathered",
     "matmul",
     "place",
-    "summed",
     "to_host",
     "to_rows",
     "to_words",
+    "undeal",
 ]
 
 # TF32 or bfloat16 products would decide step times on an accelerator.
@@ -37,12 +37,12 @@ PRECISION = jax.lax.Precision.HIGHEST
 ROWS = PartitionSpec(WORDS)
 
 
-def gathered(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
+def all_rows(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
     """Return the rows of all devices, given those of one; within `shard_map` where there are several."""
     return own if mesh.size == 1 else jax.lax.all_gather(own, WORDS, tiled=True)
 
 
-def summed(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
+def all_sum(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
     """Return the sum over all devices; within `shard_map` where there are several."""
     return part if mesh.size == 1 else jax.lax.psum(part, WORDS)
 
@@ -63,34 +63,34 @@ def to_host(array: Any) -> np.ndarray:
 
 def to_rows(vectors: Any, mesh: Mesh) -> Float[Array, "*S P b"]:
     """Return host vectors `(..., V, b)` in the layout of the rows, spread over the mesh."""
-    by_device = deal(np.asarray(vectors), mesh.size, axis=-2)
+    by_device = deal_rows(np.asarray(vectors), mesh.size, axis=-2)
     return place(by_device, mesh, PartitionSpec(*(None,) * (by_device.ndim - 2), WORDS))
 
 
 def to_words(rows: Any, size: int, mesh: Mesh) -> Float[np.ndarray, "*S V b"]:
     """Return vectors in the layout of the rows `(..., P, b)` in the order of `size` words, on the host."""
-    return gather(to_host(rows), size, mesh.size, axis=-2)
+    return undeal(to_host(rows), size, mesh.size, axis=-2)
 
 
-def dealt(size: int, ranks: int) -> Int[np.ndarray, " P"]:
+def dealt_order(size: int, ranks: int) -> Int[np.ndarray, " P"]:
     """Return which word lies in each row of the layout; from `size` on they are empty."""
     rows = -(-size // ranks)
     return np.arange(rows * ranks).reshape(rows, ranks).T.ravel()
 
 
-def deal(array: np.ndarray, ranks: int, axis: int) -> np.ndarray:
+def deal_rows(array: np.ndarray, ranks: int, axis: int) -> np.ndarray:
     """Return an array with its axis of words in the layout of the rows, empty words added as zeros."""
     # On one device that is the array itself: a copy would cost as much as some products.
     if ranks == 1:
         return array
-    order, padding = dealt(array.shape[axis], ranks), [(0, 0)] * array.ndim
+    order, padding = dealt_order(array.shape[axis], ranks), [(0, 0)] * array.ndim
     padding[axis] = (0, len(order) - array.shape[axis])
     return np.take(np.pad(array, padding), order, axis)
 
 
-def gather(array: np.ndarray, size: int, ranks: int, axis: int) -> np.ndarray:
+def undeal(array: np.ndarray, size: int, ranks: int, axis: int) -> np.ndarray:
     """Return an array of the layout of the rows with that axis in the order of the words."""
-    return array if ranks == 1 else np.take(array, np.argsort(dealt(size, ranks))[:size], axis)
+    return array if ranks == 1 else np.take(array, np.argsort(dealt_order(size, ranks))[:size], axis)
 
 
 def fingerprint(tree: Any, name: str) -> str:
