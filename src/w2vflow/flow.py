@@ -1,4 +1,4 @@
-"""The gradient flow, integrated through diffrax: word2vec in the limit of small steps."""
+"""Gradient flow, integrated by diffrax: word2vec in the limit of small steps."""
 
 import hashlib
 from collections.abc import Callable
@@ -73,9 +73,9 @@ def solve_flow(
             into memory.
         spectrum: the complete eigenbasis (`leading_eigenpairs(problem, V)`), if at hand.
         weight_decay: `kappa` of an additional `-kappa W` in the velocity; the loss is without it.
-        solver: a diffrax solver; `Dopri8()` where not given.
+        solver: a diffrax solver; `Dopri8()` by default.
         rtol: relative tolerance.
-        atol: absolute tolerance; `rtol` times the root mean square of `W0` where not given. Above
+        atol: absolute tolerance; `rtol` times the root mean square of `W0` by default. Above
             the size of the initial weights it would blind the error control while they grow.
         max_steps: of the integrator, in each stretch between checkpoints.
         recording: what the run keeps and shows; no `metrics`. With a checkpoint, the times are cut into

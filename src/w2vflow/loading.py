@@ -1,4 +1,4 @@
-"""Reading back anything that was saved, by what is in it and not by its name."""
+"""`load`: anything that was saved, recognised by its content."""
 
 import os
 from collections.abc import Callable

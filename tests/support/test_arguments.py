@@ -45,7 +45,7 @@ RUN = {"learning_rate": 0.01, "batch_size": 64, "sampler": "balanced", "key": KE
         ),
         (
             lambda: wf.gaussian_init(0, 12, 2, 0.1),
-            "`key` must be a JAX key, `jax.random.key(0)` for one, but got 0",
+            "`key` must be a JAX key, e.g. `jax.random.key(0)`, but got 0",
         ),
         (lambda: wf.gaussian_init(jax.random.PRNGKey(0), 12, 2, 0.1), "`key` must be a JAX key"),
         (

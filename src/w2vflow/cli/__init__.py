@@ -1,4 +1,4 @@
-"""The command line: from a text to what word2vec learns of it; `COMMANDS` in the order of use."""
+"""Command line: from a text to a page of what word2vec learns of it. `COMMANDS` is in the order of use."""
 
 import os
 import sys
@@ -48,7 +48,7 @@ From your own text to an interactive page of what is learned:
     w2vflow run my-text.txt
 
 w2vflow COMMAND --help tells more, with an example. w2vflow --version says which this is. Completion in
-your shell, bash for one (zsh and fish too):
+your shell, e.g. bash (zsh and fish too):
 
     w2vflow --tyro-write-completion bash ~/.local/share/bash-completion/completions/w2vflow
 """
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file is bad, 130 when interrupted.
 
     Args:
-        arguments: command and options; those of the process where not given.
+        arguments: command and options; those of the process by default.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:

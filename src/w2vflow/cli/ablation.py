@@ -1,4 +1,4 @@
-"""`w2vflow run ablation`: what the approximations of the theory cost."""
+"""`w2vflow run ablation`: the cost of each approximation of the theory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What commands share: options of output, the log of a run, how results and plans are shown."""
+"""Options of output, the log of a run, results and plans as text: shared by all commands."""
 
 import json
 import math

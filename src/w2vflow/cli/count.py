@@ -62,7 +62,7 @@ class Count:
     memory: str = "4GB"
     """About how much to use, as 512MB or 4GB, beside 200 MB for each process."""
     workers: OptionalInt = None
-    """Processes; as many as cores where not given."""
+    """Processes; as many as cores by default."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:

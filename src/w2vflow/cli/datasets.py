@@ -1,4 +1,4 @@
-"""`w2vflow datasets`: what can be had by name."""
+"""`w2vflow datasets`: texts and statistics by name."""
 
 import textwrap
 from dataclasses import dataclass, field

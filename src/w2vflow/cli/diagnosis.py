@@ -1,4 +1,4 @@
-"""Whether this installation can do what it is for: versions, devices, data, and a test against exact results.
+"""Checks of an installation: versions, devices, data, and a test against exact results.
 
 Everything is imported where it is looked at: where a package is missing or broken, the others are still seen.
 """

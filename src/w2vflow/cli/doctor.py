@@ -1,4 +1,4 @@
-"""`w2vflow doctor`: whether this installation can do what it is for."""
+"""`w2vflow doctor`: a check of this installation."""
 
 import json
 from dataclasses import dataclass

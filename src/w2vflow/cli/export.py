@@ -1,4 +1,4 @@
-"""`w2vflow export`: vectors from here in the files of other programs, and from one of these to another."""
+"""`w2vflow export`: vectors in the files of other programs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,7 @@ class Export:
     format: Format | None = None
     """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
     time: OptionalFloat = None
-    """Of a trajectory, the observed time nearest to it; of it and of a run the last where not given."""
+    """Of a trajectory, the observed time nearest to it; of it and of a run the last by default."""
     seed: int = 0
     """Which seed of a run or a trajectory, from 0; of counts, that of the initial weights."""
     dim: int = 16

@@ -1,4 +1,4 @@
-"""`w2vflow progress`: how far a model has got on the theory's axis of time."""
+"""`w2vflow progress`: the place of a trained model on the theory's axis of time."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

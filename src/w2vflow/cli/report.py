@@ -26,7 +26,7 @@ class Report:
     folder: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FOLDER")]]
     """Folder of `w2vflow run` or `w2vflow demo`."""
     out: OptionalPath = None
-    """Page to write, ending in .html; report.html of the folder where not given."""
+    """Page to write, ending in .html; report.html of the folder by default."""
     output: tyro.conf.OmitArgPrefixes[Output] = field(default_factory=Output)
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""`w2vflow run`: from a text or its counts to an interactive page; and studies of more than one problem."""
+"""`w2vflow run`: an experiment on a text or its counts, or a study, and the folder of its results."""
 
 import shutil
 from dataclasses import asdict, dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Text on the command line: where it is, how it splits into documents, and its counts."""
+"""Texts and counts named on the command line."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`w2vflow spectrum`: what word2vec will learn of some counts, and when, before any training."""
+"""`w2vflow spectrum`: the concepts of some counts and their predicted step times, before any training."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ class Concepts:
     vocab_size: OptionalInt = None
     """Only the most frequent words, so many."""
     dim: OptionalInt = None
-    """Dimension of the embedding whose step times are predicted; k where not given."""
+    """Dimension of the embedding whose step times are predicted; k by default."""
     scale: float = 1e-2
     """Size of its initial weights, of standard deviation scale / sqrt(dim)."""
     words: int = 4

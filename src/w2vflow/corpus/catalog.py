@@ -1,4 +1,4 @@
-"""Statistics and corpora by name: those that come with the package, those that can be fetched, and files."""
+"""Statistics and corpora by name: bundled ones, those that can be fetched, and files."""
 
 import os
 from collections.abc import Iterator

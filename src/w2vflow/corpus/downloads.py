@@ -1,4 +1,4 @@
-"""Corpora by name: where they come from, under which licence, and a cache that checks what it holds."""
+"""Corpora to fetch by name: addresses, licences, and a cache that checks what it holds."""
 
 import datetime
 import os

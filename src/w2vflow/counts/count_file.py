@@ -1,4 +1,4 @@
-"""The file of co-occurrence counts: rows in blocks, written and read without holding all of them.
+"""Statistics file: counts in blocks of rows, written and read a block at a time.
 
 A zip archive that `numpy.load` opens. `manifest.json` says what is in it, `words.txt` names the
 rows, and `block-<n>/` holds consecutive rows of the upper triangle in CSR form: how many entries

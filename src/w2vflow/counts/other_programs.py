@@ -1,4 +1,4 @@
-"""Counts made by others."""
+"""Counts from other programs: GloVe, matrices."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The statistics of the same text with some words counting more, less, or not at all."""
+"""Statistics of the same text with some words weighing more, less, or nothing."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Subsampling of frequent words, as word2vec does it."""
+"""word2vec's subsampling of frequent words."""
 
 import numpy as np
 from jaxtyping import Float

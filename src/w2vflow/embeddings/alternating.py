@@ -1,4 +1,4 @@
-"""word2vec's loss over all pairs, brought near its minimum by regressions of words on contexts and back."""
+"""Embeddings near the minimum of word2vec's loss, by alternating regressions of words and contexts."""
 
 from typing import NamedTuple
 
@@ -252,8 +252,8 @@ def embed(
     Args:
         stats: counts; the window that served best is the default of `count`, 16.
         dim: dimension of the vectors.
-        weighting: of pairs; `Mikolov(subsample=1e-4, power=0.75, negatives=5)`, word2vec's own, where not
-            given. `B` must be of low rank where pairs were never seen (all but `Custom`).
+        weighting: of pairs; word2vec's own by default, `Mikolov(subsample=1e-4, power=0.75, negatives=5)`.
+            `B` must be of low rank where pairs were never seen (all but `Custom`).
         sweeps: how often words are fitted. 8 answer 1% more of the questions, in twice the time.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How strongly words are associated, from counts alone.
+"""Association matrices from counts: PMI, PPMI, log counts.
 
 The published baselines, beside which `M*` stands: pointwise mutual information and what GloVe fits.
 `M*` itself, under any weighting, is `Problem.from_statistics(stats, weighting=...).target()`.

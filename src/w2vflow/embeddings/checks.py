@@ -1,4 +1,4 @@
-"""Word vectors and their words: what every evaluation checks before it starts."""
+"""Checks of word vectors and their words, shared by all evaluations."""
 
 from collections.abc import Sequence
 from typing import Any

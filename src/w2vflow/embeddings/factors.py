@@ -1,4 +1,4 @@
-"""The embeddings that factor a matrix of associations, symmetric or not."""
+"""Embeddings as factors of a matrix of associations, symmetric or not."""
 
 import warnings
 from collections.abc import Callable

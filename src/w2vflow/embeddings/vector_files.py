@@ -1,4 +1,4 @@
-"""Readers of word vectors in the files of other programs; which of them a file takes."""
+"""Readers of word-vector files, chosen by content."""
 
 import gzip
 from collections.abc import Callable, Iterator, Sequence

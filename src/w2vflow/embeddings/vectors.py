@@ -179,7 +179,7 @@ def import_vectors(
 
     Args:
         path: the file, or the folder of TensorBoard's files.
-        format: guessed from what the file holds where not given.
+        format: guessed from what the file holds by default.
         errors: what to do with words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words
             in the middle of a character: `"backslashreplace"` keeps them apart.
 

@@ -1,4 +1,4 @@
-"""The study of the theory's approximations: {quartic, logistic} loss x {Uniform, Mikolov} weights.
+"""Ablation study of the theory's approximations: {quartic, logistic} loss x {Uniform, Mikolov} weights.
 
 The closed form holds for the quartic loss at constant `G`, and small steps. Here each of these is
 lifted alone, and all together: the logistic loss is word2vec's own, `Mikolov` are its own weights,
@@ -48,7 +48,7 @@ class AblationRun:
 
     Attributes:
         ablation: its settings.
-        comparisons: theory, flow and SGD by cell, `"quartic-Uniform"` for one.
+        comparisons: theory, flow and SGD by cell, e.g. `"quartic-Uniform"`.
         summary: the numbers, as JSON values.
     """
 

@@ -91,7 +91,7 @@ def plan_experiment(
         settings: of the run.
         vocab_size: how many words there will be, of statistics that are still to be counted; the
             file that `settings` name is not asked then.
-        speed: of the machine; measured where not given.
+        speed: of the machine; measured by default.
 
     Raises:
         ValueError: there are no such statistics.
@@ -139,7 +139,7 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
 
     Args:
         settings: of the study.
-        speed: of the machine; measured where not given.
+        speed: of the machine; measured by default.
 
     Raises:
         ValueError: there are no such statistics.
@@ -184,7 +184,7 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
         vocab_size: V.
         pairs: different pairs of words that were seen, each once: `CountFile.pairs`.
         k: how many.
-        speed: of the machine; measured where not given.
+        speed: of the machine; measured by default.
 
     Raises:
         ValueError: `k` outside 1..V.
@@ -225,7 +225,7 @@ def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = N
         vocab_size: V.
         pairs: different pairs of words that were seen, each once: `CountFile.pairs`.
         dim: of the vectors.
-        speed: of the machine; measured where not given.
+        speed: of the machine; measured by default.
 
     Raises:
         ValueError: `dim` outside 1..V.

@@ -1,4 +1,4 @@
-"""The pictures that a run leaves behind."""
+"""Figures of a run's folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a run says about itself: its stages, where its numbers come from, and the numbers as JSON."""
+"""Provenance of a run: its stages, their times, and where its numbers come from."""
 
 import time
 from collections.abc import Callable, Iterator

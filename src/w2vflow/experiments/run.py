@@ -1,4 +1,4 @@
-"""One run of an experiment: statistics to problem to theory, flow and SGD, compared."""
+"""One run of an experiment: theory, flow and SGD of one problem, compared."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The folder of a run: what is written into it, and read back."""
+"""Folder of a run: written, and read back."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What decides a run. Apart from running it, because the command line shows it without loading JAX."""
+"""Settings of a run and of a study. Apart from running them, so that help needs no JAX."""
 
 from dataclasses import dataclass
 from typing import Literal

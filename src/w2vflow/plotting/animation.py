@@ -1,4 +1,4 @@
-"""A film of learning: the cloud of words unfolds, beside it the staircase with a cursor."""
+"""Film of learning: the cloud of words unfolds, a cursor runs along the staircase beside it."""
 
 import os
 import shutil

@@ -26,10 +26,10 @@ def plot_overlaps(
 
     Args:
         match: of `match_directions`.
-        names: of the first model's directions, `Feature.name` for one; numbers where not given.
+        names: of the first model's directions, e.g. `Feature.name`; numbers by default.
         other_names: of the other's in the order drawn, that of `V[:, match.order] * match.signs`.
         title: over the panel.
-        ax: where to draw; a new figure where not given.
+        ax: where to draw; a new figure by default.
 
     Raises:
         ValueError: names of another number than the directions.

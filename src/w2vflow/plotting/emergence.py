@@ -1,4 +1,4 @@
-"""How relations emerge over time or dimension: accuracy, and when each is detectable and solved."""
+"""Figures of relations as they emerge over time or dimension."""
 
 from collections.abc import Collection
 from typing import Any, Literal
@@ -46,8 +46,8 @@ def plot_emergence(
         emergence: made by `emergence_over_time` and the like.
         apart: relations drawn dashed and in another colour, the semantic ones for instance.
         kinds: what the others and those set apart are, for the legend.
-        time_unit: what times are divided by, `t_1` for one; of dimensions 1.
-        ax: where to draw; a new figure where not given.
+        time_unit: what times are divided by, e.g. `t_1`; of dimensions 1.
+        ax: where to draw; a new figure by default.
     """
     ax = axes_or_new(ax)
     values = _frame(ax, emergence, time_unit)

@@ -1,4 +1,4 @@
-"""Learning over time: loss, staircase, clouds, step times, overlaps."""
+"""Figures of learning over time: loss, staircase, clouds, step times, overlaps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -68,8 +68,8 @@ def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None
 
     Args:
         trajectories: on any times.
-        time_unit: what the time axis is divided by, `t_1` for one.
-        ax: where to draw; a new figure where not given.
+        time_unit: what the time axis is divided by, e.g. `t_1`.
+        ax: where to draw; a new figure by default.
     """
     ax = axes_or_new(ax)
     for traj in trajectories:

@@ -60,7 +60,7 @@ class LearningRow:
         axes: of the slices, the numbers of two concepts.
         first: the concept that axes are made for. Ones before it, which rise so far and so fast that
             all others would be flat beside them, leave the panel at its top.
-        time_unit: what times are divided by, `t_1` for one.
+        time_unit: what times are divided by, e.g. `t_1`.
     """
 
     name: str
@@ -86,7 +86,7 @@ def plot_learning(rows: Sequence[LearningRow], axes: Any = None, *, concepts: in
     Args:
         rows: a model each, with equally many slices.
         axes: where to draw, of shape (models, 2 + slices); a new figure of the width of two columns, with
-            letters and a legend, where not given.
+            letters and a legend, by default.
         concepts: how many to draw.
 
     Returns:
@@ -194,7 +194,7 @@ def plot_init_scales(
         by_scale: closed form and gradient flow of one seed, by the scale of the initial weights.
         spectrum: the leading eigenpairs.
         axes: where to draw, of shape (2, scales); a new figure of the width of two columns, with letters
-            and a legend, where not given.
+            and a legend, by default.
         concepts: how many to draw.
 
     Returns:
@@ -264,10 +264,10 @@ def plot_concept_words(
 
     Args:
         words: the vocabulary.
-        entries: of an eigenvector, `(V,)`, or other scores, those of `relative_entries` for one.
+        entries: of an eigenvector, `(V,)`, or other scores, e.g. those of `relative_entries`.
         n: words at each end.
         title: over the panel.
-        ax: where to draw; a new figure where not given.
+        ax: where to draw; a new figure by default.
 
     Raises:
         ValueError: words and entries of different numbers, or `n` out of range.
@@ -315,10 +315,10 @@ def plot_concept_table(
         spectrum: eigenpairs, at least so many as concepts.
         words: the vocabulary.
         axes: where to draw, one for each concept; a new figure of the width of two columns, four panels in
-            a row, where not given.
-        step_times: of each concept, `(k,)`, those of `step_time_law` for one.
-        time_unit: what step times are divided by, `t_1` for one.
-        relative_to: how often each word occurs: see `relative_entries`; entries as they are where not given.
+            a row, by default.
+        step_times: of each concept, `(k,)`, e.g. those of `step_time_law`.
+        time_unit: what step times are divided by, e.g. `t_1`.
+        relative_to: how often each word occurs: see `relative_entries`; entries as they are by default.
         concepts: how many.
         n: words at each end.
 

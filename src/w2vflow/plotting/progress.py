@@ -1,4 +1,4 @@
-"""How far embeddings have got on the theory's axis."""
+"""Figures of embeddings on the theory's axis of time."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | No
     Args:
         progress: of one embedding or several, on the axis of one theory.
         labels: names for the legend, one for each.
-        ax: where to draw; a new figure where not given.
+        ax: where to draw; a new figure by default.
 
     Raises:
         ValueError: no embedding, or labels of another number.

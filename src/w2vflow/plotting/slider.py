@@ -1,4 +1,4 @@
-"""A figure with a slider, in notebooks and on pages, without a library or a network."""
+"""Figure with a slider, in notebooks and on pages, without a library or a network."""
 
 import base64
 import hashlib

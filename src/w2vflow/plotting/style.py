@@ -1,4 +1,4 @@
-"""What all figures share: palette, sizes, panels, files. Nothing global is changed."""
+"""Palette, sizes, panels and files of all figures. Nothing global is changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -111,7 +111,7 @@ def save_figure(
     Args:
         figure: what to write.
         stem: path without suffix.
-        formats: of matplotlib, `"pdf"` for one.
+        formats: of matplotlib, e.g. `"pdf"`.
         dpi: of PNG files, dots per inch.
     """
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}

@@ -71,6 +71,6 @@ def factored_loss(
 
         ||M - W W^T||^2 = ||M||^2 - 2 tr(W^T M W) + ||W^T W||^2
 
-    `W` and `M W` may be in any orthonormal basis, the eigenbasis of `M` for one.
+    `W` and `M W` may be in any orthonormal basis, e.g. the eigenbasis of `M`.
     """
     return (target_norm_squared - 2 * jnp.sum(W * target_W) + jnp.sum(matmul(W.T, W) ** 2)) / 4

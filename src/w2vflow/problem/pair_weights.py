@@ -1,4 +1,4 @@
-"""How strongly each pair of words counts, positive and negative: A and B, sparse where M* is sparse."""
+"""Weights of all pairs, positive `A` and negative `B`, sparse where `M*` is sparse."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -90,7 +90,7 @@ class Problem:
 
         Args:
             stats: co-occurrence statistics.
-            weighting: pair weights; `Uniform()` (constant `G`) where not given.
+            weighting: pair weights; `Uniform()` (constant `G`) by default.
             loss: `"quartic"`, `"logistic"` (word2vec's own), `"taylor(n)"`, or a loss of `losses.py`.
             tied: word and context vectors are one and the same. word2vec's are two.
             matrix: `"dense"`; `"sparse"` for seen pairs plus low rank, of which only products or
@@ -217,8 +217,8 @@ class Problem:
         pairs. All else takes a block of rows of that matrix at a time.
 
         Args:
-            dtype: precision; JAX's default where not given.
-            mesh: the devices that share the rows; one device where not given.
+            dtype: precision; JAX's own by default.
+            mesh: the devices that share the rows; one device by default.
         """
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh

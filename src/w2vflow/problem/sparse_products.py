@@ -1,4 +1,4 @@
-"""Product of a sparse matrix with a block of vectors, within a JAX computation."""
+"""Products of sparse matrices with blocks of vectors, within a JAX computation."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""How strongly each pair counts: the weights Psi+ and Psi- of positive and negative pairs.
+"""Weightings: the weights Psi+ and Psi- of positive and negative pairs.
 
 A pair of words counts as a positive example with `A_ij = Psi+_ij P_ij` and as a negative one with
 `B_ij = Psi-_ij p_i p_j`. Only their ratio between pairs matters: `G = A + B` is normalised to mean 1.

@@ -1,4 +1,4 @@
-"""The numbers and words that the page shows, as JSON values, no finer than a screen shows them."""
+"""Numbers and words of the page as JSON values, no finer than a screen shows them."""
 
 import base64
 import json

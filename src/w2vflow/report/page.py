@@ -1,4 +1,4 @@
-"""A run as one interactive HTML file, with nothing to install and nothing to fetch."""
+"""The page of a run: one interactive HTML file, with nothing to install and nothing to fetch."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Words as points along the concepts, moving in time: the same picture from every source."""
+"""Cloud: words as points along the concepts, over time, in one gauge for every source."""
 
 import os
 from collections.abc import Mapping, Sequence

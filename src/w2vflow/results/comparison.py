@@ -1,4 +1,4 @@
-"""Trajectories side by side: their step times, how far apart they are, in print and in files."""
+"""Comparison of trajectories: step times, distances, in print and in files."""
 
 import json
 import os

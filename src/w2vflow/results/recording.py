@@ -1,4 +1,4 @@
-"""Recording: what a run keeps of itself, and what it shows while it goes."""
+"""Recording: options of what a run keeps and shows."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is measured on a trajectory against eigenpairs: when steps happen, whether directions stay."""
+"""Measured step times, and the persistence of learned directions."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment

@@ -1,4 +1,4 @@
-"""What every solver returns: observables of the weights on the common time axis."""
+"""Trajectory: observables of the weights on the common time axis, as every solver returns them."""
 
 import json
 import os
@@ -125,9 +125,9 @@ class Trajectory:
 
         Args:
             time: `slice(a, b)` for the observed times from `a` to `b`, both included; one or more times
-                for the observed times nearest to them, each once; all where not given.
+                for the observed times nearest to them, each once; all by default.
             seed: one seed, whose trajectory has no seed axis; a slice or several, which keep it, counted
-                from 0 anew; all where not given.
+                from 0 anew; all by default.
 
         Raises:
             ValueError: times beyond those observed, a slice without any, or seeds that there are not.

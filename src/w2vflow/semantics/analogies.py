@@ -1,4 +1,4 @@
-"""Questions `a is to b as c is to ?`, answered by arithmetic on word vectors."""
+"""Analogies: questions `a is to b as c is to ?`, answered by arithmetic on word vectors."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The words at both ends of every concept, and a short name for it."""
+"""Concepts in words: the ends of each, and a short name."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -88,8 +88,8 @@ def label_features(
             (`principal_directions`), columns of an embedding.
         words: the vocabulary in row order, most frequent first if `first` and names are to have meaning.
         n: words at each end.
-        first: list only words among the first so many; all where not given.
-        relative_to: how often each word occurs, `(V,)`, `stats.unigram` for one.
+        first: list only words among the first so many; all by default.
+        relative_to: how often each word occurs, `(V,)`, e.g. `stats.unigram`.
         named: words of each end in the name, 1 to 3.
 
     Raises:

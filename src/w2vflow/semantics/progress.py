@@ -1,4 +1,4 @@
-"""How far a given embedding has got: the time on the theory's axis at which it fits best."""
+"""Progress of any embedding: the time on the theory's axis at which it fits best."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -131,7 +131,7 @@ def fit_progress(
         spectrum: leading eigenpairs of the problem; of `extreme_eigenpairs` for untied weights. Where
             there are fewer than `dim`, later steps are not seen.
         spectrum_words: the words of the problem.
-        dim: of the theory's embedding; that of the vectors where not given.
+        dim: of the theory's embedding; that of the vectors by default.
         scale: of the theory's start, as in `gaussian_init` (`untied_init`); word2vec's is about
             `1 / sqrt(12 dim)`. Time depends on it, as step times do; the number of concepts learned hardly
             (46 above; 45 at 2e-2, 47 at 1e-4).

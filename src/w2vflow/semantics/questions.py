@@ -1,4 +1,4 @@
-"""Questions `a is to b as c is to ?`: read from files, or made of word pairs."""
+"""Files of analogy questions and of word pairs."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence

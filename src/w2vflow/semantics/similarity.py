@@ -1,4 +1,4 @@
-"""How alike two words are, by their vectors and by people."""
+"""Word similarity: cosines against people's ratings."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Descent by whole steps, compiled; the host looks in between. SGD and full-batch descent share it."""
+"""Engine of SGD and full-batch descent: compiled steps, with looks by the host in between."""
 
 import dataclasses
 import time
@@ -23,7 +23,7 @@ from w2vflow.support.machine import available_cores
 
 __all__ = ["Descent", "Feed", "GradientSource", "Optimizer", "descend", "placement"]
 
-# What makes an optax transformation of a learning rate or a schedule: `optax.adam`, for one.
+# What makes an optax transformation of a learning rate or a schedule, e.g. `optax.adam`.
 Optimizer = Callable[[Any], optax.GradientTransformation]
 
 

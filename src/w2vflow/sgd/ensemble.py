@@ -1,4 +1,4 @@
-"""Stochastic gradient descent on minibatches of pairs, one seed or many side by side."""
+"""SGD on minibatches of pairs, one seed or many side by side."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Full-batch gradient descent: the flow by Euler steps, or any optimizer on the exact gradient."""
+"""Full-batch gradient descent, plain or with any optimizer."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def run_gd(
         learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
             schedule, a function of the step.
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
-            `functools.partial(optax.sgd, momentum=0.9)`; plain descent where not given.
+            `functools.partial(optax.sgd, momentum=0.9)`; plain descent by default.
         recording: what the run keeps and shows.
 
     Raises:

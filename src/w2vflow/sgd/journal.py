@@ -1,4 +1,4 @@
-"""The journal of a long run: what was seen, lines of metrics, progress, checkpoints, divergence."""
+"""Journal of a long run: observations, lines of metrics, progress, checkpoints, divergence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What SGD and full-batch descent have in common: checks, what decides a run, the result."""
+"""Common part of SGD and full-batch descent: checks, identity of a run, result."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""Steps on the time axis: a step of learning rate eta advances time by eta, a schedule by its sum."""
+"""Time axis of descent: each step advances it by its learning rate."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Directions of two models side by side: which goes with which, and how much of one is in the other."""
+"""Directions of two models side by side: matched, aligned, their overlaps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

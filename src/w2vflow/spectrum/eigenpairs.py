@@ -52,7 +52,7 @@ def leading_eigenpairs(
         tol: largest residual norm wanted, over `lambda_1`. From 1e-6 on, products are taken in
             float32, in half the time, where `lambda_min` is not so large in size that their rounding
             errors would show; the pairs are float64 all the same.
-        max_products: how many vectors to apply `M*` to at most; 100 k + 10,000 where not given.
+        max_products: how many vectors to apply `M*` to at most; 100 k + 10,000 by default.
         max_basis: how many vectors of length V to hold at most, at least `k + 160`; `3 k + 160` where
             not given. Fewer take less memory and more products.
         require_convergence: raise where the products did not suffice, and do not only warn.

@@ -1,4 +1,4 @@
-"""What the residuals of eigenpairs say about their errors."""
+"""Error bounds of eigenpairs from their residuals."""
 
 from typing import NamedTuple
 

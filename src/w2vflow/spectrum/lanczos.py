@@ -1,4 +1,4 @@
-"""Eigenpairs at the ends of a symmetric operator that is only known by its products."""
+"""Block Lanczos with thick restarts: eigenpairs at the ends of a symmetric operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -97,9 +97,9 @@ def lanczos_eigenpairs(
         order: ranks the eigenvalues: `algebraic`, `by_size` or `both_ends`.
         dtype: of the vectors; projected matrices are float64.
         block: vectors in a block.
-        max_products: how many vectors to apply the operator to at most; 100 k + 10,000 where not given.
-        max_basis: how many vectors to hold at most, at least `k + 5 block`; `3 k + 5 block` where not
-            given. Fewer take less memory and more products.
+        max_products: how many vectors to apply the operator to at most; 100 k + 10,000 by default.
+        max_basis: how many vectors to hold at most, at least `k + 5 block`; `3 k + 5 block` by default.
+            Fewer take less memory and more products.
         checkpoint: where the state of the computation is left, when due and at each restart; its `run`
             identifies the operator. Where a state is there, it goes on from that, to the same result
             bit for bit. Removed when all pairs are done, kept where the products did not suffice.

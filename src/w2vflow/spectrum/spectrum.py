@@ -1,4 +1,4 @@
-"""Leading eigenpairs of M*: the concepts."""
+"""Spectrum: eigenpairs of `M*`, the density of the rest, files."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The largest steps that gradient descent can take."""
+"""Stability limits: the largest steps that gradient descent can take."""
 
 from typing import Any
 

@@ -116,7 +116,7 @@ def _test(hint: Any) -> tuple[Test, str]:
         return _SIMPLE[hint]
     kind = origin or hint
     if getattr(kind, "__name__", "").startswith("Key["):
-        return _is_key, "a JAX key, `jax.random.key(0)` for one"
+        return _is_key, "a JAX key, e.g. `jax.random.key(0)`"
     if kind is collections.abc.Callable:
         return callable, "a function"
     if isinstance(kind, type) and kind.__module__ == "collections.abc":

@@ -1,4 +1,4 @@
-"""How bad arguments are refused: one message form for the whole package."""
+"""Checks of argument values, in one message form."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Datasets in files: netCDF, or Zarr where the path says so; what is in them, in which format."""
+"""Results as netCDF or Zarr: kind, version, files of earlier versions."""
 
 import os
 from collections.abc import Iterator

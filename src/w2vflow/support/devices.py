@@ -1,4 +1,4 @@
-"""Where computations run: the device for float64, the mesh over which words are spread, the versions."""
+"""Devices: the one for float64, the mesh over which words are spread, versions."""
 
 import platform
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
     Args:
         devices: the devices, of all processes after `jax.distributed.initialize`; the one of
-            `float64_device()` where not given.
+            `float64_device()` by default.
 
     Raises:
         ValueError: no devices, or one that has no float64.

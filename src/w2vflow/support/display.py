@@ -1,4 +1,4 @@
-"""How results show themselves in notebooks: small tables and sketches, light or dark as the page is."""
+"""Small tables and sketches by which results show themselves in notebooks."""
 
 from collections.abc import Mapping, Sequence
 from html import escape

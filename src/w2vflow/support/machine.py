@@ -1,4 +1,4 @@
-"""What this machine has for a computation, and what a computation takes of it."""
+"""Memory, cores and disk of this machine."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The flow of any loss and any weights as a ladder of plateaus, one more direction on each."""
+"""Ladder of plateaus: the flow of any loss and weights, one more direction on each."""
 
 import warnings
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     Args:
         problem: of any loss and weighting, tied or untied.
         steps: how many, `r`; at most V.
-        modes: how many eigenvectors of each plateau are followed to the next; `r + 8` where not given.
+        modes: how many eigenvectors of each plateau are followed to the next; `r + 8` by default.
 
     Raises:
         ValueError: float64 is off, `steps` is outside 1..V, fewer modes than steps, or a loss without

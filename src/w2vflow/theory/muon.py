@@ -1,4 +1,4 @@
-"""Muon's closed forms beside those of gradient descent: every concept grows at the same speed."""
+"""Closed forms of Muon beside those of gradient descent."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

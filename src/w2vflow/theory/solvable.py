@@ -1,4 +1,4 @@
-"""Corpora whose concepts are known exactly: ground truth for every solver, and for learning what it does."""
+"""Solvable corpora: counts whose concepts are known on paper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""From one plateau of the gradient flow to the next: the orbit along which a dormant direction rises."""
+"""Transitions between plateaus of the flow: the orbit along which a dormant direction rises."""
 
 from functools import cache
 from typing import NamedTuple

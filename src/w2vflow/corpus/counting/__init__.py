@@ -1,1 +1,1 @@
-"""From documents to counts."""
+"""Counting: from documents to co-occurrence counts."""

@@ -55,8 +55,8 @@ def plan_count(
 
     Args:
         paths, reader, window, workers, memory: as `count` takes them.
-        vocab_size: 10,000 words where not given: how many occur often enough is not known beforehand.
-        speed: of the machine; measured where not given.
+        vocab_size: 10,000 words by default: how many occur often enough is not known beforehand.
+        speed: of the machine; measured by default.
 
     Raises:
         ValueError: no such files, or a memory that is not a size.

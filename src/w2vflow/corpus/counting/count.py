@@ -1,4 +1,4 @@
-"""Text to co-occurrence statistics: exact, in bounded memory, resumable, on any number of workers."""
+"""Exact counting of co-occurrences, in bounded memory, resumable, on any number of workers."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The compiled loops: text to word numbers, and word numbers to rows of counts.
+"""Compiled loops of counting: text to word numbers, word numbers to rows of counts.
 
 Imported only where something is counted: numba is slow to load.
 """

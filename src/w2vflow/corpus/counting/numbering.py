@@ -1,4 +1,4 @@
-"""The first stage of everything made of a text: its words as numbers, block by block."""
+"""First stage of a count: the words of a text as numbers, block by block."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is counted, and with which weights."""
+"""Counting rules: windows, weights by distance, words outside the vocabulary, subsampling."""
 
 import math
 from collections.abc import Callable

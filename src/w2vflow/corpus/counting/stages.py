@@ -1,4 +1,4 @@
-"""The two stages of a count as tasks for workers. Each leaves one file or folder, named by its content.
+"""The two stages of a count as tasks. Each leaves one file or folder, named by its content.
 
 A task that finds its result does nothing. So a count that was killed goes on where it stopped, a
 lost worker's task is simply done again, and no result depends on who did it or in which order.

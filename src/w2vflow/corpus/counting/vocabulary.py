@@ -1,4 +1,4 @@
-"""Words: how text is cut into them, and which of them are kept."""
+"""Tokenizers, and the choice of the vocabulary."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Tasks handed to workers, a bounded number at a time, and handed out again where a worker was lost."""
+"""Workers: tasks handed out a few at a time, and again where a worker is lost."""
 
 import multiprocessing
 import os

@@ -1,1 +1,1 @@
-"""Documents as the unit: token files and counts by document."""
+"""Texts document by document: token files, counts of chosen documents."""

@@ -1,4 +1,4 @@
-"""Documents of a text one by one: counts of some of them, and sums over the pairs of each."""
+"""Counts of chosen documents, and sums over the pairs of each."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -43,9 +43,9 @@ def count_documents(
     Args:
         tokens: the text.
         weights: a whole number for each document, `(tokens.documents,)`: 0 leaves it out, 2 counts
-            it twice; 1 for all where not given.
+            it twice; 1 for all by default.
         window, weighting: see `CountingRule`.
-        workers: threads; the number of cores where not given.
+        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: a bad argument, or documents in which a word of the vocabulary never stands in
@@ -121,7 +121,7 @@ def document_sums(
         vectors, margins: `v` and `q`.
         constants: `c`, symmetric.
         window, weighting: see `CountingRule`.
-        workers: threads; the number of cores where not given.
+        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: a bad argument, or arrays that do not fit into memory.

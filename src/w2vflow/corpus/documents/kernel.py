@@ -1,4 +1,4 @@
-"""The compiled loop over documents. Imported only where one is walked: numba is slow to load."""
+"""Compiled loop over documents. Imported when first needed: numba is slow to load."""
 
 import numba
 import numpy as np

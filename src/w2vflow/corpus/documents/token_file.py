@@ -1,4 +1,4 @@
-"""A corpus as word numbers in a folder, read by memory map: what training in the order of the text takes.
+"""Token file: a corpus as word numbers in a folder, read by memory map.
 
 `tokens.npy` holds the rows of the words, int32, and -1 after every document; `manifest.json` says
 which words those are and how the text was cut. Nothing depends on the time or the machine.

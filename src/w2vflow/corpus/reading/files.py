@@ -1,4 +1,4 @@
-"""Files of text, of many formats, as blocks of documents."""
+"""Text files of many formats as blocks of documents."""
 
 import bz2
 import glob

@@ -1,4 +1,4 @@
-"""MediaWiki dumps as a stream of documents: the articles, as a reader of the wiki sees their prose."""
+"""MediaWiki dumps as a stream of documents: the prose of the articles."""
 
 import io
 import re

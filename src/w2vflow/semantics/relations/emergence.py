@@ -1,4 +1,4 @@
-"""When relations between words emerge: at which dimension, and at which time of training."""
+"""Emergence of relations: at which dimension, and at which time of training."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A common direction against noise, by random-matrix theory: matrices `R = 1 m^T + X` of few rows.
+"""Random-matrix theory of a common direction in noise: `R = 1 m^T + X` of few rows.
 
 `R` has a row for each of N pairs of words, `1` is the vector of ones, `m` what the pairs share, and the rows
 of `X` are independent noise. How well `m` stands out is read from the largest eigenvalue of `R R^T` and from

@@ -1,4 +1,4 @@
-"""Whether some relations come before others: exact rank tests for few of them, and what confounds them."""
+"""Order of emergence of relations: exact rank tests for few of them, and their confounders."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -163,7 +163,7 @@ def rate_relations(
     Args:
         pairs: of every relation, as `read_pairs` returns them.
         words: the vocabulary: pairs with another word do not count.
-        ratings: of case-folded words, of concreteness for one.
+        ratings: of case-folded words, e.g. of concreteness.
 
     Returns:
         By relation the mean, NaN where no word is rated, and the share of words that are.

@@ -1,4 +1,4 @@
-"""Relations between words as directions: how far all pairs of a relation share one."""
+"""Relations as directions: what the pairs of a relation share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

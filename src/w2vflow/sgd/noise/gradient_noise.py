@@ -1,4 +1,4 @@
-"""Second moments of the gradient of a minibatch, between concepts, exact for each sampler."""
+"""Second moments of minibatch gradients between concepts, exact for each sampler."""
 
 from typing import NamedTuple
 

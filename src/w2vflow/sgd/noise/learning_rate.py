@@ -1,4 +1,4 @@
-"""The learning rate at which SGD follows the flow as closely as is asked."""
+"""Recommended learning rate, for SGD that follows the flow to a given accuracy."""
 
 from typing import NamedTuple
 

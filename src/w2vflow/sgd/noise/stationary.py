@@ -1,4 +1,4 @@
-"""How much the learned singular values of SGD still fluctuate once it has settled."""
+"""Fluctuations of settled SGD about the learned singular values."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""How much minibatches move the times at which concepts are learned."""
+"""Spread of step times caused by minibatches."""
 
 from typing import Any, NamedTuple
 

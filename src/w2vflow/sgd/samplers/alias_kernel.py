@@ -1,4 +1,4 @@
-"""Alias tables, compiled. Imported only when one is built: numba is slow to load."""
+"""Alias tables, compiled. Imported when first needed: numba is slow to load."""
 
 import numba
 import numpy as np

@@ -1,4 +1,4 @@
-"""What every sampler of minibatches does. Its expected gradient is the full gradient."""
+"""Base class of samplers. The expected gradient of a minibatch is the full gradient."""
 
 from abc import abstractmethod
 

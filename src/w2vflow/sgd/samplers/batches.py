@@ -1,4 +1,4 @@
-"""How the samplers share a batch out: what draws pairs, and what computes the noise of it, must agree."""
+"""Division of a batch into blocks and shares, on which samplers and noise agree."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Minibatches of which all pairs, or all negative ones, are those of some words with some contexts."""
+"""Negative sampling in dense blocks of words x contexts."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The gradient of a minibatch as rows to add to the weights, and the ways of adding them.
+"""Gradient of a minibatch as rows to add to the weights, and ways of adding them.
 
 Weights are one array `Z`: words, and after them contexts where these have vectors of their own. A
 pair is then two rows of `Z`, and both cases are one.

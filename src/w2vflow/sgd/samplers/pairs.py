@@ -1,4 +1,4 @@
-"""Minibatches of pairs, drawn on the device. Every sampler's expected gradient is the full gradient."""
+"""Samplers of single pairs: as a text has them, or balanced."""
 
 import equinox as eqx
 import jax

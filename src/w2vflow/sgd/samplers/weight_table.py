@@ -1,4 +1,4 @@
-"""Weights of given pairs, looked up on the device: in a matrix, or by binary search among seen pairs."""
+"""Weights of given pairs on the device: in a matrix, or by binary search among seen pairs."""
 
 from abc import abstractmethod
 

@@ -1,4 +1,4 @@
-"""Positive pairs in the order of a text, with its real windows, prepared by a thread ahead of their use."""
+"""Positive pairs in the order of a text, prepared by a thread ahead of their use."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -104,7 +104,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
         subsample: t in the probability of keeping a word; 0 keeps all tokens.
         seed: of the random numbers, 0 to 2^64 - 1.
         state: `state` of a stream with the same corpus, window, subsample and seed, to go on from
-            there; from the beginning where not given.
+            there; from the beginning by default.
         ahead: chunks that are prepared before they are asked for.
 
     Raises:

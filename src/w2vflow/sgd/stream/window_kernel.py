@@ -1,4 +1,4 @@
-"""word2vec's walk over a text, compiled. Imported only where pairs are drawn: numba is slow to load."""
+"""word2vec's walk over a text, compiled. Imported when first needed: numba is slow to load."""
 
 import numba
 import numpy as np

@@ -1,4 +1,4 @@
-"""By how much eigenvalues are off on average because the corpus is finite."""
+"""Bias of eigenvalues from the finite size of a corpus."""
 
 import warnings
 from functools import cache
@@ -72,7 +72,7 @@ def document_bias(
         spectrum: eigenpairs of it; hold twice as many as are asked for.
         tokens: the text.
         groups: `G`; each is counted once, so that the text is read once.
-        workers: threads; the number of cores where not given.
+        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, a text that was not counted, `groups`

@@ -1,4 +1,4 @@
-"""What changes when the corpus does: which concepts come sooner, later, newly or no more; and schedules."""
+"""Concepts of a corpus and of a changed one: sooner, later, new or gone."""
 
 from dataclasses import dataclass
 

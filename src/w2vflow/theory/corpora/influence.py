@@ -1,4 +1,4 @@
-"""What hastens or delays a concept: the pairs, words and documents that its eigenvalue hangs on."""
+"""Influence of pairs, words and documents on eigenvalues and step times."""
 
 from typing import Any, NamedTuple
 
@@ -136,7 +136,7 @@ def document_influence(
             `count` with the same words and documents.
         spectrum: eigenpairs of it. Equal eigenvalues share the mean of theirs.
         tokens: the text.
-        workers: threads; the number of cores where not given.
+        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, or a text that was not counted.

@@ -1,4 +1,4 @@
-"""How eigenvalues hang on counts, and step times on eigenvalues, to first order."""
+"""First-order sensitivity of eigenvalues to counts, and of step times to eigenvalues."""
 
 import warnings
 from typing import Any, NamedTuple

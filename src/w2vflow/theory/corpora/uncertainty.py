@@ -1,4 +1,4 @@
-"""How far eigenvalues, directions and step times may be off because the corpus is finite."""
+"""Sampling uncertainty of eigenvalues, directions and step times."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +87,7 @@ def poisson_uncertainty(
         problem: quartic, at constant `G`, made from statistics.
         spectrum: eigenpairs of it. Those not held enter by their density, and by the mean noise
             along 8 fixed random directions.
-        event_weight: `f`; from the metadata of the statistics, or 1, where not given.
+        event_weight: `f`; from the metadata of the statistics, or 1, by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, or `event_weight` not positive.
@@ -125,7 +125,7 @@ def document_uncertainty(
         problem: quartic, at constant `G`, made from counts of `tokens`.
         spectrum: eigenpairs of it; see `poisson_uncertainty`.
         tokens: the text.
-        workers: threads; the number of cores where not given.
+        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, or a text that was not counted.

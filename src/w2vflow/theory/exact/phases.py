@@ -1,4 +1,4 @@
-"""The exact solution over several phases: schedules, another corpus in mid-training, weight decay."""
+"""Exact solution over several phases: schedules, another corpus in mid-training, weight decay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The exact solution of the gradient flow for any initial weights."""
+"""`predict`: the exact solution of the gradient flow for any initial weights."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The exact solution of the gradient flow, at one time, from the overlaps with an eigenbasis."""
+"""Riccati solution at one time, from the overlaps with an eigenbasis."""
 
 import jax
 import jax.numpy as jnp

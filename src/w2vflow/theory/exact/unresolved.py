@@ -1,4 +1,4 @@
-"""What eigenvectors that were not computed do to the exact solution: on average, and at most."""
+"""Eigenvectors that were not computed: their mean effect on the exact solution, and a bound."""
 
 import equinox as eqx
 import jax

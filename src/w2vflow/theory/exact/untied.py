@@ -1,4 +1,4 @@
-"""Words and contexts with vectors of their own: the flow of two matrices as that of one, twice as tall."""
+"""Untied weights: the flow of two matrices as that of one, twice as tall."""
 
 import warnings
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How far off the law of step times is: its next order, for every concept."""
+"""Error of the law of step times: its next order, for every concept."""
 
 import warnings
 from typing import NamedTuple

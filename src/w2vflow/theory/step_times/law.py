@@ -1,4 +1,4 @@
-"""When each concept is learned from a small random start: per seed, and as a law over seeds."""
+"""Step times from a small random start: per seed, and as a law over seeds."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The concepts that a given embedding learns, in the order of learning; which of them are one subspace."""
+"""Concepts that an embedding learns, in the order of learning."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

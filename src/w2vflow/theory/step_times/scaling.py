@@ -1,4 +1,4 @@
-"""What step times add up to: visible steps, silent alignment, rank over time, power laws of rank and loss."""
+"""Visible steps, silent alignment, rank over time, power laws."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -216,7 +216,7 @@ def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) 
     Args:
         eigenvalues: falling, `lambda_1` first; sizes of those of an untied problem.
         first: place of the first to use, from 1.
-        last: place of the last; all where not given.
+        last: place of the last; all by default.
 
     Raises:
         ValueError: fewer than 4 eigenvalues in the range, or one of them is not positive.
