@@ -20,7 +20,7 @@ from w2vflow.support.checkpoint import Checkpoint
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
-from w2vflow.support.sharding import all_rows, to_host, to_rows, to_words
+from w2vflow.support.sharding import all_rows, on_devices, to_host, to_rows, to_words
 
 __all__ = ["solve_flow"]
 
@@ -351,13 +351,9 @@ def _integrate(
     whole: Any = PartitionSpec()
     own: Any = PartitionSpec(None, WORDS)
     kept: Any = PartitionSpec(None, None, WORDS)
-    return jax.shard_map(
-        run,
-        mesh=mesh,
-        in_specs=(objective.specs(), own, whole, whole, whole),
-        out_specs=_Stretch(whole, whole, kept, own, *(whole,) * 5),
-        check_vma=False,
-    )(objective, starts, begin, ts, constants)
+    ins = (objective.specs(), own, whole, whole, whole)
+    outs = _Stretch(whole, whole, kept, own, *(whole,) * 5)
+    return on_devices(run, mesh, ins, outs)(objective, starts, begin, ts, constants)
 
 
 def _singular_values(own: Float[Array, "R e"], sides: int, mesh: Mesh) -> Float[Array, " d"]:

@@ -14,7 +14,7 @@ from scipy import sparse
 from w2vflow.problem.losses import Loss, Quartic
 from w2vflow.problem.objective import Objective
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.support.sharding import ROWS, all_rows, all_sum, deal_rows, dealt_order, matmul, place
+from w2vflow.support.sharding import ROWS, all_rows, all_sum, deal_rows, dealt_order, matmul, place, to_rows
 
 __all__ = ["BlockedObjective", "DenseRows", "SparseRows"]
 
@@ -154,10 +154,7 @@ class BlockedObjective(Objective):
         else:
             positive = SparseRows.of(weights.positive, mesh, dtype)
         negative = weights.dense_negative
-        left, right = (
-            place(deal_rows(np.asarray(factor, dtype), mesh.size, axis=0), mesh, ROWS)
-            for factor in (weights.left, weights.right)
-        )
+        left, right = (to_rows(np.asarray(factor, dtype), mesh) for factor in (weights.left, weights.right))
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
         return cls(
             sides,

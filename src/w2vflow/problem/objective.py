@@ -10,13 +10,13 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
 from w2vflow.support.arguments import checked
-from w2vflow.support.sharding import ROWS, fingerprint, matmul
+from w2vflow.support.sharding import ROWS, fingerprint, matmul, on_devices
 
-__all__ = ["Objective", "factored_loss", "join", "split"]
+__all__ = ["Objective", "factored_loss", "join", "split", "spread_gradient", "spread_value"]
 
 
 class Objective(eqx.Module):
@@ -74,3 +74,19 @@ def factored_loss(
     `W` and `M W` may be in any orthonormal basis, e.g. the eigenbasis of `M`.
     """
     return (target_norm_squared - 2 * jnp.sum(W * target_W) + jnp.sum(matmul(W.T, W) ** 2)) / 4
+
+
+@eqx.filter_jit
+def spread_value(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, ""]:
+    """Return `L` of weights whose rows are spread over a mesh."""
+    one = on_devices(
+        lambda mine, own: mine.local_value(own), mesh, (objective.specs(), ROWS), PartitionSpec()
+    )
+    return one(objective, rows)
+
+
+@eqx.filter_jit
+def spread_gradient(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, "P e"]:
+    """Return the gradient at weights whose rows are spread over a mesh, spread alike."""
+    one = on_devices(lambda mine, own: mine.local_gradient(own), mesh, (objective.specs(), ROWS), ROWS)
+    return one(objective, rows)

@@ -28,6 +28,7 @@ from w2vflow.support.sharding import (
     dealt_order,
     fingerprint,
     matmul,
+    on_devices,
     place,
     to_host,
     to_rows,
@@ -321,13 +322,8 @@ class DiagonalOperator(Operator):
 
 @eqx.filter_jit
 def _product(operator: Operator, rows: Float[Array, "P b"]) -> Float[Array, "P b"]:
-    return jax.shard_map(
-        lambda operator, own: operator.local_product(own),
-        mesh=operator.mesh,
-        in_specs=(ROWS, ROWS),
-        out_specs=ROWS,
-        check_vma=False,
-    )(operator, rows)
+    one = on_devices(lambda mine, own: mine.local_product(own), operator.mesh, (ROWS, ROWS), ROWS)
+    return one(operator, rows)
 
 
 def _dealt_rows(

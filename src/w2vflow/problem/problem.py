@@ -5,18 +5,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem.blocked_objective import BlockedObjective
 from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
-from w2vflow.problem.objective import Objective
+from w2vflow.problem.objective import Objective, spread_gradient, spread_value
 from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Uniform, Weighting
@@ -24,7 +23,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory, check_fits
-from w2vflow.support.sharding import ROWS, to_rows, to_words
+from w2vflow.support.sharding import to_rows, to_words
 
 __all__ = ["Problem"]
 
@@ -316,7 +315,7 @@ class Problem:
             ValueError: `W` is not of that shape.
         """
         rows = self._checked(W)
-        return _value(self.objective(rows.dtype, self.mesh), rows, self.mesh)
+        return spread_value(self.objective(rows.dtype, self.mesh), rows, self.mesh)
 
     def gradient(self, W: AnyArray) -> Float[Array, "*side V d"]:
         """Return `dL/dW`, and `dL/dC` where weights are untied, of the shape of `W`.
@@ -325,7 +324,7 @@ class Problem:
             ValueError: `W` is not of the shape that `loss` takes.
         """
         rows = self._checked(W)
-        found = _gradient(self.objective(rows.dtype, self.mesh), rows, self.mesh)
+        found = spread_gradient(self.objective(rows.dtype, self.mesh), rows, self.mesh)
         words = to_words(found, self.vocab_size, self.mesh)
         return jnp.asarray(words if self.tied else np.stack(np.split(words, 2, axis=1)))
 
@@ -335,28 +334,6 @@ class Problem:
             raise argument_error("W", f"of shape ({own})", f"shape {np.shape(W)}")
         Z = check_weights(W, self.vocab_size, self.sides).astype(jnp.zeros(()).dtype)
         return to_rows(Z if self.tied else np.concatenate(np.split(Z, 2), axis=1), self.mesh)
-
-
-@eqx.filter_jit
-def _value(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, ""]:
-    return jax.shard_map(
-        lambda objective, own: objective.local_value(own),
-        mesh=mesh,
-        in_specs=(objective.specs(), ROWS),
-        out_specs=PartitionSpec(),
-        check_vma=False,
-    )(objective, rows)
-
-
-@eqx.filter_jit
-def _gradient(objective: Objective, rows: Float[Array, "P e"], mesh: Mesh) -> Float[Array, "P e"]:
-    return jax.shard_map(
-        lambda objective, own: objective.local_gradient(own),
-        mesh=mesh,
-        in_specs=(objective.specs(), ROWS),
-        out_specs=ROWS,
-        check_vma=False,
-    )(objective, rows)
 
 
 def _dense_bytes(vocab_size: int) -> int:

@@ -6,6 +6,7 @@ that layout is the order of the words itself.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ __all__ = [
     "dealt_order",
     "fingerprint",
     "matmul",
+    "on_devices",
     "place",
     "to_host",
     "to_rows",
@@ -45,6 +47,17 @@ def all_rows(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
 def all_sum(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
     """Return the sum over all devices; within `shard_map` where there are several."""
     return part if mesh.size == 1 else jax.lax.psum(part, WORDS)
+
+
+def on_devices(function: Callable[..., Any], mesh: Mesh, ins: Any, outs: Any) -> Callable[..., Any]:
+    """Return a function that runs on every device of a mesh, each with its own rows.
+
+    Args:
+        function: of one device's rows; `all_rows` and `all_sum` bring devices together.
+        mesh: the devices.
+        ins, outs: partition of each argument and of the result: `ROWS`, or `PartitionSpec()` for all.
+    """
+    return jax.shard_map(function, mesh=mesh, in_specs=ins, out_specs=outs, check_vma=False)
 
 
 def place(array: np.ndarray, mesh: Mesh, partition: PartitionSpec) -> Array:
