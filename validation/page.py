@@ -2,13 +2,12 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from picture import draw
-from table import Points, Row
+from table import Row, plain
 
 __all__ = ["Part", "as_csv", "as_markdown", "section", "write"]
 
@@ -40,11 +39,6 @@ class Part(NamedTuple):
     also: str = ""
 
 
-def plain(text: str) -> str:
-    """Return the text with `1e-08` as `1e-8`."""
-    return re.sub(r"(\de[-+])0(?=\d)", r"\1", text)
-
-
 def number(value: float) -> str:
     """Return a number as the table shows it."""
     if abs(value) >= 1000:
@@ -68,7 +62,7 @@ def cells(row: Row) -> tuple[str, ...]:
     Raises:
         ValueError: one is too long, or would break the table.
     """
-    shown: Points = row.points[0]
+    shown = row.points[0].shown
     numbers = (cell(values, shown.unit) for values in (shown.predicted, shown.measured))
     found = tuple(map(plain, (row.subject, row.short, *numbers, row.off)))
     for text in found:
@@ -79,8 +73,8 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def as_markdown(rows: Iterable[Row]) -> str:
     """Return the table."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    return "\n".join([*lines, *(f"| {' | '.join(cells(row))} |" for row in rows)]) + "\n"
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *map(cells, rows)]
+    return "".join(f"{' | '.join(line)}\n" for line in lines)
 
 
 def as_csv(rows: Iterable[Row]) -> str:
@@ -98,7 +92,7 @@ def section(name: str, part: Part, rows: Iterable[Row]) -> str:
     parts = [f"## {part.title}\n", f"{part.text}\n", picture, as_markdown(rows)]
     parts.append(f"[Rows in full](predictions/{name}.csv)\n")
     if part.also:
-        parts += ["Also measured:\n", f"{part.also}\n"]
+        parts += ["Also measured, once:\n", f"{part.also}\n"]
     return "\n".join(parts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from table import Points, Row
+from table import Points, Row, plain
 
 from w2vflow.plotting.style import (
     BLACK,
@@ -25,7 +25,7 @@ __all__ = ["draw"]
 COLOURS, MARKERS = (BLUE, ORANGE, GREEN, RED, SKY, BLACK), "osD^v<>"
 # How many times the smallest the largest number is where axes are logarithmic.
 DECADES = 30
-Drawn = list[tuple[Row, Points]]
+Drawn = list[tuple[str, Points]]
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
@@ -33,7 +33,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
     panels: dict[str, Drawn] = {}
     for row in rows:
         for points in row.points:
-            panels.setdefault(points.unit, []).append((row, points))
+            panels.setdefault(points.unit, []).append((label(row, points, rows), points.shown))
     columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
     tall = 2.6 + 0.15 * max(map(len, panels.values()))
     with publication():
@@ -45,10 +45,18 @@ def draw(rows: Sequence[Row], file: Path) -> None:
         save_figure(figure, file.with_suffix(""), formats=("png",), dpi=150)
 
 
+def label(row: Row, points: Points, rows: Sequence[Row]) -> str:
+    """Return what the legend calls a row: with its subject where others of this unit have another."""
+    first = row.points[0]
+    subjects = {other.subject for other in rows if other.points[0].unit == first.unit}
+    # The subject is that of the points that the table shows.
+    named = points is first and len(subjects) > 1
+    return plain(f"{row.subject}: {row.short}" if named else row.short)
+
+
 def draw_panel(ax: Axes, unit: str, drawn: Drawn) -> None:
     """Draw the points of one unit, and the line on which measured and predicted are equal."""
-    alike = len({row.subject for row, _ in drawn}) == 1
-    for at, (row, points) in enumerate(drawn):
+    for at, (name, points) in enumerate(drawn):
         ax.errorbar(
             points.predicted,
             points.measured,
@@ -60,7 +68,7 @@ def draw_panel(ax: Axes, unit: str, drawn: Drawn) -> None:
             markeredgecolor="white",
             elinewidth=0.7,
             alpha=0.85,
-            label=row.short if alike else f"{row.subject}: {row.short}",
+            label=name,
         )
     sides = [side for _, points in drawn for side in (points.predicted, points.measured)]
     set_scales(ax, np.concatenate(sides))

@@ -27,7 +27,7 @@ PARTS = {
         """\
 `predict_step_times` says when each concept is learned from given weights, `step_time_law` the mean over
 seeds, `predict` the whole trajectory. From small weights steps are right to 0.01% where they are apart, to
-1% where they overlap. The last concepts, and starts of scale 0.1, are up to 20% off, as
+about 1% where they overlap. The last concepts, from larger weights, are up to 15% off, as
 `estimate_step_time_errors` says in advance; the power law of the loss is a guide only.""",
         """\
 - `fit_progress` on exact trajectories (d = 16, scale 1e-2): times 1.5% off in the median, 6% at most; given
@@ -44,8 +44,8 @@ With vectors of words and of contexts the most negative eigenvalue is learned fi
 batches. Under word2vec's own weights and loss only the first growth is known, that of the leading pair of
 `A - B`.""",
         """\
-- Random starts of 8 to 20 words, scales 1e-2, 0.1, 0.5: strengths 4e-7, 2e-3, 0.1 of λ₁ off at most; `W
-  C^T` by 5% of the imbalance, half of it at most.""",
+- Random starts of 8 to 20 words, scales 1e-2, 0.1, 0.5: strengths 4e-7, 2e-3, 0.1 of λ₁ off at most;
+  `W C^T` by 5% of the imbalance, half of it at most.""",
     ),
     "discrete": Part(
         "Finite steps and minibatches",

@@ -8,6 +8,7 @@ in `runs/validation/small`, away from what is kept and from docs.
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -27,6 +28,7 @@ __all__ = [
     "compute",
     "kept_rows",
     "load_rows",
+    "plain",
     "read_options",
     "run_part",
 ]
@@ -38,6 +40,8 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
 # Of one row; more would lie on top of each other.
 MOST_POINTS = 60
+# Of the largest number: what is smaller is rounding, and is not shown.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,15 @@ class Points:
         if numbers.shape[1] > MOST_POINTS:
             numbers = numbers[:, np.linspace(0, numbers.shape[1] - 1, MOST_POINTS).astype(int)]
         return cls(unit, *(tuple(side.tolist()) for side in numbers))
+
+    @property
+    def shown(self) -> "Points":
+        """The points without those of which both numbers are rounding beside the largest."""
+        sizes = np.abs([self.predicted, self.measured]).max(axis=0)
+        kept = sizes >= ROUNDING * sizes.max()
+        return Points.of(
+            self.unit, *(np.array(side)[kept] for side in (self.predicted, self.measured, self.bars) if side)
+        )
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,11 @@ def load_rows(part: str, *, small: bool = False) -> list[Row]:
     """Read what `compute` kept of a part."""
     found = json.loads(kept_rows(part, small=small).read_text(encoding="utf-8"))
     return [Row(**{**row, "points": tuple(map(_points, row["points"]))}) for row in found]
+
+
+def plain(text: str) -> str:
+    """Return the text with `1e-08` as `1e-8`."""
+    return re.sub(r"(\de[-+])0(?=\d)", r"\1", text)
 
 
 def _points(kept: dict[str, Any]) -> Points:
