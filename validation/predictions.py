@@ -30,11 +30,10 @@ seeds, `predict` the whole trajectory. From small weights steps are right to 0.0
 about 1% where they overlap. The last concepts, from larger weights, are up to 15% off, as
 `estimate_step_time_errors` says in advance; the power law of the loss is a guide only.""",
         """\
-- `fit_progress` on exact trajectories (d = 16, scale 1e-2): times 1.5% off in the median, 6% at most; given
-  the step times of the start 0.1%, 5%; concepts learned right to 1, even under noise twice as large as the
-  vectors.
-- gensim's vectors (10,000 words, d = 200), epochs 1 and 5: similarity 0.76, 0.81, of at most 0.77, 0.81;
-  46, 88 concepts learned, by the 1,000 most frequent words alone 193, 200; not centred 0.39, 0.43.""",
+- `fit_progress` on exact trajectories (d = 16, scale 1e-2): times 1.5% off in the median, ≤6%; given the
+  start's own step times 0.1%, ≤5%; concepts right to 1, even under noise twice as large as the vectors.
+- The same on gensim's vectors: [what was learned, in words](meaning.md); not centred, similarity 0.39 and
+  0.43.""",
     ),
     "untied": Part(
         "Two matrices",
@@ -95,9 +94,9 @@ last concept are late.""",
 direction: the largest eigenvalue to some per cent, the cosine to some 0.1. The noise has directions of its
 own, most in geography, and few pairs have no sharp threshold, so that random pairings raise false alarms.""",
         """\
-- 10,000 words, 5 to 36 pairs, median and most: largest eigenvalue 2.5%, 7%; overlap 0.02, 0.07; pairs not
-  seen 4%, 9% and 0.03, 0.08; steps taken as even 7%, 18% and 0.09, 0.21. Edge 16% too low, half in
-  geography. False alarms 4%, 10%.
+- 10,000 words, 5 to 36 pairs: largest eigenvalue 2.5%, ≤7%, overlap 0.02, ≤0.07; unseen pairs 4%, ≤9%,
+  0.03, ≤0.08; steps taken as even 7%, ≤18%, 0.09, ≤0.21; edge 16% too low, half in geography; false alarms
+  4%, ≤10%.
 - `effective_dimension` of Gaussian rows, variances `k^-a` (a = 0, 0.6, 1), too large by 5, 11, 27% at N =
   10 (spread 27, 34, 54%), 0.4, 2, 8% at 30, 0.05, 0.8, 2.6% at 100; its error by 30–70% at 10, 15–40% at
   30.
@@ -123,10 +122,9 @@ SGD in small batches blurs it; where a curve is flat, the time may jump.""",
 INTRODUCTION = """# Predictions beside what was measured
 
 Every prediction of `w2vflow.theory` beside gradient flow, descent, SGD or a recount, by default on the
-2,000 most frequent words of 15,044 articles of Wikipedia (`enwiki15k`). In the pictures what lies on the
-line is predicted exactly; bars are one standard deviation. In the tables more than three numbers stand as
-their range, and `≤` marks the largest error. The rows in full, as CSV, have functions, conditions and
-limits. All of it is written by
+2,000 most frequent words of 15,044 articles of Wikipedia (`enwiki15k`). In pictures, what lies on the line is
+predicted exactly; bars are one standard deviation. In tables, many numbers stand as their range, and `≤`
+marks the largest error. Rows in full, as CSV, have functions, conditions and limits. All is written by
 
 ```sh
 W2VFLOW_TEST_DATA=FOLDER_OF_THE_CORPUS python validation/predictions.py

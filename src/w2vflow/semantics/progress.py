@@ -113,8 +113,8 @@ def fit_progress(
 
     Of exact trajectories the number of concepts learned is right to 1 and time to some per cent, as the start
     of a seed differs from a typical one; to less with its own `step_times` (see docs/predictions.md, "When
-    concepts are learned", also for gensim's vectors). Before the second step and after the last nothing but a
-    common factor changes, and time is known to `interval` alone.
+    concepts are learned"; for gensim's vectors docs/meaning.md). Before the second step and after the last
+    nothing but a common factor changes, and time is known to `interval` alone.
 
     Of word2vec's own vectors lengths do not matter, and frequent words are ahead of the theory at constant
     `G`. Not centred, half of what word2vec learns is one vector common to all words: the first concept of
