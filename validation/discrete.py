@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 import optax
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.sgd import recommended_learning_rate, run_gd, stationary_noise, step_time_noise
@@ -97,6 +97,10 @@ def _step_size(problem: wf.Problem, basis: wf.Spectrum, dim: int) -> Iterator[Ro
             f"{measured[0]:.6f} and {measured[-1]:.6f} by `run_gd`",
             f"{100 * errors['descent']:.3f}% of the worst of {dim}; the flow {100 * errors['flow']:.2f}%",
             "second order in eta lambda_1; first order for close concepts; below `stability_limit`",
+            subject="Step times, descent",
+            short=f"ηλ₁ = {share:g}",
+            off=f"≤{100 * errors['descent']:.2f}%",
+            points=(Points.of("step time", wf.measure_step_times(known["descent"], spec), measured),),
         )
         yield Row(
             "singular values under descent: `predict(learning_rate=eta)`",
@@ -105,6 +109,10 @@ def _step_size(problem: wf.Problem, basis: wf.Spectrum, dim: int) -> Iterator[Ro
             "`run_gd`, all times",
             f"{mean['descent']:.2g} of s_1 on average; the flow {mean['flow']:.2g}",
             "joint learning of close concepts is corrected on average only",
+            subject="Singular values, descent",
+            short=f"ηλ₁ = {share:g}",
+            off=f"{mean['descent']:.1g} of s₁",
+            points=(Points.of("singular value", known["descent"].singular_values, full.singular_values),),
         )
 
 
@@ -115,14 +123,17 @@ def _stability(problem: wf.Problem) -> Row:
     W = spec.eigenvectors * np.sqrt(np.abs(spec.eigenvalues))
     solution = W if problem.tied else np.stack([W, W * np.sign(spec.eigenvalues)])
     start = solution + 1e-6 * np.random.default_rng(0).normal(size=solution.shape)
-    lowest, found = float(problem.loss(solution)), {}
+    lowest, found, left = float(problem.loss(solution)), {}, {}
     for share in (0.98, 1.02):
         rate = share * limit
         try:
             run = run_gd(problem, start, [rate * steps], learning_rate=rate, optimizer=optax.sgd)
-            found[share] = f"{(float(run.loss[0]) - lowest) / (float(problem.loss(start)) - lowest):.2g}"
+            excess = (float(run.loss[0]) - lowest) / (float(problem.loss(start)) - lowest)
+            found[share], left[share] = f"{excess:.2g}", excess > 1
         except RuntimeError:
-            found[share] = "diverged"
+            found[share], left[share] = "diverged", True
+    if left[0.98] or not left[1.02]:
+        raise ValueError(f"`stability_limit` is off by more than 2%: {found}")
     return Row(
         "`stability_limit`",
         f"V {problem.vocab_size:,}, d 2, {'tied' if problem.tied else 'untied'}, {steps} steps from 1e-6 "
@@ -131,6 +142,11 @@ def _stability(problem: wf.Problem) -> Row:
         f"excess of the loss, of that at the start: {found[0.98]} at 0.98, {found[1.02]} at 1.02 by `run_gd`",
         "within 2%",
         "noise of minibatches lowers it: see `recommended_learning_rate`",
+        subject="Largest stable rate",
+        short="tied" if problem.tied else "untied",
+        off="≤2%",
+        # All that is measured is that it lies between the two rates tried.
+        points=(Points.of("learning rate", [limit], [limit], [0.02 * limit]),),
     )
 
 
@@ -159,6 +175,10 @@ def _settled(problem: wf.Problem, sampler: str, dim: int, batch_size: int, share
         f"{100 * (np.sqrt(np.mean(ratio**2)) - 1):+.1f}%; of that measuring errors "
         f"{100 / np.sqrt(2 * count):.0f}% each, or more",
         "where directions leave the learned plane by a tenth, or noise is a fifth of s_k",
+        subject="Noise once settled",
+        short=f"{sampler}, {'tied' if problem.tied else 'untied'}",
+        off=f"{np.mean(off):.0f}%, ≤{np.max(off):.0f}%",
+        points=(Points.of("noise of a singular value", predicted, measured, measured / np.sqrt(2 * count)),),
     )
 
 
@@ -197,19 +217,38 @@ def _recommended(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterato
         f"where `stationary_noise` says {relative[0].max():.2f}%",
         "reached" if np.nanmedian(off) <= accuracy else "missed",
         "the last one or two of d concepts have more noise; for directions nothing is promised",
+        subject="Step times, recommended rate",
+        short=f"asked for {accuracy:.0%}",
+        off=f"{100 * np.nanmedian(off):.2f}%, ≤{100 * np.nanmax(by_concept):.1f}%",
+        points=(Points.of("step time", flow.mean(axis=0), np.nanmean(measured, axis=0)),),
     )
     predicted = step_time_noise(problem, W0, learning_rate=rate, spectrum=spec, **batch)
-    score = (measured - full) / predicted
-    yield Row(
+    yield _noise_of_steps(conditions, predicted, full, measured)
+
+
+def _noise_of_steps(conditions: str, predicted: np.ndarray, full: np.ndarray, measured: np.ndarray) -> Row:
+    """Return the row of what minibatches do to step times, those of descent being `full`."""
+    score, deviation = (measured - full) / predicted, np.abs(measured / full - 1)
+    return Row(
         "noise of step times over minibatches: `step_time_noise`",
         conditions,
         f"standard deviations of {100 * np.nanmedian(predicted[:, 0] / full[:, 0]):.2f}% (first concept) to "
         f"{100 * np.nanmedian(predicted[:, -1] / full[:, -1]):.2f}% (last)",
-        f"{100 * np.nanmedian(np.abs(measured / full - 1)[:, 0]) / 0.6745:.2f}% and "
-        f"{100 * np.nanmedian(np.abs(measured / full - 1)[:, -1]) / 0.6745:.2f}% by `run_sgd_ensemble`",
+        f"{100 * np.nanmedian(deviation[:, 0]) / 0.6745:.2f}% and "
+        f"{100 * np.nanmedian(deviation[:, -1]) / 0.6745:.2f}% by `run_sgd_ensemble`",
         f"deviation over prediction: {np.sqrt(np.nanmean(score**2)):.2f} root mean square, "
         f"{np.nanmean(score):+.2f} mean",
         "too large for close concepts, and several times for the last one or two",
+        subject="Noise of step times",
+        short="minibatches",
+        off=f"ratio {np.sqrt(np.nanmean(score**2)):.2f}",
+        points=(
+            Points.of(
+                "noise of a step time, %",
+                100 * np.nanmedian(predicted / full, axis=0),
+                100 * np.nanmedian(deviation, axis=0) / 0.6745,
+            ),
+        ),
     )
 
 

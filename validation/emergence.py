@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import matplotlib as mpl
 import numpy as np
-from table import KEPT, PICTURES, Row, compute, read_options
+from table import KEPT, PICTURES, Points, Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.counts import reweigh_words
@@ -84,8 +85,25 @@ def times_to_the_end(problem: wf.Problem, W0: jax.Array, spec: wf.Spectrum, coun
     return np.geomspace(steps[0] / 3, 1.4 * np.nanmax(steps), count)
 
 
-def against(predicted: Emergence, measured: Emergence) -> tuple[str, str, str]:
-    """Return half-rise times of both, in 1e-3, and how far apart times and accuracies are."""
+class Compared(NamedTuple):
+    """How far the emergence of relations is from what was predicted.
+
+    Attributes:
+        predicted, measured: half-rise times, in 1e-3, as text.
+        error: how far apart times and accuracies are.
+        off: the same in a few words.
+        points: half-rise times, and accuracies over time.
+    """
+
+    predicted: str
+    measured: str
+    error: str
+    off: str
+    points: tuple[Points, ...]
+
+
+def against(predicted: Emergence, measured: Emergence) -> Compared:
+    """Compare the relations that both have solved, and all curves of accuracy."""
     both = [name for name, course in measured.relations.items() if np.isfinite(course.solved_at)]
     both = [name for name in both if np.isfinite(predicted.relations[name].solved_at)]
     columns = [np.array([side.relations[name].solved_at for name in both]) for side in (predicted, measured)]
@@ -97,11 +115,16 @@ def against(predicted: Emergence, measured: Emergence) -> tuple[str, str, str]:
         ", ".join(f"{name.split('-')[0]} {1e3 * time:.1f}" for name, time in zip(both, times, strict=True))
         for times in columns
     ]
-    return (
+    return Compared(
         *listed,
         f"half-rises: {np.median(off):.1%} in the median, {off.max():.1%} at most; accuracies: "
         f"{np.sqrt(np.mean(apart**2)):.1%} rms over relations and times, {apart.max():.1%} at most",
-    )  # fmt: skip
+        off=f"{np.median(off):.1%}, ≤{off.max():.0%}",
+        points=(
+            Points.of("time of half-rise", *columns),
+            Points.of("accuracy, %", *(100 * np.array(curves))),
+        ),
+    )
 
 
 def rows(stats: wf.CooccurrenceStatistics, size: Size) -> Iterator[Row]:
@@ -115,17 +138,21 @@ def rows(stats: wf.CooccurrenceStatistics, size: Size) -> Iterator[Row]:
         exact = wf.predict(problem, W0, ts, spectrum=spec, save_embeddings=True)
         along = emergence_along(exact, spec, stats.words, QUESTIONS)
         quick = emergence_over_time(spec, stats.words, QUESTIONS, W0, ts)
-        one, other, error = against(quick, along)
+        compared = against(quick, along)
         pairs = [course.pairs for course in quick.relations.values()]
         yield Row(
             "when relations are solved, from eigenpairs alone (`emergence_over_time`)",
             f"V = {stats.vocab_size}, d = {size.dim}, scale {scale:g}, tied, one seed, {len(ts)} times, "
             f"{len(pairs)} relations of Google's questions with {min(pairs)} to {max(pairs)} pairs",
-            f"half of final accuracy (1e-3): {one}",
-            f"exact solution: {other}",
-            error,
+            f"half of final accuracy (1e-3): {compared.predicted}",
+            f"exact solution: {compared.measured}",
+            compared.error,
             "the last concepts, which are learned together; and before the first, where few concepts are all "
             "there is",
+            subject="Half-rises, eigenpairs alone",
+            short=f"scale {scale:g}",
+            off=compared.off,
+            points=compared.points,
         )
         if scale == SCALE:
             yield from against_descent(problem, spec, stats.words, W0, ts, size)
@@ -152,18 +179,22 @@ def against_descent(
         else:
             name = f"SGD, sampler blocks, batch {batch}"
             measured = wf.run_sgd(problem, W0, whole, key=key, batch_size=batch, sampler="blocks", **settings)
-        one, other, error = against(predicted, emergence_along(measured, spec, words, QUESTIONS))
+        compared = against(predicted, emergence_along(measured, spec, words, QUESTIONS))
         yield Row(
             "when relations are solved, and how well (`predict`, `emergence_along`)",
             f"V = {len(words)}, d = {size.dim}, scale {SCALE}, tied, {name}, learning rate {rate}, one seed "
             f"from the same start, {len(whole)} times",
-            f"half of final accuracy (1e-3): {one}",
-            f"{name.split(',')[0]}: {other}",
-            error,
+            f"half of final accuracy (1e-3): {compared.predicted}",
+            f"{name.split(',')[0]}: {compared.measured}",
+            compared.error,
             "second order in the step size"
             if batch is None
             else "noise of the batches, which falls as the root of their size; where a curve is flat, the "
             "first time at half of its end may jump",
+            subject="Half-rises, embeddings",
+            short="descent" if batch is None else f"SGD, batch {batch:,}",
+            off=compared.off,
+            points=compared.points,
         )
 
 
@@ -300,7 +331,7 @@ def report(stats: wf.CooccurrenceStatistics, picture: Path, size: Size) -> None:
     unit = float(wf.predict_step_times(problem, W0, spectrum=spec)[0])
     print(f"V = {stats.vocab_size}, d = {dim}\n\nOver dimension\n{over_dimension}")
     print(f"\nOver time, exact solution, scale {SCALE}; t_1 = {unit:.4g}\n{over_time}")
-    print(f"\nEigenpairs alone against the exact solution: {against(quick, over_time)[2]}")
+    print(f"\nEigenpairs alone against the exact solution: {against(quick, over_time).error}")
     judge(over_time, leading, stats.words)
     figure = Figure(figsize=(9, 8.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(1.5, 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 import optax
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.counts import reweigh_words
@@ -83,6 +83,10 @@ def switch(problem: wf.Problem, heavy: wf.Problem, basis: wf.Spectrum, W0: jax.A
         f"flow: {flow[-1, 0]:.4f}, {flow[-1, -1]:.4f}",
         f"{error:.1e} of the largest s_k, at most, any k and time",
         "with leading eigenpairs alone the rest is carried over approximately",
+        subject="Another corpus in mid-training",
+        short=f"after step {last}",
+        off=f"{error:.0e}",
+        points=(Points.of("singular value", predicted.singular_values, flow),),
     )
 
 
@@ -102,6 +106,10 @@ def decay(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
         f"flow: {flow[-1, k - 1]:.4f}, {flow[-1, k]:.1e}",
         f"{np.abs(predicted - flow).max() / flow.max():.1e} of the largest s_k, any k and time",
         "exact; an optimizer that decays weights by itself (AdamW) follows another law",
+        subject="Weight decay",
+        short=f"concepts from {k + 1} on die out",
+        off=f"{np.abs(predicted - flow).max() / flow.max():.0e}",
+        points=(Points.of("singular value", predicted, flow),),
     )
 
 
@@ -124,6 +132,7 @@ def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
             np.abs(p.singular_values - run.singular_values).max() / size for p in (predicted, flow)
         ]
         times = [wf.measure_step_times(t, basis)[[0, half - 1]] for t in (predicted, run)]
+        drawn = Points.of("singular value", predicted.singular_values, run.singular_values)
     return Row(
         "descent under a schedule, `schedule_phases` and `predict_phases`",
         f"{conditions_of(W0)}, scale 1e-2; linear to 0 from {largest:.3g}, a fifth of the stability limit, "
@@ -133,6 +142,10 @@ def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
         f"{found[0.2][0]:.1e} of the largest s_k, any k and time (the flow: {found[0.2][1]:.1e})",
         f"second order in the step size: {found[0.4][0]:.1e} at twice the rate (the flow: "
         f"{found[0.4][1]:.1e})",
+        subject="Falling learning rate",
+        short="linear, descent",
+        off=f"{found[0.2][0]:.1%}",
+        points=(drawn,),
     )
 
 
@@ -160,15 +173,20 @@ def removal(
     kept = changes.places[:FOLLOWED] == np.arange(FOLLOWED)
     shift, seen = predicted[1] - predicted[0], measured[1] - measured[0]
     most = int(np.argmax(np.where(kept, np.abs(seen), 0)))
+    relative = shift / predicted[0], seen / measured[0]
     yield Row(
         "change of step times when words are removed, `predict_step_times` of both problems",
         f"{conditions_of(W0)}, scale 1e-8; the {len(removed)} words most at one end of concept 3 removed",
         f"concepts {', '.join(str(k + 1) for k in np.flatnonzero(kept))} keep their places; concept "
-        f"{most + 1} {100 * shift[most] / predicted[0][most]:+.2f}% in time",
-        f"flow of both problems: {100 * seen[most] / measured[0][most]:+.2f}%",
+        f"{most + 1} {100 * relative[0][most]:+.2f}% in time",
+        f"flow of both problems: {100 * relative[1][most]:+.2f}%",
         f"{100 * np.abs(shift / seen - 1)[most]:.2g}% of its change; all of these to "
         f"{np.abs((shift - seen) / measured[0])[kept].max():.1e} of their times",
         "modes closer than their width; words deleted from the text let windows reach further: recount",
+        subject="Step times, words removed",
+        short=f"{len(removed)} words of one theme",
+        off=f"{100 * np.abs(shift / seen - 1)[most]:.2g}%",
+        points=(Points.of("change of a step time, %", *(100 * each[kept] for each in relative)),),
     )
     true = changes.eigenvalues_after - changes.eigenvalues
     first = changes.eigenvalues_first_order - changes.eigenvalues
@@ -180,6 +198,10 @@ def removal(
         f"{true[most]:+.4g}, computed anew",
         f"{100 * off[most]:.2g}% of its change; of others up to {100 * off[kept].max():.2g}%",
         "right to the square of the change over the gap to the next eigenvalue; use the exact ones beside it",
+        subject="Eigenvalues, words removed",
+        short="to first order",
+        off=f"{off[most]:.1%}",
+        points=(Points.of("change of an eigenvalue", first[kept], true[kept]),),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.theory import Ladder, predict_ladder
@@ -82,6 +82,8 @@ def compared(
     measured = step_times(flow, ladder)
     naive = first_rates(ladder, W0)
     conditions = f"{name}, V = {vocab_size:,}, d = {dim}, scale {scale:g}, one seed"
+    short = f"{name.replace('Mikolov(1e-4, 0.75, 5)', 'Mikolov')}, {vocab_size:,}, {scale:g}"
+    off = np.abs(predicted / measured - 1)
     yield Row(
         "times of steps, `predict_ladder(problem, d).step_times(W0)`",
         conditions,
@@ -90,6 +92,10 @@ def compared(
         f"{listed(100 * (predicted / measured - 1), '+.2f')} %; from rates at zero weights alone "
         f"{listed(100 * (naive / measured - 1), '+.1f')} %",
         BREAKS,
+        subject="Step times",
+        short=short,
+        off=f"{100 * off[0]:.2f}%, ≤{100 * np.nanmax(off):.2g}%",
+        points=(Points.of("step time", predicted, measured),),
     )
     middles = (measured[:-1] + measured[1:]) / 2
     seen = np.interp(middles, ts, flow.loss)
@@ -101,6 +107,10 @@ def compared(
         f"{listed(seen, '.7g')} (flow, midway between steps)",
         f"{listed(100 * (ladder.losses[1:dim] - seen) / heights, '+.1f')} % of the height of the step",
         BREAKS,
+        subject="Losses of plateaus",
+        short=short,
+        off=f"≤{100 * np.nanmax(np.abs(ladder.losses[1:dim] - seen) / heights):.2g}%",
+        points=(Points.of("loss of a plateau", ladder.losses[1:dim], seen),),
     )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from table import Row, compute, read_options
+from table import Points, Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.semantics import (
@@ -79,6 +79,12 @@ def magnitude(values: np.ndarray, form: str = ".1%") -> str:
     return f"median {format(np.median(sizes), form)}, largest {format(sizes.max(), form)}"
 
 
+def briefly(values: np.ndarray, form: str) -> str:
+    """Return the median and the largest of the sizes of errors in two words."""
+    sizes = np.abs(values)
+    return f"{format(np.median(sizes), form)}, ≤{format(sizes.max(), form)}"
+
+
 def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Row]:
     """Rows of every relation by its own moments: consistency of the model, nothing is held out."""
     names, found = list(relations), list(relations.values())
@@ -99,6 +105,10 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
         f"{magnitude(far)}; with steps taken as even: {magnitude(even_far)}",
         f"{isolated} of {len(found)} are predicted to leave the noise; moments and eigenvalue are of the "
         "same pairs",
+        subject="Largest eigenvalue",
+        short="own pairs",
+        off=briefly(far, ".0%"),
+        points=(Points.of("eigenvalue", [o.location for o in predicted], [r.location for r in found]),),
     )
     yield Row(
         "squared cosine of its eigenvector with the vector of ones (`study_relations`)",
@@ -107,6 +117,10 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
         each(names, [r.overlap for r in found], ".2f"),
         f"{magnitude(askew, '.2f')}; with steps taken as even: {magnitude(even_askew, '.2f')}",
         "the unevenness of steps (`uneven_lengths`): " + each(names, [r.unevenness for r in found], ".2f"),
+        subject="Squared cosine",
+        short="own pairs",
+        off=briefly(askew, ".2f"),
+        points=(Points.of("squared cosine", [o.overlap for o in predicted], [r.overlap for r in found]),),
     )
     edges = np.array([o.edge / r.noise - 1 for o, r in zip(predicted, found, strict=True)])
     yield Row(
@@ -117,6 +131,10 @@ def of_all_pairs(relations: dict[str, Relation], conditions: str) -> Iterator[Ro
         f"{np.median(edges):+.0%} median, {edges.min():+.0%} to {edges.max():+.0%}",
         "noise is correlated across axes, most in geography: directions of its own (regions, sizes of "
         "places) stand out of it",
+        subject="Largest eigenvalue",
+        short="of the noise",
+        off=f"{edges.min():+.0%} to {edges.max():+.0%}",
+        points=(Points.of("eigenvalue", [o.edge for o in predicted], [r.noise for r in found]),),
     )
 
 
@@ -146,6 +164,13 @@ def of_the_other_half(R: dict[str, np.ndarray], conditions: str, size: Size) -> 
         f"{each(names, measured)}; overlaps {each(names, cosine, '.2f')}",
         f"{magnitude(far)}; overlaps {magnitude(overlap - cosine, '.2f')}",
         "means over the halves; a single half is off by the sampling error of 6 to 18 pairs",
+        subject="Largest eigenvalue",
+        short="unseen pairs",
+        off=f"≤{np.abs(far).max():.1%}",
+        points=(
+            Points.of("eigenvalue", location, measured),
+            Points.of("squared cosine", overlap, cosine),
+        ),
     )
 
 
@@ -163,7 +188,11 @@ def without_a_direction(
     def flipped(name: str) -> np.ndarray:
         return R[name] * rng.choice([-1, 1], (len(R[name]), 1))
 
-    for what, draw in (("words of the relation paired at random", drawn), ("signs drawn at random", flipped)):
+    ways = (
+        ("words of the relation paired at random", "paired at random", drawn),
+        ("signs drawn at random", "signs at random", flipped),
+    )
+    for what, short, draw in ways:
         alarms, overlaps, above, noises, expected = [], [], [], [], []
         for name in R:
             rows = [draw(name) for _ in range(draws)]
@@ -185,6 +214,10 @@ def without_a_direction(
             f"few pairs; the largest eigenvalue alone is above the edge in {np.mean(above):.0%} of the "
             f"draws, and the signal-to-noise ratio is {np.mean(noises):.2f} in the mean: noise has "
             "directions of its own, and only the mean tells",
+            subject="Squared cosine",
+            short=short,
+            off=f"{np.mean(alarms):.1%} false alarms",
+            points=(Points.of("squared cosine", expected, overlaps),),
         )
 
 
@@ -216,8 +249,16 @@ def of_dimensions(
         f"by the largest eigenvalue, as in the article's notebook: {figures[2]} and {figures[3]}",
         "a ratio of two unbiased estimates: too large by about the relative variance of the lower one, most "
         f"at {min(r.n for r in relations.values())} pairs ({errors[0].mean(axis=1).max():+.0%})",
+        subject="Effective dimension",
+        short="Gaussian noise",
+        off=f"{errors[0].mean(axis=1).min():+.0%} to {errors[0].mean(axis=1).max():+.0%}",
+        points=(Points.of("effective dimension", true, np.mean(mine, axis=1), np.std(mine, axis=1)),),
     )
     spread = [r.moments.variances.sum() ** 2 / (r.moments.variances**2).sum() for r in relations.values()]
+    dimensions, bars = (
+        np.array([getattr(r, name) for r in relations.values()])
+        for name in ("effective_dimension", "effective_dimension_error")
+    )
     yield Row(
         "effective dimension of the noise of relations (`study_relations`)",
         conditions,
@@ -228,6 +269,10 @@ def of_dimensions(
         ),
         f"by the largest eigenvalue: {each(list(R), [from_edge(rows) for rows in R.values()], '.0f')}",
         "pairs that share a word (states of cities) are not independent",
+        subject="Effective dimension",
+        short="of relations",
+        off=f"{(dimensions / spread - 1).min():+.0%} to {(dimensions / spread - 1).max():+.0%}",
+        points=(Points.of("effective dimension", spread, dimensions, bars),),
     )
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.theory import muon_step_times, muon_strengths
@@ -52,19 +52,20 @@ def rows(size: Size) -> Iterator[Row]:
     words = size.words
     attributes = binary_attributes(STRENGTHS[: size.attributes])
     combined = f"`binary_attributes`, {size.attributes} attributes, V = {2**size.attributes:,}"
-    yield eigenvalues(combined, attributes, "none: exact sums")
-    yield eigenvalues(f"`ring`, V = {words:,}, concentration 3", ring(words, 3.0), "none: exact sums")
+    exact = "none: exact sums"
+    yield eigenvalues(combined, f"{size.attributes} attributes", attributes, exact)
+    yield eigenvalues(f"`ring`, V = {words:,}, concentration 3", "ring", ring(words, 3.0), exact)
     line = interval(words, 0.5)
     off = np.abs(line.spectrum.eigenvalues[:10] / interval_limit(0.5, 10) - 1).max()
     continuous = f"exact for its words; the continuous kernel's first ten are {off:.1e} away at most"
-    yield eigenvalues(f"`interval`, V = {words:,}, reach 0.5", line, continuous)
+    yield eigenvalues(f"`interval`, V = {words:,}, reach 0.5", "interval", line, continuous)
     yield found(attributes, size.pairs)
     yield order(attributes, size.dim)
     yield circle(size.seeds)
     yield from muon(words, size.dim)
 
 
-def eigenvalues(name: str, corpus: SolvableCorpus, breaks: str) -> Row:
+def eigenvalues(name: str, short: str, corpus: SolvableCorpus, breaks: str) -> Row:
     """All eigenvalues and eigenspaces by formula, against LAPACK."""
     target = np.asarray(corpus.problem().target())
     spectrum = corpus.spectrum
@@ -82,6 +83,13 @@ def eigenvalues(name: str, corpus: SolvableCorpus, breaks: str) -> Row:
         f"{np.abs(dense - spectrum.eigenvalues).max() / largest:.1e} of the largest, any of them; residuals "
         f"of eigenvectors up to {residual.max() / largest:.1e}",
         breaks,
+        subject="Eigenvalues by formula",
+        short=short,
+        off=f"{np.abs(dense - spectrum.eigenvalues).max() / largest:.0e}",
+        # LAPACK's smallest are what rounding leaves of 0.
+        points=(
+            Points.of("eigenvalue", *(side[: len(side) // 20] for side in (spectrum.eigenvalues, dense))),
+        ),
     )
 
 
@@ -97,6 +105,10 @@ def found(corpus: SolvableCorpus, n: int) -> Row:
         f"{values[-1]:.10g}",
         f"{off:.1e} relative, any of them",
         "equal eigenvalues have a space and no directions",
+        subject="Eigenvalues found",
+        short=f"attributes, {n} pairs",
+        off=f"≤{off:.0e}",
+        points=(Points.of("eigenvalue", exact, values),),
     )
 
 
@@ -115,6 +127,10 @@ def order(corpus: SolvableCorpus, dim: int) -> Row:
         "flow: " + ", ".join(f"{time:.5g}" for time in measured),
         f"{np.abs(predicted / measured - 1).max():.1e} relative, any of the six",
         "grows with the scale and where eigenvalues nearly agree (`predict` is exact there)",
+        subject="Step times",
+        short="attributes",
+        off=f"≤{np.abs(predicted / measured - 1).max():.0e}",
+        points=(Points.of("step time", predicted, measured),),
     )
 
 
@@ -137,6 +153,10 @@ def circle(seeds: int) -> Row:
         f"flow: {measured[:, 0].mean():.4f} and {measured[:, 1].mean():.4f}",
         f"each up to {np.abs(each).max():.1e}, their mean up to {np.abs(pair).max():.1e}, any seed",
         "directions within the plane are the start's own; eigenvalues that only nearly agree: `predict`",
+        subject="Step times",
+        short="circle of months",
+        off=f"≤{np.abs(each).max():.0e}",
+        points=(Points.of("step time", predicted, measured),),
     )
 
 
@@ -175,6 +195,10 @@ def muon(words: int, dim: int) -> Iterator[Row]:
             f"s_k within {off[rising].max():.1e} while all rise, {off.max():.1e} at any time "
             f"(largest s_k: {end:.3g})",
             breaks,
+            subject="Step times, Muon",
+            short=f"{kind} start",
+            off=f"≤{100 * np.nanmax(np.abs(times / measured - 1)):.1g}%",
+            points=(Points.of("step time", times, measured),),
         )
 
 

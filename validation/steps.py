@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax
 import mpmath as mp
 import numpy as np
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.theory import (
@@ -99,11 +99,12 @@ def percent(value: float) -> str:
 def against_the_flow(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row]:
     W0, values = starts(problem, 2, 1e-8, size.dim), basis.eigenvalues[: size.dim]
     predicted = wf.predict_step_times(problem, W0, spectrum=basis)
-    errors, isolated = [], []
+    errors, isolated, found = [], [], []
     for W, t in zip(W0, predicted, strict=True):
         ts = times_near(t, (0.97, 0.99, 1.0, 1.01, 1.03))
         measured = crossings(wf.solve_flow(problem, W, ts, basis="eigenvectors", spectrum=basis), values)
         errors.append(np.abs(t / measured - 1))
+        found.append(measured)
         # Further from the step before and the step after than it takes itself, and than they take.
         widths = np.log(81) / (2 * values)
         clear = np.diff(measured) > np.maximum(widths[1:], widths[:-1])
@@ -120,6 +121,10 @@ def against_the_flow(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Ite
         f"largest {percent(errors[isolated].max())}, median {percent(np.median(errors[isolated]))}",
         f"other concepts, whose steps overlap: median {percent(np.median(errors[~isolated]))}, "
         f"largest {percent(errors[~isolated].max())}",
+        subject="Step times of a seed",
+        short="flow, scale 1e-8",
+        off=f"{percent(errors[isolated].max())}, ≤{percent(errors.max())}",
+        points=(Points.of("step time", predicted, found),),
     )
 
 
@@ -147,6 +152,10 @@ def over_seeds(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[
             f"{percent(relative.max())} at most; {np.sqrt(np.mean(off**2)):.1f} standard errors rms",
             f"spread of the last concept too large by {wider:.1f}: concepts without room in the embedding "
             "overtake it",
+            subject="Mean step times",
+            short=f"scale {scale:g}",
+            off=f"{percent(np.median(relative))}, ≤{percent(relative.max())}",
+            points=(Points.of("step time", mean, measured.mean(axis=0), measured.std(axis=0, ddof=1)),),
         )
 
 
@@ -165,6 +174,10 @@ def fractions(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[R
             f"median {percent(np.median(errors))}, first {half} concepts at most "
             f"{percent(errors[:, :half].max())}",
             f"last concept: {percent(np.median(errors[:, -1]))} in the median",
+            subject=f"Times to {fraction:g} λ_k",
+            short="scale 1e-8",
+            off=f"{percent(np.median(errors))}, ≤{percent(errors.max())}",
+            points=(Points.of("step time", predicted, measured),),
         )
 
 
@@ -184,6 +197,10 @@ def over_scales(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator
             ", ".join(percent(x) for x in (np.median(made), made[half - 1], made[-1])) + " (exact solution)",
             f"within a factor of {np.median(factor):.1f} in the median, {factor.max():.1f} at most",
             "first order: near-degenerate concepts, and where it exceeds some 5%",
+            subject="The law's own error",
+            short=f"scale {scale:g}",
+            off=f"factor {np.median(factor):.1f}, ≤{factor.max():.1f}",
+            points=(Points.of("error of a step time, %", 100 * told, 100 * made),),
         )
 
 
@@ -198,7 +215,8 @@ def untied(problem: wf.Problem, size: Size) -> Iterator[Row]:
         seeds = (
             wf.predict(both, W, times_near(t), spectrum=extreme) for W, t in zip(W0, predicted, strict=True)
         )
-        errors = np.abs(predicted / np.stack([crossings(traj, values) for traj in seeds]) - 1)
+        measured = np.stack([crossings(traj, values) for traj in seeds])
+        errors = np.abs(predicted / measured - 1)
         signs = "".join("+" if x > 0 else "-" for x in extreme.eigenvalues[: size.dim])
         yield Row(
             "step times of words and contexts, `predict_step_times` of an untied problem",
@@ -210,6 +228,10 @@ def untied(problem: wf.Problem, size: Size) -> Iterator[Row]:
             f"median {percent(np.median(errors))}; first {half} concepts at most "
             f"{percent(errors[:, :half].max())}",
             f"last concept: {percent(np.median(errors[:, -1]))} in the median",
+            subject="Step times, untied",
+            short=f"contexts {contexts}",
+            off=f"{percent(np.median(errors))}, ≤{percent(errors.max())}",
+            points=(Points.of("step time", predicted, measured),),
         )
 
 
@@ -233,6 +255,10 @@ def many_digits(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator
             f"mpmath, {50 + 2 * exponent} digits, from the same eigenpairs and overlaps",
             f"{error:.1e} normwise; {entries.max():.1e} of the largest entry of row and column",
             "rounding alone",
+            subject="Exact solution",
+            short=f"grown by 1e{exponent}",
+            off=f"{error:.0e}",
+            points=(Points.of("squared length of a word", np.sum(W**2, axis=1), np.diag(gram)),),
         )
 
 
@@ -264,23 +290,26 @@ def scaling(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row
         measured = exact_times(problem, W0, basis, predicted)
         seen = [step_visibility(problem, times, spectrum=basis) for times in (predicted, measured)]
         first = [np.mean(visible_steps(each)) for each in seen]
+        gaps = [each.mean(axis=0)[:3] for each in seen]
         conditions = f"{words_of(problem)}, d = {size.dim}, scale {scale:g}, tied"
         aligned = silent_alignment(problem, size.dim, scale, spectrum=basis)
         yield Row(
             "visible steps before two overlap, `step_visibility`, `visible_steps`",
             f"{conditions}, mean of {size.seeds} seeds",
-            f"{first[0]:.2f}; gap over width of steps 1, 2, 3: "
-            + ", ".join(f"{x:.2f}" for x in seen[0].mean(axis=0)[:3]),
-            f"{first[1]:.2f}; "
-            + ", ".join(f"{x:.2f}" for x in seen[1].mean(axis=0)[:3])
-            + " (exact solution)",
+            f"{first[0]:.2f}; gap over width of steps 1, 2, 3: " + ", ".join(f"{x:.2f}" for x in gaps[0]),
+            f"{first[1]:.2f}; " + ", ".join(f"{x:.2f}" for x in gaps[1]) + " (exact solution)",
             f"{abs(first[0] - first[1]):.2f} steps",
             "silent alignment is incomplete (below 2 e-folds) at concepts "
             + (", ".join(str(k + 1) for k in np.flatnonzero(aligned < 2)) or "none"),
+            subject="Gaps over widths",
+            short=f"scale {scale:g}",
+            off=f"≤{np.abs(gaps[0] - gaps[1]).max():.1g}",
+            points=(Points.of("gap over width", *gaps),),
         )
         ts = np.linspace(0, 1.2 * measured.max(), 400)
         traj = wf.predict(problem, W0, ts, spectrum=basis)
-        difference = effective_rank(traj, basis.leading(size.dim)) - predict_rank(predicted, ts)
+        ranks = predict_rank(predicted, ts), effective_rank(traj, basis.leading(size.dim))
+        difference = ranks[1] - ranks[0]
         yield Row(
             "effective rank over time, `predict_rank`",
             f"{conditions}, {size.seeds} seeds, {len(ts)} times",
@@ -288,6 +317,10 @@ def scaling(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[Row
             "`effective_rank` of the exact solution",
             f"differs at {percent(np.mean(difference != 0))} of times, by at most {np.abs(difference).max()}",
             "where the step times are off: the last concepts",
+            subject="Effective rank",
+            short=f"scale {scale:g}",
+            off=f"{percent(np.mean(difference != 0))} of times",
+            points=(Points.of("effective rank", *(each.mean(axis=0) for each in ranks)),),
         )
 
 
@@ -324,6 +357,10 @@ def power_laws(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterator[
             f"{measured:.3f} (exact solution, while concepts {first} to {last} are learned)",
             percent(abs(exponent / slower / measured - 1)),
             breaks,
+            subject=f"Exponent, {name.split(' above')[0]}",
+            short="scale 1e-8",
+            off=percent(abs(exponent / slower / measured - 1)),
+            points=(Points.of("exponent", exponent / slower, measured),),
         )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from table import Row, run_part
+from table import Points, Row, run_part
 
 import w2vflow as wf
 from w2vflow.corpus import count_documents
@@ -114,6 +114,59 @@ def _removals(corpus: Corpus) -> Iterator[Row]:
     seconds = time.perf_counter() - started
     _name_documents(corpus, influence)
     W0 = np.asarray(wf.gaussian_init(jax.random.key(0), corpus.problem.vocab_size, size.held, SCALE))
+    exact, first, second, seed_exact, seed_second = _without_documents(corpus, influence, W0)
+    removed = (
+        f"{size.removed} articles that most hasten, or most delay, each of concepts 1 to {size.concepts}, "
+        "removed; "
+    )
+    measured = f"{_spread(exact)} by counting and solving again"
+    yield Row(
+        "change of a step time on removing documents: `changed_spectrum`",
+        removed + corpus.conditions,
+        _spread(second),
+        measured,
+        _errors(second, exact),
+        "grows towards the last eigenpairs held",
+        subject="Step times, articles removed",
+        short="eigenpairs corrected",
+        off=_shortly(second, exact),
+        points=(_changes(second, exact),),
+    )
+    yield Row(
+        "the same for one seed, whose overlaps turn as well: `changed_spectrum`, `predict_step_times`",
+        removed + corpus.conditions.replace("mean over seeds", "seed 0"),
+        _spread(seed_second),
+        f"{_spread(seed_exact)} by counting and solving again",
+        _errors(seed_second, seed_exact),
+        "concepts nearly as strong as a neighbour (7 and 8) turn in their common plane: use `predict`",
+        subject="Step times, articles removed",
+        short="the same, one seed",
+        off=_shortly(seed_second, seed_exact),
+        points=(_changes(seed_second, seed_exact),),
+    )
+    yield Row(
+        "the same, influences added up: `document_influence`",
+        removed
+        + corpus.conditions
+        + f"; one pass over {len(tokens.tokens) / 1e6:.1f} million words, {seconds:.0f} s",
+        _spread(first),
+        measured,
+        _errors(first, exact),
+        "first order in the share removed; concepts with nearly equal eigenvalues",
+        subject="Step times, articles removed",
+        short="influences added up",
+        off=_shortly(first, exact),
+        points=(_changes(first, exact),),
+    )
+
+
+def _without_documents(corpus: Corpus, influence: np.ndarray, W0: np.ndarray) -> list[list[float]]:
+    """Return what taking documents out changes each concept's step time by, relative to it.
+
+    Over seeds: by counting and solving again, by influences added up, by eigenpairs corrected; for one seed:
+    by counting and solving again, by eigenpairs corrected.
+    """
+    size, tokens, spectrum = corpus.size, corpus.tokens, corpus.spectrum
     of_seed = wf.predict_step_times(corpus.problem, W0, spectrum=spectrum)
     exact, first, second, seed_exact, seed_second = [], [], [], [], []
     for concept in range(size.concepts):
@@ -134,37 +187,7 @@ def _removals(corpus: Corpus) -> Iterator[Row]:
             for found, pairs in ((seed_exact, recomputed), (seed_second, predicted)):
                 new = wf.predict_step_times(changed, W0, spectrum=pairs)
                 found.append((new / of_seed - 1)[concept])
-    removed = (
-        f"{size.removed} articles that most hasten, or most delay, each of concepts 1 to {size.concepts}, "
-        "removed; "
-    )
-    measured = f"{_spread(exact)} by counting and solving again"
-    yield Row(
-        "change of a step time on removing documents: `changed_spectrum`",
-        removed + corpus.conditions,
-        _spread(second),
-        measured,
-        _errors(second, exact),
-        "grows towards the last eigenpairs held",
-    )
-    yield Row(
-        "the same for one seed, whose overlaps turn as well: `changed_spectrum`, `predict_step_times`",
-        removed + corpus.conditions.replace("mean over seeds", "seed 0"),
-        _spread(seed_second),
-        f"{_spread(seed_exact)} by counting and solving again",
-        _errors(seed_second, seed_exact),
-        "concepts nearly as strong as a neighbour (7 and 8) turn in their common plane: use `predict`",
-    )
-    yield Row(
-        "the same, influences added up: `document_influence`",
-        removed
-        + corpus.conditions
-        + f"; one pass over {len(tokens.tokens) / 1e6:.1f} million words, {seconds:.0f} s",
-        _spread(first),
-        measured,
-        _errors(first, exact),
-        "first order in the share removed; concepts with nearly equal eigenvalues",
-    )
+    return [exact, first, second, seed_exact, seed_second]
 
 
 def _name_documents(corpus: Corpus, influence: np.ndarray) -> None:
@@ -185,25 +208,18 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
     resampled = corpus.size.resampled
     by_document = document_uncertainty(corpus.problem, spectrum, tokens)
     by_count = poisson_uncertainty(corpus.problem, spectrum)
-    rng = np.random.default_rng(0)
-    values, tangents = [], []
-    for _ in range(resampled):
-        weights = rng.multinomial(tokens.documents, np.full(tokens.documents, 1 / tokens.documents))
-        drawn = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
-        found = wf.leading_eigenpairs(drawn, concepts + 2, tol=1e-6).leading(concepts)
-        overlaps = np.einsum("ik,ik->k", found.eigenvectors, spectrum.eigenvectors[:, :concepts])
-        values.append(found.eigenvalues)
-        tangents.append(1 / overlaps**2 - 1)
+    values, tangents = _resampled(corpus)
     some = slice(0, concepts)
     own = corpus.times[some]
-    times = changed_step_times(spectrum.eigenvalues[some], own, np.array(values))
+    times = changed_step_times(spectrum.eigenvalues[some], own, values)
     measured = times.std(axis=0, ddof=1) / own
     resampling = (
         f"{resampled} resamplings of the articles, each estimate good to {1 / np.sqrt(2 * resampled):.0%}"
     )
-    for name, found, limit in (
-        ("`document_uncertainty`", by_document, "eigenvalues closer than their error bars"),
-        ("`poisson_uncertainty`", by_count, "words come in bursts: it is a lower bound on real text"),
+    bursts = "words come in bursts: it is a lower bound on real text"
+    for name, found, short, limit in (
+        ("`document_uncertainty`", by_document, "from articles", "eigenvalues closer than their error bars"),
+        ("`poisson_uncertainty`", by_count, "from counts alone", bursts),
     ):
         predicted = (found.step_times(corpus.times) / corpus.times)[some]
         yield Row(
@@ -214,6 +230,17 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
             f"predicted / measured: mean {np.mean(predicted / measured):.2f}, "
             f"{(predicted / measured).min():.2f} to {(predicted / measured).max():.2f}",
             limit,
+            subject="Error bars of step times",
+            short=short,
+            off=f"ratio {np.mean(predicted / measured):.2f}",
+            points=(
+                Points.of(
+                    "error bar of a step time, %",
+                    100 * predicted,
+                    100 * measured,
+                    100 * measured / np.sqrt(2 * resampled),
+                ),
+            ),
         )
     ratio = (by_document.eigenvalues / by_count.eigenvalues)[some] ** 2
     print("over-dispersion by concept:", np.round(ratio, 1))
@@ -226,7 +253,26 @@ def _error_bars(corpus: Corpus) -> Iterator[Row]:
         f"{turned.min():.3f} to {turned.max():.3f} over {resampling}",
         f"predicted / measured: {(directions / turned).min():.2f} to {(directions / turned).max():.2f}",
         "above about 0.5 only the plane shared with neighbours is known",
+        subject="Angles between corpora",
+        short=f"concepts 1 to {concepts}",
+        off=f"ratio {(directions / turned).min():.2f} to {(directions / turned).max():.2f}",
+        points=(Points.of("tangent of an angle", directions, turned, turned / np.sqrt(2 * resampled)),),
     )
+
+
+def _resampled(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues of resampled corpora, and squared tangents of the angles to their eigenvectors."""
+    tokens, concepts = corpus.tokens, corpus.size.concepts
+    rng = np.random.default_rng(0)
+    values, tangents = [], []
+    for _ in range(corpus.size.resampled):
+        weights = rng.multinomial(tokens.documents, np.full(tokens.documents, 1 / tokens.documents))
+        drawn = wf.Problem.from_statistics(count_documents(tokens, weights=weights))
+        found = wf.leading_eigenpairs(drawn, concepts + 2, tol=1e-6).leading(concepts)
+        overlaps = np.einsum("ik,ik->k", found.eigenvectors, corpus.spectrum.eigenvectors[:, :concepts])
+        values.append(found.eigenvalues)
+        tangents.append(1 / overlaps**2 - 1)
+    return np.array(values), np.array(tangents)
 
 
 def _biases(corpus: Corpus) -> Iterator[Row]:
@@ -248,6 +294,10 @@ def _biases(corpus: Corpus) -> Iterator[Row]:
         f"{_list(measured)}: what both halves of the articles have more, on average",
         f"mean {bias.mean():.2f} against {measured.mean():.2f}; worst {np.abs(bias - measured).max():.2f}",
         "second order: halves have some of third order; nothing of pairs never met",
+        subject="Bias of eigenvalues",
+        short=f"concepts 1 to {concepts}",
+        off=f"≤{np.abs(bias - measured).max():.2f}",
+        points=(Points.of("change of an eigenvalue", bias, measured, np.std(shifts, axis=0)),),
     )
 
 
@@ -273,6 +323,10 @@ def _smaller_corpora(corpus: Corpus) -> Iterator[Row]:
         f"{measured:.0f} ({whole.eigenvalues[0]:.0f} to {after_pairs.eigenvalues[0]:.0f}) by counting again",
         f"{predicted / measured - 1:+.0%}",
         "takes words to be independent: an estimate, for the warning",
+        subject="Fall of the lowest eigenvalue",
+        short="a tenth of the articles",
+        off=f"{predicted / measured - 1:+.0%}",
+        points=(Points.of("change of an eigenvalue", predicted, measured),),
     )
 
 
@@ -292,6 +346,16 @@ def _errors(predicted: list[float], exact: list[float]) -> str:
         f"median {np.median(errors):.2%} of the change, worst of {len(errors)}: {errors[worst]:.2%} "
         f"(concept {worst // 2 + 1})"
     )
+
+
+def _shortly(predicted: list[float], exact: list[float]) -> str:
+    """Return the errors in a few words."""
+    errors = np.abs(np.array(predicted) / np.array(exact) - 1)
+    return f"{100 * np.median(errors):.2g}%, ≤{100 * errors.max():.2g}%"
+
+
+def _changes(predicted: list[float], exact: list[float]) -> Points:
+    return Points.of("change of a step time, %", 100 * np.array(predicted), 100 * np.array(exact))
 
 
 def _list(values: np.ndarray) -> str:

@@ -16,7 +16,7 @@ import jax
 import matplotlib as mpl
 import numpy as np
 from scipy.sparse.linalg import svds
-from table import PICTURES, Row, compute, read_options
+from table import PICTURES, Points, Row, compute, read_options
 
 import w2vflow as wf
 from w2vflow.problem import balanced_init, untied_init
@@ -124,6 +124,10 @@ def against_the_flow(problem: wf.Problem, spec: wf.Spectrum, size: Size) -> Iter
             f"{off:.1e} of the largest size of lambda, largest over modes and times",
             f"exact where W0^T W0 - C0^T C0 = lam I (here off by {imbalance:.1e} of the largest size of "
             "lambda, of which the error is at most about a third); warns above 1%, as at scale 1",
+            subject="Strengths, flow",
+            short=name,
+            off=f"≤{off:.1e}",
+            points=(Points.of("strength", exact.singular_values**2, flow.singular_values**2),),
         )
 
 
@@ -157,6 +161,10 @@ def against_sgd(
         f"{np.nanmax(np.abs(predicted / measured - 1)):.2%}, largest over seeds and modes",
         "small starts; the negative mode is the first of every seed: "
         f"{'yes' if (np.nanargmin(measured, axis=1) == 0).all() else 'no'}",
+        subject="Step times, SGD",
+        short="six modes",
+        off=f"≤{np.nanmax(np.abs(predicted / measured - 1)):.1%}",
+        points=(Points.of("step time", predicted, measured),),
     )
     curves = np.abs(exact.singular_values**2 - sgd.singular_values**2).max() / np.abs(spec.eigenvalues[0])
     yield Row(
@@ -166,6 +174,10 @@ def against_sgd(
         f"SGD: {np.mean(sgd.singular_values[:, -1, 0] ** 2):.5g}",
         f"{curves:.2%} of the largest size of lambda, largest over seeds, modes and times",
         "noise of the batches, `noise`",
+        subject="Strengths, SGD",
+        short=f"{size.seeds} seeds",
+        off=f"≤{curves:.1%}",
+        points=(Points.of("strength", exact.singular_values**2, sgd.singular_values**2),),
     )
     yield from _cone_rows(sgd, exact, spec, predicted, conditions)
     yield _factor_row(tied, keys, settings, spec, measured, conditions, size)
@@ -190,6 +202,10 @@ def _cone_rows(
         f"SGD: {early[1, 0]:.2%} of the words on one side; {figures(cosines[1], '.5f')}",
         f"{np.abs(cosines[1] - cosines[0]).max():.1e}, largest over seeds",
         "where the most negative eigenvalue is the largest in size; tied weights never learn it",
+        subject="First direction, SGD",
+        short="the negative mode",
+        off=f"≤{np.abs(cosines[1] - cosines[0]).max():.1%}",
+        points=(Points.of("cosine", np.sqrt(cosines[0]), np.sqrt(cosines[1])),),
     )
     yield Row(
         "opposed cones: mean cosine of words with contexts, and of words with words (`predict`)",
@@ -198,6 +214,10 @@ def _cone_rows(
         f"SGD: {figures(early[1, 1:], '+.4f')}; {figures(late[1, 1:], '+.4f')}",
         f"{np.abs(np.diff([early, late], axis=1)[..., 1:]).max():.1e}, largest",
         "-1 and +1 where the first mode is alone; each later one opens the cones",
+        subject="Cosines, SGD",
+        short="two opposed cones",
+        off=f"≤{np.abs(np.diff([early, late], axis=1)[..., 1:]).max():.4f}",
+        points=(Points.of("cosine", *np.stack([early, late], axis=1)[..., 1:]),),
     )
     pairs = spec.eigenvectors[:, :6].T
     words, contexts = pairs @ sgd.embeddings[:, -1], pairs @ sgd.contexts[:, -1]
@@ -211,6 +231,10 @@ def _cone_rows(
         f"SGD: {figures(alignment, '+.4f')}",
         f"{np.abs(alignment - signs).max():.1e}",
         "modes that are learned; before, the cosine tends there as e^(- size of lambda times t)",
+        subject="Cosines, SGD",
+        short="along six modes",
+        off=f"≤{np.abs(alignment - signs).max():.1e}",
+        points=(Points.of("cosine", signs, alignment),),
     )
 
 
@@ -242,6 +266,16 @@ def _factor_row(
         f"SGD: {found:.4f}",
         f"{abs(predicted / found - 1):.2%}",
         "small starts",
+        subject="Step times, SGD",
+        short="tied, untied",
+        off=f"{abs(predicted / found - 1):.1%}",
+        points=(
+            Points.of(
+                "step time",
+                [of_tied.mean(), of_untied.mean()],
+                [times.mean(), np.mean(measured[:, place])],
+            ),
+        ),
     )
 
 
@@ -278,6 +312,13 @@ def with_its_own_weights(stats: wf.CooccurrenceStatistics, dim: int) -> Iterator
             f"{abs(rate / (2 * size) - 1):.2%} of the rate",
             "the linear phase; as the first pair saturates, it turns. Sum of B over sum of A here: "
             f"{outweigh:.3g}",
+            subject="First growth rate",
+            short=place,
+            off=f"{abs(rate / (2 * size) - 1):.1%}",
+            points=(
+                Points.of("growth rate", 2 * size, rate),
+                Points.of("cosine", [1, 1], np.abs([left @ u, right @ v])),
+            ),
         )
 
 

@@ -111,18 +111,13 @@ def fit_progress(
     taken as it then is. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
     diagonal, not centred.
 
-    Measured on exact trajectories, rotated and scaled (enwiki15k, V = 2,000, d = 16, scale 1e-2, one seed,
-    half-way between steps): the number of concepts learned is right to 1, also with noise twice as large as
-    the vectors. Time is off by 1.5% in the median and 6% at most, as the start of a seed differs from a
-    typical one; by 0.1% and 5% (0.5% for the first 12) with its own `step_times`. Before the second step
-    and after the last nothing but a common factor changes, and time is known to `interval` alone.
+    Of exact trajectories the number of concepts learned is right to 1 and time to some per cent, as the start
+    of a seed differs from a typical one; to less with its own `step_times` (see docs/predictions.md, "When
+    concepts are learned"; for gensim's vectors docs/meaning.md). Before the second step and after the last
+    nothing but a common factor changes, and time is known to `interval` alone.
 
-    gensim's vectors (V = 10,000, d = 200, window 5) after the first and the fifth epoch, against `M*` at
-    constant `G` (window 16): similarity 0.76 and 0.81, of at most 0.77 and 0.81; 46 and 88 concepts learned,
-    about 40 to 50 and 85 to 100 by `M*` of window 5, of `Mikolov` weights, or untied. Lengths of vectors
-    do not matter: unit rows give the same to 1%. Frequent words are ahead of the theory at constant `G`:
-    the 1,000 most frequent alone have learned 193 and 200. Not centred, half of what word2vec learns is one
-    vector common to all words (similarity 0.39 and 0.43 at the same times): the first concept of
+    Of word2vec's own vectors lengths do not matter, and frequent words are ahead of the theory at constant
+    `G`. Not centred, half of what word2vec learns is one vector common to all words: the first concept of
     `extreme_eigenpairs`, with `tied=False`, which tied weights never learn.
 
     Args:

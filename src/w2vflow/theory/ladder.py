@@ -123,10 +123,9 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     At constant `G` and quartic loss the plateaus are those of the leading eigenpairs of `M*`, and times those
     of `predict_step_times` to 0.1%. Else the ladder is exact as the scale of the start tends to 0,
     and times right to some 0.1%, wherever steps are further apart than they are wide. Where they are not,
-    the flow leaves a plateau before it has settled on it. With word2vec's weights on enwiki15k (V = 200,
-    d = 6, scale 1e-8) the first four steps come within 1.6% and the next two, which rise jointly, up to 14%
-    late; at V = 2,000 the first three within 1.4%, the next two 5% and 9% late. Losses of plateaus are off by
-    up to 19% of a step. At scale 1e-2 the second step is off by 2% and the last by 48%: use `solve_flow`.
+    the flow leaves a plateau before it has settled on it: with word2vec's weights the first steps come within
+    1% or 2%, those that rise jointly a tenth too late, and at scale 1e-2 more (see docs/predictions.md, "Any
+    weights, any loss: the ladder"): use `solve_flow`.
 
     The cost is that of some hundred gradients for each step; no matrix of pairs is formed where the
     objective needs none.

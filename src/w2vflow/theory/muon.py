@@ -37,8 +37,7 @@ def muon_strengths(
       directions are. These turn towards the eigenvectors slowly: beside a concept k, another mode j
       falls behind as `(t / s_k(0))^-(1 - lambda_j / lambda_k)`, a power where descent has an
       exponential. So neighbours of `lambda_d` are not told apart before the concepts level off, which
-      then are late: enwiki15k, V = 2,000, d = 16, scale 0.01: 2.4 `||W0||_2` off before the first levels
-      off, step 16 late by 2%, all others by less.
+      then are late, the last by some per cent (see docs/predictions.md, "Corpora solved by hand, Muon").
     - optax's polar factor is a few steps of a polynomial, whose usual coefficients leave singular
       values between about 0.7 and 1.2 of it, and its momentum overshoots: `muon(rate, beta=0,
       nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30)` is what is meant here.

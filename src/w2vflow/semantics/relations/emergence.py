@@ -88,10 +88,10 @@ class Emergence:
 
     Two things are told apart. A relation is *detectable* when its pairs have a common direction that
     leaves the noise (a property of the difference vectors), *solvable* when the right word is nearer than
-    all others (which takes all that tells words apart). Neither implies the other. Noise alone passes for a
-    direction in 12% of cases with 5 pairs and one concept, in 2% or less from 16 pairs and 20 directions;
-    more often where pairs share words. Cosines are float32: concepts smaller than 1e-3 of the first in
-    `s_k` tell no words apart, even where nothing else is in their way.
+    all others (which takes all that tells words apart). Neither implies the other. Of few pairs and concepts
+    noise alone passes for a direction one time in ten, more often where pairs share words (see
+    docs/predictions.md, "When relations emerge"). Cosines are float32: concepts smaller than 1e-3 of the
+    first in `s_k` tell no words apart, even where nothing else is in their way.
 
     Attributes:
         axis: `"time"` or `"dimension"`.
@@ -182,12 +182,11 @@ def emergence_over_time(
     with `s_k(t)` of `aligned_strengths` from `effective_initial_strengths`: right up to a rotation, which
     changes no cosine, where steps are apart and the start is small. What of the start is outside the
     leading concepts stays as it is here: without it, words would start as rows of eigenvectors, which
-    answer 58% of Google's questions as they are (below). The exact trajectory is
-    `emergence_along(predict(problem, W0, ts, save_embeddings=True), ...)`. Measured (enwiki15k, V = 10,000,
-    d = 200, scale 1e-2, one seed): accuracies differ from it by 1.4% rms over relations and times, 9% at
-    most, towards the end, where concepts are learned together; half-rises by 1.1% in the median, 8% at most.
-    A concept's overlap along those learned before it is left out, so that what is solved before the first
-    is learned comes too late: by 1.1 to 1.9 times for `binary_attributes` of 32 words.
+    answer most of Google's questions as they are. The exact trajectory is
+    `emergence_along(predict(problem, W0, ts, save_embeddings=True), ...)`: accuracies and half-rises are
+    within 1% or 2% of it, less exact towards the end, where concepts are learned together (see
+    docs/predictions.md, "When relations emerge"). A concept's overlap along those learned before it is left
+    out, so that what is solved before the first is learned comes too late.
 
     Args:
         spectrum: at least `dim` leading eigenpairs.

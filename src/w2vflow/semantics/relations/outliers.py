@@ -84,11 +84,10 @@ def effective_dimension(R: Any) -> float:
         |r_i - r_j|^2 |r_k - r_l|^2 / 4   and   ((r_i - r_j) . (r_k - r_l))^2 / 4
 
     computed from the Gram matrix of the centred rows. Their ratio is not without bias: by about the
-    relative variance of the denominator it is too large. Measured on Gaussian rows with variances `k^-a`,
-    k to 200: at N = 10 by 5% (a = 0), 11% (0.6) and 27% (1), standard deviations 27%, 34% and 54%; at
-    N = 30 by 0.4%, 2% and 8%, at N = 100 by 0.05%, 0.8% and 2.6%; at N = 5 it is not more than a guess.
-    (The mean of `(r_i . r_j)^2` over different centred rows is no such estimate: their common mean adds
-    about `(tr Sigma / N)^2`, and the dimension comes out 71% too low at N = 10 and 19% at N = 30, a = 0.)
+    relative variance of the denominator it is too large, on Gaussian rows by some per cent from N = 30 on
+    (see docs/predictions.md, "Relations as directions"); at N = 5 it is not more than a guess. (The mean of
+    `(r_i . r_j)^2` over different centred rows is no such estimate: their common mean adds about
+    `(tr Sigma / N)^2`, and the dimension comes out too low.)
 
     Returns:
         The estimate; infinite where all these differences are at right angles, more directions than N rows
@@ -112,8 +111,9 @@ def effective_dimension_error(R: Any) -> float:
 
         sqrt((N - 1) / N sum_i (D_i - mean(D))^2),   D_i the estimate without row i
 
-    Infinite where one of these estimates is. On Gaussian rows it is too large: by 30 to 70% at N = 10, 15 to
-    40% at N = 30. Rows are taken as independent: pairs that share a word are not, and it is then too small.
+    Infinite where one of these estimates is. On Gaussian rows it is too large, by half of itself at N = 10
+    (see docs/predictions.md, "Relations as directions"). Rows are taken as independent: pairs that share a
+    word are not, and it is then too small.
 
     Args:
         R: one row a pair, `(N, d)`, N at least 5.
@@ -155,12 +155,10 @@ def predict_outlier(
 
         -g* z'(g*) / (N (1 + q)^2 sum_k m_k^2 / (1 - N g* nu_k)^2)
 
-    Exact for N to infinity and every `nu_k` small against `sum_k nu_k`. Simulated at N = 10 to 100 with
-    `nu_k = k^-a`, k to 200: the edge is above the mean of the noise's largest eigenvalue by 3 to 7% at
-    a = 0, 10% at 0.4, 20% at 0.6, 20 to 40% at 1 and 20 to 60% at 1.5 (N = 100 to 10), but one draw in 7 to
-    25 exceeds it in all of these. Of a mean 1.5 times as long as the threshold's the location is within 3%
-    and the overlap within 0.06 up to a = 1 (at a = 1.5: 10%, 0.12); of twice that length within 2% and 0.03
-    (5%, 0.07). Just at the threshold the overlap is not 0 but 0.1 to 0.5: so few pairs have no sharp one.
+    Exact for N to infinity and every `nu_k` small against `sum_k nu_k`. At N = 10 to 100 the edge lies above
+    the mean of the noise's largest eigenvalue, and one draw in 7 to 25 exceeds it; clear of the threshold the
+    location is within some per cent (see docs/predictions.md, "Relations as directions"). Just at the
+    threshold the overlap is not 0: so few pairs have no sharp one.
 
     Args:
         mean: `m`, `(k,)`.

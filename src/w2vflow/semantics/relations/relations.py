@@ -76,9 +76,9 @@ class Moments:
         """Return `predict_outlier` of these moments, squares of means without bias.
 
         For N far below the effective dimension the threshold is `sqrt((N - 1) / 2)` standard deviations of
-        the estimate of `|m|^2` without a mean: no sharp test for few pairs. Words of the Google categories
-        paired at random had an outlier in 4% of the draws (5 to 36 pairs, V = 10,000), at worst in 10%;
-        in 8% and 17% at V = 3,000 with 5 to 22 pairs.
+        the estimate of `|m|^2` without a mean: no sharp test for few pairs. Words of a relation paired at
+        random have an outlier in some per cent of the draws (see docs/predictions.md, "Relations as
+        directions").
 
         Args:
             unevenness: of the pairs' steps along the mean, as `uneven_lengths` estimates it.
@@ -134,10 +134,9 @@ def uneven_lengths(R: Any) -> float:
     with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already:
     what is left is for its `unevenness`. Each part of the numerator is averaged over different rows, so that
     noise does not count as a mean; so is `|m|^2`, whose square has a smaller error than an unbiased
-    estimate of `|m|^4`. Simulated with a true value of 0.1 (0.3) and a mean clear of the noise: 0.10 +- 0.03
-    (0.31 +- 0.11) at N = 30, 0.11 +- 0.07 (0.35 +- 0.25) at N = 10, 0.12 +- 0.13 (0.26 +- 0.25) at N = 5. A
-    share `sum_k m_k^4 / |m|^4` of the truth, large for a mean along few coordinates, is in `nu` and not
-    counted here.
+    estimate of `|m|^4`. Right on average where the mean is clear of the noise, to a third of itself at N = 30
+    (see docs/predictions.md, "Relations as directions"). A share `sum_k m_k^4 / |m|^4` of the truth, large
+    for a mean along few coordinates, is in `nu` and not counted here.
 
     Returns:
         The estimate, at least 0, and at most what the centred rows' direction of largest variance would
@@ -253,12 +252,10 @@ def study_relations(
     and variance of every axis and how uneven the pairs' steps are; else it takes noise along different axes
     as uncorrelated, and pairs as independent.
 
-    Measured on the Google categories, d = 200. V = 10,000, 5 to 36 pairs: the largest eigenvalue is within
-    2.5% in the median and 7% at worst, the overlap within 0.02 and 0.07, and of pairs not seen, from the
-    moments of the others, within 4% and 9%, 0.03 and 0.08. (Steps taken as even: 7% and 18%, 0.09 and 0.21.)
-    The edge is below the largest eigenvalue of the noise, by 16% in the median and by half for geography,
-    whose noise has directions of its own. Where one of them is nearly as large as the relation's, `noise`
-    close to `location`, the two mix: at V = 3,000 with 5 to 11 pairs the overlap is up to 0.37 too large.
+    On the Google categories the largest eigenvalue is within some per cent and the overlap within a tenth
+    (see docs/predictions.md, "Relations as directions"). The edge is below the largest eigenvalue of the
+    noise, most for geography, whose noise has directions of its own. Where one of them is nearly as large as
+    the relation's, `noise` close to `location`, the two mix, and the overlap comes out too large.
 
     Args:
         vectors: one vector a word, `(V, d)`.

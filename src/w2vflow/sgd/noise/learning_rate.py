@@ -54,8 +54,9 @@ def recommended_learning_rate(
       `q eta lambda_k / 4` of themselves; for every concept at most `accuracy`.
     - `"noise of step times"`: one standard deviation of a step time over minibatches, of itself
       (`step_time_noise`); its median over concepts and over starts of `gaussian_init` is at most
-      `accuracy`. The last concepts have more, because little is left over for them to start from: the
-      last of 16 was off by 1.3% where the median was 0.5%. The linear law has ten times the median there.
+      `accuracy`. The last concepts have more, because little is left over for them to start from: two or
+      three times the median (see docs/predictions.md, "Finite steps and minibatches"), less than the linear
+      law has there.
     - `"noise of settled values"`: `stationary_noise` of every concept is at most `accuracy` of `s_k`.
     - `"stability"`: half of `stability_limit`.
     - `"single pairs"`: a step does not overshoot in the heaviest pair, of the longest vectors; half of

@@ -44,11 +44,10 @@ def stationary_noise(
     `eta (lambda_k + lambda_l) Var(v_k^T (S + S^T) v_l) / 2` off the diagonal (untied: half of it).
     It is drawn a thousand times, always alike.
 
-    First order in `eta`: at 2,000 words and 4 or 16 concepts, within 5% of SGD on average over concepts and
-    12% at most, of which measuring is 4% to 7% (docs/predictions.md). It does not say how far directions
-    turn out of the learned plane. That changes the noise at second order only, by up to 10% for `"blocks"`,
-    whose noise at the solution itself is least. Larger than `0.2 s_k` it is no longer true, and a warning
-    says so.
+    First order in `eta`: within 5% of SGD on average over concepts (see docs/predictions.md, "Finite steps
+    and minibatches"). It does not say how far directions turn out of the learned plane. That changes the
+    noise at second order only, most for `"blocks"`, whose noise at the solution itself is least. Larger than
+    `0.2 s_k` it is no longer true, and a warning says so.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.

@@ -127,9 +127,9 @@ def document_influence(
         I_dk = sum_ij n^d_ij D^k_ij        with the counts n^d of the document, D of `count_influence`
 
     One pass over the text. Over all documents they add up to zero. First order: influences of a set of
-    documents add up. For the hundred most influential of 13,515 Wikipedia articles, whose removal changes
-    leading eigenvalues by some 2%, that is off by 8 to 18% of the change, and by 30% for an eigenvalue
-    that comes near another. `changed_spectrum` predicts such changes.
+    documents add up, for changes of some per cent to a tenth of the change or two, less well where an
+    eigenvalue comes near another (see docs/predictions.md, "A finite corpus"). `changed_spectrum` predicts
+    such changes.
 
     Args:
         problem: quartic, at constant `G`, made from counts of `tokens` by `count_documents`, or by
@@ -193,11 +193,10 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     finite changes what `document_influence` is for small ones, and near eigenvalues do no harm.
 
     An exact eigenvalue lies within `|rho|` of `theta_k` (`residuals` of the result). The error grows
-    towards the last pairs, whose neighbours are not held: hold twice as many as are asked for. Removing
-    the hundred most influential of 13,515 Wikipedia articles changes leading eigenvalues by some 2%;
-    16 pairs at 2,000 words give the first 8 of those changes to 0.3% of themselves. Eigenvectors of pairs
-    that nearly meet turn in their common plane by more than is predicted: step times of one seed, which
-    see their overlaps, are good to 1% of the change for pairs further apart than they change.
+    towards the last pairs, whose neighbours are not held: hold twice as many as are asked for. Then changes
+    of some per cent are right to less than 1% of themselves (see docs/predictions.md, "A finite corpus").
+    Eigenvectors of pairs that nearly meet turn in their common plane by more than is predicted: step times
+    of one seed, which see their overlaps, are as good only for pairs further apart than they change.
 
     Args:
         problem: the problem after the change, with the same words.

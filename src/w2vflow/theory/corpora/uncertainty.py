@@ -80,8 +80,8 @@ def poisson_uncertainty(
         E tan^2 = sum_j Var(v_j^T dM* v_k) / (lambda_k - lambda_j)^2
 
     Exact to first order in the noise, for counts that are Poisson. Words of real text come in bursts,
-    by documents, so that this is a lower bound: on 13,515 Wikipedia articles at 2,000 words it is
-    3 to 7 times too small (docs/predictions.md). `document_uncertainty` holds there.
+    by documents, so that this is a lower bound: several times too small on Wikipedia, where
+    `document_uncertainty` holds (see docs/predictions.md, "A finite corpus").
 
     Args:
         problem: quartic, at constant `G`, made from statistics.

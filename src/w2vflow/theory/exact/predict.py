@@ -39,10 +39,8 @@ def predict(
     `W^T W - C^T C = lam I` at the start (`balanced_init`): exactly then. They learn negative
     eigenvalues as fast as positive ones, with opposed vectors of words and contexts. Other starts are
     taken along to first order in `D - lam I`, `D = W^T W - C^T C`, whose norm over the largest
-    `|lambda|` is `metadata["imbalance_over_lambda_1"]`. For random starts of 8 to 20 words the largest
-    errors of `s_k^2` against the flow were 4e-7 of the largest `|lambda|` at scale 1e-2, 2e-3 at 1e-1
-    and 0.1 at 0.5, where `||D - lam I||` was up to 2e-4, 0.02 and 0.6 of it, and never above a third
-    of that. `W C^T` itself was off by some 5% of `||D - lam I||`, half of it at most.
+    `|lambda|` is `metadata["imbalance_over_lambda_1"]`. Errors of `s_k^2` stayed below a third of that,
+    1e-6 at scale 1e-2 (see docs/predictions.md, "Two matrices").
 
     With the complete eigenbasis nothing is left out. With leading eigenpairs alone, the rest of the
     start is taken to lie without preference in the rest of the spectrum, whose density the pairs

@@ -149,11 +149,10 @@ def predict_step_times(
     `b_k = (v_k^T W0 + sgn(lambda_k) v_k^T C0) / 2`. Concepts of one eigenvalue (`degenerate_groups`) are
     learned as one subspace, whose times are in rising order and belong to no single eigenvector.
 
-    A law for small starts. Its next order is `estimate_step_time_errors`. Measured against the exact
-    solution (enwiki15k, V = 2,000, d = 16, 8 seeds) it is off, at the middle concept and at the last, by
-    0.03% and 0.9% at scale 1e-8, by 0.9% and 9% at 1e-2, by 1.6% and 15% at 1e-1: the last concepts are
-    disturbed by those that find no room in the embedding. Of untied starts, `D = W0^T W0 - C0^T C0` is
-    left out, which changes an overlap by some `||D|| / (4 |lambda_k|)` of itself.
+    A law for small starts. Its next order is `estimate_step_time_errors`. Within 1% where steps are apart,
+    less exact for the last concepts, which are disturbed by those that find no room in the embedding (see
+    docs/predictions.md, "When concepts are learned"). Of untied starts, `D = W0^T W0 - C0^T C0` is left out,
+    which changes an overlap by some `||D|| / (4 |lambda_k|)` of itself.
 
     Args:
         problem: quartic, at constant `G`; tied or untied.
@@ -200,10 +199,10 @@ def estimate_step_time_errors(
     """Return the estimated relative errors of `predict_step_times` in the flow, `([S,] dim)`.
 
     What other concepts and the rest of the start change to first order, each by its size, and for members
-    of a group how far apart their eigenvalues are; see `relative_errors`. Measured (enwiki15k, V = 2,000,
-    d = 16, median of 8 seeds, scales 1e-8 to 1e-1): within a factor of 1.3 to 1.8 for the middle concept,
-    too small by up to 4.5 for concepts a few per cent apart. Infinite for concepts that start at the
-    fraction or above, NaN for those never learned. Arguments and errors are those of `predict_step_times`.
+    of a group how far apart their eigenvalues are; see `relative_errors`. Within a factor of 2 for most
+    concepts, too small for those a few per cent apart (see docs/predictions.md, "When concepts are learned").
+    Infinite for concepts that start at the fraction or above, NaN for those never learned. Arguments and
+    errors are those of `predict_step_times`.
     """
     start, dim, _ = _checked_start(problem, W0, fraction, 0.0, spectrum, "estimate_step_time_errors")
     return _padded(start.errors, dim)
@@ -262,10 +261,9 @@ def step_time_law(
     Concepts of one eigenvalue (`degenerate_groups`) are learned in rising order: their moments are those
     of the singular values of a Gaussian matrix, drawn 4,096 times, to 1.6% of the standard deviation.
 
-    Leading order in a small scale, like `predict_step_times`. Measured (enwiki15k, V = 2,000, d = 16, 24
-    seeds), means are off by 0.2% in the median and 0.9% at most at scale 1e-8, 0.4% and 5.9% at 1e-2. The
-    spread of the last concept is too large, by 1.5 at 1e-8 and by 4 at 1e-2: a seed with little of it
-    left sees it overtaken by concepts that find no room in the embedding.
+    Leading order in a small scale, like `predict_step_times`: means are within 1% for most concepts (see
+    docs/predictions.md, "When concepts are learned"). The spread of the last concept is too large: a seed
+    with little of it left sees it overtaken by concepts that find no room in the embedding.
 
     Args:
         problem: quartic, at constant `G`; tied or untied.
