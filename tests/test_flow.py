@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.integrate
-from systems import quartic_gradient
 
 import w2vflow as wf
 import w2vflow.flow
@@ -151,21 +150,18 @@ def test_an_atol_above_the_state_would_be_blind(problem, basis):
     assert flow.metadata["atol"] < 1e-8 * flow.metadata["rtol"]
 
 
-def test_error_falls_with_the_order_of_the_solver(problem, basis):
-    """Fixed steps: the log error against the log step has the slope of the method's order."""
+@pytest.mark.parametrize(("solver", "order"), [(dfx.Bosh3(), 3), (dfx.Tsit5(), 5), (dfx.Dopri8(), 8)])
+def test_steps_and_errors_follow_the_order_of_the_solver(problem, basis, solver, order):
+    """The error of a step is of order p + 1: steps grow as `rtol^(-1/p)`, and errors fall as `rtol`."""
     W0 = wf.gaussian_init(jax.random.key(0), 30, 3, 0.3)
     end = horizon(problem, basis, 3, 0.3)
-    exact = wf.predict(problem, W0, [end]).singular_values
-
-    errors, counts = [], np.array([40, 80, 160, 320])
-    for count in counts:
-        solution = dfx.diffeqsolve(
-            dfx.ODETerm(lambda t, W, args: -quartic_gradient(problem.target(), W)),
-            dfx.Midpoint(), 0.0, end, end / count, W0, max_steps=1000,
-        )  # fmt: skip
-        errors.append(np.abs(np.linalg.svd(solution.ys[-1], compute_uv=False) - exact).max())
-    slope = np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    assert abs(slope + 2) < 0.2
+    exact, rtols = wf.predict(problem, W0, [end]).singular_values, 10.0 ** np.arange(-5, -9, -1)
+    flows = [wf.solve_flow(problem, W0, [end], solver=solver, rtol=rtol, basis="words") for rtol in rtols]
+    steps = [flow.metadata["accepted_steps"][0] for flow in flows]
+    assert np.polyfit(np.log(rtols), np.log(steps), 1)[0] == pytest.approx(-1 / order, abs=0.04)
+    errors = np.array([np.abs(flow.singular_values - exact).max() for flow in flows])
+    assert np.polyfit(np.log(rtols), np.log(errors), 1)[0] == pytest.approx(1, abs=0.25)
+    assert (errors < 10 * rtols * exact.max()).all()
 
 
 def test_out_of_steps_says_how_far_it_came(problem):

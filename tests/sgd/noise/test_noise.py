@@ -14,7 +14,7 @@ from w2vflow.problem.losses import Quartic
 from w2vflow.sgd.full_batch import run_gd
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
-from w2vflow.sgd.noise.stationary import _repulsion, stationary_noise
+from w2vflow.sgd.noise.stationary import _repulsion, spread_of_strengths, stationary_noise
 from w2vflow.sgd.noise.step_times import step_time_noise
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 
@@ -141,6 +141,19 @@ def test_close_concepts_push_each_other_apart():
     ratio = _repulsion(np.array([5.0, 5.0]), deviation)
     np.testing.assert_allclose(ratio, np.sqrt(1.5 - np.pi / 4), rtol=0.04)
     np.testing.assert_allclose(_repulsion(np.array([50.0, 5.0]), deviation), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("is_tied", "speed"), [(True, 1.0), (False, 0.5)])
+def test_spread_is_that_of_the_recursion_about_the_solution(is_tied, speed):
+    """A step leaves `1 - b` of a deviation and adds `b` times the noise, `b = eta (lambda_k + lambda_l)`."""
+    sizes, noise, rate = np.array([3.0, 1.0]), np.array([[0.2, 0.5], [0.5, 0.7]]), 0.25
+    pulls, variance = speed * rate * np.add.outer(sizes, sizes), np.zeros((2, 2))
+    for _ in range(2000):
+        variance = (1 - pulls) ** 2 * variance + pulls**2 * noise
+    assert pulls.max() > 0.7
+    np.testing.assert_allclose(spread_of_strengths(sizes, noise, rate, is_tied), variance, rtol=1e-12)
+    with pytest.raises(ValueError, match=rf"`learning_rate` must be below {1 / (3 * speed):.4g}, where the"):
+        spread_of_strengths(sizes, noise, 1 / (3 * speed), is_tied)
 
 
 def test_noise_is_of_first_order_in_the_rate(tied):
