@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from table import read_options
 
-from w2vflow.corpus.counting.cost import plan_count
-from w2vflow.experiments.cost import plan_ablation, plan_embed, plan_experiment, plan_spectrum
+from w2vflow.experiments.cost import plan_ablation, plan_count, plan_embed, plan_experiment, plan_spectrum
 from w2vflow.experiments.settings import Ablation, Experiment
-from w2vflow.support.machine import Plan, readable_bytes
+from w2vflow.support.machine import readable_bytes
+from w2vflow.support.plan import Plan
 
 BUNDLED = "enwiki15k-v3000"
 PAIRS = 4_223_234
