@@ -342,6 +342,7 @@ def test_forecasts_are_right_to_a_factor_of_three(cases):
 @pytest.mark.parametrize("factor", [10, 0.1])
 @pytest.mark.parametrize("name", cost.RATES._fields)
 def test_no_rate_is_ten_times_off_unnoticed(name, factor, cases, monkeypatch):
+    assert not wrong(cases)
     monkeypatch.setattr(cost, "RATES", cost.RATES._replace(**{name: factor * getattr(cost.RATES, name)}))
     assert wrong(cases)
 

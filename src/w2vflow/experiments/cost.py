@@ -73,7 +73,7 @@ class _Rates(NamedTuple):
     decay: float = 0.6  # lambda_k / lambda_1 = k^-decay
     steps: float = 2.6  # of the flow in a time 1 / lambda_1 at rtol = 1e-9,
     stiff_steps: float = 11.5  # and with word2vec's weights, where stability bounds them
-    lanczos: float = 9  # products with M* for a vector wanted, or one of two blocks more
+    lanczos: float = 11  # products with M* for a vector wanted, or one of two blocks more
 
 
 RATES = _Rates()
