@@ -47,7 +47,7 @@ class Size:
     steps: int = 200
 
 
-SMALL = Size(words=60, sparse=4000, tokens=3000, vectors=50, steps=2)
+SMALL = Size(words=60, sparse=4000, tokens=6000, vectors=50, steps=2)
 
 
 def took(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -141,10 +141,10 @@ def texts(size: Size, folder: Path) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(0)
     shares = 1 / np.arange(1, 30_001)
     words = ["".join(rng.choice(list("abcdefghij"), size=n)) for n in rng.integers(2, 9, shares.size)]
-    drawn = rng.choice(np.array(words), p=shares / shares.sum(), size=(size.tokens // 200, 200))
+    drawn = rng.choice(np.array(words), p=shares / shares.sum(), size=(size.tokens // 2000, 2000))
     text = folder / "text.txt"
     text.write_text("".join(" ".join(line) + "\n" for line in drawn.tolist()))
-    for kept, window in ((10, 1), (1000, 40), (20_000, 10)):
+    for kept, window in ((10, 1), (1000, 300), (20_000, 10)):
         kept = min(kept, len(np.unique(drawn)))
         settings = {"vocab_size": kept, "window": window, "workers": 1}
         seconds, stats = took(lambda s=settings: wf.count(str(text), **s))

@@ -50,7 +50,7 @@ class _Rates(NamedTuple):
     copies: float = 3.8  # of weights at all times
     vectors: float = 4  # bytes in memory for one of a file of vectors
     figures: float = 1.5e6  # bytes of them and of numbers
-    arrays: float = 1e5  # bytes of a file of arrays, empty
+    arrays: float = 4e4  # bytes of a file of arrays, empty
     page: float = 5.4e6  # bytes of it without words
     placed: float = 20  # bytes for a word's place along a concept at a time
     concept: float = 60  # bytes for a concept of a seed at a time
@@ -59,8 +59,8 @@ class _Rates(NamedTuple):
     read_byte: float = 20  # numbers for a byte of vectors,
     text_byte: float = 27  # of text that is counted,
     repeats: float = 10  # pairs met for one that there could be, where half of these are met
-    met: float = 8  # for a pair met,
-    ordered: float = 150  # and for a different one, put in order and written
+    met: float = 4  # for a pair met,
+    ordered: float = 300  # and for a different one, put in order and written
     eigenbasis: float = 11  # operations for V^3
     weight: float = 9  # numbers for a weight in an evaluation of a flow,
     entry: float = 0.35  # for an entry of the matrix in the basis of words,
