@@ -189,9 +189,13 @@ def main() -> None:
     out = SMALL_KEPT if asked.small and asked.out == KEPT else asked.out
     if asked.here or not hasattr(os, "sched_setaffinity"):
         return measure(SMALL if asked.small else Size(), out / "stages.json")
-    core = min(os.sched_getaffinity(0))
-    command = [sys.executable, __file__, "--here", "--out", str(out), *["--small"] * asked.small]
-    subprocess.run(command, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+    # Before anything counts cores.
+    bound = (
+        f"import os, runpy, sys; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}]);"
+        "del sys.argv[0]; sys.path.insert(0, os.path.dirname(sys.argv[0])); runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    given = [__file__, "--here", "--out", str(out), *["--small"] * asked.small]
+    subprocess.run([sys.executable, "-c", bound, *given], check=True)
     print(f"Written: {out / 'stages.json'}")
 
 
