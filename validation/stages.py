@@ -192,7 +192,8 @@ def main() -> None:
     # Before anything counts cores.
     bound = (
         f"import os, runpy, sys; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}]);"
-        "del sys.argv[0]; sys.path.insert(0, os.path.dirname(sys.argv[0])); runpy.run_path(sys.argv[0], run_name='__main__')"
+        "del sys.argv[0]; sys.path.insert(0, os.path.dirname(sys.argv[0]));"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     given = [__file__, "--here", "--out", str(out), *["--small"] * asked.small]
     subprocess.run([sys.executable, "-c", bound, *given], check=True)
