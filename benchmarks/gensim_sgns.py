@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from w2vflow.corpus import read_blocks
-from w2vflow.corpus.counting.vocabulary import choose_words, tokenizer
+from w2vflow.corpus import read_blocks, tokenizer
+from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.semantics import evaluate_analogies
 
 try:

@@ -30,8 +30,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting import plot_embedding_slice, plot_loss, plot_singular_values, slide
-from w2vflow.plotting.style import shades
+from w2vflow.plotting import plot_embedding_slice, plot_loss, plot_singular_values, shades, slide
 from w2vflow.results import concept_coordinates
 from w2vflow.spectrum import direction_overlaps, left_directions
 

@@ -31,8 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import w2vflow as wf
-from w2vflow.plotting import slide
-from w2vflow.plotting.style import shades
+from w2vflow.plotting import shades, slide
 
 jax.config.update("jax_enable_x64", True)
 plt.rcParams |= {"figure.dpi": 60, "font.size": 9}

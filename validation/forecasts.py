@@ -21,16 +21,17 @@ from typing import NamedTuple
 
 from table import read_options
 
-from w2vflow.corpus import plan_count
 from w2vflow.experiments import (
     Ablation,
     Experiment,
     plan_ablation,
+    plan_count,
     plan_embed,
     plan_experiment,
     plan_spectrum,
 )
-from w2vflow.support.machine import Plan, readable_bytes
+from w2vflow.support.machine import readable_bytes
+from w2vflow.support.plan import Plan
 
 BUNDLED = "enwiki15k-v3000"
 PAIRS = 4_223_234

@@ -6,18 +6,8 @@ from pathlib import Path
 import numpy as np
 from table import Points, Row, plain
 
-from w2vflow.plotting.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    SKY,
-    Axes,
-    new_figure,
-    publication,
-    save_figure,
-)
+from w2vflow.plotting import new_figure, publication, save_figure
+from w2vflow.plotting.style import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Axes
 
 __all__ = ["draw"]
 

@@ -1,65 +1,57 @@
-"""What counting will take, before it starts."""
+"""Plans: how they are told, added up, and held against what the machine has."""
 
-from itertools import pairwise
+import json
 
-import numpy as np
 import pytest
-from texts import random_text
 
-from w2vflow.corpus.counting import stages as shards
-from w2vflow.corpus.counting.cost import plan_count
-from w2vflow.support.machine import Speed
-
-SPEED = Speed(products=1e11, rows=1e9, turns=1e7, cores=2)
+from w2vflow.support import machine, plan
+from w2vflow.support.machine import available_disk, readable_bytes
+from w2vflow.support.plan import Plan
 
 
-def test_plan_counts_files_and_tokens(tmp_path):
-    random_text(tmp_path / "a.txt", 100, seed=0)
-    tokens = len((tmp_path / "a.txt").read_text().split())
-    plan = plan_count([tmp_path], "auto", 1000, 5, 2, speed=SPEED)
-    assert plan.notes[0].startswith("1 file, about ")
-    # Words of this text are shorter than those of a language, of 6.3 bytes with the space.
-    text = (tmp_path / "a.txt").stat().st_size
-    assert plan.operations == pytest.approx(text / 6.3 * 5 + text)
-    assert plan.operations < tokens * 5 + text
-    packed = tmp_path / "a.txt.gz"
-    packed.write_bytes((tmp_path / "a.txt").read_bytes())
-    twice = plan_count([tmp_path / "a.txt", packed], "auto", 1000, 5, 2, speed=SPEED)
-    assert twice.operations == pytest.approx(5 * plan.operations)
+def test_a_plan_says_what_is_lacking(monkeypatch, tmp_path):
+    large = Plan(3 * 10**9, 2 * 10**7, 1.5e12, 300.0, ("most of it: waiting",))
+    monkeypatch.setattr(plan, "available_memory", lambda: 10**9)
+    lines = large.lines(tmp_path / "not" / "yet")
+    assert lines[:5] == [
+        "memory      3.0 GB at most",
+        "disk        20 MB",
+        "operations  1.5e12",
+        "time        about 5 minutes on this machine",
+        "  most of it: waiting",
+    ]
+    assert lines[5:] == ["Not enough memory: 3.0 GB needed, 1.0 GB is free on this machine."]
+    monkeypatch.setattr(plan, "available_disk", lambda folder: 10**6)
+    assert [line.split(":")[0] for line in large.lacking(tmp_path)] == [
+        "Not enough memory",
+        "Not enough disk",
+    ]
+    monkeypatch.undo()
+    assert Plan(1, 1, 1.0, 1.0).lacking(tmp_path) == []
 
 
-def test_plan_of_a_count_grows_with_the_work(tmp_path):
-    path = tmp_path / "large.txt"
-    with path.open("wb") as file:
-        file.truncate(10**9)  # a hole: nothing is read
-    settings = {"reader": "auto", "vocab_size": 1000, "window": 5, "workers": 2, "speed": SPEED}
-
-    def plan(**other):
-        return plan_count([path], **(settings | other))
-
-    base = plan()
-    assert plan(window=10).seconds > base.seconds
-    assert plan(window=10).operations > base.operations
-    assert plan(workers=1).seconds == pytest.approx(2 * base.seconds, rel=0.2)
-    for more in (plan(vocab_size=10_000), plan(vocab_size=100_000)):
-        assert more.memory > base.memory
-        assert more.disk > base.disk
-    # Memory is bounded, beside 200 MB for each process.
-    assert plan(vocab_size=100_000, memory="1GB").memory == 1_400_000_000
-    slow = SPEED._replace(rows=SPEED.rows / 10)
-    assert plan(speed=slow).seconds > 5 * base.seconds
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.5, "0.5 s"), (3.3, "3 s"), (14.2, "14 s"), (119, "119 s"), (300, "5 minutes"), (9000, "2.5 hours")],
+)
+def test_times_are_told_as_people_tell_them(seconds, said):
+    assert Plan(1000, 2000, 3e9, seconds).lines()[3] == f"time        about {said} on this machine"
 
 
-def test_plan_of_text_that_comes_says_that_nothing_is_known():
-    plan = plan_count(["-"], "auto", 1000, 5, 2, speed=SPEED)
-    assert any("not known" in note for note in plan.notes)
+def test_one_after_the_other_takes_the_memory_of_the_larger():
+    both = Plan(5, 10, 100.0, 1.0, ("one",)).then(Plan(3, 20, 200.0, 2.0, ("two",)))
+    assert both == Plan(5, 30, 300.0, 3.0, ("one", "two"))
+    assert Plan(3, 0, 0.0, 0.0).then(Plan(5, 0, 0.0, 0.0)).memory == 5
 
 
-def test_rows_are_shared_out_evenly():
-    loads = np.array([50, 30, 10, 5, 5, 5, 5])
-    for parts in (1, 2, 3, 7, 20):
-        bounds = shards.pieces(loads, parts)
-        assert bounds[0] == 0
-        assert bounds[-1] == len(loads)
-        assert all(a < b for a, b in pairwise(bounds))
-    assert shards.pieces(loads, 2) == [0, 2, 7]
+def test_a_plan_is_json():
+    record = Plan(1000, 2000, 3e9, 0.5, ("one", "two")).record()
+    assert json.loads(json.dumps(record)) == record
+    assert record["notes"] == ["one", "two"]
+
+
+def test_disk_of_a_folder_that_is_not_there_yet(tmp_path):
+    assert available_disk(tmp_path / "a" / "b") == pytest.approx(available_disk(tmp_path), rel=0.1)
+    assert readable_bytes(0) == "0 bytes"
+    assert readable_bytes(3.2e12) == "3.2 TB"
+    assert machine.available_memory() > 0

@@ -15,7 +15,7 @@ from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.support.machine import Plan
+    from w2vflow.support.plan import Plan
 
 __all__ = [
     "Console",

@@ -76,7 +76,7 @@ class Count:
             raise argument_error("out", "a file name ending in .npz", self.out)
         texts = found_texts(self.paths, self.reader, fetching=not self.output.dry_run)
         if self.output.dry_run:
-            from w2vflow.corpus import plan_count
+            from w2vflow.experiments import plan_count
 
             plan = plan_count(
                 texts, self.reader, self.vocab_size, self.window, self.workers, memory=self.memory

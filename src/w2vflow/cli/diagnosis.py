@@ -130,7 +130,7 @@ def _extras() -> Iterator[Check]:
             yield Check(f"extra {extra}", None, detail, f"pip install 'w2vflow[{extra}]'")
         else:
             yield Check(f"extra {extra}", True, f"{', '.join(packages)}: {purpose}")
-    from w2vflow.plotting.animation import writes_mp4  # here, for matplotlib's sake
+    from w2vflow.plotting import writes_mp4  # here, for matplotlib's sake
 
     path = shutil.which("ffmpeg")
     if writes_mp4():

@@ -11,7 +11,7 @@ from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error, check_dimension
 
 if TYPE_CHECKING:
-    from w2vflow.support.machine import Plan
+    from w2vflow.support.plan import Plan
 
 __all__ = ["Embed", "Format", "vector_format"]
 

@@ -11,7 +11,6 @@ from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.semantics import AnalogyScore, Questions, SimilarityScore
-    from w2vflow.support.machine import Plan
 
 __all__ = ["Evaluate"]
 
@@ -53,7 +52,9 @@ class Evaluate:
 
         questions = {path: read_questions(path) for path in self.questions}
         if self.output.dry_run:
-            return console.plan(self._plan(sum(map(len, questions.values()))))
+            from w2vflow.experiments import plan_vectors
+
+            return console.plan(plan_vectors(self.vectors, sum(map(len, questions.values()))))
         results = [self._score(path, questions) for path in self.vectors]
         width = max(len("vectors"), *(len(str(result.path)) for result in results))
         lines: list[str] = []
@@ -68,21 +69,6 @@ class Evaluate:
             lines.append("unknown: questions with a word that has no vector; of all: these counted as wrong")
         settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
         console.result(lines, settings | {"results": [result.record() for result in results]})
-
-    def _plan(self, asked: int) -> "Plan":
-        """Return what it takes to answer so many questions: an inner product with every word for each."""
-        from w2vflow.support.machine import Plan, measure_speed
-
-        # A number takes four bytes in binary files, some ten in text.
-        sizes = [
-            sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir()))
-            // (4 if path.suffix in (".bin", ".safetensors") else 10)
-            for path in self.vectors
-        ]
-        operations = 2.0 * asked * sum(sizes)
-        seconds = 1.0 + operations / measure_speed().products + sum(sizes) / 1e7
-        note = f"{asked:,} questions to each file; numbers in them taken from their sizes"
-        return Plan(16 * max(sizes), 0, operations, seconds, (note,))
 
     def _check_files(self) -> None:
         """Raise where something is missing or in the way."""

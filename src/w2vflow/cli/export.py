@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from w2vflow.counts import CooccurrenceStatistics
-    from w2vflow.support.machine import Plan
+    from w2vflow.support.plan import Plan
 
 __all__ = ["Export"]
 
@@ -119,8 +119,7 @@ class Export:
         return counts, run
 
     def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
-        from w2vflow.experiments import plan_spectrum
-        from w2vflow.support.machine import Plan
+        from w2vflow.experiments import plan_spectrum, plan_vectors
 
         if run is not None:
             size, pairs = size_of_counts(run.statistics, None)
@@ -129,9 +128,7 @@ class Export:
             size, pairs = size_of_counts(self.input, self.vocab_size)
             check_dimension(self.dim, size)
             return plan_spectrum(size, pairs, self.dim)
-        path = Path(self.input)
-        size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
-        return Plan(3 * size, size, 0.0, 1.0 + size / 1e7, ("from the size of the file",))
+        return plan_vectors([Path(self.input)], written=True)
 
     def _from_counts(self, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
         """Return the closed form at the time, from Gaussian weights."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
-from w2vflow.cli.sources import load_counts
+from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
@@ -69,8 +69,8 @@ class HowFar:
         if self.output.dry_run:
             from w2vflow.experiments import plan_spectrum
 
-            k = min(dim, stats.vocab_size)
-            return console.plan(plan_spectrum(stats.vocab_size, stats.counts.nnz // 2, k))
+            size, pairs = size_of_counts(self.statistics, self.vocab_size)
+            return console.plan(plan_spectrum(size, pairs, min(dim, size)))
         console(f"concepts of {stats.vocab_size:,} words")
         problem = Problem.from_statistics(stats, tied=not self.untied)
         spectrum = _spectrum(problem, dim)

@@ -16,9 +16,7 @@ from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.experiments import Run as Findings
-
-if TYPE_CHECKING:
-    from w2vflow.support.machine import Plan
+    from w2vflow.support.plan import Plan
 
 __all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name"]
 
@@ -132,28 +130,23 @@ class RunExperiment:
         return bool(self.source) and not known
 
     def _plan(self, counted: bool) -> "Plan":
-        from w2vflow.corpus import plan_count, text_bytes
-        from w2vflow.experiments import plan_experiment
-        from w2vflow.support.machine import Plan
+        from w2vflow.experiments import RATES, plan_count, plan_experiment
 
         if not counted:
             counts = self.source[0] if self.source else self.experiment.statistics
             return plan_experiment(replace(self.experiment, statistics=counts))
+        from w2vflow.corpus import text_bytes
+
         texts = found_texts(self.source, self.counting.reader, fetching=False)
-        # Of a text no more is known than how many words it may have, of some five letters with their space.
+        # Of a text no more is known than how many words it may have.
         bytes_known = text_bytes([*texts], self.counting.reader)
         most = self.experiment.vocab_size
         if bytes_known:
-            most = min(most, max(self.experiment.dim, int(bytes_known / (5 * self.counting.min_count))))
-        run = plan_experiment(self.experiment, vocab_size=most)
+            most = min(
+                most, max(self.experiment.dim, int(bytes_known / RATES.word / self.counting.min_count))
+            )
         count = plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
-        return Plan(
-            max(run.memory, count.memory),
-            run.disk + count.disk,
-            run.operations + count.operations,
-            run.seconds + count.seconds,
-            (*count.notes, *run.notes),
-        )
+        return count.then(plan_experiment(self.experiment, vocab_size=most))
 
 
 @dataclass(frozen=True)

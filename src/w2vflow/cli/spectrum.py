@@ -12,7 +12,7 @@ from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.semantics import Feature
-    from w2vflow.support.machine import Plan
+    from w2vflow.support.plan import Plan
 
 __all__ = ["Concepts"]
 

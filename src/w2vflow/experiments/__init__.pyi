@@ -1,10 +1,15 @@
 from .ablation import AblationRun as AblationRun
 from .ablation import run_ablation as run_ablation
+from .cost import RATES as RATES
 from .cost import Plan as Plan
+from .cost import Speed as Speed
+from .cost import measure_speed as measure_speed
 from .cost import plan_ablation as plan_ablation
+from .cost import plan_count as plan_count
 from .cost import plan_embed as plan_embed
 from .cost import plan_experiment as plan_experiment
 from .cost import plan_spectrum as plan_spectrum
+from .cost import plan_vectors as plan_vectors
 from .figures import draw_ablation as draw_ablation
 from .figures import draw_run as draw_run
 from .run import Run as Run

@@ -1,390 +1,351 @@
-"""What a computation will take: memory, disk, operations and time, before it starts.
+"""Forecasts of memory, disk, operations and time, before a computation starts.
 
-Operations are counted stage by stage, from sizes alone; seconds follow from them and from the measured
-speed of this machine's processor. What no size tells beforehand, the eigenvalues, on which the length of
-the time axis depends, is taken from the bundled statistics. Checked by `python validation/forecasts.py`.
+Operations follow from sizes alone; bytes and seconds from `RATES`, measured, and from the speed of this
+machine's processor. `python validation/forecasts.py` holds them against what commands take.
 """
 
-from dataclasses import dataclass
-from math import ceil
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+from math import inf, log
+from pathlib import Path
+from timeit import repeat
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma
 
-from w2vflow.corpus import open_statistics
+from w2vflow.corpus import PACKED, expand_paths, memory_bytes, open_statistics, text_bytes, worker_count
 from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
-from w2vflow.support.machine import Plan, Speed, measure_speed
+from w2vflow.support.machine import available_cores, readable_bytes
+from w2vflow.support.plan import Plan
 
-__all__ = ["plan_ablation", "plan_embed", "plan_experiment", "plan_spectrum"]
-
-# lambda_k / lambda_1 of the bundled statistics at the concepts in the first row (V = 1,000 to 3,000), and
-# lambda_1 / V, which enters by its logarithm alone.
-_DECAY = np.array([[1, 2, 4, 8, 16, 32, 64], [1, 0.73, 0.55, 0.33, 0.19, 0.12, 0.077]])
-_LEADING = 0.27
-# Bytes of a process that has loaded JAX and compiled something; a run with flows of several kinds; what SGD
-# and numba add to that, and the pictures.
-_LOADED, _RUN, _COMPILED_SGD, _PICTURES = 300e6, 560e6, 230e6, 150e6
-# Bytes in memory of a pair of words (the upper triangle of the counts): while it is read, at the most, and
-# afterwards; and of the pair in weights made of the counts.
-_PAIR_READ, _PAIR_HELD, _PAIR_WEIGHED = 61, 24, 24
-# Turns of a loop in Python in the time in which a second's worth of compiling was measured.
-_TURNS = 16e6
-# How much slower a number is where LAPACK factors tall thin matrices than where large ones are multiplied.
-_THIN = 24
-# Evaluations of the velocity in a step of Dopri8.
-_STAGES = 13
-# Limit of stability times lambda_1 at the end of the flow: constant G; word2vec's weights.
-_STABLE = {"Uniform": 0.95, "Mikolov": 0.045}
-# Numbers handled for each pair of SGD, and for each of d entries more.
-_PER_PAIR = {"balanced": (72, 0.66), "corpus": (80, 0.72), "blocks": (10, 0.12), "shared": (10, 0.12)}
+# fmt: off
+__all__ = [
+    "RATES", "Speed", "measure_speed", "plan_ablation", "plan_count", "plan_embed", "plan_experiment",
+    "plan_spectrum", "plan_vectors",
+]
+# fmt: on
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """One stage of a computation.
+class _Rates(NamedTuple):
+    """What was measured on two cores; tests hold each against small runs, to a factor of three.
 
-    Attributes:
-        name: of the stage.
-        memory: bytes beside what is held, while it runs.
-        held: bytes that stay when it is over.
-        products: operations in products and factorisations of large float64 matrices.
-        single: operations in products of float32 matrices, at twice the pace.
-        thin: operations in factorisations of tall, thin matrices.
-        numbers: numbers drawn, fetched, or run through a function.
-        side_by_side: over how many cores these are shared out, if there are as many.
-        compiling: seconds of compiling and importing where Python makes 16 million turns a second.
+    A number is one fetched in rows of 16 from random places on one core: `Speed` says how many a second.
     """
 
-    name: str
-    memory: float = 0.0
-    held: float = 0.0
-    products: float = 0.0
-    single: float = 0.0
-    thin: float = 0.0
-    numbers: float = 0.0
-    side_by_side: int = 1
-    compiling: float = 0.0
+    process: float = 300e6  # bytes of a process that has compiled something
+    run: float = 900e6  # the same of all solvers and the figures
+    counter: float = 230e6  # the same of one that counts
+    pair_read: float = 61  # bytes for a pair of words while it is read,
+    pair_counted: float = 12  # while it is counted, in memory and in the work folder,
+    pair_stored: float = 1.2  # and in the file
+    token: float = 4.5  # bytes in the work folder
+    word: float = 6.3  # bytes of text for a token
+    unpacked: float = 4  # bytes of text for one of a packed file
+    matrices: float = 6  # V x V in float64 at once, for eigenvectors
+    bases: float = 4  # vectors that Lanczos holds for each of the same
+    copies: float = 3.8  # of weights at all times
+    vectors: float = 4  # bytes in memory for one of a file of vectors
+    figures: float = 1.5e6  # bytes of them and of numbers
+    arrays: float = 4e4  # bytes of a file of arrays, empty
+    page: float = 5.4e6  # bytes of it without words
+    placed: float = 20  # bytes for a word's place along a concept at a time
+    concept: float = 60  # bytes for a concept of a seed at a time
+    starting: float = 5  # seconds until a command has loaded all it needs, at 16 million turns a second,
+    compiling: float = 23  # and of compiling all solvers and drawing
+    read_byte: float = 20  # numbers for a byte of vectors,
+    text_byte: float = 27  # of text that is counted,
+    repeats: float = 10  # pairs met for one that there could be, where half of these are met
+    met: float = 4  # for a pair met,
+    ordered: float = 300  # and for a different one, put in order and written
+    eigenbasis: float = 11  # operations for V^3
+    weight: float = 9  # numbers for a weight in an evaluation of a flow,
+    entry: float = 0.35  # for an entry of the matrix in the basis of words,
+    weighed: float = 2.5  # where the loss is not quartic or G not constant
+    singular: float = 20  # numbers for V d^2 at a time of a seed: all its singular values
+    alone: float = 0.8  # numbers for an entry of a pair that SGD draws alone,
+    in_block: float = 0.12  # in a block,
+    overhead: float = 90  # and entries that drawing it takes as long as
+    scattered: float = 0.75  # numbers for an entry of a sparse matrix in a product
+    decay: float = 0.6  # lambda_k / lambda_1 = k^-decay
+    steps: float = 2.6  # of the flow in a time 1 / lambda_1 at rtol = 1e-9,
+    stiff_steps: float = 11.5  # and with word2vec's weights, where stability bounds them
+    lanczos: float = 11  # products with M* for a vector wanted, or one of two blocks more
 
-    @property
-    def operations(self) -> float:
-        """All of them together."""
-        return self.products + self.single + self.thin + self.numbers
+
+RATES = _Rates()
+# Evaluations of the velocity in a step of Dopri8; bytes of a pair in a sparse matrix, in either order.
+_STAGES, _HELD = 13, 2 * (8 + 4)
+
+
+class Speed(NamedTuple):
+    """How fast this machine is at what computations here consist of."""
+
+    products: float  # operations a second in products of large float64 matrices, on all cores
+    numbers: float  # a second, on one core
+    turns: float  # of a loop in Python a second; compilers are as fast as that
+    cores: int  # that this process may use
+
+
+class _Stage(NamedTuple):
+    """Operations in products, numbers on at most so many cores, and seconds of waiting."""
+
+    name: str
+    operations: float = 0
+    numbers: float = 0
+    cores: float = 1
+    waiting: float = 0
 
     def seconds(self, speed: Speed) -> float:
-        """Return how long it takes."""
-        return (
-            (self.products + self.single / 2 + _THIN * self.thin) / speed.products
-            + self.numbers / (speed.rows * min(speed.cores, self.side_by_side))
-            + self.compiling * _TURNS / speed.turns
-        )
+        fetched = self.numbers / (speed.numbers * min(speed.cores, self.cores))
+        return self.operations / speed.products + fetched + self.waiting * 16e6 / speed.turns
+
+
+@cache
+def measure_speed() -> Speed:
+    """Return the speed of this machine's processor, the best of five; measured once, in 0.2 s."""
+    matrix, vectors = np.ones((600, 600)), np.ones((2000, 16), np.float32)
+    places, turns = np.arange(2**16) * 7919 % len(vectors), range(40_000)
+
+    def rate(count: int, work: Callable[[], object]) -> float:
+        return count / min(repeat(work, number=1, repeat=5))
+
+    return Speed(
+        rate(2 * len(matrix) ** 3, lambda: matrix @ matrix),
+        rate(places.size * vectors.shape[1], lambda: vectors[places]),
+        rate(len(turns), lambda: sum(number * number for number in turns)),
+        available_cores(),
+    )
 
 
 @checked
 def plan_experiment(
     settings: Experiment, *, vocab_size: int | None = None, speed: Speed | None = None
 ) -> Plan:
-    """Return what `run_experiment` of these settings takes, and the files of its folder.
+    """Return what `run_experiment` takes, and the files of its folder.
 
     Args:
         settings: of the run.
-        vocab_size: how many words there will be, of statistics that are still to be counted; the
-            file that `settings` name is not asked then.
+        vocab_size: words of statistics still to be counted; the file that `settings` name is not asked.
         speed: of the machine; measured by default.
 
     Raises:
         ValueError: there are no such statistics.
     """
-    size, pairs = _statistics(settings, vocab_size)
+    size, shared, memory, notes = _every_run(settings, vocab_size)
     dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
-    turns = _turns(size, dim, settings.scale, settings.horizon, dim)
-    between = max(1, round(turns / settings.learning_rate / settings.observations))
-    steps = between * settings.observations
-    others = [_flow_steps(_turns(size, dim, scale, settings.horizon, dim)) for scale in settings.flow_scales]
-    kept = 8 * seeds * times * size * dim
-    law = _flow_steps(turns)
-    batch = f"{steps:,} steps of {settings.batch_size:,} pairs"
+    turns = _turns(size, dim, settings.scale, settings.horizon)
+    others = sum(_turns(size, dim, scale, settings.horizon) for scale in settings.flow_scales)
+    steps = settings.observations * max(1, round(turns / settings.learning_rate / settings.observations))
+    moved = _STAGES * RATES.steps * (seeds * turns + others) * size * dim
     stages = [
-        _reading(pairs, size * (size + 1) // 2),
-        _eigenbasis("eigenvectors of M*", size),
-        _closed_form(size, dim, 2 * seeds * times),
-        _eigenbasis_flow(f"gradient flow of {seeds} seeds", size, dim, [law] * seeds, times, seeds * times),
-        _dense_flow("gradient flow in the dense basis", size, dim, law, times, 0.0),
-        _eigenbasis_flow("gradient flow at other initial scales", size, dim, others, times, 0),
-        _closed_form(size, dim, len(others) * times),
-        _sgd(f"SGD, {batch}", settings.sampler, steps * settings.batch_size, size, dim, seeds, times),
-        _Stage("comparison", memory=kept, thin=_singular(size, dim) * 6 * seeds * times),
-        # Those of the closed form, of one seed, are made for it.
-        _Stage(
-            "positions of words",
-            memory=3 * 8 * times * size * dim,
-            products=2.0 * size**2 * dim * times,
-            thin=2 * _singular(size, dim) * times,
-            compiling=1,
-        ),
-        _Stage("figures and files", memory=_COMPILED_SGD + _PICTURES, compiling=12),
+        _eigenbasis(size),
+        # dB/dt = Lambda B - B (B^T B).
+        _Stage("gradient flow in the eigenbasis", 4.0 * dim * moved, RATES.weight * moved),
+        _dense_flow("gradient flow in the dense basis", size, dim, RATES.steps * turns, constant=True),
+        _sgd(f"SGD, {steps:,} steps of {settings.batch_size:,} pairs", settings, steps * settings.batch_size),
     ]
-    cloud = 3 * 4 * 41 * min(size, settings.cloud_words) * min(dim, 16)
-    # The page holds the positions once more, as text, and 5 MB of the library that draws curves.
-    disk = _results(size, dim, seeds, times) + 1.7 * cloud + (6.2e6 if cloud else 1.5e6)
-    # Pictures hold a point for each word, and for each time of each curve.
-    disk += 700 * size + 25 * times * dim * (seeds + 2)
-    return _plan(stages, disk, [_assumed(), *_of_counts(pairs, vocab_size)], speed, _RUN)
+    disk = RATES.figures + RATES.concept * seeds * times * (dim + 1)
+    if settings.cloud_words:
+        placed = min(times, 41) * min(size, settings.cloud_words) * min(dim, 16)
+        disk += RATES.page + RATES.placed * placed
+    return _plan(stages + shared, memory, disk, notes, speed)
 
 
 @checked
 def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
-    """Return what `run_ablation` of these settings takes, and the files of its folder.
-
-    Args:
-        settings: of the study.
-        speed: of the machine; measured by default.
-
-    Raises:
-        ValueError: there are no such statistics.
-    """
-    size, pairs = _statistics(settings, None)
-    dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
-    stages = [_reading(pairs, size * (size + 1) // 2)]
-    for weights, horizon in (("Uniform", settings.horizon), ("Mikolov", settings.mikolov_horizon)):
-        turns = _turns(size, dim, settings.scale, horizon, min(8, dim))
-        stiff = turns / _STABLE[weights]
-        # Where weights are not constant it is stability, and not accuracy, that bounds the steps.
-        steps = max(_flow_steps(turns, settings.rtol), ceil(0.52 * stiff))
-        stages += [
-            _eigenbasis(f"{weights}: eigenvectors of M*", size),
-            _closed_form(size, dim, 3 * seeds * times),
-        ]
-        for loss, entries in (("quartic", 2.0 * (weights != "Uniform")), ("logistic", 3.0)):
-            descent = settings.observations * ceil(stiff / settings.learning_rate / settings.observations)
-            stages += [
-                _dense_flow(f"{loss}-{weights}: flow", size, dim, steps, times, entries),
-                _sgd(
-                    f"{loss}-{weights}: SGD, {descent:,} steps",
-                    settings.sampler,
-                    settings.pairs,
-                    size,
-                    dim,
-                    seeds,
-                    times,
-                ),
-                _Stage("comparison", thin=_singular(size, dim) * 2 * (seeds + 1)),
-            ]
-    stages.append(_Stage("figures and files", memory=_COMPILED_SGD + _PICTURES, compiling=4))
-    disk = 4 * _results(size, dim, seeds, times) + 1.3e6
-    return _plan(stages, disk, [_assumed()], speed, _RUN)
+    """Return what `run_ablation` takes, and the files of its folder; arguments as of `plan_experiment`."""
+    size, shared, memory, notes = _every_run(settings, None)
+    dim, looks = settings.dim, settings.seeds * (settings.observations + 1)
+    # Of an integrator of order 8.
+    accurate = RATES.steps * (1e-9 / settings.rtol) ** (1 / 8)
+    stages = []
+    for weights, horizon, steps in (
+        ("Uniform", settings.horizon, accurate),
+        ("Mikolov", settings.mikolov_horizon, RATES.stiff_steps),
+    ):
+        steps *= _turns(size, min(8, dim), settings.scale, horizon)
+        stages.append(_eigenbasis(size))
+        for loss in ("quartic", "logistic"):
+            cell = f"{loss}-{weights}"
+            constant = cell == "quartic-Uniform"
+            stages.append(_dense_flow(f"{cell}: flow", size, dim, steps, constant=constant))
+            stages.append(_sgd(f"{cell}: SGD", settings, settings.pairs))
+    disk = RATES.figures + 4 * (RATES.concept * looks * (dim + 1) + 8 * size * dim)
+    return _plan(stages + shared, memory, disk, notes, speed)
 
 
 @checked
 def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `leading_eigenpairs` takes for the `k` leading concepts, and the file of them.
-
-    Args:
-        vocab_size: V.
-        pairs: different pairs of words that were seen, each once: `CountFile.pairs`.
-        k: how many.
-        speed: of the machine; measured by default.
+    """Return what `k` concepts of so many words take, of which so many different pairs were seen.
 
     Raises:
         ValueError: `k` outside 1..V.
     """
     if not 1 <= k <= vocab_size:
         raise argument_error("k", f"between 1 and the vocabulary size {vocab_size}", k)
-    kept = min(pairs, vocab_size * (vocab_size + 1) // 2)
-    sparse = vocab_size > 3000 and 2 * kept < 0.2 * vocab_size**2
-    stages = [_reading(pairs, kept)]
-    if vocab_size <= 500 or k >= vocab_size // 10:
-        stages.append(_eigenbasis("all eigenvectors, by LAPACK", vocab_size))
-    else:
-        block = 32 if vocab_size > 1000 else 8
-        # Products with M* that it took: 120 to 1,000 for 8 concepts, 1,500 for 90, mostly block by block.
-        products = 25 * block + 10 * k
-        basis = min(3 * k + 5 * block, vocab_size)
-        entries = 2.0 * kept if sparse else float(vocab_size) ** 2
-        stages.append(
-            _Stage(
-                f"about {products:,} products of a {'sparse' if sparse else 'dense'} M*",
-                memory=(_PAIR_WEIGHED * kept if sparse else 5 * 8 * vocab_size**2)
-                + 8 * vocab_size * (basis + 6 * block + k),
-                products=(2 * entries + 4 * vocab_size * basis) * products,
-                # Rows fetched from all over the memory, and not a matrix product.
-                numbers=0.75 * entries * products if sparse else 0.0,
-                side_by_side=64,
-                compiling=4,
-            )
-        )
-    return _plan(stages, 8 * vocab_size * k + 12 * vocab_size + 1e5, [], speed)
+    kept, places = min(pairs, vocab_size * (vocab_size + 1) // 2), float(vocab_size) ** 2
+    held, work, stage = _HELD * kept, 8 * RATES.matrices * places, _eigenbasis(vocab_size)
+    if vocab_size > 500 and k < vocab_size // 10:
+        sparse, wanted = vocab_size > 3000 and 2 * kept < 0.2 * places, k + (64 if vocab_size > 1000 else 16)
+        entries, basis = 2.0 * kept if sparse else places, RATES.bases * wanted * vocab_size
+        products, scattered = round(RATES.lanczos * wanted), RATES.scattered * entries * sparse
+        name = f"about {products:,} products of a {'sparse' if sparse else 'dense'} M*"
+        stage = _Stage(name, (2 * entries + 4 * basis) * products, scattered * products, inf)
+        work = 8 * basis + (held if sparse else work)
+    memory = RATES.process + max(RATES.pair_read * pairs, held + work)
+    return _plan([stage], memory, 8 * vocab_size * k + RATES.arrays, [], speed)
 
 
 @checked
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `embed` takes, and its file of vectors in float32.
-
-    Args:
-        vocab_size: V.
-        pairs: different pairs of words that were seen, each once: `CountFile.pairs`.
-        dim: of the vectors.
-        speed: of the machine; measured by default.
+    """Return what `embed` takes for so many words, of which so many different pairs were seen.
 
     Raises:
         ValueError: `dim` outside 1..V.
     """
     check_dimension(dim, vocab_size)
     places = float(vocab_size) ** 2
-    # Four sweeps are seven turns of one side: five products each, and the logistic function of all pairs.
-    turns, start = 7, 4
-    stages = [
-        _reading(pairs, pairs),
-        _Stage(
-            "fits of words to contexts and back",
-            memory=8 * vocab_size * (vocab_size + 512 + 6 * dim) + 2 * _PAIR_WEIGHED * pairs,
-            single=(2 * 5 * turns + 2 * start) * places * dim,
-            numbers=10 * turns * places,
-            side_by_side=64,
-            compiling=2,
-        ),
-    ]
-    return _plan(stages, vocab_size * (4 * dim + 10), [], speed)
+    # Seven turns of one side, of five products each, and four products of the start.
+    fits = _Stage("fits of words to contexts and back", 2 * (7 * 5 + 4) * places * dim)
+    # The weights of the pairs and a copy of them.
+    memory = RATES.process + max(RATES.pair_read * pairs, 3 * _HELD * pairs + 8 * places)
+    return _plan([fits], memory, vocab_size * (4 * dim + RATES.word), [], speed)
 
 
-def _plan(
-    stages: list[_Stage], disk: float, notes: list[str], speed: Speed | None, loaded: float = _LOADED
+@checked
+def plan_vectors(
+    paths: Iterable[Path], questions: int = 0, *, written: bool = False, speed: Speed | None = None
 ) -> Plan:
-    """Return the plan of stages one after the other."""
-    speed = measure_speed() if speed is None else speed
-    held, most = loaded, 0.0
-    for stage in stages:
-        most = max(most, held + stage.memory + stage.held)
-        held += stage.held
-    seconds = [stage.seconds(speed) for stage in stages]
-    whole = sum(seconds)
-    long = [
-        f"{stage.name}: {own:.0f} s" for stage, own in zip(stages, seconds, strict=True) if own > whole / 20
+    """Return what it takes to read files, or folders, of vectors, answer questions to each, or write them."""
+    files = [[path] if path.is_file() else [*path.rglob("*")] for path in paths]
+    sizes = [sum(file.stat().st_size for file in each if file.is_file()) for each in files]
+    # An inner product with every word, of numbers of four bytes; in text they are longer.
+    stage = _Stage("vectors", 2 * questions * sum(sizes) / 4, RATES.read_byte * sum(sizes))
+    notes = [f"{questions:,} questions to each file" if questions else "from the size of the file"]
+    memory = RATES.process + RATES.vectors * max(sizes)
+    return _plan([stage], memory, written * sum(sizes), notes, speed)
+
+
+@checked
+def plan_count(
+    paths: Iterable[str | os.PathLike[str]],
+    reader: str,
+    vocab_size: int | None,
+    window: int,
+    workers: int | None = None,
+    *,
+    memory: str | int = "4GB",
+    speed: Speed | None = None,
+) -> Plan:
+    """Return what `count` takes with these arguments, without reading the files.
+
+    10,000 words where no number is given: how many occur often enough is not known beforehand.
+
+    Raises:
+        ValueError: no such files, or a memory that is not a size.
+    """
+    given = list(paths)
+    files = expand_paths(given) if reader != "dataset" else []
+    texts = [(Path(f).stat().st_size, f.endswith(PACKED)) for f in files if f != "-"]
+    text = sum(size * (RATES.unpacked if packed else 1) for size, packed in texts)
+    tokens, size = text / RATES.word, vocab_size or 10_000
+    met = tokens * window
+    pairs = _different(met, size)
+    cores = worker_count(workers, text_bytes(given, reader))
+    work, file = RATES.token * tokens + RATES.pair_counted * pairs, RATES.pair_stored * pairs
+    notes = [
+        f"{len(files)} {'file' if len(files) == 1 else 'files'}, about {readable_bytes(text)} of text, "
+        f"{_readable(tokens)} tokens",
+        f"about {_readable(pairs)} different pairs of {size:,} words",
+        f"disk: {readable_bytes(work)} for the work folder, which is removed at the end, "
+        f"{readable_bytes(file)} for the statistics",
+        f"operations: additions of integers; time: on {cores} cores",
     ]
+    if len(texts) < len(files) or reader == "dataset":
+        notes.append("how much text will come is not known: nothing of it is in these figures")
+    need = min(memory_bytes(memory), RATES.pair_counted * pairs) + cores * RATES.counter
+    return _plan([_counting(text, met, pairs, cores)], need, work + file, notes, speed)
+
+
+def _plan(stages: list[_Stage], memory: float, disk: float, notes: list[str], speed: Speed | None) -> Plan:
+    """Return the plan of a command of these stages, one after the other."""
+    speed = measure_speed() if speed is None else speed
+    stages = [_Stage("start", waiting=RATES.starting), *stages]
+    seconds = [stage.seconds(speed) for stage in stages]
+    long = [f"{s.name}: {t:.0f} s" for s, t in zip(stages, seconds, strict=True) if 20 * t > sum(seconds)]
     own = (
         f"time is that of the processor, {speed.cores} cores with {speed.products / 1e9:.0f} GFLOP/s; an "
         "accelerator is faster"
     )
-    return Plan(round(most), round(disk), sum(s.operations for s in stages), whole, (*long, *notes, own))
+    done = sum(stage.operations for stage in stages)
+    return Plan(round(memory), round(disk), done, sum(seconds), (*long, *notes, own))
 
 
-def _statistics(settings: Experiment | Ablation, vocab_size: int | None) -> tuple[int, int]:
-    """Return how many words a run keeps, and how many pairs of words were seen, all that there could be
-    where they are still to be counted.
-    """
-    if vocab_size is not None:
-        size = min(settings.vocab_size, vocab_size)
-        return size, size * (size + 1) // 2
-    file = open_statistics(settings.statistics)
-    return min(settings.vocab_size, len(file.words)), file.pairs
-
-
-def _reading(pairs: int, kept: int) -> _Stage:
-    """Return the reading of a file of counts, of whose pairs so many are kept."""
-    held = _PAIR_HELD * min(kept, pairs)
-    return _Stage(
-        "statistics", memory=_PAIR_READ * pairs - held, held=held, numbers=250.0 * pairs, compiling=2
-    )
-
-
-def _turns(size: int, dim: int, scale: float, horizon: float, last: int) -> float:
-    """Return the end of the time axis in units of 1 / lambda_1, by the law of step times."""
-    k = np.arange(1, dim + 1)
-    beyond = (k / _DECAY[0, -1]).clip(1) ** -0.65
-    decay = np.exp(np.interp(np.log(k), *np.log(_DECAY))) * beyond
-    log_odds = np.log(_LEADING * size * decay * dim / (2 * scale**2)) - digamma((dim - k + 1) / 2) - np.log(2)
-    return horizon * float((np.maximum(log_odds, 1) / (2 * decay))[:last].max())
-
-
-def _flow_steps(turns: float, rtol: float = 1e-9) -> int:
-    """Return about how many steps Dopri8 takes, of order 8; within a third of what it took (20 runs)."""
-    return ceil((25 + 2 * turns) * (1e-9 / rtol) ** (1 / 8))
-
-
-def _singular(size: int, dim: int) -> float:
-    """Return the operations of the singular values and vectors of one embedding."""
-    return 7.0 * size * dim**2
-
-
-def _eigenbasis(name: str, size: int) -> _Stage:
-    square = 8.0 * size**2
-    # LAPACK's divide and conquer takes as long as 9 V^3 in products; residuals are one product more.
-    return _Stage(
-        name,
-        memory=5 * square,
-        held=2 * square,
-        products=11.0 * size**3,
-        numbers=20.0 * size**2,
-        compiling=0.5,
-    )
-
-
-def _closed_form(size: int, dim: int, observations: int) -> _Stage:
-    return _Stage("closed form", thin=2 * _singular(size, dim) * observations, compiling=0.8)
-
-
-def _eigenbasis_flow(name: str, size: int, dim: int, steps: list[int], times: int, kept_times: int) -> _Stage:
-    """Return the flow `dB/dt = Lambda B - B (B^T B)` of one seed after the other; some keep their weights."""
-    evaluations, entries = _STAGES * sum(steps), float(size * dim)
-    kept = 8 * entries * kept_times
-    return _Stage(
-        name,
-        # Weights at all times: in the integrator, of all seeds, on the host, turned to words.
-        memory=3.4 * kept,
-        held=kept,
-        products=4 * entries * dim * evaluations + 2 * size * entries * kept_times,
-        thin=_singular(size, dim) * len(steps) * times,
-        # Each stage of the integrator is a sum of those before it.
-        numbers=9 * entries * evaluations,
-        compiling=1.8,
-    )
-
-
-def _dense_flow(name: str, size: int, dim: int, steps: int, times: int, entries: float) -> _Stage:
-    """Return a flow of one seed in the basis of the words.
-
-    `entries`: numbers for each pair of words at each evaluation, beside the products.
-    """
-    evaluations, places = float(_STAGES * steps + times), float(size) ** 2
-    products = 2 if entries == 0 else 4
-    return _Stage(
-        name,
-        memory=8 * (2 * times * size * dim + 2 * places),
-        products=products * places * dim * evaluations,
-        # The matrix comes from memory each time.
-        numbers=(0.35 + entries) * places * evaluations,
-        side_by_side=1 if entries == 0 else 64,
-        compiling=2.5,
-    )
-
-
-def _sgd(name: str, sampler: str, pairs: float, size: int, dim: int, seeds: int, times: int) -> _Stage:
-    """Return SGD of all seeds with so many pairs for each, its loss over all pairs observed in float32."""
-    fixed, by_entry = _PER_PAIR[sampler]
-    kept = 4.0 * seeds * times * size * dim
-    return _Stage(
-        f"{name}, {seeds} seeds",
-        memory=12 * float(size) ** 2 + 2 * kept,
-        held=kept,
-        single=2.0 * size**2 * dim * seeds * times,
-        thin=_singular(size, dim) * seeds * times,
-        numbers=(fixed + by_entry * dim) * pairs * seeds,
-        side_by_side=seeds,
-        compiling=2.5,
-    )
-
-
-def _results(size: int, dim: int, seeds: int, times: int) -> float:
-    """Return the bytes of a comparison of four sources, with its concepts."""
-    return 8.0 * 4 * seeds * times * (dim + 1) + 8.0 * size * dim + 45e3
-
-
-def _assumed() -> str:
-    return "the time axis is as long as eigenvalues that fall like those of the bundled statistics make it"
-
-
-def _of_counts(pairs: int, vocab_size: int | None) -> list[str]:
+def _every_run(
+    settings: Experiment | Ablation, vocab_size: int | None
+) -> tuple[int, list[_Stage], float, list[str]]:
+    """Return words, stages that every run has, bytes of memory, and notes."""
+    notes = ["the time axis is as long as eigenvalues that fall like those of the bundled statistics make it"]
     if vocab_size is None:
-        return []
-    return [f"{pairs:,} pairs of words, all that there could be: the text is not counted yet"]
+        file = open_statistics(settings.statistics)
+        size, pairs = min(settings.vocab_size, len(file.words)), file.pairs
+    else:
+        size = min(settings.vocab_size, vocab_size)
+        pairs = size * (size + 1) // 2
+        notes.append(f"{pairs:,} pairs of words, all that there could be: the text is not counted yet")
+    weights = float(settings.seeds * (settings.observations + 1) * size * settings.dim)
+    singular, matrix = RATES.singular * weights * settings.dim, 8.0 * size**2
+    stages = [
+        _Stage("closed form and comparison", singular, singular),
+        _Stage("compiling, figures and files", waiting=RATES.compiling),
+    ]
+    # While eigenvectors are found; with eigenvectors, and weights at all times.
+    most = max(RATES.matrices * matrix, 2 * matrix + RATES.copies * 8 * weights)
+    held = _HELD * min(pairs, size * (size + 1) // 2)
+    return size, stages, RATES.run + max(RATES.pair_read * pairs, held + most), notes
+
+
+def _turns(size: int, dim: int, scale: float, horizon: float) -> float:
+    """Return the end of the time axis in units of 1 / lambda_1: the last concept grows from scale^2 to V."""
+    return horizon * dim**RATES.decay * max(1, log(size / scale**2)) / 2
+
+
+def _different(met: float, size: int) -> float:
+    """Return how many of the pairs met differ: to 15% for 2,000 to 371,247 words of Wikipedia."""
+    places = size * (size + 1) / 2
+    return met * places / (met + RATES.repeats * places)
+
+
+def _counting(text: float, met: float, pairs: float, cores: int) -> _Stage:
+    """Return the count of a text of so many bytes; of all pairs met, `pairs` are different."""
+    numbers = RATES.text_byte * text + RATES.met * met + RATES.ordered * pairs
+    return _Stage("counting", text + met, numbers, cores)
+
+
+def _eigenbasis(size: int) -> _Stage:
+    return _Stage("all eigenvectors, by LAPACK", RATES.eigenbasis * float(size) ** 3)
+
+
+def _dense_flow(name: str, size: int, dim: int, steps: float, *, constant: bool) -> _Stage:
+    """Return a flow of one seed in the basis of the words; `constant`: quartic loss at constant G."""
+    places = _STAGES * steps * size**2
+    if constant:
+        # The matrix comes from memory each time.
+        return _Stage(name, 2 * dim * places, RATES.entry * places)
+    return _Stage(name, 4 * dim * places, RATES.weighed * places, inf)
+
+
+def _sgd(name: str, settings: Experiment | Ablation, pairs: float) -> _Stage:
+    """Return SGD of all seeds, side by side, with so many pairs for each."""
+    pace = RATES.in_block if settings.sampler in ("blocks", "shared") else RATES.alone
+    drawn, dim = pairs * settings.seeds, settings.dim
+    # An inner product, and a step of either word.
+    operations, numbers = 6.0 * dim * drawn, pace * (dim + RATES.overhead) * drawn
+    return _Stage(f"{name}, {settings.seeds} seeds", operations, numbers, settings.seeds)
+
+
+def _readable(number: float) -> str:
+    return f"{number / 1e6:,.1f} million" if number >= 1e5 else f"{number:,.0f}"

@@ -1,6 +1,7 @@
 """Figures of a run's folder."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from w2vflow.plotting import (
     plot_step_times,
     save_figure,
 )
-from w2vflow.plotting.style import Figure
 from w2vflow.spectrum import direction_overlaps, left_directions
 from w2vflow.support.arguments import checked
 
@@ -55,7 +55,7 @@ def draw_ablation(run: AblationRun, folder: Path) -> list[Path]:
     return save_figure(_ablation(run), folder / "figures" / "ablation")
 
 
-def _ablation(run: AblationRun) -> Figure:
+def _ablation(run: AblationRun) -> Any:
     """Singular values over time, a row of panels for each weighting, a column for each loss."""
     figure, panels = new_figure(len(LOSSES), 5.6, 3.9, rows=len(WEIGHTINGS))
     cells = [f"{loss}-{weighting}" for weighting in WEIGHTINGS for loss in LOSSES]
@@ -80,7 +80,7 @@ def _ablation(run: AblationRun) -> Figure:
     return figure
 
 
-def _learning(run: Run, unit: float) -> Figure:
+def _learning(run: Run, unit: float) -> Any:
     """(a) Loss and staircase: closed form and flow of the first seed, SGD of all."""
     figure, (left, right) = new_figure(2, 5.6, 4.4)
     by_source = run.comparison.trajectories
@@ -95,7 +95,7 @@ def _learning(run: Run, unit: float) -> Figure:
     return figure
 
 
-def _embedding(run: Run, unit: float) -> Figure:
+def _embedding(run: Run, unit: float) -> Any:
     """(b) The cloud before, after the first step and at the end, on its own final axes."""
     flow = run.comparison.trajectories["flow"].sel(seed=0)
     steps = run.comparison.step_times["theory"][0]
@@ -123,7 +123,7 @@ def _embedding(run: Run, unit: float) -> Figure:
     return figure
 
 
-def _step_times(run: Run, unit: float) -> Figure:
+def _step_times(run: Run, unit: float) -> Any:
     """(c) Predicted against measured: the flow by the exact solution, SGD with its step size."""
     figure, (left, right) = new_figure(2)
     steps = run.comparison.step_times
@@ -132,7 +132,7 @@ def _step_times(run: Run, unit: float) -> Figure:
     return figure
 
 
-def _overlaps(run: Run, unit: float) -> Figure:
+def _overlaps(run: Run, unit: float) -> Any:
     """(d) Learned directions of SGD against eigenvectors, mean over seeds."""
     figure, (ax,) = new_figure(1)
     final = run.comparison.trajectories["sgd"].require_embeddings()[:, -1]
@@ -142,7 +142,7 @@ def _overlaps(run: Run, unit: float) -> Figure:
     return figure
 
 
-def _rotation(run: Run, unit: float) -> Figure:
+def _rotation(run: Run, unit: float) -> Any:
     """(e) Learned directions stay where they are."""
     figure, (left, right) = new_figure(2)
     ts = run.comparison.trajectories["flow"].ts

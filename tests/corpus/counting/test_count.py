@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from texts import random_text
 import w2vflow as wf
 from w2vflow.corpus.counting import count as cooccurrence
 from w2vflow.corpus.counting import stages as shards
-from w2vflow.corpus.counting.cost import memory_bytes
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.kernel import LETTERS, lower_latin, number_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
+from w2vflow.corpus.counting.sizes import memory_bytes
 from w2vflow.corpus.counting.vocabulary import tokenizer
 from w2vflow.corpus.counting.workers import Resources
 from w2vflow.counts.other_programs import from_glove, from_matrix
@@ -370,3 +371,13 @@ def test_full_disk_keeps_what_was_counted(tmp_path, monkeypatch):
     count_to_file(text, tmp_path / "out.npz", vocab_size=50, resources=Resources(workers=1))
     count_to_file(text, tmp_path / "fresh.npz", vocab_size=50, resources=Resources(workers=1))
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
+
+
+def test_rows_are_shared_out_evenly():
+    loads = np.array([50, 30, 10, 5, 5, 5, 5])
+    for parts in (1, 2, 3, 7, 20):
+        bounds = shards.pieces(loads, parts)
+        assert bounds[0] == 0
+        assert bounds[-1] == len(loads)
+        assert all(a < b for a, b in pairwise(bounds))
+    assert shards.pieces(loads, 2) == [0, 2, 7]

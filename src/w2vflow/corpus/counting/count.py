@@ -15,9 +15,9 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from w2vflow.corpus.counting.cost import memory_bytes, text_bytes
 from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
+from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
 from w2vflow.corpus.counting.stages import (
     RowRange,
     Thinning,

@@ -147,6 +147,7 @@ def _lost_worker(error: Exception) -> bool:
     )
 
 
+@checked
 def worker_count(workers: int | None, text: int | None) -> int:
     """Return how many tasks to run at a time where nobody says it: one for each core, one for a small text.
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.counting.cost import text_bytes
 from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rules import CountingRule
+from w2vflow.corpus.counting.sizes import text_bytes
 from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import worker_count, worker_pool

@@ -1,0 +1,44 @@
+"""Sizes in bytes: of text that is still to be read, and as people write them."""
+
+from pathlib import Path
+
+from w2vflow.corpus.reading.files import PathLike, expand_paths
+from w2vflow.support.arguments import checked
+from w2vflow.support.checks import argument_error
+
+__all__ = ["PACKED", "memory_bytes", "text_bytes"]
+
+# Endings of files whose text is larger than they are.
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet")
+
+
+@checked
+def memory_bytes(memory: str | int) -> int:
+    """Return a size such as `"4GB"` or `"512MB"` in bytes.
+
+    Raises:
+        ValueError: not a size.
+
+    Example:
+        >>> memory_bytes("4GB"), memory_bytes(10**9)
+        (4000000000, 1000000000)
+    """
+    if isinstance(memory, int):
+        return memory
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    number, unit = memory.strip().upper()[:-2], memory.strip().upper()[-2:]
+    try:
+        return int(float(number) * units[unit])
+    except (KeyError, ValueError) as error:
+        raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
+
+
+@checked
+def text_bytes(paths: list[PathLike], reader: str) -> int | None:
+    """Return the size of the text where it is known beforehand: plain files."""
+    if reader in ("dataset", "parquet", "mediawiki"):
+        return None
+    files = expand_paths(paths)
+    if any(file == "-" or file.endswith(PACKED) for file in files):
+        return None
+    return sum(Path(file).stat().st_size for file in files)
