@@ -135,33 +135,51 @@ def solve_flow(
     else:
         identity = _identity(objective, rows, times, constants, solver, max_steps, keep)
         parts = _in_stretches(integrate, rows, times, Checkpoint(recording.checkpoint, identity))
+    settings = {
+        "method": method,
+        "solver": type(solver).__name__,
+        "rtol": rtol,
+        "atol": atol,
+        "weight_decay": weight_decay,
+    }
+    return _trajectory(problem, times, parts, settings, vectors, weights.shape)
+
+
+def _trajectory(
+    problem: Problem,
+    times: Float[np.ndarray, " T"],
+    parts: list[dict[str, np.ndarray]],
+    settings: dict[str, Any],
+    vectors: Spectrum | None,
+    shape: tuple[int, ...],
+) -> Trajectory:
+    """Return the stretches of a flow as one trajectory, in the basis of the words.
+
+    Args:
+        problem, times: of the flow.
+        parts: what was seen, stretch by stretch.
+        settings: of the flow, for the metadata.
+        vectors: the eigenbasis it was integrated in, if any.
+        shape: of the initial weights, contexts below words: `([S,] sides V, d)`.
+    """
     steps = {n: np.sum([part[n] for part in parts], axis=0).tolist() for n in _STEPS}
-    axis = 0 if weights.ndim == 2 else slice(None)
+    axis = 0 if len(shape) == 2 else slice(None)
     seen = {n: np.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}
-    kept = seen.get("embeddings")
-    if kept is not None and vectors is not None:
-        kept = vectors.to_words(kept)
-    return Trajectory(
-        "flow",
-        times,
-        seen["singular_values"],
-        seen["loss"],
-        None if kept is None else kept[..., : weights.shape[-1]],
-        {
-            "method": method,
-            "solver": type(solver).__name__,
-            "rtol": rtol,
-            "atol": atol,
-            "weight_decay": weight_decay,
-            **steps,
-            "precision": "float64",
-            "device": describe_mesh(problem.mesh),
-            "problem": problem.describe(),
-            "versions": versions(),
-        },
-        contexts=None if kept is None or sides == 1 else kept[..., weights.shape[-1] :],
-        words=problem.words,
-    )
+    words = contexts = None
+    if (kept := seen.get("embeddings")) is not None:
+        kept = kept if vectors is None else vectors.to_words(kept)
+        words = kept[..., : shape[-1]]
+        contexts = None if problem.tied else kept[..., shape[-1] :]
+    metadata = {
+        **settings,
+        **steps,
+        "precision": "float64",
+        "device": describe_mesh(problem.mesh),
+        "problem": problem.describe(),
+        "versions": versions(),
+    }
+    values, loss = seen["singular_values"], seen["loss"]
+    return Trajectory("flow", times, values, loss, words, metadata, contexts=contexts, words=problem.words)
 
 
 def _method(problem: Problem) -> str:

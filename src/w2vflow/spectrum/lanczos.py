@@ -98,8 +98,7 @@ def lanczos_eigenpairs(
         dtype: of the vectors; projected matrices are float64.
         block: vectors in a block.
         max_products: how many vectors to apply the operator to at most; 100 k + 10,000 by default.
-        max_basis: how many vectors to hold at most, at least `k + 5 block`; `3 k + 5 block` by default.
-            Fewer take less memory and more products.
+        max_basis: how many vectors to hold at most, at least `k + 5 block`, by default `3 k + 5 block`.
         checkpoint: where the state of the computation is left, when due and at each restart; its `run`
             identifies the operator. Where a state is there, it goes on from that, to the same result
             bit for bit. Removed when all pairs are done, kept where the products did not suffice.
