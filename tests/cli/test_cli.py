@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -194,9 +193,10 @@ def counts(tmp_path, stats):
 @pytest.fixture
 def factors(monkeypatch):
     """Embeddings that tell which counts and which dimension were asked for."""
-    home = ModuleType("w2vflow.embeddings.embed")
-    home.embed = lambda stats, dim=200: (stats.counts.toarray()[:, :dim] + 0.5).astype(np.float32)
-    monkeypatch.setitem(sys.modules, home.__name__, home)
+    monkeypatch.setattr(
+        "w2vflow.embeddings.embed",
+        lambda stats, dim=200: (stats.counts.toarray()[:, :dim] + 0.5).astype(np.float32),
+    )
 
 
 @pytest.mark.parametrize(
