@@ -101,10 +101,9 @@ def test_a_flow_goes_on_from_its_checkpoint(problem, tmp_path, monkeypatch, way)
     W0 = wf.gaussian_init(jax.random.split(jax.random.key(0), 2), 30, 3, 1e-2)
     ts = np.linspace(0, 1.0, 41)
 
-    def solve(**options):
-        return wf.solve_flow(
-            problem, W0, ts, basis=way, recording=wf.Recording(save_embeddings=True), **options
-        )
+    def solve(checkpoint=None, **options):
+        recording = wf.Recording(save_embeddings=True, checkpoint=checkpoint)
+        return wf.solve_flow(problem, W0, ts, basis=way, recording=recording, **options)
 
     undisturbed = solve(checkpoint=tmp_path / "a")
     assert not (tmp_path / "a").exists()

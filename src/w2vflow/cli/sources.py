@@ -93,7 +93,12 @@ def count_text(
         if rule.tokens != "latin":
             console("letters beyond a to z: words are of letters of any script")
     resources = Resources(memory=memory, workers=workers)
-    count_to_file(paths, out, rule=rule, reader=reader, resources=resources, progress=on_terminal(), **words)
+    lonely = count_to_file(
+        paths, out, rule=rule, reader=reader, resources=resources, progress=on_terminal(), **words
+    )
+    if lonely:
+        shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
+        console(f"left out, because they never stand beside another word: {len(lonely)} ({shown})")
 
 
 def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatistics":

@@ -100,6 +100,9 @@ def count(
 
     Raises:
         ValueError, RuntimeError, OSError: as `count_to_file`.
+
+    Warns:
+        RuntimeWarning: words that never stand beside another were left out.
     """
     rule = CountingRule(
         window,
@@ -113,7 +116,7 @@ def count(
     )
     with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
         file, work = Path(folder) / "counts.npz", work_dir or Path(folder) / "work"
-        count_to_file(
+        lonely = count_to_file(
             paths,
             file,
             vocab_size=vocab_size,
@@ -127,6 +130,10 @@ def count(
             resources=Resources(memory=memory, workers=workers, executor=executor, work_dir=work),
             progress=progress,
         )
+        if lonely:
+            shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
+            message = "left out, because they never stand beside another word"
+            warnings.warn(f"{message}: {len(lonely)} ({shown})", RuntimeWarning, stacklevel=3)
         return CooccurrenceStatistics.load(file)
 
 
@@ -145,7 +152,7 @@ def count_to_file(
     source: str = "",
     resources: Resources = Resources(),
     progress: bool = False,
-) -> None:
+) -> tuple[str, ...]:
     """Count the co-occurrences of some text into a statistics file, in bounded memory.
 
     First every block of text is numbered (in parallel), then the vocabulary is chosen, then rows
@@ -161,14 +168,14 @@ def count_to_file(
         reader: how files split into documents; by default seen from them.
         resources: what the count may use.
 
+    Returns:
+        The words that were left out, because they never stand beside another.
+
     Raises:
         ValueError: a bad argument, an empty corpus, no word that stands beside another, or too
             little memory (the message says the least).
         RuntimeError: a task lost its worker again and again.
         OSError: something cannot be read or written; what was counted is kept.
-
-    Warns:
-        RuntimeWarning: words that never stand beside another were left out.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     reader = document_reader(given) if reader == "auto" else reader
@@ -196,6 +203,7 @@ def count_to_file(
             _write(out, words, numbered, folder, rule, pool, budget, source, progress)
 
         words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
+        lonely: tuple[str, ...] = ()
         try:
             write(words)
         except LonelyWordsError as error:
@@ -206,11 +214,10 @@ def count_to_file(
                 raise argument_error(
                     "paths", "text in which words stand beside others", "documents of one word each"
                 ) from error
-            shown = ", ".join(error.words[:5]) + (" ..." if error.words[5:] else "")
-            message = "left out, because they never stand beside another word"
-            warnings.warn(f"{message}: {len(error.words)} ({shown})", RuntimeWarning, stacklevel=2)
+            lonely = tuple(error.words)
             write(error.others)
     _discard(folder)
+    return lonely
 
 
 def _write(
