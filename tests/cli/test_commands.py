@@ -323,14 +323,12 @@ def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])
 def test_a_run_that_fails_leaves_the_one_before(ran, text, error, monkeypatch, tmp_path):
-    from w2vflow.experiments import run as module
-
     def fails(*arguments, **settings):
         raise error
 
     folder = shutil.copytree(ran[0], tmp_path / "mine")
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    monkeypatch.setattr(module, "run_experiment", fails)
+    monkeypatch.setattr("w2vflow.experiments.run_experiment", fails)
     for out in (folder, tmp_path / "new"):
         with pytest.raises(SystemExit):
             main(["run", str(text), "--window", "2", "--min-count", "1", *OPTIONS, "--out", str(out)])
