@@ -83,7 +83,7 @@ def test_months_by_fft():
         "constant",
         "alternation",
     }
-    assert ring(3, words="abc").words == ("a", "b", "c")
+    assert ring(3, words=list("abc")).words == ("a", "b", "c")
 
 
 def test_interval_tends_to_the_continuous_kernel():
@@ -191,7 +191,7 @@ def test_the_ring_appears_when_both_modes_of_the_first_pair_are_learned():
         (lambda: binary_attributes([1.0]), "but got 1.0"),
         (lambda: ring(2), "`size` must be at least 3 words, but got 2"),
         (lambda: ring(5, 0.0), "`concentration` must be positive and at most 300"),
-        (lambda: ring(5, words="abc"), "`words` must be 5 names, one for each word, but got 3 names"),
+        (lambda: ring(5, words=list("abc")), "`words` must be 5 names, one for each word, but got 3 names"),
         (lambda: interval(1, 1.0), "`size` must be at least 2 words"),
         (lambda: interval(5, 0.0), "`reach` must be positive and finite"),
         (lambda: interval_limit(-1.0, 3), "`reach` must be positive and finite"),
