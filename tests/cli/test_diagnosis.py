@@ -123,17 +123,16 @@ def test_a_flow_that_is_off_is_noticed(monkeypatch):
 
 
 def test_a_miscount_and_wrong_data_are_noticed(monkeypatch):
-    from w2vflow.corpus import catalog
-    from w2vflow.corpus.counting import count as cooccurrence
+    from w2vflow import corpus
 
-    monkeypatch.setattr(cooccurrence, "count", partial(cooccurrence.count, weighting="flat"))
+    monkeypatch.setattr(corpus, "count", partial(corpus.count, weighting="flat"))
     (miscounted,) = diagnosis._counting()
     assert miscounted.ok is False
 
     def damaged(name):
         raise ValueError("its checksum disagrees with its content")
 
-    monkeypatch.setattr(catalog, "load_statistics", damaged)
+    monkeypatch.setattr(corpus, "load_statistics", damaged)
     (found,) = diagnosis._guarded("bundled data", diagnosis._bundled)
     assert found.ok is False
     assert "checksum" in found.detail
@@ -151,7 +150,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch):
 def test_without_diffrax_the_doctor_still_runs():
     code = (
         "import sys; sys.modules['diffrax'] = None\n"
-        "from w2vflow import diagnosis\n"
+        "from w2vflow.cli import diagnosis\n"
         "from w2vflow.cli.doctor import Doctor\n"
         "for name in ('caches', 'bundled data', 'counting'): del diagnosis._LOOKS[name]\n"
         "diagnosis._sgd_test = lambda *given: iter(())\n"

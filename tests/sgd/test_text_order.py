@@ -67,7 +67,7 @@ def test_mean_over_negative_contexts_is_that_of_a_loop():
         for column, weight, slope in [(int(j), 1.0, loss.positive_slope)] + [
             (c, 2 * q[c], loss.negative_slope) for c in range(V)
         ]:
-            pull = V**2 / 3 / 8 * weight * float(slope(Z[i] @ Z[V + column]))
+            pull = V**2 / 3 / 8 * weight * float(slope(float(Z[i] @ Z[V + column])))
             exact[i] += pull * Z[V + column]
             exact[V + column] += pull * Z[i]
     one = lambda key: source.gradient(jnp.int32(4), key, jnp.asarray(Z))  # noqa: E731
