@@ -82,16 +82,15 @@ def count_text(
     Raises:
         ValueError: as `count_to_file`.
     """
-    from w2vflow.corpus import Resources, count_to_file, document_reader, text_tokens
+    from w2vflow.corpus import Resources, count_to_file, suggested
 
-    if reader == "auto":
-        reader = document_reader(paths)
-        if reader != "auto":
-            console("lines are wrapped: a document is what stands between blank lines")
-    if rule.tokens == "auto":
-        rule = replace(rule, tokens="latin" if reader == "dataset" else text_tokens(paths))
-        if rule.tokens != "latin":
-            console("letters beyond a to z: words are of letters of any script")
+    asked = reader, rule.tokens
+    reader, tokens = suggested(paths, *asked)
+    rule = replace(rule, tokens=tokens)
+    if asked[0] == "auto" and reader != "auto":
+        console("lines are wrapped: a document is what stands between blank lines")
+    if asked[1] == "auto" and tokens != "latin":
+        console("letters beyond a to z: words are of letters of any script")
     resources = Resources(memory=memory, workers=workers)
     lonely = count_to_file(
         paths, out, rule=rule, reader=reader, resources=resources, progress=on_terminal(), **words

@@ -29,4 +29,5 @@ from .reading.files import Block as Block
 from .reading.files import expand_paths as expand_paths
 from .reading.files import read_blocks as read_blocks
 from .reading.guesses import document_reader as document_reader
+from .reading.guesses import suggested as suggested
 from .reading.guesses import text_tokens as text_tokens

@@ -30,7 +30,7 @@ from w2vflow.corpus.counting.stages import (
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count, worker_pool
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
-from w2vflow.corpus.reading.guesses import document_reader, text_tokens
+from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.counts import (
     CooccurrenceStatistics,
     LonelyWordsError,
@@ -178,9 +178,8 @@ def count_to_file(
         OSError: something cannot be read or written; what was counted is kept.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    reader = document_reader(given) if reader == "auto" else reader
-    if rule.tokens == "auto":
-        rule = replace(rule, tokens="latin" if reader == "dataset" else text_tokens(given))
+    reader, tokens = suggested(given, reader, rule.tokens)
+    rule = replace(rule, tokens=tokens)
     budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
         raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", resources.memory)

@@ -23,7 +23,7 @@ from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import worker_count, worker_pool
 from w2vflow.corpus.reading.files import PathLike, read_blocks
-from w2vflow.corpus.reading.guesses import document_reader, text_tokens
+from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
@@ -181,9 +181,7 @@ def tokenize(
         raise argument_error(
             "out", "a folder that is not there yet", target, "Choose another, or delete it first."
         )
-    reader = document_reader(given) if reader == "auto" else reader
-    if tokens == "auto":
-        tokens = "latin" if reader == "dataset" else text_tokens(given)
+    reader, tokens = suggested(given, reader, tokens)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:

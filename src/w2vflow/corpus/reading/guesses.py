@@ -1,15 +1,31 @@
 """Guesses from the beginnings of files: how text splits into documents, and which letters it has."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from w2vflow.corpus.reading.files import PathLike, expand_paths, first_bytes
 from w2vflow.support.arguments import checked
 
-__all__ = ["document_reader", "text_tokens"]
+__all__ = ["document_reader", "suggested", "text_tokens"]
 
 # Files that are looked into and bytes of each, the longest line that an editor or a printer wraps at, and the
 # share of letters beyond a to z from which a text is no longer taken for one of these alone.
 _FILES, _HEAD, _WRAPPED, _FOREIGN = 20, 2**16, 100, 0.02
+
+
+@checked
+def suggested(paths: Iterable[PathLike], reader: str, tokens: Any) -> tuple[str, Any]:
+    """Return reader and tokens; where they are `"auto"`, what the text suggests.
+
+    Args:
+        paths: the text.
+        reader, tokens: as `count` takes them.
+    """
+    given = list(paths)
+    reader = document_reader(given) if reader == "auto" else reader
+    if tokens == "auto":
+        tokens = "latin" if reader == "dataset" else text_tokens(given)
+    return reader, tokens
 
 
 @checked
