@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from w2vflow.spectrum.lanczos import algebraic, both_ends, by_size, check_symmetric, lanczos_eigenpairs
-from w2vflow.support.checkpoint import Checkpoint, load_arrays, remove_arrays, save_arrays
+from w2vflow.support.checkpoint import Checkpoint
 
 
 def known_matrix(size=700, dtype=np.float64):
@@ -169,7 +169,7 @@ def test_run_goes_on_after_a_kill_to_the_same_bits(tmp_path, at):
     process.send_signal(signal.SIGKILL)
     process.wait()
     matrix, _ = known_matrix()
-    assert load_arrays(folder) is not None
+    assert (folder / "manifest.json").exists()
     assert_same(run(matrix, folder), run(matrix))
 
 
@@ -179,7 +179,7 @@ def test_kill_within_a_save_leaves_the_older_or_the_newer_state(tmp_path, step, 
     from w2vflow.support import checkpoint
 
     matrix, _ = known_matrix()
-    save, calls = checkpoint.save_arrays, []
+    save, calls = Checkpoint.save, []
 
     def dying(*a, **o):
         calls.append(1)
@@ -195,7 +195,7 @@ def test_kill_within_a_save_leaves_the_older_or_the_newer_state(tmp_path, step, 
                 save(*a, **o)
         save(*a, **o)
 
-    monkeypatch.setattr(checkpoint, "save_arrays", dying)
+    monkeypatch.setattr(Checkpoint, "save", dying)
     with pytest.raises(KeyboardInterrupt):
         run(matrix, tmp_path / "state")
     monkeypatch.undo()
@@ -217,25 +217,26 @@ def test_state_of_another_run_is_refused_by_what_differs(tmp_path):
 
 def test_arrays_of_a_state(tmp_path):
     folder = tmp_path / "state"
-    assert load_arrays(folder) is None
+    state = Checkpoint(folder, {"operator": "known"})
+    assert state.load() is None
     first, second = np.arange(6.0).reshape(2, 3), np.ones((3, 2), np.float32, order="F")
-    save_arrays(folder, {"first": first, "second": second}, {"step": 1})
+    state.save({"first": first, "second": second}, {"step": 1})
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*first.npy")}
-    save_arrays(folder, {"second": 2 * second}, {"step": 2}, unchanged=["first"])
+    state.save({"second": 2 * second}, {"step": 2}, unchanged=["first"])
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*first.npy")} == kept
-    arrays, manifest = load_arrays(folder)
+    arrays, manifest = state.load()
     assert manifest == {"step": 2}
     np.testing.assert_array_equal(arrays["first"], first)
     np.testing.assert_array_equal(arrays["second"], 2)
     assert len(list(folder.iterdir())) == 3
     with pytest.raises(ValueError, match=r"names of arrays saved in .* before, but got \['third'\]"):
-        save_arrays(folder, {}, {}, unchanged=["third"])
+        state.save({}, {}, unchanged=["third"])
     next(iter(kept)).write_bytes(b"damaged")
     with pytest.raises(ValueError, match=r"an array that cannot be read.*Delete it to start anew"):
-        load_arrays(folder)
+        state.load()
     (folder / "notes.txt").touch()
-    remove_arrays(folder)
+    state.remove()
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
     (folder / "manifest.json").write_text("{")
     with pytest.raises(ValueError, match="a manifest that is not JSON"):
-        load_arrays(folder)
+        state.load()

@@ -50,7 +50,7 @@ class RunAblation:
 
 
 def _cells(run: "AblationRun") -> list[str]:
-    """Return a block of lines for each cell: how far flow and SGD are from its closed form."""
+    """Return the lines that tell, cell by cell, how far flow and SGD are from the closed form."""
     cells = run.summary["cells"]
     first = next(iter(cells.values()))["measured"]
     lines = [
@@ -77,27 +77,20 @@ def _cells(run: "AblationRun") -> list[str]:
 
 
 def _measures(found: dict[str, Any], first: int) -> list[tuple[str, str]]:
-    """Return what is shown of the flow or of SGD in a cell, with labels."""
+    """Return labels and values of what is shown of the flow or of SGD in a cell."""
     shown = []
     for what, key in (("half of lambda", "half_of_lambda"), ("half of its end", "half_of_own_end")):
-        clock, largest = found[key], percent(found[key]["largest_error_on_own_clock"])
+        clock = found[key]
         of = "" if clock["reached"] == first else f", {clock['reached']} of {first}"
+        mean, largest = (percent(clock[f"{size}_error_on_own_clock"]) for size in ("mean", "largest"))
         shown += [
             (f"step time, s^2 at {what}: off by", percent(clock["mean_error"]) + of),
             ("  clock", number(clock["clock"])),
-            (
-                "  off on that clock (largest)",
-                f"{percent(clock['mean_error_on_own_clock'])} ({largest})",
-            ),
+            ("  off on that clock (largest)", f"{mean} ({largest})"),
         ]
     final, halfway = found["final_over_lambda"][:first], max(1, first // 2)
     shown.append(("final s^2 / lambda", f"{min(final):.3f} .. {max(final):.3f}"))
     for whose, key in (("its own M*", "overlap_with_own"), ("the M* of Uniform", "overlap_with_Uniform")):
-        overlaps = found[key]
-        shown.append(
-            (
-                f"overlap with {whose}, first {halfway} / {first}",
-                f"{overlaps[halfway - 1]:.3f} / {overlaps[first - 1]:.3f}",
-            )
-        )
+        label = f"overlap with {whose}, first {halfway} / {first}"
+        shown.append((label, f"{found[key][halfway - 1]:.3f} / {found[key][first - 1]:.3f}"))
     return shown

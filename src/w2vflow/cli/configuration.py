@@ -17,35 +17,30 @@ __all__ = ["configuration_file", "from_file"]
 
 T = TypeVar("T")
 
-# What a file may name besides settings: the command that it belongs to.
-_COMMAND = "command"
-
 
 def configuration_file(arguments: Sequence[str]) -> Path | None:
     """Return the file that `--config` names among arguments, before they are parsed; None without one."""
-    for index, argument in enumerate(arguments):
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
         name, equals, value = argument.partition("=")
         if name == "--config":
-            after = value if equals else next(iter(arguments[index + 1 :]), "")
-            return Path(after) if after else None
+            file = value if equals else after
+            return Path(file) if file else None
     return None
 
 
 def from_file(command: type[T], name: str, path: Path) -> T:
-    """Return a command with the settings of a file; what neither it nor the class gives is left open.
+    """Return a command (a dataclass, perhaps of dataclasses) with the settings of a .json or .toml file.
 
-    Args:
-        command: dataclass of the command; fields that are dataclasses lend it theirs.
-        name: of the command.
-        path: a .json or .toml file; the key `command`, if there, says what it was written for.
+    The key `command`, if there, says which command it was written for. Options that neither the file nor the
+    class gives are left open.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no such file, belongs to another command, or has a key that the command does
             not know (the closest match is suggested) or a value of another type.
     """
-    values = dict(_read(path))
-    written_for = values.pop(_COMMAND, name)
+    values = _read(path)
+    written_for = values.pop("command", name)
     if written_for != name:
         raise argument_error(
             "config",
@@ -67,7 +62,7 @@ def from_file(command: type[T], name: str, path: Path) -> T:
     return _build(command, converted)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     readers: dict[str, Any] = {".json": json.loads, ".toml": tomllib.loads}
     if path.suffix not in readers:
         raise argument_error("config", "a .json or .toml file", path)

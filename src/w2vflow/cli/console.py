@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from w2vflow.support.atomic_files import check_writable_folder
+from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
@@ -63,12 +63,7 @@ class Settings(Output):
 
 @dataclass(frozen=True)
 class Console:
-    """Prints the stages of a command with the time since its start, and its result.
-
-    Attributes:
-        json: the result as JSON, and everything for people to standard error.
-        start: `time.perf_counter()` at the start.
-    """
+    """Prints the stages of a command with the time since its start, and its result, for people or as JSON."""
 
     json: bool
     start: float
@@ -85,29 +80,15 @@ class Console:
     def result(
         self, lines: Sequence[str], record: Mapping[str, Any], files: Sequence[Path] = (), last: str = ""
     ) -> None:
-        """Show a result: lines to people, or the record as JSON.
-
-        Args:
-            lines: for people.
-            record: the same by name.
-            files: what was written.
-            last: the last line for people: where to go from here.
-        """
-        seconds = time.perf_counter() - self.start
+        """Show lines, the files written and a last line to people, or the record and the files as JSON."""
         if self.json:
             written = {"files": [str(path) for path in files]} if files else {}
-            print(_document({**record, **written}))
+            print(json.dumps(plain({**record, **written}), indent=2, allow_nan=False, ensure_ascii=False))
             return
         shown = list(lines)
         if files:
-            shown = [
-                *shown,
-                "",
-                "Written:",
-                *(f"  {path}" for path in files),
-                "",
-                f"Done in {seconds:.0f} s.",
-            ]
+            seconds = time.perf_counter() - self.start
+            shown += ["", "Written:", *(f"  {path}" for path in files), "", f"Done in {seconds:.0f} s."]
         print("\n".join([*shown, last] if last else shown))
 
     def plan(self, plan: "Plan", folder: Path = Path()) -> None:
@@ -115,15 +96,8 @@ class Console:
         self.result(plan.lines(folder), {"plan": {**plan.record(), "lacking": plan.lacking(folder)}})
 
 
-def _document(record: Mapping[str, Any]) -> str:
-    # Loads JAX, which not every command needs; by now it has its result.
-    from w2vflow.support.atomic_files import plain
-
-    return json.dumps(plain(dict(record)), indent=2, allow_nan=False, ensure_ascii=False)
-
-
 def one_line(command: type) -> str:
-    """Return what a command does, for the list of all: the first line of what there is to say of it."""
+    """Return the first line of the description of a command, for the list of all."""
     return (command.__doc__ or "").splitlines()[0]
 
 
@@ -140,11 +114,7 @@ def on_terminal() -> bool:
 
 
 def check_files(argument: str, paths: tuple[Path, ...]) -> None:
-    """Raise unless all are there and different, before any is read that takes minutes.
-
-    Raises:
-        ValueError: a path that does not exist, or comes twice.
-    """
+    """Raise `ValueError` unless all paths exist and are different, before any is read for minutes."""
     for path in paths:
         if not path.exists():
             raise argument_error(argument, "files that exist", path)

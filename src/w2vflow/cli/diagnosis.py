@@ -10,13 +10,19 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2vflow.support.machine import available_cores, available_disk, available_memory, readable_bytes
+from w2vflow.support.machine import (
+    available_cores,
+    available_disk,
+    available_memory,
+    existing_folder,
+    readable_bytes,
+)
 
 if TYPE_CHECKING:
     import jax
@@ -44,15 +50,7 @@ _WORDS, _DIM, _SCALE, _TURNS = 60, 4, 1e-2, 24.0
 
 @dataclass(frozen=True)
 class Check:
-    """What was found of one thing.
-
-    Attributes:
-        name: what was looked at.
-        ok: True, False where something does not work, None where something is amiss or not there that
-            nothing needs.
-        detail: what was found.
-        remedy: what to do where it is not ok.
-    """
+    """A finding on one thing; `ok` is None for a warning: of something that only some commands need."""
 
     name: str
     ok: bool | None
@@ -65,13 +63,9 @@ class Check:
         remedy = f"  ->  {self.remedy}" if self.remedy and not self.ok else ""
         return f"{verdict:<8} {self.name:<22} {self.detail}{remedy}"
 
-    def record(self) -> dict[str, Any]:
-        """Return it by name, as JSON has it."""
-        return asdict(self)
-
 
 def diagnose() -> Iterator[Check]:
-    """Return what is found, one thing after the other: some ten seconds, most of them the self-test's.
+    """Yield the findings, one after the other, within some ten seconds.
 
     Nothing is raised: what cannot be looked at has failed, and the next is looked at. JAX's settings
     are left as they are.
@@ -80,12 +74,12 @@ def diagnose() -> Iterator[Check]:
         yield from _guarded(name, look)
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Check]], remedy: str = _REINSTALL) -> Iterator[Check]:
-    """Yield the checks of a look; one that failed in place of those that an exception took away."""
+def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Yield the checks of a look; after an exception, one that failed in place of the rest."""
     try:
         yield from look()
     except Exception as error:
-        yield Check(name, False, f"{type(error).__name__}: {error}", remedy)
+        yield Check(name, False, f"{type(error).__name__}: {error}", _REINSTALL)
 
 
 def _versions() -> Iterator[Check]:
@@ -124,8 +118,7 @@ def _version(package: str) -> str | None:
 def _extras() -> Iterator[Check]:
     """Optional packages; none is needed by anything else."""
     for extra, (packages, purpose) in _EXTRAS.items():
-        missing = [name for name in packages if _version(name) is None]
-        if missing:
+        if missing := [name for name in packages if _version(name) is None]:
             detail = f"without {' and '.join(missing)}, which is there {purpose}"
             yield Check(f"extra {extra}", None, detail, f"pip install 'w2vflow[{extra}]'")
         else:
@@ -154,12 +147,8 @@ def _devices() -> Iterator[Check]:
 
 
 def _described(device: "jax.Device") -> tuple[str, int]:
-    """Return what a device is, and the bytes of its memory; 0 where it does not say."""
-    kind = (
-        device.platform
-        if device.platform == device.device_kind
-        else f"{device.platform}, {device.device_kind}"
-    )
+    """Return platform and kind of a device, and the bytes of its memory; 0 if it does not say."""
+    kind = ", ".join(dict.fromkeys((device.platform, device.device_kind)))
     return kind, (device.memory_stats() or {}).get("bytes_limit", 0)
 
 
@@ -173,17 +162,11 @@ def _precision() -> Iterator[Check]:
     with jax.enable_x64(True):
         one = jax.device_put(np.float64(1), device)
         kept = float((one + 1e-12) - one)
-    by_default = (
-        "on by default"
-        if jax.config.values["jax_enable_x64"]
-        else 'commands switch it on; in Python `jax.config.update("jax_enable_x64", True)` does'
-    )
-    yield Check(
-        "float64",
-        abs(kept / 1e-12 - 1) < 1e-3,
-        f"on {device.device_kind}; {by_default}",
-        "unset JAX_PLATFORMS, so that JAX has a CPU too",
-    )
+    switch = 'commands switch it on; in Python `jax.config.update("jax_enable_x64", True)` does'
+    by_default = "on by default" if jax.config.values["jax_enable_x64"] else switch
+    detail = f"on {device.device_kind}; {by_default}"
+    remedy = "unset JAX_PLATFORMS, so that JAX has a CPU too"
+    yield Check("float64", abs(kept / 1e-12 - 1) < 1e-3, detail, remedy)
     products = jax.config.values["jax_default_matmul_precision"] or "JAX's default"
     yield Check("matmul precision", True, f"{products}; where it matters w2vflow asks for the highest")
 
@@ -197,25 +180,14 @@ def _machine() -> Iterator[Check]:
     pools = {(pool["internal_api"], pool["num_threads"]) for pool in threadpool_info()}
     fewest = min((threads for _, threads in pools), default=cores)
     names = ", ".join(f"{name} with {threads}" for name, threads in sorted(pools)) or "unknown"
-    yield Check(
-        "cores and threads",
-        True if fewest >= cores else None,
-        f"{cores} cores of {os.cpu_count()}; {names}",
-        "unset OMP_NUM_THREADS and its like",
-    )
+    detail = f"{cores} cores of {os.cpu_count()}; {names}"
+    yield Check("cores and threads", fewest >= cores or None, detail, "unset OMP_NUM_THREADS and its like")
     memory, disk = available_memory(), available_disk(".")
-    yield Check(
-        "memory",
-        True if memory >= _NEEDED_MEMORY else None,
-        f"{readable_bytes(memory)} free",
-        "the demo takes 2 GB: use `--vocab-size 500`",
-    )
-    yield Check(
-        "disk",
-        True if disk >= _NEEDED_DISK else None,
-        f"{readable_bytes(disk)} free in {Path.cwd()}",
-        "results take some 20 MB a run: free some, or choose another folder by `--out`",
-    )
+    remedy = "the demo takes 2 GB: use `--vocab-size 500`"
+    yield Check("memory", memory >= _NEEDED_MEMORY or None, f"{readable_bytes(memory)} free", remedy)
+    detail = f"{readable_bytes(disk)} free in {Path.cwd()}"
+    remedy = "results take some 20 MB a run: free some, or choose another folder by `--out`"
+    yield Check("disk", disk >= _NEEDED_DISK or None, detail, remedy)
 
 
 def _caches() -> Iterator[Check]:
@@ -225,9 +197,7 @@ def _caches() -> Iterator[Check]:
     from w2vflow.corpus import cache_folder
 
     yield _cache("cache of corpora", cache_folder(), "set W2VFLOW_CACHE to a folder that can be written")
-    compiled = os.environ.get("NUMBA_CACHE_DIR")
-    package = Path(__file__).parent
-    kept = Path(compiled) if compiled else package
+    kept = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent)
     size = sum(file.stat().st_size for file in kept.rglob("*.nb[ci]"))
     yield Check("cache of numba", True, f"{readable_bytes(size)} in {kept}")
     folder = jax.config.values["jax_compilation_cache_dir"]
@@ -239,13 +209,10 @@ def _caches() -> Iterator[Check]:
 
 def _cache(name: str, folder: Path, remedy: str) -> Check:
     """Return whether a folder that will be made when it is needed can be written, and its size."""
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    writable = os.access(place, os.W_OK)
+    writable = os.access(existing_folder(folder), os.W_OK)
     detail = f"{readable_bytes(size)} in {folder}" + ("" if writable else ", which cannot be written")
-    return Check(name, True if writable else None, detail, remedy)
+    return Check(name, writable or None, detail, remedy)
 
 
 def _bundled() -> Iterator[Check]:
@@ -333,13 +300,12 @@ def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
     rate = 0.05 / spectrum.eigenvalues[0]
     settings: dict[str, Any] = {"dim": _DIM, "scale": _SCALE, "batch_size": 16_384, "sampler": "balanced"}
     ts = rate * np.arange(0, round(_TURNS / 0.05), 24)
-    sgd = run_sgd_ensemble(
-        problem, keys, ts, learning_rate=rate, recording=Recording(save_embeddings=True), **settings
-    )
+    kept = Recording(save_embeddings=True)
+    sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=kept, **settings)
     W0 = gaussian_init(keys, _WORDS, _DIM, _SCALE)
     exact = predict(problem, W0, sgd.ts, spectrum=spectrum, learning_rate=rate)
-    squares = sgd.singular_values[..., 0] ** 2, exact.singular_values[..., 0] ** 2
-    error = float(np.abs(squares[0] - squares[1]).max() / spectrum.eigenvalues[0])
+    squares = sgd.singular_values[..., 0] ** 2 - exact.singular_values[..., 0] ** 2
+    error = float(np.abs(squares).max() / spectrum.eigenvalues[0])
     directions = left_directions(sgd.require_embeddings()[:, -1], 1)
     overlap = min(subspace_overlap(U, spectrum.eigenvectors[:, :1]) for U in directions)
     detail = (

@@ -1,7 +1,7 @@
 """`w2vflow doctor`: a check of this installation."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 __all__ = ["Doctor"]
 
@@ -33,7 +33,7 @@ class Doctor:
         failed = sum(check.ok is False for check in checks)
         warned = sum(check.ok is None for check in checks)
         if self.json:
-            print(json.dumps({"ok": not failed, "checks": [check.record() for check in checks]}, indent=2))
+            print(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
         else:
             print(f"\n{len(checks)} checks: {failed} failed, {warned} with warnings.")
         if failed:

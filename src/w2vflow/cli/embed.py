@@ -77,17 +77,9 @@ class Embed:
 
 
 def vector_format(out: Path) -> Format:
-    """Return the format that the ending of a file of vectors stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
+    """Return the format that the ending of a file of vectors stands for; raise `ValueError` if for none."""
     ending = Path(out.stem).suffix if out.suffix == ".gz" else out.suffix
     if ending not in _BY_ENDING or (out.suffix == ".gz" and ending == ".safetensors"):
-        raise argument_error(
-            "out",
-            f"a file name ending in one of {', '.join(_BY_ENDING)}",
-            out,
-            "Or say which `--format` it is to have.",
-        )
+        expected = f"a file name ending in one of {', '.join(_BY_ENDING)}"
+        raise argument_error("out", expected, out, "Or say which `--format` it is to have.")
     return _BY_ENDING[ending]

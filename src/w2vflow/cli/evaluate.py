@@ -120,25 +120,18 @@ class _Result(NamedTuple):
                 for path, score in self.analogies.items()
             },
             "similarity": {
-                str(path): {
-                    "spearman": score.spearman,
-                    "pearson": score.pearson,
-                    "total": score.total,
-                    "out_of_vocabulary": score.out_of_vocabulary,
-                }
+                str(path): _named(score, "spearman", "pearson", "total", "out_of_vocabulary")
                 for path, score in self.similarity.items()
             },
         }
 
 
 def _record(score: "AnalogyScore") -> dict[str, Any]:
-    return {
-        "correct": score.correct,
-        "total": score.total,
-        "out_of_vocabulary": score.out_of_vocabulary,
-        "accuracy": score.accuracy,
-        "accuracy_of_all": score.accuracy_of_all,
-    }
+    return _named(score, "correct", "total", "out_of_vocabulary", "accuracy", "accuracy_of_all")
+
+
+def _named(score: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in names}
 
 
 def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:

@@ -82,9 +82,8 @@ class Export:
             (words, vectors), record = import_vectors(self.input), {}
         if self.vocab_size is not None:
             if not 1 <= self.vocab_size <= len(words):
-                raise argument_error(
-                    "vocab_size", f"between 1 and the {len(words)} words of the input", self.vocab_size
-                )
+                expected = f"between 1 and the {len(words)} words of the input"
+                raise argument_error("vocab_size", expected, self.vocab_size)
             words, vectors = words[: self.vocab_size], vectors[: self.vocab_size]
         export_vectors(self.out, vectors, words, written)
         about = "".join(f", {name} {value:.6g}" for name, value in record.items())
@@ -98,11 +97,10 @@ class Export:
 
         counts = self.input in bundled_names() or self.input.endswith(".npz")
         if not counts and not Path(self.input).exists():
-            raise argument_error(
-                "input",
-                f"a file, the folder of a run, or one of the bundled statistics {list(bundled_names())}",
-                self.input,
+            expected = (
+                f"a file, the folder of a run, or one of the bundled statistics {list(bundled_names())}"
             )
+            raise argument_error("input", expected, self.input)
         settings = Path(self.input) / "config.json"
         run = None
         if settings.is_file():
@@ -112,10 +110,9 @@ class Export:
         # Of a run there is a last time; of trajectories any time has a nearest one.
         given = self.time is not None and 0 <= self.time < float("inf")
         if not given and (counts or (run is not None and self.time is not None)):
+            expected = f"0 or more, with {'counts' if counts else 'a run'}"
             remedy = "`w2vflow spectrum` lists when concepts are learned."
-            raise argument_error(
-                "time", f"0 or more, with {'counts' if counts else 'a run'}", self.time, remedy
-            )
+            raise argument_error("time", expected, self.time, remedy)
         return counts, run
 
     def _plan(self, counts: bool, run: Experiment | None) -> "Plan":

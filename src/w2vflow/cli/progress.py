@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -12,11 +12,16 @@ from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
-    from w2vflow.problem import Problem
     from w2vflow.semantics import Progress
     from w2vflow.spectrum import Spectrum
 
 __all__ = ["HowFar"]
+
+# Of `Progress`, everything but the curve of similarity.
+_SHOWN = (
+    *("common_words", "similarity", "ceiling", "time", "interval"),
+    *("concepts_learned", "eigenvalues", "step_times", "strengths"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class HowFar:
         from w2vflow.embeddings import import_vectors
         from w2vflow.problem import Problem
         from w2vflow.semantics import fit_progress
+        from w2vflow.spectrum import learned_eigenpairs
 
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)
@@ -73,7 +79,7 @@ class HowFar:
             return console.plan(plan_spectrum(size, pairs, min(dim, size)))
         console(f"concepts of {stats.vocab_size:,} words")
         problem = Problem.from_statistics(stats, tied=not self.untied)
-        spectrum = _spectrum(problem, dim)
+        spectrum = learned_eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
         fits = {}
         for path, (words, vectors) in models.items():
             try:
@@ -82,30 +88,10 @@ class HowFar:
                 raise ValueError(f"{path}: {error}") from error
         lines = ["", *_table(fits), *_concepts(fits, spectrum, stats.words, self.concepts)]
         files = [] if self.figure is None else _draw(fits, self.figure)
-        console.result(lines, {"vectors": [_record(path, fit) for path, fit in fits.items()]}, files)
-
-
-def _spectrum(problem: "Problem", dim: int) -> "Spectrum":
-    """Return the concepts that an embedding of this dimension could have learned."""
-    from w2vflow.spectrum import learned_eigenpairs
-
-    return learned_eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
-
-
-def _record(path: Path, fit: "Progress") -> dict[str, Any]:
-    """Return everything that was found of a file, by name, without the curve of similarity."""
-    return {
-        "file": str(path),
-        "common_words": fit.common_words,
-        "similarity": fit.similarity,
-        "ceiling": fit.ceiling,
-        "time": fit.time,
-        "interval": fit.interval,
-        "concepts_learned": fit.concepts_learned,
-        "eigenvalues": fit.eigenvalues,
-        "step_times": fit.step_times,
-        "strengths": fit.strengths,
-    }
+        records = [
+            {"file": str(p)} | {name: getattr(fit, name) for name in _SHOWN} for p, fit in fits.items()
+        ]
+        console.result(lines, {"vectors": records}, files)
 
 
 def _table(fits: "dict[Path, Progress]") -> list[str]:
@@ -127,7 +113,7 @@ def _table(fits: "dict[Path, Progress]") -> list[str]:
 def _concepts(
     fits: "dict[Path, Progress]", spectrum: "Spectrum", words: tuple[str, ...], listed: int
 ) -> list[str]:
-    """Return a table of the first concepts: when they are learned, and how much of them each file has."""
+    """Return a table of the first concepts: step times, and the share of each that each file has."""
     from w2vflow.semantics import label_features
 
     # Of the model with most dimensions: it has learned, or will, all that the others have.
@@ -148,11 +134,8 @@ def _concepts(
             for fit in fits.values()
         ]
         ends = f"{' '.join(feature.positive)} <-> {' '.join(feature.negative)}"
-        lines.append(
-            f"{k + 1:>7}{most.step_times[k]:>12.4g}"
-            + "".join(f"{share:>8}" for share in shares)
-            + f"  {ends}"
-        )
+        columns = "".join(f"{share:>8}" for share in shares)
+        lines.append(f"{k + 1:>7}{most.step_times[k]:>12.4g}{columns}  {ends}")
     return lines
 
 

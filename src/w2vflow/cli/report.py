@@ -50,14 +50,8 @@ class Report:
         from w2vflow.report import write_report
 
         title = source_name(str(saved.config.get("statistics", self.folder)))
-        written = write_report(
-            page,
-            saved.comparison,
-            saved.cloud,
-            saved.features,
-            title=title,
-            configuration=saved.summary["experiment"],
-        )
-        size = written.stat().st_size
-        record = {"folder": str(self.folder), "page": str(written), "bytes": size}
-        console.result([f"Open {written} ({size / 1e6:.1f} MB) in a browser."], record)
+        settings = saved.summary["experiment"]
+        write_report(page, saved.comparison, saved.cloud, saved.features, title=title, configuration=settings)
+        size = page.stat().st_size
+        record = {"folder": str(self.folder), "page": str(page), "bytes": size}
+        console.result([f"Open {page} ({size / 1e6:.1f} MB) in a browser."], record)

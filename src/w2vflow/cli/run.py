@@ -9,8 +9,17 @@ import numpy as np
 import tyro
 
 from w2vflow.cli.ablation import RunAblation
-from w2vflow.cli.console import Console, OptionalPath, Settings, number, on_terminal, one_line, use_float64
-from w2vflow.cli.sources import Reader, Weighting, count_text, found_texts
+from w2vflow.cli.console import (
+    Console,
+    OptionalPath,
+    Settings,
+    number,
+    on_terminal,
+    one_line,
+    percent,
+    use_float64,
+)
+from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
 
@@ -22,25 +31,18 @@ __all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "so
 
 # Words counted of a text, of which the run uses the most frequent.
 _COUNTED = 10_000
+_ENDINGS = (
+    *(".txt", ".text", ".md", ".rst", ".tex", ".xml", ".npz", ".parquet"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+)
 
 
 @dataclass(frozen=True)
-class Counting:
+class Counting(TextOptions):
     """How a text is counted; of a file of counts nothing of this applies."""
 
-    tokens: str = "auto"
-    """auto (latin; unicode where the text has other letters), latin (a-z of the lower-cased text), unicode
-    (letters of any script), or a regular expression."""
-    window: int = 16
-    """Largest distance of a pair, in words."""
-    weighting: Weighting = "linear"
-    """Weight of a pair at distance r: window + 1 - r, 1/r or 1."""
     min_count: int = 5
     """Only words that occur as often; of a text of a few pages, fewer: 2 or 3."""
-    min_document_words: int = 0
-    """Leave out documents with fewer words."""
-    reader: Reader = "auto"
-    """How files split into documents; auto looks into them: lines, or paragraphs of wrapped lines."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +118,12 @@ class RunExperiment:
         from w2vflow.corpus import bundled_names
 
         if not self.source and self.output.config is None and self.experiment == Experiment():
-            raise argument_error(
-                "source",
-                "a text, or counts",
-                "none",
-                "`w2vflow demo` takes counts of Wikipedia that come along.",
-            )
+            remedy = "`w2vflow demo` takes counts of Wikipedia that come along."
+            raise argument_error("source", "a text, or counts", "none", remedy)
         known = [path for path in self.source if path in bundled_names() or path.endswith(".npz")]
         if known and len(self.source) > 1:
-            raise argument_error(
-                "source", "text, or one file of counts", f"{known[0]} and others", "Count texts together."
-            )
+            got = f"{known[0]} and others"
+            raise argument_error("source", "text, or one file of counts", got, "Count texts together.")
         return bool(self.source) and not known
 
     def _plan(self, counted: bool) -> "Plan":
@@ -139,12 +136,10 @@ class RunExperiment:
 
         texts = found_texts(self.source, self.counting.reader, fetching=False)
         # Of a text no more is known than how many words it may have.
-        bytes_known = text_bytes([*texts], self.counting.reader)
         most = self.experiment.vocab_size
-        if bytes_known:
-            most = min(
-                most, max(self.experiment.dim, int(bytes_known / RATES.word / self.counting.min_count))
-            )
+        if known := text_bytes([*texts], self.counting.reader):
+            words = int(known / RATES.word / self.counting.min_count)
+            most = min(most, max(self.experiment.dim, words))
         count = plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
         return count.then(plan_experiment(self.experiment, vocab_size=most))
 
@@ -168,13 +163,6 @@ class Run:
         self.study.run()
 
 
-# What names of texts and counts end in.
-_ENDINGS = tuple(
-    f".{kind}"
-    for kind in ("txt", "md", "rst", "tex", "gz", "bz2", "xz", "zst", "zip", "npz", "xml", "parquet", "text")
-)
-
-
 def source_name(source: str) -> str:
     """Return what to call a run: its source without folder and ending.
 
@@ -192,11 +180,7 @@ def source_name(source: str) -> str:
 
 
 def check_film(experiment: Experiment, film: bool) -> None:
-    """Raise where a film is asked for of nothing.
-
-    Raises:
-        ValueError: a film without positions of words along two concepts.
-    """
+    """Raise `ValueError` if a film is asked for without positions of words along two concepts."""
     if film and (experiment.cloud_words == 0 or experiment.dim < 2):
         got = f"`cloud_words` {experiment.cloud_words} and `dim` {experiment.dim}"
         raise argument_error("film", "asked for with `cloud_words` above 0 and `dim` of 2 or more", got)
@@ -205,17 +189,9 @@ def check_film(experiment: Experiment, film: bool) -> None:
 def run_and_show(
     experiment: Experiment, folder: Path, console: Console, *, film: bool, counted: Path | None = None
 ) -> None:
-    """Run an experiment, write its files into a folder and print what was found.
+    """Run an experiment, write its files, a film too if asked for, into a folder and print what was found.
 
-    Args:
-        experiment: the settings.
-        folder: for the results.
-        console: where stages and results go.
-        film: also write the film of the cloud.
-        counted: where the counts are until the run is whole; then they go to where its settings say.
-
-    Raises:
-        ValueError: a film without positions of words along two concepts.
+    Counts just made lie at `counted` until the run is whole; then they go to where its settings say.
     """
     check_film(experiment, film)
     use_float64()
@@ -234,18 +210,10 @@ def run_and_show(
     if run.cloud is not None:
         from w2vflow.report import write_report
 
-        page = folder / "report.html"
-        configuration = run.summary["experiment"]
-        paths.append(
-            write_report(
-                page,
-                run.comparison,
-                run.cloud,
-                run.features,
-                title=source_name(experiment.statistics),
-                configuration=configuration,
-            )
-        )
+        page, title = folder / "report.html", source_name(experiment.statistics)
+        settings = run.summary["experiment"]
+        write_report(page, run.comparison, run.cloud, run.features, title=title, configuration=settings)
+        paths.append(page)
         last = f"Open {page} in a browser."
         if film:
             console("film")
@@ -266,15 +234,11 @@ def _table(run: "Findings") -> list[str]:
         "                  for the flow                  for SGD                       error",
     ]
     for row in run.summary["concepts"]:
-        cells = [
-            _cell(row[f"step_time_{source}"], unit, seeds)
-            for source in ("theory", "flow", "theory-discrete", "sgd")
-        ]
-        error = row["sgd_step_time_error"]
+        sources = ("theory", "flow", "theory-discrete", "sgd")
+        cells = (f"{_cell(row[f'step_time_{source}'], unit, seeds):<13}" for source in sources)
         lines.append(
-            f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  "
-            + "  ".join(f"{cell:<13}" for cell in cells)
-            + f"  {'-' if error is None else f'{error:.1%}':<6}  {row['overlap_with_eigenvector']:.3f}"
+            f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  {'  '.join(cells)}  "
+            f"{percent(row['sgd_step_time_error']):<6}  {row['overlap_with_eigenvector']:.3f}"
         )
         words = " ".join(row["positive_words"][:5]), " ".join(row["negative_words"][:5])
         lines.append(f"{'':>9}{words[0]}  <->  {words[1]}")
@@ -293,14 +257,14 @@ def _verdict(run: "Findings") -> list[str]:
     summary, first = run.summary, run.summary["first_modes"]
     flow = summary["flow_against_exact"]
     scales = ", ".join(f"{e:.0e} at scale {s}" for s, e in flow["by initial scale, eigenbasis flow"].items())
-    error = summary["largest_sgd_step_time_error_of_first_modes"]
+    error = percent(summary["largest_sgd_step_time_error_of_first_modes"])
     return [
         f"Concepts learned by flow and every SGD seed: {summary['concepts_learned']}.",
         f"Flow against the exact solution, largest error of a singular value: "
         f"{flow['every seed, eigenbasis flow']:.0e} (eigenbasis), "
         f"{flow['first seed, dense flow']:.0e} (dense); {scales}.",
-        f"SGD against prediction, first {first} concepts: step times off by at most "
-        f"{'-' if error is None else f'{error:.1%}'} on average over seeds;",
+        f"SGD against prediction, first {first} concepts: step times off by at most {error} on average over "
+        "seeds;",
         f"  leading {first} directions overlap with the eigenvectors by "
         f"{summary['subspace_overlap_of_first_modes']:.3f} (mean squared cosine).",
         f"A learned concept keeps its direction, first {first}, squared cosine to the end:",

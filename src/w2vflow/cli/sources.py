@@ -1,7 +1,7 @@
 """Texts and counts named on the command line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,20 +13,32 @@ if TYPE_CHECKING:
     from w2vflow.corpus import CountingRule
     from w2vflow.counts import CooccurrenceStatistics
 
-__all__ = [
-    "Reader",
-    "Weighting",
-    "count_text",
-    "found_texts",
-    "load_counts",
-    "size_of_counts",
-]
+__all__ = ["TextOptions", "count_text", "found_texts", "load_counts", "size_of_counts"]
+
 
 Reader = Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"]
-Weighting = Literal["linear", "harmonic", "flat"]
 
 
-def found_texts(paths: Sequence[str], reader: Reader, *, fetching: bool) -> list[str]:
+@dataclass(frozen=True)
+class TextOptions:
+    """How a text is read, and pairs of its words are weighted."""
+
+    tokens: str = "auto"
+    """auto (latin; unicode where the text has other letters), latin (a-z of the lower-cased text), unicode
+    (letters of any script), or a regular expression."""
+    window: int = 16
+    """Largest distance of a pair, in words."""
+    weighting: Literal["linear", "harmonic", "flat"] = "linear"
+    """Weight of a pair at distance r: window + 1 - r, 1/r or 1."""
+    min_document_words: int = 0
+    """Leave out documents with fewer words."""
+    reader: Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"] = (
+        "auto"
+    )
+    """How files split into documents; auto looks into them: lines, or paragraphs of wrapped lines."""
+
+
+def found_texts(paths: Sequence[str], reader: str, *, fetching: bool) -> list[str]:
     """Return paths, with the file for every name of `w2vflow datasets`, fetched if it is not at hand.
 
     Raises:
@@ -40,12 +52,9 @@ def found_texts(paths: Sequence[str], reader: Reader, *, fetching: bool) -> list
     for path in paths:
         if path in names and not Path(path).exists():
             if not fetching and cached_path(path) is None:
-                raise argument_error(
-                    "dry_run",
-                    "of text that is at hand",
-                    f"{path}, which would be fetched first",
-                    "`w2vflow datasets` says how large it is.",
-                )
+                got = f"{path}, which would be fetched first"
+                remedy = "`w2vflow datasets` says how large it is."
+                raise argument_error("dry_run", "of text that is at hand", got, remedy)
             path = str(fetch(path, progress=on_terminal()))
         # Names of Hugging Face datasets are no paths.
         elif reader != "dataset":
@@ -69,31 +78,17 @@ def count_text(
     workers: int | None = None,
     **words: Any,
 ) -> None:
-    """Count a text into a file. What `tokens` and `reader` leave to `auto` is seen from the text, and said.
-
-    Args:
-        paths: text.
-        out: the file of counts.
-        console: where to say what was seen.
-        rule, reader: as `count_to_file` takes them.
-        memory, workers: of `Resources`.
-        words: the other settings of `count_to_file`.
-
-    Raises:
-        ValueError: as `count_to_file`.
-    """
+    """Count a text into a file, as `count_to_file`; say what `tokens` and `reader` "auto" stand for in it."""
     from w2vflow.corpus import Resources, count_to_file, suggested
 
-    asked = reader, rule.tokens
-    reader, tokens = suggested(paths, *asked)
-    rule = replace(rule, tokens=tokens)
-    if asked[0] == "auto" and reader != "auto":
+    seen, tokens = suggested(paths, reader, rule.tokens)
+    if reader == "auto" and seen != "auto":
         console("lines are wrapped: a document is what stands between blank lines")
-    if asked[1] == "auto" and tokens != "latin":
+    if rule.tokens == "auto" and tokens != "latin":
         console("letters beyond a to z: words are of letters of any script")
-    resources = Resources(memory=memory, workers=workers)
+    rule, resources = replace(rule, tokens=tokens), Resources(memory=memory, workers=workers)
     lonely = count_to_file(
-        paths, out, rule=rule, reader=reader, resources=resources, progress=on_terminal(), **words
+        paths, out, rule=rule, reader=seen, resources=resources, progress=on_terminal(), **words
     )
     if lonely:
         shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
@@ -101,11 +96,7 @@ def count_text(
 
 
 def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatistics":
-    """Return statistics by name or path, of so many most frequent words where a number is given.
-
-    Raises:
-        ValueError: there are no such statistics, or not so many words.
-    """
+    """Return statistics by name or path, of so many most frequent words if a number is given."""
     from w2vflow.corpus import load_statistics
 
     stats = load_statistics(statistics)
@@ -113,11 +104,7 @@ def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatist
 
 
 def size_of_counts(statistics: str, vocab_size: int | None) -> tuple[int, int]:
-    """Return how many words `load_counts` would return, and pairs of words in the file; reads no counts.
-
-    Raises:
-        ValueError: as `load_counts`.
-    """
+    """Return how many words `load_counts` would return, and pairs of words in the file; reads no counts."""
     from w2vflow.corpus import open_statistics
 
     file = open_statistics(statistics)

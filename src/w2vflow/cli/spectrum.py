@@ -50,11 +50,7 @@ class Concepts:
     def run(self) -> None:
         """Compute the concepts and print the table."""
         console, dim = self.output.console(), self.k if self.dim is None else self.dim
-        for name, value in (
-            ("k", self.k),
-            ("words", self.words),
-            ("dim", dim),
-        ):
+        for name, value in {"k": self.k, "words": self.words, "dim": dim}.items():
             if value < 1:
                 raise argument_error(name, "at least 1", value)
         if self.out is not None and self.out.suffix not in (".nc", ".zarr"):
@@ -82,14 +78,8 @@ class Concepts:
         rows = _rows(features, *step_time_law(problem, dim, self.scale, spectrum=pairs) if dim else ((), ()))
         if self.out is not None:
             listed.save(self.out, stats.words)
-        record = {
-            "statistics": self.statistics,
-            "sha256": stats.sha256,
-            "vocab_size": size,
-            "dim": dim,
-            "scale": self.scale,
-            "concepts": rows,
-        }
+        record = {"statistics": self.statistics, "sha256": stats.sha256, "vocab_size": size}
+        record |= {"dim": dim, "scale": self.scale, "concepts": rows}
         console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
 
     def _plan(self) -> "Plan":
@@ -100,7 +90,7 @@ class Concepts:
 
 
 def _rows(features: "list[Feature]", times: Any, spreads: Any) -> list[dict[str, Any]]:
-    """Return what there is to say of each concept; those that the embedding has no room for have no time."""
+    """Return a record of each concept; those that the embedding has no room for have no time."""
     return [
         {
             "concept": k + 1,
@@ -118,9 +108,8 @@ def _rows(features: "list[Feature]", times: Any, spreads: Any) -> list[dict[str,
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["concept    lambda   step time (sd over seeds)   over words  words at its ends"]
     for row in rows:
-        when = (
-            "-" if row["step_time"] is None else f"{row['step_time']:.4g} ({row['standard_deviation']:.2g})"
-        )
+        time, spread = row["step_time"], row["standard_deviation"]
+        when = "-" if time is None else f"{time:.4g} ({spread:.2g})"
         ends = f"{' '.join(row['positive_words'])} <-> {' '.join(row['negative_words'])}"
         lines.append(
             f"{row['concept']:>7}{row['eigenvalue']:>10.4g}   {when:<26}{row['participation']:>11.0f}  {ends}"

@@ -1,10 +1,8 @@
 """Ablation study of the theory's approximations: {quartic, logistic} loss x {Uniform, Mikolov} weights.
 
-The closed form holds for the quartic loss at constant `G`, and small steps. Here each of these is
-lifted alone, and all together: the logistic loss is word2vec's own, `Mikolov` are its own weights,
-and SGD takes its steps. Weights are tied, so that those of Mikolov are symmetrised, which to tied
-weights is the same objective. What the theory says of a cell is its closed form for the `M*` of that
-cell, as if `G` were constant.
+The closed form holds for the quartic loss, constant `G` and small steps; each is lifted alone, and all
+together. Weights are tied, so those of Mikolov are symmetrised, which leaves the objective as it is. The
+prediction for a cell is the closed form for its `M*`, as if `G` were constant.
 
 References:
     arXiv 2502.09863, section 3 and its appendix, where the approximations are lifted one by one.
@@ -12,7 +10,7 @@ References:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -57,18 +55,9 @@ class AblationRun:
     summary: dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class _Theory:
-    """What is the same for both losses: the theory for one weighting.
+class _Theory(NamedTuple):
+    """The theory for one weighting, of every seed: the quartic problem at constant `G` with the same `M*`."""
 
-    Attributes:
-        weighting: of the pairs.
-        problem: the quartic problem at constant `G` with the same `M*`.
-        spectrum: its eigenpairs.
-        exact: its closed form, of every seed.
-    """
-
-    weighting: Weighting
     problem: Problem
     spectrum: Spectrum
     exact: Trajectory
@@ -109,7 +98,7 @@ def run_ablation(ablation: Ablation, *, log: Log = lambda line: None, progress: 
         concepts = vectors if concepts is None else concepts
         for loss in LOSSES:
             cell = f"{loss}-{name}"
-            problem = Problem.from_statistics(stats, weighting=theory.weighting, loss=loss)
+            problem = Problem.from_statistics(stats, weighting=weighting, loss=loss)
             compared, steps = _solve(ablation, problem, theory, keys, W0, cell, stage, progress)
             comparisons[cell] = compared
             cells[cell] = {**steps, **_agreement(compared, concepts)}
@@ -126,7 +115,7 @@ def _theory(
     spectrum = basis_for(problem, ablation.dim, None)
     law, _ = step_time_law(problem, ablation.dim, ablation.scale, spectrum=spectrum)
     ts = np.linspace(0, horizon * law[:_MEASURED].max(), ablation.observations + 1)
-    return _Theory(weighting, problem, spectrum, predict(problem, W0, ts, spectrum=spectrum))
+    return _Theory(problem, spectrum, predict(problem, W0, ts, spectrum=spectrum))
 
 
 def _solve(
@@ -141,16 +130,10 @@ def _solve(
 ) -> tuple[Comparison, dict[str, Any]]:
     """Return theory, flow and SGD of one cell, and how SGD stepped."""
     ts, spectrum = theory.exact.ts, theory.spectrum
+    recording = Recording(save_embeddings=True, progress=progress)
     with stage(f"{cell}: flow"):
         # In the words also where an eigenbasis would do: a check that owes nothing to the theory.
-        flow = solve_flow(
-            problem,
-            W0[0],
-            ts,
-            basis="words",
-            rtol=ablation.rtol,
-            recording=Recording(save_embeddings=True, progress=progress),
-        )
+        flow = solve_flow(problem, W0[0], ts, basis="words", rtol=ablation.rtol, recording=recording)
     with stage(f"{cell}: stability limit at the end of the flow"):
         limit = stability_limit_at(problem, flow.require_embeddings()[-1])
     # Observed times are whole steps, so that all solvers are on the same times.
@@ -168,7 +151,7 @@ def _solve(
             learning_rate=rate,
             batch_size=batch_size,
             sampler=ablation.sampler,
-            recording=Recording(save_embeddings=True, progress=progress),
+            recording=recording,
         )
     compared = compare(theory.exact, discrete, flow, sgd, spectrum=spectrum.leading(ablation.dim))
     return compared, {
@@ -181,21 +164,14 @@ def _solve(
 
 
 def _batch_size(pairs: int, steps: int) -> int:
-    """Return about `pairs / steps`, a multiple of 256 where that is small beside it, else even.
-
-    The engine cuts batches into parts that fit a cache, of equal size.
-    """
+    """Return about `pairs / steps`, a multiple of 256 if that is small beside it, else even."""
+    # The engine cuts batches into parts that fit a cache, of equal size.
     size = max(2, pairs // steps)
     return size - size % (256 if size >= 2048 else 2)
 
 
 def _agreement(compared: Comparison, concepts: np.ndarray) -> dict[str, Any]:
-    """Return how far flow and SGD are from theory.
-
-    Args:
-        compared: of one cell.
-        concepts: the eigenvectors of the `M*` of `Uniform`, `(V, dim)`.
-    """
+    """Return how far flow and SGD of a cell are from theory; `concepts` are eigenvectors for Uniform."""
     spectrum = compared.spectrum
     assert spectrum is not None
     measured = min(_MEASURED, len(spectrum.eigenvalues))
@@ -223,26 +199,22 @@ def _of_source(
         values, weights = values[None], weights[None]
     predicted = compared.step_times[reference][: len(values), :measured]
     directions = left_directions(weights[:, -1], measured)
+    own, uniform = spectrum.eigenvectors[:, :measured], concepts[:, :measured]
     fractions = values[:, -1] ** 2 / spectrum.eigenvalues
     return {
         "half_of_lambda": _clock(compared.step_times[source][:, :measured], predicted),
         "half_of_own_end": _clock(_half_rises(solved, spectrum)[:, :measured], predicted),
         "final_over_lambda": fractions.mean(axis=0),
-        "overlap_with_own": np.mean(
-            [_subspace_overlaps(U, spectrum.eigenvectors[:, :measured]) for U in directions], axis=0
-        ),
-        "overlap_with_Uniform": np.mean(
-            [_subspace_overlaps(U, concepts[:, :measured]) for U in directions], axis=0
-        ),
+        "overlap_with_own": np.mean([_subspace_overlaps(U, own) for U in directions], axis=0),
+        "overlap_with_Uniform": np.mean([_subspace_overlaps(U, uniform) for U in directions], axis=0),
     }
 
 
 def _clock(times: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
     """Return how step times `(S, k)` compare with predicted ones, seed by seed, and on a clock of their own.
 
-    Weights that are not constant, or another loss, may change the pace of all modes alike: the
-    clock is the median over modes of `t_k / t_k,predicted`, and what is left after it the error in
-    the relation of step times to each other. Modes that some seed has not reached are left out.
+    Another loss or weighting may change the pace of all modes alike: the clock is the median over modes of
+    `t_k / t_k,predicted`. Modes that some seed has not reached are left out.
     """
     ratios = times / predicted
     reached = np.isfinite(ratios).all(axis=0)
@@ -263,8 +235,7 @@ def _clock(times: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 def _half_rises(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     """Return when each `s_k^2` passes half of what it ends at, `(S, k)`; NaN where it has not settled.
 
-    Where `G` is not constant or the loss another, modes do not end at `lambda_k`. The end is the mean
-    over the last tenth of the time, because SGD goes on wandering.
+    The end is the mean over the last tenth of the time, because SGD goes on wandering.
     """
     runs = [traj] if traj.seeds is None else [traj.sel(seed=seed) for seed in range(traj.seeds)]
     tenth = max(1, len(traj.ts) // 10)

@@ -47,16 +47,11 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
 
 @checked
 def draw_ablation(run: AblationRun, folder: Path) -> list[Path]:
-    """Draw what a study of the approximations found into `folder/figures`; return the paths.
+    """Draw singular values over time into `folder/figures`, a panel for each cell; return the paths.
 
     Raises:
         OSError: something cannot be written.
     """
-    return save_figure(_ablation(run), folder / "figures" / "ablation")
-
-
-def _ablation(run: AblationRun) -> Any:
-    """Singular values over time, a row of panels for each weighting, a column for each loss."""
     figure, panels = new_figure(len(LOSSES), 5.6, 3.9, rows=len(WEIGHTINGS))
     cells = [f"{loss}-{weighting}" for weighting in WEIGHTINGS for loss in LOSSES]
     concepts = run.summary["cells"][cells[0]]["measured"]
@@ -77,7 +72,7 @@ def _ablation(run: AblationRun) -> Any:
             ax=ax,
         )
     label_concepts(figure, concepts)
-    return figure
+    return save_figure(figure, folder / "figures" / "ablation")
 
 
 def _learning(run: Run, unit: float) -> Any:
@@ -146,8 +141,7 @@ def _rotation(run: Run, unit: float) -> Any:
     """(e) Learned directions stay where they are."""
     figure, (left, right) = new_figure(2)
     ts = run.comparison.trajectories["flow"].ts
-    plot_persistence(
-        ts, run.persistence["flow"][0], time_unit=unit, title="gradient flow, first seed", ax=left
-    )
-    plot_persistence(ts, run.persistence["sgd"][0], time_unit=unit, title="SGD, first seed", ax=right)
+    for source, name, ax in (("flow", "gradient flow", left), ("sgd", "SGD", right)):
+        title = f"{name}, first seed"
+        plot_persistence(ts, run.persistence[source][0], time_unit=unit, title=title, ax=ax)
     return figure

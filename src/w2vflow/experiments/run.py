@@ -1,8 +1,7 @@
 """One run of an experiment: theory, flow and SGD of one problem, compared."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,9 +107,8 @@ def run_experiment(
         exact = predict(problem, W0, ts, spectrum=basis)
         discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
     with stage("gradient flow of every seed, in the eigenbasis"):
-        flow = solve_flow(
-            problem, W0, ts, spectrum=basis, recording=Recording(save_embeddings=True, progress=progress)
-        )
+        recording = Recording(save_embeddings=True, progress=progress)
+        flow = solve_flow(problem, W0, ts, spectrum=basis, recording=recording)
     with stage("gradient flow of one seed, in the dense basis"):
         dense = solve_flow(problem, W0[0], ts, basis="words", recording=Recording(progress=progress))
     with stage("flow against closed form at other initial scales"):
@@ -119,7 +117,8 @@ def run_experiment(
             for scale in experiment.flow_scales
         }
     with stage(f"SGD, {experiment.seeds} seeds, {round(ts[-1] / rate):,} steps"):
-        sgd = _sgd(experiment, problem, keys, ts, rate, progress)
+        settings = {name: getattr(experiment, name) for name in ("dim", "scale", "batch_size", "sampler")}
+        sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=recording, **settings)
     with stage("comparison"):
         leading = basis.leading(experiment.dim)
         comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
@@ -166,29 +165,10 @@ def _statistics(
         log(f"{stats.vocab_size:,} words: the statistics have no more")
     stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
     if experiment.dim > stats.vocab_size:
-        raise argument_error(
-            "dim",
-            f"at most {stats.vocab_size}, the words of the statistics",
-            experiment.dim,
-            "Choose a smaller `dim`, or count more words: of more text, or rarer ones.",
-        )
+        expected = f"at most {stats.vocab_size}, the words of the statistics"
+        remedy = "Choose a smaller `dim`, or count more words: of more text, or rarer ones."
+        raise argument_error("dim", expected, experiment.dim, remedy)
     return stats
-
-
-def _sgd(
-    experiment: Experiment, problem: Problem, keys: jax.Array, ts: np.ndarray, rate: float, progress: bool
-) -> Trajectory:
-    return run_sgd_ensemble(
-        problem,
-        keys,
-        ts,
-        dim=experiment.dim,
-        scale=experiment.scale,
-        learning_rate=rate,
-        batch_size=experiment.batch_size,
-        sampler=experiment.sampler,
-        recording=Recording(save_embeddings=True, progress=progress),
-    )
 
 
 def _check_concepts(dim: int, basis: Spectrum) -> None:
@@ -196,23 +176,17 @@ def _check_concepts(dim: int, basis: Spectrum) -> None:
     # Rounding leaves a few 1e-16 of the largest where there is nothing.
     positive = int((basis.eigenvalues > 1e-9 * np.abs(basis.eigenvalues).max()).sum())
     if dim > positive:
+        learned = "the concepts that can be learned from these counts (positive eigenvalues of M*)"
         remedy = f"Try `dim={positive}`, or more text." if positive else "Give more text."
-        raise argument_error(
-            "dim",
-            f"at most {positive}, the concepts that can be learned from these counts "
-            "(positive eigenvalues of M*)",
-            dim,
-            remedy,
-        )
+        raise argument_error("dim", f"at most {positive}, {learned}", dim, remedy)
 
 
 def _times(
     experiment: Experiment, problem: Problem, basis: Spectrum, rate: float, W0: jax.Array
 ) -> np.ndarray:
-    """Return the observed times: whole steps, evenly spread to a little beyond the last predicted step.
+    """Return the observed times: whole steps, evenly spread, to `horizon` times the last step of the law.
 
-    To `horizon` times the mean over seeds; where some concept of one of these seeds is not half there by
-    then, at this rate, beyond its own predicted step.
+    If some concept of a seed is not half there by then, at this rate, to a little beyond its own step.
     """
     with _law_as_a_guide():
         mean = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis).mean
@@ -226,12 +200,9 @@ def _times(
     return np.arange(experiment.observations + 1) * between * rate
 
 
-@contextmanager
-def _law_as_a_guide() -> Iterator[None]:
-    """Do not warn of laws for small starts: times of a run are measured on the exact solution."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
+def _law_as_a_guide() -> AbstractContextManager[Any]:
+    """Return a context without warnings of laws for small starts: they only place the observed times."""
+    return warnings.catch_warnings(action="ignore", category=RuntimeWarning)
 
 
 def _flow_error(
@@ -271,44 +242,42 @@ def _summary(
         {
             "concept": k + 1,
             "eigenvalue": spectrum.eigenvalues[k],
-            "step_time_law": _moments(law.mean[k], law.standard_deviation[k]),
+            "step_time_law": {"mean": law.mean[k], "standard_deviation": law.standard_deviation[k]},
             **{f"step_time_{name}": _over_seeds(times[:, k]) for name, times in steps.items()},
             "flow_step_time_error": flow_error[k],
             "sgd_step_time_error": sgd_error[k],
             "sgd_step_time_error_uncorrected": plain_error[k],
             "overlap_with_eigenvector": own[k],
-            "persistence": {name: _mean_of(p[:, -1, k]) for name, p in persistence[0.99].items()},
+            "persistence": {name: _mean(p[:, -1, k]) for name, p in persistence[0.99].items()},
             "positive_words": features[k].positive,
             "negative_words": features[k].negative,
         }
         for k in range(modes)
     ]
-    return plain(
-        {
-            "concepts_learned": learned,
-            "first_modes": first,
-            "largest_sgd_step_time_error_of_first_modes": _largest(sgd_error[:first]),
-            "subspace_overlap_of_first_modes": np.mean(
-                [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
-            ),
-            "persistence_of_first_modes": {
-                f"from {fraction:.0%} of lambda_k": {n: _mean_of(p[:, -1, :first]) for n, p in by.items()}
-                for fraction, by in persistence.items()
-            },
-            "final_loss": {name: np.mean(t.loss[..., -1]) for name, t in comparison.trajectories.items()},
-            "concepts": concepts,
-        }
-    )
+    return {
+        "concepts_learned": learned,
+        "first_modes": first,
+        "largest_sgd_step_time_error_of_first_modes": _largest(sgd_error[:first]),
+        "subspace_overlap_of_first_modes": np.mean(
+            [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
+        ),
+        "persistence_of_first_modes": {
+            f"from {fraction:.0%} of lambda_k": {n: _mean(p[:, -1, :first]) for n, p in by.items()}
+            for fraction, by in persistence.items()
+        },
+        "final_loss": {name: np.mean(t.loss[..., -1]) for name, t in comparison.trajectories.items()},
+        "concepts": concepts,
+    }
 
 
-def _mean_of(values: np.ndarray) -> float:
-    """Return the mean over seeds and modes that were learned; NaN where none was."""
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of the values that are finite; NaN if none is."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
 def _largest(values: np.ndarray) -> float:
-    """Return the largest of those that are known; NaN where none is."""
+    """Return the largest of the values that are finite; NaN if none is."""
     known = values[np.isfinite(values)]
     return float(known.max()) if known.size else float("nan")
 
@@ -316,10 +285,5 @@ def _largest(values: np.ndarray) -> float:
 def _over_seeds(times: np.ndarray) -> dict[str, float]:
     """Return mean and standard deviation over the seeds that got there, and how many did."""
     known = times[np.isfinite(times)]
-    mean = float(known.mean()) if known.size else float("nan")
     deviation = float(known.std(ddof=1)) if known.size > 1 else 0.0
-    return {**_moments(mean, deviation), "seeds": known.size}
-
-
-def _moments(mean: float, deviation: float) -> dict[str, float]:
-    return {"mean": mean, "standard_deviation": deviation}
+    return {"mean": _mean(times), "standard_deviation": deviation, "seeds": known.size}

@@ -52,35 +52,27 @@ def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     Raises:
         OSError: something cannot be written.
     """
-    folder = Path(folder)
-    paths = [folder / name for name in _NEEDED]
-    config, summary, comparison, features = paths
+    paths = [Path(folder) / name for name in (*_NEEDED, "cloud.nc")]
+    config, summary, comparison, features, cloud = paths
     write_json(config, {"command": "run experiment", **asdict(run.experiment)})
     write_json(summary, run.summary)
     run.comparison.save(comparison)
     write_text(features, _features_csv(run.features))
-    cloud = folder / "cloud.nc"
     if run.cloud is None:
         # That of an earlier run into this folder would be taken for its own.
         cloud.unlink(missing_ok=True)
-        return paths
+        return paths[:-1]
     run.cloud.save(cloud)
-    return [*paths, cloud]
+    return paths
 
 
 @checked
 def write_ablation(run: AblationRun, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write settings, numbers and comparisons of a study of the approximations; return their paths.
-
-    Every file appears whole or not at all.
-
-    Raises:
-        OSError: something cannot be written.
-    """
+    """Write settings, numbers and comparisons of a study of the approximations, as `write_run` does."""
     folder = Path(folder)
-    write_json(folder / "config.json", {"command": "run ablation", **asdict(run.ablation)})
-    write_json(folder / "summary.json", run.summary)
     paths = [folder / "config.json", folder / "summary.json"]
+    write_json(paths[0], {"command": "run ablation", **asdict(run.ablation)})
+    write_json(paths[1], run.summary)
     for cell, comparison in run.comparisons.items():
         paths.append(folder / f"comparison-{cell}.nc")
         comparison.save(paths[-1])
@@ -125,13 +117,15 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise argument_error(
-            "folder", "that of a run", f"a damaged {path} ({error})", "Run it again."
-        ) from error
+    except ValueError as error:
+        raise _unusable(f"a damaged {path} ({error})") from error
     if not isinstance(value, dict):
-        raise argument_error("folder", "that of a run", f"{path} without names in it", "Run it again.")
+        raise _unusable(f"{path} without names in it")
     return value
+
+
+def _unusable(got: str) -> ValueError:
+    return argument_error("folder", "that of a run", got, "Run it again.")
 
 
 _COLUMNS = ("concept", "eigenvalue", "positive_words", "negative_words", "name", "participation")
@@ -163,6 +157,4 @@ def _features(path: Path) -> list[Feature]:
                 for row in rows
             ]
         except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise argument_error(
-                "folder", "that of a run", f"a damaged {path} ({error!r})", "Run it again."
-            ) from error
+            raise _unusable(f"a damaged {path} ({error!r})") from error

@@ -22,9 +22,9 @@ Test = Callable[[Any], bool]
 def checked(public: Public) -> Public:
     """Return a function, or a class, that refuses arguments of the wrong name or type.
 
-    Names and annotations of the signature decide. Whole numbers, numbers, text, paths, JAX keys and classes
-    of this package are checked; arrays and `Any` are not. Of a class, `__init__` and public methods are.
-    A class says in `_made_by` how one comes by it, for the message.
+    Whole numbers, numbers, text, paths, JAX keys and classes of this package are checked; arrays and `Any`
+    are not. Of a class, `__init__` and public methods are. For the message, a class may say in `_made_by`
+    how to make one.
 
     Raises:
         TypeError: on a call, naming the argument, what it must be, what it is, and the nearest right thing.
@@ -62,7 +62,7 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
         for argument, value in bound.arguments.items():
             test, expected, hint = tests[argument]
             if not test(value):
-                got = f"{value!r}" if isinstance(value, str | numbers.Number) else type(value).__name__
+                got = repr(value) if isinstance(value, str | numbers.Number) else type(value).__name__
                 remedy = _remedy(argument, value, hint)
                 raise TypeError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
         return function(*args, **kwargs)
@@ -71,14 +71,13 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
 
 
 def _tests(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, tuple[Test, str, Any]]:
+    """Return test, kind in words and annotation of every argument."""
     hints, found = _hints(function), {}
     for name, parameter in signature.parameters.items():
-        hint = hints.get(name, Any)
+        hint = hints.get(name, Any) if parameter.kind is not parameter.VAR_KEYWORD else Any
         test, expected = _test(hint)
         if parameter.kind is parameter.VAR_POSITIONAL:
-            test = functools.partial(_each, test)
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            test = _anything
+            test = functools.partial(lambda test, values: all(map(test, values)), test)
         found[name] = (test, expected, hint)
     return found
 
@@ -91,16 +90,12 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
 
 
-def _each(test: Test, values: tuple[Any, ...]) -> bool:
-    return all(map(test, values))
-
-
 def _anything(value: Any) -> bool:
     return True
 
 
 def _test(hint: Any) -> tuple[Test, str]:
-    """Return what a value must pass to be of an annotated kind, and that kind in words."""
+    """Return the test for values of an annotated kind, and that kind in words."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         parts = [_test(part) for part in typing.get_args(hint) if part is not type(None)]
@@ -120,9 +115,9 @@ def _test(hint: Any) -> tuple[Test, str]:
     if kind is collections.abc.Callable:
         return callable, "a function"
     if isinstance(kind, type) and kind.__module__ == "collections.abc":
-        mapping = issubclass(kind, collections.abc.Mapping)
-        what = "a mapping" if mapping else "a list or another collection, no string"
-        return (lambda v: isinstance(v, collections.abc.Mapping)) if mapping else _is_collection, what
+        if issubclass(kind, collections.abc.Mapping):
+            return lambda v: isinstance(v, collections.abc.Mapping), "a mapping"
+        return _is_collection, "a list or another collection, no string"
     if _is_ours(kind):
         return lambda v: isinstance(v, kind), f"a `{kind.__name__}`"
     return _anything, "anything"
@@ -132,17 +127,11 @@ def _is_ours(kind: Any) -> bool:
     return isinstance(kind, type) and kind.__module__.split(".")[0] == __name__.split(".")[0]
 
 
-def _is_whole(value: Any) -> bool:
-    if isinstance(value, bool | np.bool_):
-        return False
-    array = hasattr(value, "dtype") and hasattr(value, "ndim")
-    return isinstance(value, int | np.integer) or (array and value.ndim == 0 and value.dtype.kind in "iu")
-
-
-def _is_number(value: Any) -> bool:
-    array = hasattr(value, "dtype") and hasattr(value, "ndim")
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    return real or (array and value.ndim == 0 and value.dtype.kind in "iufV")
+def _is_number(value: Any, kind: type = numbers.Real, dtypes: str = "iufV") -> bool:
+    """Return whether a value is a number, or an array that is one; True and False are none."""
+    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 and value.dtype.kind in dtypes:
+        return True
+    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
 
 
 def _is_key(value: Any) -> bool:
@@ -155,7 +144,7 @@ def _is_collection(value: Any) -> bool:
 
 
 _SIMPLE: dict[Any, tuple[Test, str]] = {
-    int: (_is_whole, "a whole number"),
+    int: (functools.partial(_is_number, kind=numbers.Integral, dtypes="iu"), "a whole number"),
     float: (_is_number, "a number"),
     bool: (lambda v: isinstance(v, bool | np.bool_), "True or False"),
     str: (lambda v: isinstance(v, str), "a string"),
@@ -165,7 +154,7 @@ _SIMPLE: dict[Any, tuple[Test, str]] = {
 
 
 def _remedy(argument: str, value: Any, hint: Any) -> str:
-    """Return the nearest right thing for a value of the wrong kind; nothing where none is known."""
+    """Return the nearest right thing for a value of the wrong kind, if one is known."""
     kinds = [kind for kind in (typing.get_args(hint) or (hint,)) if isinstance(kind, type)]
     for kind in filter(_is_ours, kinds):
         if ways := _ways(kind, value):
@@ -217,8 +206,8 @@ def _misfit(
         return TypeError(
             f"`{name}` takes {len(positional)} arguments by place, but got {len(args)}.{by_name}"
         )
+    given = {*positional[: len(args)], *kwargs}
     for missing, parameter in signature.parameters.items():
-        given = missing in positional[: len(args)] or missing in kwargs
-        if not given and parameter.default is parameter.empty and missing in names:
+        if missing in names and missing not in given and parameter.default is parameter.empty:
             return TypeError(f"Argument `{missing}` of `{name}` is missing: `{name}({', '.join(names)})`.")
     return None

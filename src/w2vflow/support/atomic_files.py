@@ -20,11 +20,7 @@ __all__ = ["atomic_folder", "atomic_path", "check_writable_folder", "write_json"
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` when the block ends well.
 
-    The suffix is kept, because writers choose their format by it. After an exception the
-    temporary file is removed and what stood at `path` before is untouched.
-
-    Raises:
-        OSError: the folder cannot be created or written.
+    The suffix is kept: writers choose their format by it. An exception leaves what stood at `path` before.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +46,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; rename it onto `path` when the block ends well.
 
     A folder that stood at `path` is moved aside first, as folders cannot be replaced at once, and removed
-    at the end. After an exception the temporary folder is removed and the old one is where it was.
-
-    Raises:
-        OSError: a folder cannot be created, written or moved.
+    at the end. After an exception it is where it was.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,10 +84,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
-    """Create the folder `path` if need be and return it; raise `ValueError` if nothing can be written there.
-
-    Called before a long computation, so that its result has a place to go.
-    """
+    """Return the folder `path`, created if need be; raise `ValueError` if nothing can be written there."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

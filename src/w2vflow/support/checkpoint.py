@@ -18,7 +18,7 @@ import numpy as np
 from w2vflow.support.atomic_files import atomic_path, check_writable_folder, write_json
 from w2vflow.support.checks import argument_error
 
-__all__ = ["Checkpoint", "load_arrays", "remove_arrays", "save_arrays"]
+__all__ = ["Checkpoint"]
 
 FORMAT = 1
 
@@ -28,7 +28,7 @@ class Checkpoint:
     """A folder for the state of one run, that refuses the state of any other.
 
     Attributes:
-        folder: the folder.
+        folder: made if missing; used for this one state.
         run: what decides the run; anything that JSON holds.
         every: seconds after which a new state is due.
     """
@@ -49,31 +49,65 @@ class Checkpoint:
         *,
         unchanged: Collection[str] = (),
     ) -> None:
-        """Replace the state; see `save_arrays`."""
-        save_arrays(self.folder, arrays, {"run": self.run, "state": dict(manifest)}, unchanged=unchanged)
+        """Replace the state.
+
+        Args:
+            arrays: by name (letters, digits, `-` and `_`); not pickled, so no arrays of objects.
+            manifest: the rest of the state; anything that JSON holds.
+            unchanged: names of arrays of the last state that stay as they are and are not written again:
+                a growing state costs what has grown.
+
+        Raises:
+            ValueError: the folder cannot be written, or a name in `unchanged` was not saved before.
+            OSError: the disk is full. The last state is still whole.
+        """
+        place = check_writable_folder(self.folder, "checkpoint")
+        last = _read(place) or {"serial": 0, "arrays": {}}
+        serial = last["serial"] + 1
+        missing = sorted(set(unchanged) - set(last["arrays"]))
+        if missing:
+            raise argument_error("unchanged", f"names of arrays saved in {place} before", missing)
+        entries = {name: last["arrays"][name] for name in unchanged}
+        for name, array in arrays.items():
+            entries[name] = f"array-{serial}-{name}.npy"
+            with atomic_path(place / entries[name]) as temporary, temporary.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+        content = {"run": self.run, "state": dict(manifest)}
+        state = {"format": FORMAT, "serial": serial, "arrays": entries, "manifest": content}
+        write_json(place / "manifest.json", state)
+        _delete(place, keep=set(entries.values()))
         self.last = time.monotonic()
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Return arrays and manifest of the last state; `None` where there is none. See `load_arrays`.
+        """Return arrays and manifest of the last state; `None` if there is none.
+
+        The arrays are mapped from their files, read-only: copy what is to be kept or changed.
 
         Raises:
             ValueError: the state is of another run (the message says in what it differs), or damaged.
         """
-        found = load_arrays(self.folder)
-        if found is None:
+        place = Path(self.folder)
+        state = _read(place)
+        if state is None:
             return None
-        arrays, manifest = found
-        old = manifest.get("run", {})
+        old = state["manifest"].get("run", {})
         names = [name for name in {**old, **self.run} if old.get(name) != self.run.get(name)]
         if names:
             raise argument_error(
                 "checkpoint",
                 "a folder without a state, or with one of this same run",
-                f"{os.fspath(self.folder)} of a run with "
+                f"{place} of a run with "
                 + ", ".join(f"{name} = {old.get(name)!r} (now {self.run.get(name)!r})" for name in names),
                 "Choose another folder, or delete this one to start anew.",
             )
-        return arrays, manifest["state"]
+        try:
+            arrays = {
+                name: np.load(place / file, mmap_mode="r", allow_pickle=False)
+                for name, file in state["arrays"].items()
+            }
+        except (OSError, ValueError, EOFError) as error:
+            raise _unusable(place, f"an array that cannot be read ({error})") from error
+        return arrays, state["manifest"]["state"]
 
     def append(
         self,
@@ -88,7 +122,7 @@ class Checkpoint:
             part: the new part; empty for none.
             parts: all parts saved before.
             arrays: the rest of the state; names that begin with no digit.
-            manifest: what else belongs to the state.
+            manifest: as of `save`.
         """
         count = len(parts)
         new = {f"{count}-{name}": array for name, array in part.items()}
@@ -98,11 +132,7 @@ class Checkpoint:
     def load_parts(
         self,
     ) -> tuple[list[dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, Any]] | None:
-        """Return parts, arrays and manifest that `append` left, copied; `None` where there is no state.
-
-        Raises:
-            ValueError: as `load`.
-        """
+        """Return parts, arrays and manifest that `append` left, copied; else as `load`."""
         found = self.load()
         if found is None:
             return None
@@ -115,77 +145,14 @@ class Checkpoint:
         return parts, every, found[1]
 
     def remove(self) -> None:
-        """Remove the state; see `remove_arrays`."""
-        remove_arrays(self.folder)
-
-
-def save_arrays(
-    folder: str | os.PathLike[str],
-    arrays: Mapping[str, np.ndarray],
-    manifest: Mapping[str, Any],
-    *,
-    unchanged: Collection[str] = (),
-) -> None:
-    """Replace the state in `folder` by `arrays` and `manifest`.
-
-    Args:
-        folder: made where it is missing; used for this one state.
-        arrays: by name (letters, digits, `-` and `_`); not pickled, so no arrays of objects.
-        manifest: what else belongs to the state; anything that JSON holds.
-        unchanged: names of arrays of the last state that belong to this one as they are: they are
-            not written again. A growing state costs what has grown.
-
-    Raises:
-        ValueError: the folder cannot be written, or a name in `unchanged` was not saved before.
-        OSError: the disk is full. The last state is still whole.
-    """
-    place = check_writable_folder(folder, "checkpoint")
-    last = _read(place) or {"serial": 0, "arrays": {}}
-    serial = last["serial"] + 1
-    missing = sorted(set(unchanged) - set(last["arrays"]))
-    if missing:
-        raise argument_error("unchanged", f"names of arrays saved in {place} before", missing)
-    entries = {name: last["arrays"][name] for name in unchanged}
-    for name, array in arrays.items():
-        entries[name] = f"array-{serial}-{name}.npy"
-        with atomic_path(place / entries[name]) as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-    state = {"format": FORMAT, "serial": serial, "arrays": entries, "manifest": dict(manifest)}
-    write_json(place / "manifest.json", state)
-    _delete(place, keep=set(entries.values()))
-
-
-def load_arrays(folder: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return arrays and manifest of the state in `folder`; `None` where there is none.
-
-    The arrays are mapped from their files, read-only: copy what is to be kept or changed.
-
-    Raises:
-        ValueError: a manifest of another format, or arrays that are missing or damaged.
-    """
-    place = Path(folder)
-    state = _read(place)
-    if state is None:
-        return None
-    try:
-        arrays = {
-            name: np.load(place / file, mmap_mode="r", allow_pickle=False)
-            for name, file in state["arrays"].items()
-        }
-    except (OSError, ValueError, EOFError) as error:
-        raise _unusable(place, f"an array that cannot be read ({error})") from error
-    return arrays, state["manifest"]
-
-
-def remove_arrays(folder: str | os.PathLike[str]) -> None:
-    """Remove the state from `folder`, and the folder where nothing else is in it."""
-    place = Path(folder)
-    # The manifest goes first: without it there is no state, whatever a kill leaves behind.
-    (place / "manifest.json").unlink(missing_ok=True)
-    if place.is_dir():
-        _delete(place, keep=set())
-        if not any(place.iterdir()):
-            place.rmdir()
+        """Remove the state, and the folder if nothing else is in it."""
+        place = Path(self.folder)
+        # The manifest goes first: without it there is no state, whatever a kill leaves behind.
+        (place / "manifest.json").unlink(missing_ok=True)
+        if place.is_dir():
+            _delete(place, keep=set())
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def _read(place: Path) -> dict[str, Any] | None:

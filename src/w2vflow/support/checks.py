@@ -46,12 +46,10 @@ def check_dimension(dim: int, vocab_size: int) -> None:
 
 
 def check_times(ts: Any) -> np.ndarray:
-    """Return `ts` as float64 `(T,)` after checking that it is a usable time axis.
-
-    Times are strictly increasing, finite and positive; the first may be 0, the start itself.
+    """Return `ts` as float64 `(T,)`.
 
     Raises:
-        ValueError: where they are not, naming the first offending time.
+        ValueError: times that are not finite, strictly increasing and positive; only the first may be 0.
     """
     times = np.atleast_1d(np.asarray(ts, dtype=np.float64))
     if times.ndim != 1 or times.size == 0:
@@ -86,7 +84,7 @@ def check_vocab_size(vocab_size: int, counted: int) -> None:
 
 
 def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
-    """Return `W0` as float64 `([S,] sides V, dim)` after checking shape and finiteness.
+    """Return `W0` as float64 `([S,] sides V, dim)`.
 
     Tied weights (`sides=1`) are `([S,] V, dim)`; untied ones (`sides=2`) come as `([S,] 2, V, dim)`,
     words before contexts, and leave stacked, contexts below words.
@@ -95,26 +93,22 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
         ValueError: wrong number of axes or words, `dim` outside 1..V, NaN or infinite entries.
     """
     weights = np.asarray(W0, dtype=np.float64)
-    axes = 2 if sides == 1 else 3
-    if (
-        weights.ndim not in (axes, axes + 1)
-        or weights.shape[-2] != vocab_size
-        or (sides == 2 and weights.shape[-3] != 2)
-    ):
-        own = f"{vocab_size}, dim" if sides == 1 else f"2, {vocab_size}, dim"
+    tied = sides == 1
+    wanted = (vocab_size,) if tied else (2, vocab_size)
+    axes = len(wanted) + 1
+    if weights.ndim not in (axes, axes + 1) or weights.shape[-axes:-1] != wanted:
+        own = ", ".join(map(str, (*wanted, "dim")))
+        whose, draw = ("", "gaussian_init") if tied else (", of words and of contexts", "untied_init")
         raise argument_error(
             "W0",
-            f"of shape ({own}), or (seeds, {own}) for an ensemble"
-            + ("" if sides == 1 else ", of words and of contexts"),
+            f"of shape ({own}), or (seeds, {own}) for an ensemble{whose}",
             f"shape {weights.shape}",
-            "Draw it with `gaussian_init(key, problem.vocab_size, dim, scale)`."
-            if sides == 1
-            else "Draw it with `untied_init(key, problem.vocab_size, dim, scale)`.",
+            f"Draw it with `{draw}(key, problem.vocab_size, dim, scale)`.",
         )
     check_dimension(weights.shape[-1], vocab_size)
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")
-    return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
+    return weights if tied else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
 
 
 def check_positive_rate(learning_rate: float) -> None:

@@ -24,12 +24,8 @@ _FORMAT = 2
 def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -> None:
     """Write a dataset as netCDF-4, or as Zarr where `path` ends in `.zarr`; whole or not at all.
 
-    The same dataset gives the same bytes, and names its kind, its format and the version of this package.
-
-    Args:
-        data: the dataset.
-        path: where to write; an existing file, or Zarr folder, is replaced.
-        kind: of what it holds, as `"trajectory"`.
+    The same dataset gives the same bytes. An existing file, or Zarr folder, is replaced. The file names the
+    kind of what it holds, e.g. `"trajectory"`, its format and the version of this package.
 
     Raises:
         ImportError: Zarr is wanted and not installed.
@@ -72,10 +68,7 @@ def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
 
 
 def dataset_kind(path: str | os.PathLike[str]) -> str:
-    """Return what a file holds, as `"trajectory"`; empty where this package did not write it.
-
-    Raises: as `read_dataset`.
-    """
+    """Return the kind of what a file holds, as `write_dataset` was told; `""` for files of other programs."""
     with _opened(path) as data:
         return _kind_of(data, path)
 

@@ -40,11 +40,7 @@ def has_float64(device: jax.Device) -> bool:
 
 
 def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Return the mesh over which the rows of words are spread.
-
-    Args:
-        devices: the devices, of all processes after `jax.distributed.initialize`; the one of
-            `float64_device()` by default.
+    """Return the mesh over which the rows of words are spread: on `float64_device()` by default.
 
     Raises:
         ValueError: no devices, or one that has no float64.
@@ -52,12 +48,8 @@ def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     devices = [float64_device()] if devices is None else list(devices)
     lacking = [device for device in devices if not has_float64(device)]
     if not devices or lacking:
-        raise argument_error(
-            "devices",
-            "devices that have float64",
-            f"{lacking or 'none'}",
-            'Use `jax.devices("cpu")`: theory and flow are never computed in less.',
-        )
+        remedy = 'Use `jax.devices("cpu")`: theory and flow are never computed in less.'
+        raise argument_error("devices", "devices that have float64", lacking or "none", remedy)
     return Mesh(np.asarray(devices), (WORDS,))
 
 

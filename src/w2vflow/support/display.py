@@ -18,10 +18,7 @@ _WIDTH, _HEIGHT, _MARGIN = 300, 150, 4
 def html_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return an HTML table in the colours of the page it is in; every text is escaped.
 
-    Args:
-        caption: above the table.
-        columns: their names; none for a table without a head.
-        rows: cells, shown by `str`. The first of a row names it.
+    Without names of columns it has no head. The first cell of a row names it.
     """
     cell = f"padding: 0.15em 0.7em; text-align: left; border-bottom: {_FAINT}"
     head = "".join(f'<th style="{cell}">{escape(name)}</th>' for name in columns)
@@ -38,13 +35,7 @@ def html_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[obj
 
 
 def line_sketch(caption: str, ts: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
-    """Return curves over time as an inline SVG without background, names of the curves below it.
-
-    Args:
-        caption: above the sketch.
-        ts: times `(T,)`.
-        curves: by name, `(n, T)` each; points that are not finite are left out.
-    """
+    """Return curves `(n, T)` by name over times `(T,)` as an inline SVG; only finite points are drawn."""
     some = np.unique(np.linspace(0, len(ts) - 1, min(len(ts), _POINTS)).round().astype(int))
     shown = {name: values[:, some].astype(np.float64) for name, values in curves.items()}
     known = np.concatenate([values[np.isfinite(values)] for values in shown.values()])

@@ -12,6 +12,7 @@ __all__ = [
     "available_memory",
     "check_embeddings_fit",
     "check_fits",
+    "existing_folder",
     "readable_bytes",
 ]
 
@@ -34,12 +35,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def available_disk(folder: str | os.PathLike[str]) -> int:
-    """Return how many bytes are free where `folder` is, or will be."""
+def existing_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return a folder, or the nearest one above it that exists."""
     place = Path(folder).resolve()
     while not place.exists():
         place = place.parent
-    return shutil.disk_usage(place).free
+    return place
+
+
+def available_disk(folder: str | os.PathLike[str]) -> int:
+    """Return how many bytes are free where `folder` is, or will be."""
+    return shutil.disk_usage(existing_folder(folder)).free
 
 
 def available_memory() -> int:

@@ -41,12 +41,7 @@ class Plan:
         )
 
     def lines(self, folder: str | os.PathLike[str] = ".") -> list[str]:
-        """Return the plan for people; lines at the end say what this machine lacks for it.
-
-        Args:
-            folder: where its files will be; it, or the nearest folder above it that exists, is
-                asked for free space.
-        """
+        """Return the plan for people; lines at the end say what this machine, or the folder, lacks for it."""
         figures = [
             f"memory      {readable_bytes(self.memory)} at most",
             f"disk        {readable_bytes(self.disk)}",
@@ -56,7 +51,7 @@ class Plan:
         return figures + [f"  {note}" for note in self.notes] + self.lacking(folder)
 
     def lacking(self, folder: str | os.PathLike[str] = ".") -> list[str]:
-        """Return a line for each of memory and disk that this machine has less of; none where it fits."""
+        """Return a line for each of memory and disk that does not suffice."""
         needs = (
             ("memory", self.memory, available_memory(), "is free on this machine"),
             ("disk", self.disk, available_disk(folder), f"is free where {Path(folder)} is"),

@@ -52,10 +52,8 @@ def all_sum(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
 def on_devices(function: Callable[..., Any], mesh: Mesh, ins: Any, outs: Any) -> Callable[..., Any]:
     """Return a function that runs on every device of a mesh, each with its own rows.
 
-    Args:
-        function: of one device's rows; `all_rows` and `all_sum` bring devices together.
-        mesh: the devices.
-        ins, outs: partition of each argument and of the result: `ROWS`, or `PartitionSpec()` for all.
+    Within it, `all_rows` and `all_sum` bring devices together. `ins` and `outs` are the partitions of its
+    arguments and result: `ROWS`, or `PartitionSpec()` for all.
     """
     return jax.shard_map(function, mesh=mesh, in_specs=ins, out_specs=outs, check_vma=False)
 
