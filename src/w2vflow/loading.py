@@ -34,7 +34,7 @@ _LOADABLE = (
 
 @checked
 def load(path: str | os.PathLike[str]) -> Saved:
-    """Return what was saved at `path`, whatever it is.
+    """Return anything that was saved at `path`.
 
     | content | result |
     |---|---|

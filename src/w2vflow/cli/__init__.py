@@ -55,13 +55,10 @@ your shell, e.g. bash (zsh and fish too):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line.
+    """Run a command with options, those of the process by default.
 
-    Exit code 0 where all went well, 1 where a computation or a check failed, 2 where an argument or a
-    file is bad, 130 when interrupted.
-
-    Args:
-        arguments: command and options; those of the process by default.
+    Exit code 0 if all went well, 1 if a computation or a check failed, 2 for a bad argument or file, 130 when
+    interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
@@ -78,22 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader, such as `head`, has seen enough. Python would complain at its end once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
-    except (ValueError, OSError, ImportError) as error:
-        print(f"w2vflow: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
     except OverflowError as error:
         print(f"w2vflow: a number that was given is too large ({error})", file=sys.stderr)
         raise SystemExit(2) from error
-    except RuntimeError as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"w2vflow: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        raise SystemExit(1 if isinstance(error, RuntimeError) else 2) from error
     except KeyboardInterrupt:
         print("w2vflow: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
 
 
 def _parsed(arguments: list[str]) -> Any:
-    """Return the command that the arguments say, with all its settings."""
+    """Return the command of the arguments with all its settings."""
     words = 2 if arguments[:1] == ["run"] else 1
     name = " ".join(arguments[:words])
     command: Any = _STUDIES.get(name) or COMMANDS.get(name)

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import Settings, number, on_terminal, percent, use_float64
 from w2vflow.experiments import Ablation
-
-if TYPE_CHECKING:
-    from w2vflow.experiments import AblationRun
 
 __all__ = ["RunAblation"]
 
@@ -34,22 +32,16 @@ class RunAblation:
         """Run, write the results and print what each cell differs by."""
         console = self.output.console()
         if self.output.dry_run:
-            from w2vflow.experiments import plan_ablation
-
-            return console.plan(plan_ablation(self.ablation), self.out)
+            return console.plan(wf.experiments.plan_ablation(self.ablation), self.out)
         folder = console.folder(self.out)
         use_float64()
-        from w2vflow.experiments import run_ablation
-
-        run = run_ablation(self.ablation, log=console, progress=on_terminal())
+        run = wf.experiments.run_ablation(self.ablation, log=console, progress=on_terminal())
         console("figures and files")
-        from w2vflow.experiments import draw_ablation, write_ablation
-
-        paths = [*write_ablation(run, folder), *draw_ablation(run, folder)]
+        paths = [*wf.experiments.write_ablation(run, folder), *wf.experiments.draw_ablation(run, folder)]
         console.result(["", *_cells(run)], {"folder": str(folder), **run.summary}, paths)
 
 
-def _cells(run: "AblationRun") -> list[str]:
+def _cells(run: "wf.experiments.AblationRun") -> list[str]:
     """Return the lines that tell, cell by cell, how far flow and SGD are from the closed form."""
     cells = run.summary["cells"]
     first = next(iter(cells.values()))["measured"]

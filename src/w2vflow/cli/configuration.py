@@ -42,12 +42,9 @@ def from_file(command: type[T], name: str, path: Path) -> T:
     values = _read(path)
     written_for = values.pop("command", name)
     if written_for != name:
-        raise argument_error(
-            "config",
-            f"settings of `w2vflow {name}`",
-            f"{path}, which is of `w2vflow {written_for}`",
-            f"Try `w2vflow {written_for} --config {path}`.",
-        )
+        got = f"{path}, which is of `w2vflow {written_for}`"
+        remedy = f"Try `w2vflow {written_for} --config {path}`."
+        raise argument_error("config", f"settings of `w2vflow {name}`", got, remedy)
     known = dict(_settings(command))
     for key in values:
         if key not in known:

@@ -7,15 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
-
-if TYPE_CHECKING:
-    from w2vflow.support.plan import Plan
+from w2vflow.support.plan import Plan
 
 __all__ = [
     "Console",
@@ -91,7 +89,7 @@ class Console:
             shown += ["", "Written:", *(f"  {path}" for path in files), "", f"Done in {seconds:.0f} s."]
         print("\n".join([*shown, last] if last else shown))
 
-    def plan(self, plan: "Plan", folder: Path = Path()) -> None:
+    def plan(self, plan: Plan, folder: Path = Path()) -> None:
         """Show what a command would take whose results go to a folder."""
         self.result(plan.lines(folder), {"plan": {**plan.record(), "lacking": plan.lacking(folder)}})
 

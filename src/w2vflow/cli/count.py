@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import Console, OptionalInt, Settings
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.support.checks import argument_error
+from w2vflow.support.plan import Plan
 
 __all__ = ["Count"]
 
@@ -66,30 +68,26 @@ class Count:
             raise argument_error("paths", "at least one text", "none", remedy)
         if self.out.suffix != ".npz":
             raise argument_error("out", "a file name ending in .npz", self.out)
-        reader, window = self.text.reader, self.text.window
-        texts = found_texts(self.paths, reader, fetching=not self.output.dry_run)
+        texts = found_texts(self.paths, self.text.reader, fetching=not self.output.dry_run)
         if self.output.dry_run:
-            from w2vflow.experiments import plan_count
-
-            plan = plan_count(texts, reader, self.vocab_size, window, self.workers, memory=self.memory)
-            return console.plan(plan, self.out.parent)
+            return console.plan(self._plan(texts), self.out.parent)
         console.folder(self.out.parent)
         start = time.perf_counter()
         count_text(texts, self.out, console, **self._settings())
         self._show(console, time.perf_counter() - start)
 
+    def _plan(self, texts: list[str]) -> Plan:
+        given = (self.text.reader, self.vocab_size, self.text.window, self.workers)
+        return wf.experiments.plan_count(texts, *given, memory=self.memory)
+
     def _settings(self) -> dict[str, Any]:
         """Return the settings of `count_text`."""
-        from w2vflow.corpus import CountingRule
-
         given = {name: value for name, value in vars(self).items() if name not in _OTHERS} | vars(self.text)
-        rule = CountingRule(**{field.name: given.pop(field.name) for field in fields(CountingRule)})
-        return {"rule": rule, **given}
+        kind = wf.corpus.CountingRule
+        return {"rule": kind(**{field.name: given.pop(field.name) for field in fields(kind)}), **given}
 
     def _show(self, console: Console, seconds: float) -> None:
-        from w2vflow.counts import CountFile
-
-        file = CountFile(self.out)
+        file = wf.counts.CountFile(self.out)
         tokens = file.metadata["corpus_tokens"]
         line = (
             f"{tokens:,} tokens in {file.metadata['corpus_documents']:,} documents, "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import Output
 
 __all__ = ["Datasets"]
@@ -23,9 +24,7 @@ class Datasets:
 
     def run(self) -> None:
         """Print the list."""
-        from w2vflow.corpus import catalog_entries
-
-        listed = catalog_entries()
+        listed = wf.corpus.catalog_entries()
         lines = [f"{'name':<18}{'kind':<12}{'MB':>8}  {'licence':<22}{'at hand':<9}what it is"]
         for entry in listed:
             size = "?" if entry.size is None else f"{entry.size / 1e6:.1f}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import Settings
 from w2vflow.cli.run import run_and_show
 from w2vflow.experiments import Experiment
@@ -36,8 +37,6 @@ class Demo:
         """Run, write the results and print the table of concepts."""
         console = self.output.console()
         if self.output.dry_run:
-            from w2vflow.experiments import plan_experiment
-
-            return console.plan(plan_experiment(self.experiment), self.out)
+            return console.plan(wf.experiments.plan_experiment(self.experiment), self.out)
         folder = console.folder(self.out)
         run_and_show(self.experiment, folder, console, film=self.film)

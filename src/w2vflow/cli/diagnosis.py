@@ -1,6 +1,6 @@
 """Checks of an installation: versions, devices, data, and a test against exact results.
 
-Everything is imported where it is looked at: where a package is missing or broken, the others are still seen.
+Everything is loaded where it is looked at: if a package is missing or broken, the others are still seen.
 """
 
 import importlib.metadata
@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+import w2vflow as wf
 from w2vflow.support.machine import (
     available_cores,
     available_disk,
@@ -23,13 +24,6 @@ from w2vflow.support.machine import (
     existing_folder,
     readable_bytes,
 )
-
-if TYPE_CHECKING:
-    import jax
-
-    from w2vflow.counts import CooccurrenceStatistics
-    from w2vflow.problem import Problem
-    from w2vflow.spectrum import Spectrum
 
 __all__ = ["Check", "diagnose"]
 
@@ -123,10 +117,8 @@ def _extras() -> Iterator[Check]:
             yield Check(f"extra {extra}", None, detail, f"pip install 'w2vflow[{extra}]'")
         else:
             yield Check(f"extra {extra}", True, f"{', '.join(packages)}: {purpose}")
-    from w2vflow.plotting import writes_mp4  # here, for matplotlib's sake
-
     path = shutil.which("ffmpeg")
-    if writes_mp4():
+    if wf.plotting.writes_mp4():
         yield Check("ffmpeg", True, f"{path}: animations will be MP4s")
     else:
         what = "not there" if path is None else f"{path} does not encode H.264"
@@ -146,7 +138,7 @@ def _devices() -> Iterator[Check]:
         yield Check("GPU", None, "there is one that JAX does not see", "pip install -U 'jax[cuda12]'")
 
 
-def _described(device: "jax.Device") -> tuple[str, int]:
+def _described(device: Any) -> tuple[str, int]:
     """Return platform and kind of a device, and the bytes of its memory; 0 if it does not say."""
     kind = ", ".join(dict.fromkeys((device.platform, device.device_kind)))
     return kind, (device.memory_stats() or {}).get("bytes_limit", 0)
@@ -194,9 +186,8 @@ def _caches() -> Iterator[Check]:
     """Where things are kept from one run to the next."""
     import jax
 
-    from w2vflow.corpus import cache_folder
-
-    yield _cache("cache of corpora", cache_folder(), "set W2VFLOW_CACHE to a folder that can be written")
+    remedy = "set W2VFLOW_CACHE to a folder that can be written"
+    yield _cache("cache of corpora", wf.corpus.cache_folder(), remedy)
     kept = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent)
     size = sum(file.stat().st_size for file in kept.rglob("*.nb[ci]"))
     yield Check("cache of numba", True, f"{readable_bytes(size)} in {kept}")
@@ -217,23 +208,19 @@ def _cache(name: str, folder: Path, remedy: str) -> Check:
 
 def _bundled() -> Iterator[Check]:
     """Statistics that come with the package; reading them checks them against their checksum."""
-    from w2vflow.corpus import bundled_names, load_statistics
-
-    for name in bundled_names():
-        stats = load_statistics(name)
+    for name in wf.corpus.bundled_names():
+        stats = wf.load_statistics(name)
         yield Check(f"data {name}", True, f"{stats.vocab_size:,} words, SHA-256 {stats.sha256[:16]}...")
 
 
 def _counting() -> Iterator[Check]:
     """A count of a small text against a double loop over its words."""
-    from w2vflow.corpus import count
-
     rng = np.random.default_rng(0)
     lines = [rng.choice(list("abcdefgh"), 30).tolist() for _ in range(5)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "text.txt"
         path.write_text("\n".join(" ".join(words) for words in lines), encoding="utf-8")
-        stats = count(path, vocab_size=8, window=3, workers=1)
+        stats = wf.count(path, vocab_size=8, window=3, workers=1)
     wanted = np.zeros((8, 8), int)
     for words in lines:
         for i, word in enumerate(words):
@@ -249,20 +236,16 @@ def _self_test() -> Iterator[Check]:
     """Spectrum, flow and SGD of a small problem against NumPy and the closed form."""
     import jax
 
-    from w2vflow.corpus import bundled_names, load_statistics
-    from w2vflow.problem import Problem
-    from w2vflow.spectrum import leading_eigenpairs
-
     with jax.enable_x64(True):
-        stats = load_statistics(bundled_names()[0]).most_frequent(_WORDS)
-        problem = Problem.from_statistics(stats)
-        spectrum = leading_eigenpairs(problem, _WORDS)
+        stats = wf.load_statistics(wf.corpus.bundled_names()[0]).most_frequent(_WORDS)
+        problem = wf.Problem.from_statistics(stats)
+        spectrum = wf.leading_eigenpairs(problem, _WORDS)
         yield from _guarded("spectrum", lambda: _spectrum_test(stats, spectrum))
         yield from _guarded("gradient flow", lambda: _flow_test(problem, spectrum))
         yield from _guarded("SGD", lambda: _sgd_test(problem, spectrum))
 
 
-def _spectrum_test(stats: "CooccurrenceStatistics", spectrum: "Spectrum") -> Iterator[Check]:
+def _spectrum_test(stats: "wf.CooccurrenceStatistics", spectrum: "wf.Spectrum") -> Iterator[Check]:
     joint = stats.counts.toarray() / stats.counts.sum()
     word = joint.sum(axis=1)
     independent = np.outer(word, word)
@@ -271,43 +254,33 @@ def _spectrum_test(stats: "CooccurrenceStatistics", spectrum: "Spectrum") -> Ite
     yield Check("spectrum", error < 1e-10, f"{error:.0e} lambda_1 from NumPy's (at most 1e-10)", _REINSTALL)
 
 
-def _flow_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
+def _flow_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check]:
     import jax
 
-    from w2vflow.flow import solve_flow
-    from w2vflow.problem import gaussian_init
-    from w2vflow.theory import predict
-
-    W0 = gaussian_init(jax.random.key(0), _WORDS, _DIM, _SCALE)
+    W0 = wf.gaussian_init(jax.random.key(0), _WORDS, _DIM, _SCALE)
     ts = np.linspace(0, _TURNS, 9) / spectrum.eigenvalues[0]
-    exact = predict(problem, W0, ts, spectrum=spectrum).singular_values
-    flow = solve_flow(problem, W0, ts, basis="words").singular_values
+    exact = wf.predict(problem, W0, ts, spectrum=spectrum).singular_values
+    flow = wf.solve_flow(problem, W0, ts, basis="words").singular_values
     error = float(np.abs(flow - exact).max() / exact.max())
     detail = f"{error:.0e} of the largest singular value from the exact solution (at most 1e-8)"
     yield Check("gradient flow", error < 1e-8, detail, _REINSTALL)
 
 
-def _sgd_test(problem: "Problem", spectrum: "Spectrum") -> Iterator[Check]:
+def _sgd_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check]:
     import jax
-
-    from w2vflow.problem import gaussian_init
-    from w2vflow.results import Recording
-    from w2vflow.sgd import run_sgd_ensemble
-    from w2vflow.spectrum import left_directions, subspace_overlap
-    from w2vflow.theory import predict
 
     keys = jax.random.split(jax.random.key(0), 2)
     rate = 0.05 / spectrum.eigenvalues[0]
     settings: dict[str, Any] = {"dim": _DIM, "scale": _SCALE, "batch_size": 16_384, "sampler": "balanced"}
     ts = rate * np.arange(0, round(_TURNS / 0.05), 24)
-    kept = Recording(save_embeddings=True)
-    sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=kept, **settings)
-    W0 = gaussian_init(keys, _WORDS, _DIM, _SCALE)
-    exact = predict(problem, W0, sgd.ts, spectrum=spectrum, learning_rate=rate)
+    kept = wf.Recording(save_embeddings=True)
+    sgd = wf.run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=kept, **settings)
+    W0 = wf.gaussian_init(keys, _WORDS, _DIM, _SCALE)
+    exact = wf.predict(problem, W0, sgd.ts, spectrum=spectrum, learning_rate=rate)
     squares = sgd.singular_values[..., 0] ** 2 - exact.singular_values[..., 0] ** 2
     error = float(np.abs(squares).max() / spectrum.eigenvalues[0])
-    directions = left_directions(sgd.require_embeddings()[:, -1], 1)
-    overlap = min(subspace_overlap(U, spectrum.eigenvectors[:, :1]) for U in directions)
+    directions = wf.spectrum.left_directions(sgd.require_embeddings()[:, -1], 1)
+    overlap = min(wf.subspace_overlap(U, spectrum.eigenvectors[:, :1]) for U in directions)
     detail = (
         f"first concept {error:.1%} of lambda_1 from the closed form (at most 10%), squared cosine with "
         f"its eigenvector {overlap:.3f} (at least 0.95), two seeds"

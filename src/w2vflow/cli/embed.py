@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import OptionalInt, Settings, use_float64
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error, check_dimension
-
-if TYPE_CHECKING:
-    from w2vflow.support.plan import Plan
+from w2vflow.support.plan import Plan
 
 __all__ = ["Embed", "Format", "vector_format"]
 
@@ -56,24 +55,20 @@ class Embed:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
         use_float64()
-        from w2vflow.embeddings import embed, export_vectors
-
         console("counts")
         stats = load_counts(self.statistics, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
         console(f"vectors of {stats.vocab_size:,} words")
-        vectors = embed(stats, dim=self.dim)
+        vectors = wf.embed(stats, dim=self.dim)
         console("file")
-        export_vectors(self.out, vectors, stats.words, written)
+        wf.export_vectors(self.out, vectors, stats.words, written)
         seen = stats.counts.nnz / stats.vocab_size**2
         line = f"{stats.vocab_size:,} words in {self.dim} dimensions, from {seen:.1%} of all pairs seen."
         record = {"words": stats.vocab_size, "dim": self.dim, "pairs_seen": seen, "format": written}
         console.result(["", line], record, [self.out])
 
-    def _plan(self) -> "Plan":
-        from w2vflow.experiments import plan_embed
-
-        return plan_embed(*size_of_counts(self.statistics, self.vocab_size), self.dim)
+    def _plan(self) -> Plan:
+        return wf.experiments.plan_embed(*size_of_counts(self.statistics, self.vocab_size), self.dim)
 
 
 def vector_format(out: Path) -> Format:

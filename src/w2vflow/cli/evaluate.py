@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import OptionalInt, Settings, check_files, number, percent
 from w2vflow.support.checks import argument_error
-
-if TYPE_CHECKING:
-    from w2vflow.semantics import AnalogyScore, Questions, SimilarityScore
 
 __all__ = ["Evaluate"]
 
@@ -48,13 +46,9 @@ class Evaluate:
         """Score every file and print the tables."""
         self._check_files()
         console = self.output.console()
-        from w2vflow.semantics import read_questions
-
-        questions = {path: read_questions(path) for path in self.questions}
+        questions = {path: wf.semantics.read_questions(path) for path in self.questions}
         if self.output.dry_run:
-            from w2vflow.experiments import plan_vectors
-
-            return console.plan(plan_vectors(self.vectors, sum(map(len, questions.values()))))
+            return console.plan(wf.experiments.plan_vectors(self.vectors, sum(map(len, questions.values()))))
         results = [self._score(path, questions) for path in self.vectors]
         width = max(len("vectors"), *(len(str(result.path)) for result in results))
         lines: list[str] = []
@@ -75,25 +69,21 @@ class Evaluate:
         if not self.vectors:
             raise argument_error("vectors", "at least one file of vectors", "none")
         if not self.questions and not self.pairs:
-            raise argument_error(
-                "questions", "given, or `--pairs`", "neither", "Try `--questions questions-words.txt`."
-            )
+            remedy = "Try `--questions questions-words.txt`."
+            raise argument_error("questions", "given, or `--pairs`", "neither", remedy)
         for name in ("vectors", "questions", "pairs"):
             check_files(name, getattr(self, name))
 
-    def _score(self, path: Path, questions: "dict[Path, Questions]") -> "_Result":
-        from w2vflow.embeddings import import_vectors
-        from w2vflow.semantics import evaluate_analogies, evaluate_similarity
-
-        words, vectors = import_vectors(path, errors=self.errors)
+    def _score(self, path: Path, questions: "dict[Path, wf.semantics.Questions]") -> "_Result":
+        words, vectors = wf.import_vectors(path, errors=self.errors)
         size = len(words) if self.restrict_vocab is None else self.restrict_vocab
         within = {"restrict_vocab": self.restrict_vocab}
         try:
             analogies = {
-                name: evaluate_analogies(vectors, words, asked, method=self.method, **within)
+                name: wf.evaluate_analogies(vectors, words, asked, method=self.method, **within)
                 for name, asked in questions.items()
             }
-            similarity = {name: evaluate_similarity(vectors, words, name, **within) for name in self.pairs}
+            similarity = {name: wf.evaluate_similarity(vectors, words, name, **within) for name in self.pairs}
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return _Result(path, size, vectors.shape[1], analogies, similarity)
@@ -105,8 +95,8 @@ class _Result(NamedTuple):
     path: Path
     words: int
     dim: int
-    analogies: "dict[Path, AnalogyScore]"
-    similarity: "dict[Path, SimilarityScore]"
+    analogies: "dict[Path, wf.semantics.AnalogyScore]"
+    similarity: "dict[Path, wf.semantics.SimilarityScore]"
 
     def record(self) -> dict[str, Any]:
         """Return everything by name."""
@@ -126,7 +116,7 @@ class _Result(NamedTuple):
         }
 
 
-def _record(score: "AnalogyScore") -> dict[str, Any]:
+def _record(score: "wf.semantics.AnalogyScore") -> dict[str, Any]:
     return _named(score, "correct", "total", "out_of_vocabulary", "accuracy", "accuracy_of_all")
 
 

@@ -1,11 +1,13 @@
 """`w2vflow export`: vectors in the files of other programs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.configuration import from_file
 from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
 from w2vflow.cli.embed import Format, vector_format
@@ -13,14 +15,12 @@ from w2vflow.cli.run import RunExperiment
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error, check_dimension
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from w2vflow.counts import CooccurrenceStatistics
-    from w2vflow.support.plan import Plan
+from w2vflow.support.plan import Plan
 
 __all__ = ["Export"]
+
+# Words, their vectors, and what is told of them.
+Found = tuple[Sequence[str], Any, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,6 @@ class Export:
         if self.output.dry_run:
             return console.plan(self._plan(counts, run), self.out.parent)
         console.folder(self.out.parent)
-        from w2vflow.embeddings import export_vectors, import_vectors
-
         record: dict[str, Any]
         if counts:
             words, vectors, record = self._from_counts(console)
@@ -79,13 +77,13 @@ class Export:
         elif Path(self.input).suffix in (".nc", ".zarr"):
             words, vectors, record = self._from_trajectory()
         else:
-            (words, vectors), record = import_vectors(self.input), {}
+            (words, vectors), record = wf.import_vectors(self.input), {}
         if self.vocab_size is not None:
             if not 1 <= self.vocab_size <= len(words):
                 expected = f"between 1 and the {len(words)} words of the input"
                 raise argument_error("vocab_size", expected, self.vocab_size)
             words, vectors = words[: self.vocab_size], vectors[: self.vocab_size]
-        export_vectors(self.out, vectors, words, written)
+        wf.export_vectors(self.out, vectors, words, written)
         about = "".join(f", {name} {value:.6g}" for name, value in record.items())
         line = f"{len(words):,} words in {vectors.shape[1]} dimensions{about}."
         record |= {"words": len(words), "dim": vectors.shape[1], "format": written}
@@ -93,13 +91,10 @@ class Export:
 
     def _counts_or_run(self) -> tuple[bool, Experiment | None]:
         """Return whether the input are counts, and the settings of the run whose folder it is."""
-        from w2vflow.corpus import bundled_names
-
-        counts = self.input in bundled_names() or self.input.endswith(".npz")
+        counts = self.input in wf.corpus.bundled_names() or self.input.endswith(".npz")
         if not counts and not Path(self.input).exists():
-            expected = (
-                f"a file, the folder of a run, or one of the bundled statistics {list(bundled_names())}"
-            )
+            bundled = list(wf.corpus.bundled_names())
+            expected = f"a file, the folder of a run, or one of the bundled statistics {bundled}"
             raise argument_error("input", expected, self.input)
         settings = Path(self.input) / "config.json"
         run = None
@@ -115,74 +110,58 @@ class Export:
             raise argument_error("time", expected, self.time, remedy)
         return counts, run
 
-    def _plan(self, counts: bool, run: Experiment | None) -> "Plan":
-        from w2vflow.experiments import plan_spectrum, plan_vectors
-
+    def _plan(self, counts: bool, run: Experiment | None) -> Plan:
         if run is not None:
             size, pairs = size_of_counts(run.statistics, None)
-            return plan_spectrum(min(size, run.vocab_size), pairs, run.dim)
+            return wf.experiments.plan_spectrum(min(size, run.vocab_size), pairs, run.dim)
         if counts:
             size, pairs = size_of_counts(self.input, self.vocab_size)
             check_dimension(self.dim, size)
-            return plan_spectrum(size, pairs, self.dim)
-        return plan_vectors([Path(self.input)], written=True)
+            return wf.experiments.plan_spectrum(size, pairs, self.dim)
+        return wf.experiments.plan_vectors([Path(self.input)], written=True)
 
-    def _from_counts(self, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+    def _from_counts(self, console: Console) -> Found:
         """Return the closed form at the time, from Gaussian weights."""
         use_float64()
         import jax
 
-        from w2vflow.problem import gaussian_init
-
         console("counts")
         stats = load_counts(self.input, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)
-        W0 = gaussian_init(jax.random.key(self.seed), stats.vocab_size, self.dim, self.scale)
+        W0 = wf.gaussian_init(jax.random.key(self.seed), stats.vocab_size, self.dim, self.scale)
         return self._closed_form(stats, W0, float(self.time or 0), console)
 
-    def _from_run(self, run: Experiment, console: Console) -> "tuple[Sequence[str], Any, dict[str, Any]]":
-        """Return the closed form from the start of one seed of a run, where not said at its last time."""
+    def _from_run(self, run: Experiment, console: Console) -> Found:
+        """Return the closed form from the start of one seed of a run, at its last time by default."""
         use_float64()
-        from w2vflow.experiments import initial_weights, load_run
-
         console("counts of the run")
-        seen = load_run(self.input).comparison.trajectories["theory"].ts
+        seen = wf.experiments.load_run(self.input).comparison.trajectories["theory"].ts
         stats = load_counts(run.statistics, None)
         stats = stats.most_frequent(min(run.vocab_size, stats.vocab_size))
-        W0 = initial_weights(run, stats.vocab_size)[1][self.seed]
+        W0 = wf.experiments.initial_weights(run, stats.vocab_size)[1][self.seed]
         return self._closed_form(stats, W0, float(seen[-1] if self.time is None else self.time), console)
 
     def _closed_form(
-        self, stats: "CooccurrenceStatistics", W0: Any, time: float, console: Console
-    ) -> "tuple[Sequence[str], Any, dict[str, Any]]":
-        from w2vflow.problem import Problem
-        from w2vflow.theory import predict
-
+        self, stats: "wf.CooccurrenceStatistics", W0: Any, time: float, console: Console
+    ) -> Found:
         record = {"time": time, "seed": self.seed}
         if time == 0:
             return stats.words, W0, record
         console(f"closed form for {stats.vocab_size:,} words")
-        found = predict(Problem.from_statistics(stats), W0, [time], save_embeddings=True)
+        found = wf.predict(wf.Problem.from_statistics(stats), W0, [time], save_embeddings=True)
         return stats.words, found.require_embeddings()[-1], record
 
-    def _from_trajectory(self) -> "tuple[Sequence[str], Any, dict[str, Any]]":
+    def _from_trajectory(self) -> Found:
         """Return the embedding of one seed at the observed time nearest to the one asked for."""
-        from w2vflow.corpus import open_statistics
-        from w2vflow.results import Trajectory
-
-        traj = Trajectory.load(self.input)
+        traj = wf.Trajectory.load(self.input)
         if traj.embeddings is None:
-            raise argument_error(
-                "input",
-                "a trajectory with embeddings",
-                f"{self.input}, which has none",
-                "Run the solver with `Recording(save_embeddings=True)`, or make vectors from counts.",
-            )
-        words = traj.words if self.words is None else open_statistics(self.words).words
+            got = f"{self.input}, which has none"
+            remedy = "Run the solver with `Recording(save_embeddings=True)`, or make vectors from counts."
+            raise argument_error("input", "a trajectory with embeddings", got, remedy)
+        words = traj.words if self.words is None else wf.corpus.open_statistics(self.words).words
         if words is None:
-            raise argument_error(
-                "words", "given, for a trajectory that does not name its words", "none", "Name its counts."
-            )
+            expected = "given, for a trajectory that does not name its words"
+            raise argument_error("words", expected, "none", "Name its counts.")
         if traj.seeds is not None:
             traj = traj.sel(seed=self.seed)
         time = float(traj.ts[-1]) if self.time is None else self.time

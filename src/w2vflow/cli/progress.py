@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
-
-if TYPE_CHECKING:
-    from w2vflow.semantics import Progress
-    from w2vflow.spectrum import Spectrum
 
 __all__ = ["HowFar"]
 
@@ -63,27 +60,21 @@ class HowFar:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
         use_float64()
-        from w2vflow.embeddings import import_vectors
-        from w2vflow.problem import Problem
-        from w2vflow.semantics import fit_progress
-        from w2vflow.spectrum import learned_eigenpairs
-
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)
-        models = {path: import_vectors(path) for path in self.vectors}
+        models = {path: wf.import_vectors(path) for path in self.vectors}
         dim = max(model.vectors.shape[1] for model in models.values())
         if self.output.dry_run:
-            from w2vflow.experiments import plan_spectrum
-
             size, pairs = size_of_counts(self.statistics, self.vocab_size)
-            return console.plan(plan_spectrum(size, pairs, min(dim, size)))
+            return console.plan(wf.experiments.plan_spectrum(size, pairs, min(dim, size)))
         console(f"concepts of {stats.vocab_size:,} words")
-        problem = Problem.from_statistics(stats, tied=not self.untied)
-        spectrum = learned_eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
+        tied = not self.untied
+        problem = wf.Problem.from_statistics(stats, tied=tied)
+        spectrum = wf.spectrum.learned_eigenpairs(problem, min(dim, problem.vocab_size), tol=1e-6)
         fits = {}
         for path, (words, vectors) in models.items():
             try:
-                fits[path] = fit_progress(vectors, words, spectrum, stats.words, tied=not self.untied)
+                fits[path] = wf.semantics.fit_progress(vectors, words, spectrum, stats.words, tied=tied)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
         lines = ["", *_table(fits), *_concepts(fits, spectrum, stats.words, self.concepts)]
@@ -94,7 +85,7 @@ class HowFar:
         console.result(lines, {"vectors": records}, files)
 
 
-def _table(fits: "dict[Path, Progress]") -> list[str]:
+def _table(fits: "dict[Path, wf.semantics.Progress]") -> list[str]:
     width = max(len("vectors"), *(len(str(path)) for path in fits))
     lines = [
         f"{'vectors':<{width}}{'common words':>14}{'similarity':>12}{'at most':>9}{'time':>10}"
@@ -111,17 +102,15 @@ def _table(fits: "dict[Path, Progress]") -> list[str]:
 
 
 def _concepts(
-    fits: "dict[Path, Progress]", spectrum: "Spectrum", words: tuple[str, ...], listed: int
+    fits: "dict[Path, wf.semantics.Progress]", spectrum: "wf.Spectrum", words: tuple[str, ...], listed: int
 ) -> list[str]:
     """Return a table of the first concepts: step times, and the share of each that each file has."""
-    from w2vflow.semantics import label_features
-
     # Of the model with most dimensions: it has learned, or will, all that the others have.
     most = max(fits.values(), key=lambda fit: len(fit.step_times))
     listed = min(listed, len(most.step_times))
     if not listed:
         return []
-    features = label_features(spectrum.leading(listed), words, n=min(4, len(words)))
+    features = wf.label_features(spectrum.leading(listed), words, n=min(4, len(words)))
     marks = [f"({number})" for number in range(1, len(fits) + 1)]
     lines = [
         "",
@@ -139,11 +128,9 @@ def _concepts(
     return lines
 
 
-def _draw(fits: "dict[Path, Progress]", figure: Path) -> list[Path]:
-    from w2vflow.plotting import new_figure, plot_progress, plot_strengths, save_figure
-
-    panels, (curve, strengths) = new_figure(2)
+def _draw(fits: "dict[Path, wf.semantics.Progress]", figure: Path) -> list[Path]:
+    panels, (curve, strengths) = wf.plotting.new_figure(2)
     labels = [path.name for path in fits]
-    plot_progress(*fits.values(), labels=labels, ax=curve)
-    plot_strengths(*fits.values(), labels=labels, ax=strengths)
-    return save_figure(panels, figure)
+    wf.plotting.plot_progress(*fits.values(), labels=labels, ax=curve)
+    wf.plotting.plot_strengths(*fits.values(), labels=labels, ax=strengths)
+    return wf.plotting.save_figure(panels, figure)

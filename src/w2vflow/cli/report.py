@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import OptionalPath, Output
-from w2vflow.cli.run import source_name
+from w2vflow.cli.run import source_name, write_page
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Report"]
@@ -35,23 +36,14 @@ class Report:
         page = self.out or self.folder / "report.html"
         if page.suffix != ".html":
             raise argument_error("out", "a file name ending in .html", page)
-        from w2vflow.experiments import load_run
-
-        saved = load_run(self.folder)
+        saved = wf.experiments.load_run(self.folder)
         if saved.cloud is None:
-            raise argument_error(
-                "folder",
-                "that of a run which kept positions of words",
-                f"{self.folder}, which kept none",
-                f"Rerun it: `w2vflow run --config {self.folder}/config.json --cloud-words 600 "
-                f"--out {self.folder}`.",
-            )
+            expected, got = "that of a run which kept positions of words", f"{self.folder}, which kept none"
+            options = f"--config {self.folder}/config.json --cloud-words 600 --out {self.folder}"
+            raise argument_error("folder", expected, got, f"Rerun it: `w2vflow run {options}`.")
         console.folder(page.parent)
-        from w2vflow.report import write_report
-
         title = source_name(str(saved.config.get("statistics", self.folder)))
-        settings = saved.summary["experiment"]
-        write_report(page, saved.comparison, saved.cloud, saved.features, title=title, configuration=settings)
+        write_page(page, saved, title)
         size = page.stat().st_size
         record = {"folder": str(self.folder), "page": str(page), "bytes": size}
         console.result([f"Open {page} ({size / 1e6:.1f} MB) in a browser."], record)

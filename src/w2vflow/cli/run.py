@@ -3,11 +3,12 @@
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.console import (
     Console,
@@ -22,15 +23,13 @@ from w2vflow.cli.console import (
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
+from w2vflow.support.plan import Plan
 
-if TYPE_CHECKING:
-    from w2vflow.experiments import Run as Findings
-    from w2vflow.support.plan import Plan
-
-__all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name"]
+__all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name", "write_page"]
 
 # Words counted of a text, of which the run uses the most frequent.
 _COUNTED = 10_000
+# Of names of texts and counts.
 _ENDINGS = (
     *(".txt", ".text", ".md", ".rst", ".tex", ".xml", ".npz", ".parquet"),
     *(".gz", ".bz2", ".xz", ".zst", ".zip"),
@@ -79,22 +78,18 @@ class RunExperiment:
         counted = self._is_text()
         if self.output.dry_run:
             return console.plan(self._plan(counted), out)
-        from w2vflow.corpus import open_statistics
-
         check_film(self.experiment, self.film)
         if counted:
             texts = found_texts(self.source, self.counting.reader, fetching=True)
             return self._run_text(texts, out, console)
         counts = self.source[0] if self.source else self.experiment.statistics
         # Before anything is left behind: are there such counts?
-        open_statistics(counts)
+        wf.corpus.open_statistics(counts)
         experiment = replace(self.experiment, statistics=counts)
         run_and_show(experiment, console.folder(out), console, film=self.film)
 
     def _run_text(self, texts: list[str], out: Path, console: Console) -> None:
         """Count, then run; what an earlier run left in the folder stays until the new one is whole."""
-        from w2vflow.corpus import CountingRule
-
         folder, there = console.folder(out), out / "counts-new.npz"
         experiment = replace(self.experiment, statistics=str(folder / "counts.npz"))
         try:
@@ -102,7 +97,7 @@ class RunExperiment:
             size = max(_COUNTED, experiment.vocab_size)
             given = asdict(self.counting)
             words = {"min_count": given.pop("min_count"), "vocab_size": size, "reader": given.pop("reader")}
-            count_text(texts, there, console, CountingRule(**given), **words)
+            count_text(texts, there, console, wf.corpus.CountingRule(**given), **words)
             run_and_show(experiment, folder, console, film=self.film, counted=there)
         except ValueError:
             # Of bad input nothing is left behind; a count that was interrupted goes on.
@@ -115,33 +110,27 @@ class RunExperiment:
 
     def _is_text(self) -> bool:
         """Return whether the source is text, still to be counted."""
-        from w2vflow.corpus import bundled_names
-
         if not self.source and self.output.config is None and self.experiment == Experiment():
             remedy = "`w2vflow demo` takes counts of Wikipedia that come along."
             raise argument_error("source", "a text, or counts", "none", remedy)
-        known = [path for path in self.source if path in bundled_names() or path.endswith(".npz")]
+        known = [path for path in self.source if path in wf.corpus.bundled_names() or path.endswith(".npz")]
         if known and len(self.source) > 1:
             got = f"{known[0]} and others"
             raise argument_error("source", "text, or one file of counts", got, "Count texts together.")
         return bool(self.source) and not known
 
-    def _plan(self, counted: bool) -> "Plan":
-        from w2vflow.experiments import RATES, plan_count, plan_experiment
-
+    def _plan(self, counted: bool) -> Plan:
         if not counted:
             counts = self.source[0] if self.source else self.experiment.statistics
-            return plan_experiment(replace(self.experiment, statistics=counts))
-        from w2vflow.corpus import text_bytes
-
+            return wf.experiments.plan_experiment(replace(self.experiment, statistics=counts))
         texts = found_texts(self.source, self.counting.reader, fetching=False)
         # Of a text no more is known than how many words it may have.
         most = self.experiment.vocab_size
-        if known := text_bytes([*texts], self.counting.reader):
-            words = int(known / RATES.word / self.counting.min_count)
+        if known := wf.corpus.text_bytes([*texts], self.counting.reader):
+            words = int(known / wf.experiments.RATES.word / self.counting.min_count)
             most = min(most, max(self.experiment.dim, words))
-        count = plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
-        return count.then(plan_experiment(self.experiment, vocab_size=most))
+        count = wf.experiments.plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
+        return count.then(wf.experiments.plan_experiment(self.experiment, vocab_size=most))
 
 
 @dataclass(frozen=True)
@@ -195,36 +184,32 @@ def run_and_show(
     """
     check_film(experiment, film)
     use_float64()
-    from w2vflow.corpus import load_statistics
-    from w2vflow.experiments import run_experiment
-
-    stats = None if counted is None else load_statistics(str(counted))
-    run = run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
+    stats = None if counted is None else wf.load_statistics(str(counted))
+    run = wf.experiments.run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")
     if counted is not None:
         counted.replace(experiment.statistics)
-    from w2vflow.experiments import draw_run, write_run
-
-    paths = [*write_run(run, folder), *draw_run(run, folder)]
+    paths = [*wf.experiments.write_run(run, folder), *wf.experiments.draw_run(run, folder)]
     last = "There is no page of it, because `cloud_words` is 0."
     if run.cloud is not None:
-        from w2vflow.report import write_report
-
-        page, title = folder / "report.html", source_name(experiment.statistics)
-        settings = run.summary["experiment"]
-        write_report(page, run.comparison, run.cloud, run.features, title=title, configuration=settings)
-        paths.append(page)
-        last = f"Open {page} in a browser."
+        paths.append(folder / "report.html")
+        write_page(paths[-1], run, source_name(experiment.statistics))
+        last = f"Open {paths[-1]} in a browser."
         if film:
             console("film")
-            from w2vflow.plotting import animate_learning
-
-            paths.append(animate_learning(folder / "figures" / "learning.mp4", run.cloud, run.comparison))
+            path = folder / "figures" / "learning.mp4"
+            paths.append(wf.plotting.animate_learning(path, run.cloud, run.comparison))
     lines = ["", *_table(run), "", *_verdict(run)]
     console.result(lines, {"folder": str(folder), **run.summary}, paths, last)
 
 
-def _table(run: "Findings") -> list[str]:
+def write_page(path: Path, run: "wf.experiments.Run | wf.experiments.SavedRun", title: str) -> None:
+    """Write the interactive page of a run."""
+    settings = run.summary["experiment"]
+    wf.write_report(path, run.comparison, run.cloud, run.features, title=title, configuration=settings)
+
+
+def _table(run: "wf.experiments.Run") -> list[str]:
     """Return the table of concepts, times in units of the first predicted step."""
     unit, seeds = float(np.nanmean(run.comparison.step_times["theory"][:, 0])), run.experiment.seeds
     lines = [
@@ -253,7 +238,7 @@ def _cell(moments: dict[str, float | None], unit: float, seeds: int) -> str:
     return f"{mean / unit:.3f} ({spread})"
 
 
-def _verdict(run: "Findings") -> list[str]:
+def _verdict(run: "wf.experiments.Run") -> list[str]:
     summary, first = run.summary, run.summary["first_modes"]
     flow = summary["flow_against_exact"]
     scales = ", ".join(f"{e:.0e} at scale {s}" for s, e in flow["by initial scale, eigenbasis flow"].items())

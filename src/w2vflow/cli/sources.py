@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import w2vflow as wf
 from w2vflow.cli.console import Console, on_terminal
 from w2vflow.support.checks import argument_error, check_vocab_size
-
-if TYPE_CHECKING:
-    from w2vflow.corpus import CountingRule
-    from w2vflow.counts import CooccurrenceStatistics
 
 __all__ = ["TextOptions", "count_text", "found_texts", "load_counts", "size_of_counts"]
 
@@ -45,21 +42,19 @@ def found_texts(paths: Sequence[str], reader: str, *, fetching: bool) -> list[st
         FileNotFoundError: neither a path nor a name.
         ValueError: a name whose text is not at hand, where nothing may be fetched.
     """
-    from w2vflow.corpus import cached_path, expand_paths, fetch, known_corpora
-
-    names = {corpus.name for corpus in known_corpora()}
+    names = {corpus.name for corpus in wf.corpus.known_corpora()}
     found = []
     for path in paths:
         if path in names and not Path(path).exists():
-            if not fetching and cached_path(path) is None:
+            if not fetching and wf.corpus.cached_path(path) is None:
                 got = f"{path}, which would be fetched first"
                 remedy = "`w2vflow datasets` says how large it is."
                 raise argument_error("dry_run", "of text that is at hand", got, remedy)
-            path = str(fetch(path, progress=on_terminal()))
+            path = str(wf.corpus.fetch(path, progress=on_terminal()))
         # Names of Hugging Face datasets are no paths.
         elif reader != "dataset":
             try:
-                expand_paths([path])
+                wf.corpus.expand_paths([path])
             except FileNotFoundError as error:
                 close = get_close_matches(path, names, n=1)
                 meant = f"Did you mean {close[0]}?" if close else "`w2vflow datasets` lists names."
@@ -72,22 +67,20 @@ def count_text(
     paths: Sequence[str],
     out: Path,
     console: Console,
-    rule: "CountingRule",
+    rule: "wf.corpus.CountingRule",
     reader: str,
     memory: str = "4GB",
     workers: int | None = None,
     **words: Any,
 ) -> None:
     """Count a text into a file, as `count_to_file`; say what `tokens` and `reader` "auto" stand for in it."""
-    from w2vflow.corpus import Resources, count_to_file, suggested
-
-    seen, tokens = suggested(paths, reader, rule.tokens)
+    seen, tokens = wf.corpus.suggested(paths, reader, rule.tokens)
     if reader == "auto" and seen != "auto":
         console("lines are wrapped: a document is what stands between blank lines")
     if rule.tokens == "auto" and tokens != "latin":
         console("letters beyond a to z: words are of letters of any script")
-    rule, resources = replace(rule, tokens=tokens), Resources(memory=memory, workers=workers)
-    lonely = count_to_file(
+    rule, resources = replace(rule, tokens=tokens), wf.corpus.Resources(memory=memory, workers=workers)
+    lonely = wf.corpus.count_to_file(
         paths, out, rule=rule, reader=seen, resources=resources, progress=on_terminal(), **words
     )
     if lonely:
@@ -95,19 +88,15 @@ def count_text(
         console(f"left out, because they never stand beside another word: {len(lonely)} ({shown})")
 
 
-def load_counts(statistics: str, vocab_size: int | None) -> "CooccurrenceStatistics":
+def load_counts(statistics: str, vocab_size: int | None) -> "wf.CooccurrenceStatistics":
     """Return statistics by name or path, of so many most frequent words if a number is given."""
-    from w2vflow.corpus import load_statistics
-
-    stats = load_statistics(statistics)
+    stats = wf.load_statistics(statistics)
     return stats if vocab_size is None else stats.most_frequent(vocab_size)
 
 
 def size_of_counts(statistics: str, vocab_size: int | None) -> tuple[int, int]:
     """Return how many words `load_counts` would return, and pairs of words in the file; reads no counts."""
-    from w2vflow.corpus import open_statistics
-
-    file = open_statistics(statistics)
+    file = wf.corpus.open_statistics(statistics)
     if vocab_size is None:
         return len(file.words), file.pairs
     check_vocab_size(vocab_size, len(file.words))

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error
-
-if TYPE_CHECKING:
-    from w2vflow.semantics import Feature
-    from w2vflow.support.plan import Plan
+from w2vflow.support.plan import Plan
 
 __all__ = ["Concepts"]
 
@@ -60,36 +58,30 @@ class Concepts:
         if self.out is not None:
             console.folder(self.out.parent)
         use_float64()
-        from w2vflow.problem import Problem
-        from w2vflow.semantics import label_features
-        from w2vflow.spectrum import leading_eigenpairs
-        from w2vflow.theory import step_time_law
-
         stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size
         console(f"concepts of {size:,} words")
-        problem = Problem.from_statistics(stats)
+        problem = wf.Problem.from_statistics(stats)
         dim = min(dim, size)
-        pairs = leading_eigenpairs(problem, min(max(self.k, dim), size))
+        pairs = wf.leading_eigenpairs(problem, min(max(self.k, dim), size))
         listed = pairs.leading(min(self.k, size))
-        features = label_features(listed, stats.words, n=min(self.words, size))
+        features = wf.label_features(listed, stats.words, n=min(self.words, size))
         # No more can be learned than have a positive eigenvalue.
         dim = min(dim, int((pairs.eigenvalues > 0).sum()))
-        rows = _rows(features, *step_time_law(problem, dim, self.scale, spectrum=pairs) if dim else ((), ()))
+        law = wf.step_time_law(problem, dim, self.scale, spectrum=pairs) if dim else ((), ())
+        rows = _rows(features, *law)
         if self.out is not None:
             listed.save(self.out, stats.words)
         record = {"statistics": self.statistics, "sha256": stats.sha256, "vocab_size": size}
         record |= {"dim": dim, "scale": self.scale, "concepts": rows}
         console.result(["", *_table(rows)], record, [] if self.out is None else [self.out])
 
-    def _plan(self) -> "Plan":
-        from w2vflow.experiments import plan_spectrum
-
+    def _plan(self) -> Plan:
         size, pairs = size_of_counts(self.statistics, self.vocab_size)
-        return plan_spectrum(size, pairs, min(max(self.k, self.dim or 1), size))
+        return wf.experiments.plan_spectrum(size, pairs, min(max(self.k, self.dim or 1), size))
 
 
-def _rows(features: "list[Feature]", times: Any, spreads: Any) -> list[dict[str, Any]]:
+def _rows(features: "list[wf.semantics.Feature]", times: Any, spreads: Any) -> list[dict[str, Any]]:
     """Return a record of each concept; those that the embedding has no room for have no time."""
     return [
         {

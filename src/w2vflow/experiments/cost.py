@@ -124,15 +124,12 @@ def measure_speed() -> Speed:
 def plan_experiment(
     settings: Experiment, *, vocab_size: int | None = None, speed: Speed | None = None
 ) -> Plan:
-    """Return what `run_experiment` takes, and the files of its folder.
+    """Return what `run_experiment` takes, and the files of its folder; raise `ValueError` without statistics.
 
     Args:
         settings: of the run.
         vocab_size: words of statistics still to be counted; the file that `settings` name is not asked.
         speed: of the machine; measured by default.
-
-    Raises:
-        ValueError: there are no such statistics.
     """
     size, shared, memory, notes = _every_run(settings, vocab_size)
     dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
@@ -179,11 +176,7 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
 
 @checked
 def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `k` concepts of so many words take, of which so many different pairs were seen.
-
-    Raises:
-        ValueError: `k` outside 1..V.
-    """
+    """Return what `k` concepts of so many words and different pairs take; `k` is 1..V, else `ValueError`."""
     if not 1 <= k <= vocab_size:
         raise argument_error("k", f"between 1 and the vocabulary size {vocab_size}", k)
     kept, places = min(pairs, vocab_size * (vocab_size + 1) // 2), float(vocab_size) ** 2
@@ -201,11 +194,7 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
 
 @checked
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `embed` takes for so many words, of which so many different pairs were seen.
-
-    Raises:
-        ValueError: `dim` outside 1..V.
-    """
+    """Return what `embed` takes for so many words and different pairs; `dim` is 1..V, else `ValueError`."""
     check_dimension(dim, vocab_size)
     places = float(vocab_size) ** 2
     # Seven turns of one side, of five products each, and four products of the start.
@@ -240,9 +229,7 @@ def plan_count(
     memory: str | int = "4GB",
     speed: Speed | None = None,
 ) -> Plan:
-    """Return what `count` takes with these arguments, without reading the files.
-
-    10,000 words where no number is given: how many occur often enough is not known beforehand.
+    """Return what `count` takes with these arguments, without reading files; 10,000 words if None is given.
 
     Raises:
         ValueError: no such files, or a memory that is not a size.
@@ -256,9 +243,9 @@ def plan_count(
     pairs = _different(met, size)
     cores = worker_count(workers, text_bytes(given, reader))
     work, file = RATES.token * tokens + RATES.pair_counted * pairs, RATES.pair_stored * pairs
+    many = "1 file" if len(files) == 1 else f"{len(files)} files"
     notes = [
-        f"{len(files)} {'file' if len(files) == 1 else 'files'}, about {readable_bytes(text)} of text, "
-        f"{_readable(tokens)} tokens",
+        f"{many}, about {readable_bytes(text)} of text, {_readable(tokens)} tokens",
         f"about {_readable(pairs)} different pairs of {size:,} words",
         f"disk: {readable_bytes(work)} for the work folder, which is removed at the end, "
         f"{readable_bytes(file)} for the statistics",
@@ -276,10 +263,8 @@ def _plan(stages: list[_Stage], memory: float, disk: float, notes: list[str], sp
     stages = [_Stage("start", waiting=RATES.starting), *stages]
     seconds = [stage.seconds(speed) for stage in stages]
     long = [f"{s.name}: {t:.0f} s" for s, t in zip(stages, seconds, strict=True) if 20 * t > sum(seconds)]
-    own = (
-        f"time is that of the processor, {speed.cores} cores with {speed.products / 1e9:.0f} GFLOP/s; an "
-        "accelerator is faster"
-    )
+    pace = f"{speed.cores} cores with {speed.products / 1e9:.0f} GFLOP/s"
+    own = f"time is that of the processor, {pace}; an accelerator is faster"
     done = sum(stage.operations for stage in stages)
     return Plan(round(memory), round(disk), done, sum(seconds), (*long, *notes, own))
 

@@ -86,8 +86,8 @@ def run_experiment(
         progress: show progress bars.
 
     Raises:
-        ValueError: float64 is off, or a setting does not fit the statistics: a learning rate at which
-            SGD is unstable, more dimensions than there are words or concepts that can be learned.
+        ValueError: float64 is off, SGD unstable at the learning rate, or more dimensions asked for than
+            there are words or concepts that can be learned.
         RuntimeError: SGD diverged, or the flow ran out of steps.
     """
     require_float64("run_experiment")

@@ -44,18 +44,18 @@ def animate_learning(
     """Write a film of the cloud unfolding, with the staircase beside it; return its path.
 
     Words along concepts 1 and 2, concept 3 by colour, a few by name. Between the times of the cloud they
-    move in straight lines. Dashed in the staircase: the closed form, where `comparison` has it. Written
-    with ffmpeg, as MP4, where there is one that knows H.264, else as GIF.
+    move in straight lines. Dashed in the staircase: the closed form, if `comparison` has it. An MP4, or a
+    GIF if there is no ffmpeg that knows H.264.
 
     Args:
-        path: where to; `.mp4` or `.gif` takes the place of its suffix.
-        cloud: of `embedding_cloud`, with two concepts or more.
+        path: of the film; its suffix is replaced by `.mp4` or `.gif`.
+        cloud: of `embedding_cloud`.
         comparison: with the same source.
         source: which one is shown, of its first seed.
-        seconds: how long it takes.
+        seconds: length of the film.
 
     Raises:
-        ValueError: no such source in one of them, one concept or one time alone, or no seconds.
+        ValueError: no such source in one of them, fewer than two concepts or times, or no seconds.
         OSError: the file cannot be written.
     """
     names = [name for name in cloud.coordinates if name in comparison.trajectories]
@@ -67,23 +67,19 @@ def animate_learning(
     if not seconds > 0:
         raise argument_error("seconds", "above 0", seconds)
     film = writes_mp4()
-    rate, dpi = _FILM if film else _GIF
+    path, (rate, dpi) = Path(path).with_suffix(".mp4" if film else ".gif"), _FILM if film else _GIF
     writer: AbstractMovieWriter = FFMpegWriter(fps=rate) if film else PillowWriter(fps=rate)
-    moments = np.linspace(cloud.ts[0], cloud.ts[-1], max(2, round(seconds * rate)))
     scene = _Scene(cloud, comparison, source, dpi)
-    with (
-        atomic_path(Path(path).with_suffix(".mp4" if film else ".gif")) as temporary,
-        writer.saving(scene.figure, str(temporary), dpi),
-    ):
-        for moment in moments:
+    with atomic_path(path) as temporary, writer.saving(scene.figure, str(temporary), dpi):
+        for moment in np.linspace(cloud.ts[0], cloud.ts[-1], max(2, round(seconds * rate))):
             scene.show(float(moment))
             writer.grab_frame()
-    return Path(path).with_suffix(temporary.suffix)
+    return path
 
 
 @checked
 def writes_mp4() -> bool:
-    """Return whether there is an ffmpeg here that encodes H.264: some distributions leave that out."""
+    """Return whether there is an ffmpeg here that encodes H.264, which some distributions leave out."""
     program = shutil.which("ffmpeg")
     if program is None:
         return False
@@ -158,13 +154,8 @@ def _still(figure: Figure, moving: Sequence[Artist]) -> None:
 
 def _staircase(ax: Axes, comparison: Comparison, source: str) -> None:
     """Draw the squared singular values of the source, and the closed form where there is one."""
-    shown, theory = (
-        traj.sel(seed=0) if traj.seeds else traj
-        for traj in (
-            comparison.trajectories[source],
-            comparison.trajectories.get("theory", comparison.trajectories[source]),
-        )
-    )
-    plot_concepts(
-        theory, shown, concepts=min(_CONCEPTS, shown.dim), title="one concept after the other", ax=ax
-    )
+    shown = comparison.trajectories[source]
+    theory = comparison.trajectories.get("theory", shown)
+    theory, shown = (traj.sel(seed=0) if traj.seeds else traj for traj in (theory, shown))
+    concepts = min(_CONCEPTS, shown.dim)
+    plot_concepts(theory, shown, concepts=concepts, title="one concept after the other", ax=ax)

@@ -45,7 +45,7 @@ def plot_overlaps(
 
 
 def _labels(argument: str, names: Sequence[str], numbers: np.ndarray) -> list[str]:
-    """Return a label for each direction: its number, from 1, after its name where there are names."""
+    """Return the label of each direction: its name, if there are names, and its number from 1."""
     if names and len(names) != len(numbers):
         raise argument_error(argument, f"{len(numbers)} names, one for a direction", f"{len(names)} names")
     names = names or [""] * len(numbers)

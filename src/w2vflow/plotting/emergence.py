@@ -39,14 +39,14 @@ def plot_emergence(
     """Draw the accuracy of every relation over time or dimension; in grey, the staircase of concepts.
 
     Open marks: from there on the common direction of a relation's pairs is detectable. Full marks: half of
-    its final accuracy. Labels stand at the ends of the lines. Over time, the axis on top and the grey steps
-    (on a logarithmic scale of their own) count the concepts that are learned.
+    its final accuracy. Over time, the axis on top and the grey steps (on a logarithmic scale of their own)
+    count the concepts that are learned.
 
     Args:
         emergence: made by `emergence_over_time` and the like.
-        apart: relations drawn dashed and in another colour, the semantic ones for instance.
-        kinds: what the others and those set apart are, for the legend.
-        time_unit: what times are divided by, e.g. `t_1`; of dimensions 1.
+        apart: relations drawn dashed and in another colour, e.g. the semantic ones.
+        kinds: names of the others and of those set apart, for the legend.
+        time_unit: divisor of times, e.g. `t_1`; of dimensions 1.
         ax: where to draw; a new figure by default.
     """
     ax = axes_or_new(ax)

@@ -68,12 +68,12 @@ def plot_loss(*trajectories: Trajectory, time_unit: float = 1.0, ax: Axes | None
 
     Args:
         trajectories: on any times.
-        time_unit: what the time axis is divided by, e.g. `t_1`.
+        time_unit: divisor of the times, e.g. `t_1`.
         ax: where to draw; a new figure by default.
     """
     ax = axes_or_new(ax)
     for traj in trajectories:
-        _draw(ax, traj.ts / time_unit, traj.loss if traj.seeds else traj.loss[None], traj.source)
+        _draw(ax, traj.ts / time_unit, np.atleast_2d(traj.loss), traj.source)
     ax.set(xlabel=time_label(time_unit), ylabel=r"loss $\mathcal{L}(W)$")
     add_legend(ax)
     return ax
@@ -173,7 +173,7 @@ def label_concepts(figure: Figure, concepts: int, *, theory: str = "closed form"
     Args:
         figure: with a constrained layout.
         concepts: how many are drawn.
-        theory: what made the prediction.
+        theory: name of the prediction.
         sgd: whether it is drawn.
     """
     lines = [
@@ -233,13 +233,7 @@ def plot_embedding_slice(
 def name_words(
     ax: Axes, spots: np.ndarray, words: Sequence[str], labelled: Sequence[int], limit: float
 ) -> dict[int, Annotation]:
-    """Write names beside their dots, each at the first of four places with room for it; return them by row.
-
-    Args:
-        ax: of limits `-limit .. limit` both ways.
-        spots: where the words are, `(V, 2)`.
-        words, labelled, limit: as in `plot_embedding_slice`.
-    """
+    """Return names by row, written beside their dots `(V, 2)`, each at the first of four places with room."""
     points = font_size("x-small")
     figure = ax.get_figure()
     assert figure is not None
@@ -320,8 +314,8 @@ def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes
     image = ax.imshow(overlaps, vmin=0, vmax=1, cmap="cividis", extent=extent)
     ax.figure.colorbar(image, ax=ax, label="squared cosine", shrink=0.8)
     ax.set(xlabel=r"eigenvector of $M^\star$", ylabel="learned direction")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 
@@ -343,9 +337,9 @@ def plot_persistence(
         title: over the panel.
     """
     ax = axes_or_new(ax)
-    for mode, (curve, shade) in enumerate(zip(persistence.T, shades(persistence.shape[1]), strict=True)):
-        ends = (0, persistence.shape[1] - 1)
-        ax.plot(ts / time_unit, curve, color=shade, label=f"concept {mode + 1}" if mode in ends else None)
+    modes = persistence.shape[1]
+    for mode, (curve, shade) in enumerate(zip(persistence.T, shades(modes), strict=True), 1):
+        ax.plot(ts / time_unit, curve, color=shade, label=f"concept {mode}" if mode in (1, modes) else None)
     ax.set(xlabel=time_label(time_unit), ylabel="squared cosine with itself when learned", title=title)
     ax.set_ylim(0, 1.02)
     add_legend(ax)
@@ -354,10 +348,8 @@ def plot_persistence(
 
 def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
     style = STYLES.get(source, {"color": RED, "linewidth": 1.0, "zorder": 3, "label": source})
-    for index, curve in enumerate(curves):
-        label = style["label"] if index == 0 else None
-        width = line_width(style["linewidth"])
-        ax.plot(ts, curve, **{**style, "linewidth": width, "label": label})
+    first, *_ = ax.plot(ts, curves.T, **{**style, "linewidth": line_width(style["linewidth"]), "label": None})
+    first.set_label(style["label"])
 
 
 def _mean_and_bar(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

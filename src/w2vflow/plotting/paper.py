@@ -50,7 +50,7 @@ class LearningRow:
 
     Attributes:
         name: of the model.
-        theory: what is predicted, of one seed.
+        theory: the prediction, of one seed.
         flow: the gradient flow, of the same seed.
         sgd: of one seed or all, or None.
         moments: times of the slices.
@@ -58,9 +58,8 @@ class LearningRow:
         words: the vocabulary.
         labelled: rows to name in the slices, the most important first.
         axes: of the slices, the numbers of two concepts.
-        first: the concept that axes are made for. Ones before it, which rise so far and so fast that
-            all others would be flat beside them, leave the panel at its top.
-        time_unit: what times are divided by, e.g. `t_1`.
+        first: the concept that axes are made for; earlier, much larger ones leave the panel at its top.
+        time_unit: divisor of the times, e.g. `t_1`.
     """
 
     name: str
@@ -80,17 +79,14 @@ class LearningRow:
 def plot_learning(rows: Sequence[LearningRow], axes: Any = None, *, concepts: int = 6) -> np.ndarray:
     """Draw a row of panels for each model: loss, staircase, and the cloud of words at some moments.
 
-    Each concept has its colour. Dashed: what is predicted; lines: the gradient flow; faint: SGD. Upright
-    lines in grey: when the predicted steps happen.
+    Each concept has its colour. Dashed: the prediction; lines: the gradient flow; faint: SGD. Upright lines
+    in grey: the predicted steps.
 
     Args:
         rows: a model each, with equally many slices.
-        axes: where to draw, of shape (models, 2 + slices); a new figure of the width of two columns, with
-            letters and a legend, by default.
+        axes: where to draw, of shape (models, 2 + slices), as is what is returned; by default a new figure
+            of the width of two columns, with letters and a legend.
         concepts: how many to draw.
-
-    Returns:
-        The Axes, (models, 2 + slices).
 
     Raises:
         ValueError: no model, models with different numbers of slices, Axes of another number, or
@@ -187,18 +183,13 @@ def plot_init_scales(
 ) -> np.ndarray:
     """Draw the staircase and, below it, the loss from several initial scales, each on its own clock `t_1`.
 
-    The smaller the start, the sharper the steps on that clock, and the nearer to `lambda_1 / lambda_k`,
-    where upright grey lines stand: there they are in the limit of vanishing weights.
+    The smaller the start, the sharper the steps on that clock, and the nearer to their limit,
+    `lambda_1 / lambda_k`, where upright grey lines stand.
 
     Args:
         by_scale: closed form and gradient flow of one seed, by the scale of the initial weights.
         spectrum: the leading eigenpairs.
-        axes: where to draw, of shape (2, scales); a new figure of the width of two columns, with letters
-            and a legend, by default.
-        concepts: how many to draw.
-
-    Returns:
-        The Axes, (2, scales).
+        axes, concepts: as in `plot_learning`; the shape is (2, scales).
 
     Raises:
         ValueError: no scale, one whose first concept is not learned or starts above half, Axes of another
@@ -212,9 +203,8 @@ def plot_init_scales(
     if axes is None:
         with publication():
             figure = Figure(figsize=(TWO_COLUMNS, 3.4), layout="constrained")
-            own = figure.subplots(
-                2, len(by_scale), squeeze=False, sharex="col", sharey="row", height_ratios=(1.25, 1)
-            )
+            shared: Any = {"sharex": "col", "sharey": "row", "height_ratios": (1.25, 1)}
+            own = figure.subplots(2, len(by_scale), squeeze=False, **shared)
             drawn = plot_init_scales(by_scale, spectrum, own, concepts=concepts)
             for panel in drawn[:, 1:].flat:
                 panel.set_ylabel("")
@@ -230,12 +220,8 @@ def plot_init_scales(
     for (scale, (theory, flow)), (above, below) in zip(by_scale.items(), panels.T, strict=True):
         unit = float(measure_step_times(theory, spectrum)[0])
         if not np.isfinite(unit):
-            raise argument_error(
-                "by_scale",
-                "trajectories that take the first step",
-                f"one from {scale:g} that does not",
-                "Take a longer time or a smaller scale.",
-            )
+            expected, got = "trajectories that take the first step", f"one from {scale:g} that does not"
+            raise argument_error("by_scale", expected, got, "Take a longer time or a smaller scale.")
         title = f"initial scale {_power(scale)}"
         plot_concepts(theory, flow, concepts=concepts, time_unit=unit, title=title, ax=above)
         above.set_ylabel("$s_k^2$")
@@ -287,8 +273,7 @@ def plot_concept_words(
     widest = 1.08 * float(np.abs(values).max())
     for row, place, value in zip(rows, places, values, strict=True):
         # On the side of the axis where there is no bar.
-        side = -1 if value > 0 else 1
-        align = "right" if value > 0 else "left"
+        side, align = (-1, "right") if value > 0 else (1, "left")
         ax.text(side * 0.05 * widest, place, words[row], ha=align, va="center", fontsize="small")
     ax.axvline(0, color=BLACK, linewidth=line_width(0.7))
     ax.set(ylim=(places[-1] + 0.7, -0.7), xlim=(-widest, widest), yticks=[], title=title)
@@ -314,16 +299,13 @@ def plot_concept_table(
     Args:
         spectrum: eigenpairs, at least so many as concepts.
         words: the vocabulary.
-        axes: where to draw, one for each concept; a new figure of the width of two columns, four panels in
-            a row, by default.
+        axes: where to draw, of shape (concepts,), as is what is returned; by default a new figure of the
+            width of two columns, four panels in a row.
         step_times: of each concept, `(k,)`, e.g. those of `step_time_law`.
-        time_unit: what step times are divided by, e.g. `t_1`.
+        time_unit: divisor of the step times, e.g. `t_1`.
         relative_to: how often each word occurs: see `relative_entries`; entries as they are by default.
         concepts: how many.
         n: words at each end.
-
-    Returns:
-        The Axes, (concepts,).
 
     Raises:
         ValueError: fewer eigenpairs or step times than concepts, Axes of another number, or as
@@ -332,9 +314,8 @@ def plot_concept_table(
     References:
         arXiv 2502.09863, figure 4.
     """
-    known = (
-        len(spectrum.eigenvalues) if step_times is None else min(len(spectrum.eigenvalues), len(step_times))
-    )
+    known = len(spectrum.eigenvalues)
+    known = known if step_times is None else min(known, len(step_times))
     if not 1 <= concepts <= known:
         raise argument_error("concepts", f"between 1 and the {known} that are known", concepts)
     if axes is None:
@@ -344,16 +325,8 @@ def plot_concept_table(
             own = figure.subplots(down, min(4, concepts), squeeze=False).ravel()
             for empty in own[concepts:]:
                 empty.set_axis_off()
-            return plot_concept_table(
-                spectrum,
-                words,
-                own[:concepts],
-                step_times=step_times,
-                time_unit=time_unit,
-                relative_to=relative_to,
-                concepts=concepts,
-                n=n,
-            )
+            how: Any = {"step_times": step_times, "time_unit": time_unit, "relative_to": relative_to}
+            return plot_concept_table(spectrum, words, own[:concepts], concepts=concepts, n=n, **how)
     panels = checked_axes(axes, (concepts,))
     scores = spectrum.eigenvectors[:, :concepts]
     if relative_to is not None:

@@ -46,13 +46,11 @@ def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | No
     ax.plot(first.step_times, np.full(len(first.step_times), 0.02), "|", color="0.4", markersize=7)
 
     known = np.flatnonzero(np.isfinite(first.step_times)) + 1
-    numbers = [number for number in (*NUMBERS, known[-1]) if number in known]
     apart, last = [], -np.inf
-    for number in dict.fromkeys(numbers):
-        time = first.step_times[number - 1]
-        if time - last > 0.04 * first.times[-1]:
+    for number in (*NUMBERS, known[-1]):
+        if number in known and first.step_times[number - 1] - last > 0.04 * first.times[-1]:
             apart.append(number)
-            last = time
+            last = first.step_times[number - 1]
     top = ax.secondary_xaxis("top")
     top.set_xticks(first.step_times[np.array(apart) - 1], [str(number) for number in apart])
     top.set_xlabel("concepts the theory has learned")
@@ -66,11 +64,7 @@ def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | No
 def plot_strengths(*progress: Progress, labels: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """Draw how far each concept has risen in the embeddings and, at their best times, in the theory.
 
-    Args:
-        progress, labels, ax: as in `plot_progress`.
-
-    Raises:
-        ValueError: as `plot_progress`.
+    Arguments and errors are those of `plot_progress`.
     """
     ax, first = axes_or_new(ax), _named(progress, labels)
     concepts = np.arange(1, len(first.eigenvalues) + 1)

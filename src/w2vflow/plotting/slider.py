@@ -110,7 +110,7 @@ class Slider:
         return f"Slider({len(self.frames)} frames, {self.captions[0]} .. {self.captions[-1]})"
 
     def _repr_html_(self) -> str:
-        """Return a part of a page that needs nothing else; the static picture where scripts do not run."""
+        """Return a part of a page that needs nothing else; without scripts it is the static picture."""
         return _PAGE.substitute(
             key=hashlib.sha256(b"".join((*self.frames, repr(self.captions).encode()))).hexdigest()[:16],
             still=_uri(self.still),
@@ -136,15 +136,15 @@ def slide(
 ) -> Slider:
     """Return a slider through a figure drawn for each value, frame by frame.
 
-    Frames are pictures within the page: it needs no network, no kernel and no library, and works from
-    a saved notebook too. Where scripts do not run, the first, the middle and the last frame are shown side
-    by side. Axes stand at the same place in all frames if each has one alone.
+    Frames are pictures within the page: it needs no network, kernel or library. Without scripts, the first,
+    the middle and the last frame are shown side by side. Axes stand at the same place in all frames if each
+    has one alone.
 
     Args:
-        draw: `draw(value, ax)` draws into the Axes of a new figure. Give axes their limits, which would
-            otherwise follow the data from frame to frame.
-        values: what the slider moves through, numbers or anything with a name; some 10 to 60.
-        label: what it is called.
+        draw: `draw(value, ax)` draws into the Axes of a new figure. Set limits, which would otherwise follow
+            the data from frame to frame.
+        values: numbers or anything with a name, some 10 to 60.
+        label: name of the values.
         size: of a frame, width and height in inches.
 
     Raises:
@@ -156,18 +156,15 @@ def slide(
     """
     if len(values) == 0:
         raise argument_error("values", "at least one value to draw", "none")
-    captions = tuple(f"{label} = {_named(value)}" for value in values)
-    figures = [_frame(draw, value, size) for value in values]
+    named = (f"{value:.4g}" if isinstance(value, Real) else value for value in values)
+    captions = tuple(f"{label} = {name}" for name in named)
+    figures = [Figure(figsize=size, dpi=_DPI, layout="constrained") for _ in values]
+    for figure, value in zip(figures, values, strict=True):
+        draw(value, figure.subplots())
+        figure.draw_without_rendering()
     _align(figures)
     frames = tuple(_png(figure) for figure in figures)
     return Slider(label, captions, frames, _still(draw, values, captions, size), size[0])
-
-
-def _frame(draw: Callable[[Any, Axes], Any], value: Any, size: tuple[float, float]) -> Figure:
-    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
-    draw(value, figure.subplots())
-    figure.draw_without_rendering()
-    return figure
 
 
 def _align(figures: Sequence[Figure]) -> None:
@@ -205,10 +202,6 @@ def _png(figure: Figure) -> bytes:
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
     return file.getvalue()
-
-
-def _named(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, Real) else str(value)
 
 
 def _uri(png: bytes) -> str:

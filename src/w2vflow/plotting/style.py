@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
@@ -71,8 +72,7 @@ _PUBLICATION: Any = {
 def publication() -> Iterator[None]:
     """Draw what is made within the block as journals want it: 8 points, thin axes, no frame.
 
-    A figure keeps what it was made with: make it and draw into it within the block. Nothing stays
-    changed after it.
+    Make a figure and draw into it within the block; nothing stays changed after it.
 
     Example:
         >>> with publication():
@@ -105,8 +105,7 @@ def save_figure(
 ) -> list[Path]:
     """Write the figure as `stem.png` and `stem.svg`, atomically and without a date; return the paths.
 
-    Letters of SVG files are outlines, and PDF files hold their fonts, so that both look the same
-    everywhere.
+    Letters of SVG files are outlines, and PDF files hold their fonts: they look the same everywhere.
 
     Args:
         figure: what to write.
@@ -150,19 +149,10 @@ def checked_axes(axes: Any, shape: tuple[int, ...]) -> np.ndarray:
 @checked
 def letter_panels(axes: Sequence[Axes] | np.ndarray) -> None:
     """Write a, b, c, ... in bold at the upper left of each panel, in the order given."""
-    for number, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
-        figure = ax.get_figure()
-        outside = ax.transAxes + ScaledTranslation(-4 / 72, 3 / 72, figure.dpi_scale_trans)
-        letter = ax.text(
-            0,
-            1,
-            "abcdefghijklmnopqrstuvwxyz"[number],
-            transform=outside,
-            weight="bold",
-            ha="right",
-            va="bottom",
-        )
-        letter.set_in_layout(False)
+    for letter, ax in zip(ascii_lowercase, np.ravel(np.asarray(axes, dtype=object)), strict=False):
+        outside = ax.transAxes + ScaledTranslation(-4 / 72, 3 / 72, ax.get_figure().dpi_scale_trans)
+        text = ax.text(0, 1, letter, transform=outside, weight="bold", ha="right", va="bottom")
+        text.set_in_layout(False)
 
 
 def font_size(name: str) -> float:

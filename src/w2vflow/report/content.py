@@ -49,7 +49,8 @@ def page_content(
         }
         for k in range(modes)
     ]
-    some = _thinned(len(first.ts), _POINTS)
+    times = len(first.ts)
+    some = np.unique(np.linspace(0, times - 1, min(times, _POINTS)).round().astype(int))
     # In one order, so that a page made now is that made of the run's folder later, to the byte.
     metadata = {name: dict(traj.metadata) for name, traj in comparison.trajectories.items()}
     settings = {**configuration, "trajectories": json.loads(json.dumps(metadata, sort_keys=True))}
@@ -69,13 +70,11 @@ def page_content(
 
 def _curves(traj: Trajectory, some: np.ndarray, modes: int) -> dict[str, Any]:
     """Return loss `(S, T)` and squared singular values `(S, k, T)` of the first seeds."""
-    squares, loss = traj.singular_values[..., some, :modes].astype(np.float64) ** 2, traj.loss[..., some]
-    if traj.seeds is None:
-        squares, loss = squares[None], loss[None]
-    squares = np.swapaxes(squares, -1, -2)
+    squares = np.swapaxes(traj.singular_values[..., some, :modes].astype(np.float64) ** 2, -1, -2)
+    squares, loss = squares.reshape(-1, *squares.shape[-2:]), np.atleast_2d(traj.loss[..., some])
+    # Of the loss more digits: small steps stand on a large sum.
     return {
         "seeds": traj.seeds or 1,
-        # In which small steps stand on a large sum.
         "loss": _numbers(loss[:_CURVES], digits=8),
         "squares": _numbers(squares[:_CURVES]),
     }
@@ -88,15 +87,16 @@ def _steps(comparison: Comparison, source: str, modes: int) -> dict[str, Any]:
     count = learned.sum(axis=0)
     mean = np.where(learned, times, 0).sum(axis=0) / np.where(count == 0, np.nan, count)
     squares = np.where(learned, (times - mean) ** 2, 0).sum(axis=0)
+    reference = _reference(comparison, source)
     record = {
         "mean": _numbers(mean),
         "spread": _numbers(np.sqrt(squares / np.where(count < 2, np.nan, count - 1))),
         "learned": count.tolist(),
         "seeds": len(times),
-        "reference": _reference(comparison, source),
+        "reference": reference,
     }
-    if record["reference"] is not None:
-        predicted = comparison.step_times[record["reference"]][:, :modes]
+    if reference is not None:
+        predicted = comparison.step_times[reference][:, :modes]
         pairs = min(len(times), len(predicted))
         # One prediction serves all seeds; else each seed has its own.
         own, theirs = (times, predicted) if len(predicted) == 1 else (times[:pairs], predicted[:pairs])
@@ -139,10 +139,6 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", str(value)
-
-
-def _thinned(number: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
 
 
 def _numbers(values: np.ndarray, digits: int = 5) -> Any:

@@ -36,18 +36,17 @@ def write_report(
 ) -> Path:
     """Write the page of a run, whole or not at all, and return its path.
 
-    One file that holds all it needs and asks the network for nothing: the words moving in time along
-    concepts of choice, loss and singular values with a cursor at the same time, the table of concepts,
-    predicted against measured step times, and the configuration.
+    One file that asks the network for nothing: words moving in time along concepts of choice, loss and
+    singular values at the same time, the table of concepts, predicted against measured step times, and the
+    configuration.
 
     Args:
         path: of the HTML file.
-        comparison: trajectories side by side, with a spectrum; which of them there are is free.
+        comparison: any trajectories side by side, with a spectrum.
         cloud: positions of words, of `embedding_cloud`.
         features: words of every concept, of `label_features`.
         title: of the page.
-        configuration: settings, versions, device: whatever tells how the run was made. Nested mappings
-            become dotted names.
+        configuration: settings, versions, device; nested mappings become dotted names.
 
     Raises:
         ValueError: a comparison without a spectrum, no cloud, or fewer features than concepts.
@@ -59,16 +58,13 @@ def write_report(
         write_report("report.html", comparison, cloud, label_features(spectrum, words))
     """
     if comparison.spectrum is None:
-        raise argument_error(
-            "comparison", "one with a spectrum", "none", "Make it with `compare(..., spectrum=...)`."
-        )
+        remedy = "Make it with `compare(..., spectrum=...)`."
+        raise argument_error("comparison", "one with a spectrum", "none", remedy)
     if cloud is None or not cloud.coordinates or not cloud.words:
-        raise argument_error(
-            "cloud",
-            "positions of words over time",
-            "none",
-            "Run the solvers with `Recording(save_embeddings=True)`; pass the results to `embedding_cloud`.",
+        remedy = (
+            "Run the solvers with `Recording(save_embeddings=True)`; pass the results to `embedding_cloud`."
         )
+        raise argument_error("cloud", "positions of words over time", "none", remedy)
     title = title or "What word2vec learns, and when"
     content = page_content(comparison, cloud, features, title=title, configuration=configuration or {})
     write_text(path, _page(title, content))

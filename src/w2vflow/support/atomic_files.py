@@ -91,12 +91,8 @@ def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise argument_error(
-            argument,
-            "a folder that can be written",
-            f"{folder} ({error.strerror})",
-            "Choose another folder or change its permissions.",
-        ) from error
+        got, remedy = f"{folder} ({error.strerror})", "Choose another folder or change its permissions."
+        raise argument_error(argument, "a folder that can be written", got, remedy) from error
     return folder
 
 

@@ -37,12 +37,8 @@ def check_different(argument: str, words: Sequence[str]) -> None:
 def check_dimension(dim: int, vocab_size: int) -> None:
     """Raise `ValueError` unless `1 <= dim <= vocab_size`."""
     if not 1 <= dim <= vocab_size:
-        raise argument_error(
-            "dim",
-            f"between 1 and the vocabulary size {vocab_size}",
-            dim,
-            "An embedding cannot have more directions than there are words.",
-        )
+        remedy = "An embedding cannot have more directions than there are words."
+        raise argument_error("dim", f"between 1 and the vocabulary size {vocab_size}", dim, remedy)
 
 
 def check_times(ts: Any) -> np.ndarray:
@@ -57,30 +53,23 @@ def check_times(ts: Any) -> np.ndarray:
     if not np.isfinite(times).all():
         raise argument_error("ts", "finite", times[~np.isfinite(times)][0], "Remove NaN and infinite times.")
     if times[0] < 0 or times[-1] <= 0:
-        raise argument_error(
-            "ts",
-            "positive (the first may be 0, the initial weights)",
-            times.min(),
-            "Time runs forward from the initial weights at 0.",
-        )
+        expected = "positive (the first may be 0, the initial weights)"
+        remedy = "Time runs forward from the initial weights at 0."
+        raise argument_error("ts", expected, times.min(), remedy)
     steps = np.diff(times)
     if (steps <= 0).any():
         at = int(np.argmax(steps <= 0))
-        raise argument_error(
-            "ts", "strictly increasing", f"{times[at]} before {times[at + 1]}", "Use `numpy.unique(ts)`."
-        )
+        got = f"{times[at]} before {times[at + 1]}"
+        raise argument_error("ts", "strictly increasing", got, "Use `numpy.unique(ts)`.")
     return times
 
 
 def check_vocab_size(vocab_size: int, counted: int) -> None:
     """Raise `ValueError` unless so many of the words that were counted can be kept."""
     if not 1 <= vocab_size <= counted:
-        raise argument_error(
-            "vocab_size",
-            f"between 1 and the {counted} words that were counted",
-            vocab_size,
-            "Count the corpus again with a larger vocabulary.",
-        )
+        expected = f"between 1 and the {counted} words that were counted"
+        remedy = "Count the corpus again with a larger vocabulary."
+        raise argument_error("vocab_size", expected, vocab_size, remedy)
 
 
 def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
@@ -99,12 +88,9 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
     if weights.ndim not in (axes, axes + 1) or weights.shape[-axes:-1] != wanted:
         own = ", ".join(map(str, (*wanted, "dim")))
         whose, draw = ("", "gaussian_init") if tied else (", of words and of contexts", "untied_init")
-        raise argument_error(
-            "W0",
-            f"of shape ({own}), or (seeds, {own}) for an ensemble{whose}",
-            f"shape {weights.shape}",
-            f"Draw it with `{draw}(key, problem.vocab_size, dim, scale)`.",
-        )
+        expected = f"of shape ({own}), or (seeds, {own}) for an ensemble{whose}"
+        remedy = f"Draw it with `{draw}(key, problem.vocab_size, dim, scale)`."
+        raise argument_error("W0", expected, f"shape {weights.shape}", remedy)
     check_dimension(weights.shape[-1], vocab_size)
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")

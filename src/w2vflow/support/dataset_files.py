@@ -39,9 +39,8 @@ def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -
         return
     zarr = _zarr()
     if Path(path).exists() and not is_zarr(path):
-        raise argument_error(
-            "path", "a new path, or a Zarr folder to replace", f"{path}, which is something else"
-        )
+        got = f"{path}, which is something else"
+        raise argument_error("path", "a new path, or a Zarr folder to replace", got)
     # Chunks of NaN alone are written too: one that is missing is then a loss, and can be told.
     with atomic_folder(path) as temporary, zarr.config.set({"array.write_empty_chunks": True}):
         # Zarr's format 3 has no settled way yet to hold text.
@@ -87,12 +86,10 @@ def _kind_of(data: "xr.Dataset", path: str | os.PathLike[str]) -> str:
     kind, _, number = str(data.attrs["w2vflow_format"]).rpartition(" ")
     if number.isdecimal() and int(number) > _FORMAT:
         writer = data.attrs.get("w2vflow_version", "a later version")
-        raise argument_error(
-            "path",
-            f"of format {_FORMAT} or earlier, which w2vflow {version('w2vflow')} reads",
-            f"{path} of format {number}, written by w2vflow {writer}",
-            f"`pip install -U 'w2vflow>={writer}'` installs a version that reads it.",
-        )
+        expected = f"of format {_FORMAT} or earlier, which w2vflow {version('w2vflow')} reads"
+        got = f"{path} of format {number}, written by w2vflow {writer}"
+        remedy = f"`pip install -U 'w2vflow>={writer}'` installs a version that reads it."
+        raise argument_error("path", expected, got, remedy)
     return kind
 
 

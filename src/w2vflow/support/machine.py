@@ -67,12 +67,8 @@ def check_fits(argument: str, what: str, need: int, remedy: str) -> None:
     """Raise `ValueError` where `need` bytes for `what` are not there; called before they are taken."""
     have = available_memory()
     if need > have:
-        raise argument_error(
-            argument,
-            f"such that {what} fits into memory",
-            f"a need of {need / 1e9:.1f} GB against {have / 1e9:.1f} GB available",
-            remedy,
-        )
+        got = f"a need of {need / 1e9:.1f} GB against {have / 1e9:.1f} GB available"
+        raise argument_error(argument, f"such that {what} fits into memory", got, remedy)
 
 
 def check_embeddings_fit(seeds: int, times: int, vocab_size: int, dim: int) -> None:
