@@ -30,7 +30,7 @@ class Demo:
     out: Path = Path("runs/demo")
     """Folder for the results."""
     film: bool = False
-    """Also write a film of the words as they part, figures/learning.mp4 (.gif where there is no ffmpeg)."""
+    """Also write a film of the words as they part, figures/learning.mp4 (.gif without ffmpeg)."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:

@@ -22,7 +22,7 @@ class Doctor:
     """Print the findings as JSON: name, ok (null is a warning), detail, remedy."""
 
     def run(self) -> None:
-        """Print every finding as it comes; exit code 1 where one has failed."""
+        """Print every finding as it comes; exit code 1 if one has failed."""
         from w2vflow.cli.diagnosis import diagnose
 
         checks = []

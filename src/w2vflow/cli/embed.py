@@ -43,7 +43,7 @@ class Embed:
     dim: int = 200
     """Dimension of the vectors, at most the number of words."""
     vocab_size: OptionalInt = None
-    """Only the most frequent words, so many."""
+    """How many of the most frequent words to use; all by default."""
     format: Format | None = None
     """Where the ending does not say it; tensorboard is a folder of two files for the projector."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)

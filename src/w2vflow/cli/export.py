@@ -57,9 +57,9 @@ class Export:
     scale: float = 1e-2
     """Size of the initial weights from counts, of standard deviation scale / sqrt(dim)."""
     vocab_size: OptionalInt = None
-    """Only the first words, so many: the most frequent of counts."""
+    """How many of the first words to use, of counts the most frequent; all by default."""
     words: str | None = None
-    """Statistics whose words the rows of a trajectory are, where it does not name them itself."""
+    """Statistics that name the rows of a trajectory, if it does not name them itself."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:

@@ -40,7 +40,7 @@ class HowFar:
     statistics: str
     """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
     vocab_size: OptionalInt = None
-    """Only the most frequent words of the statistics, so many."""
+    """How many of the most frequent words of the statistics to use; all by default."""
     untied: bool = False
     """Compare with a theory in which words have two vectors, as in word2vec, and not one."""
     concepts: int = 10

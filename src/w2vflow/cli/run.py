@@ -65,7 +65,7 @@ class RunExperiment:
     out: OptionalPath = None
     """Folder for the results; runs/my-text of my-text.txt."""
     film: bool = False
-    """Also write a film of the words as they part, figures/learning.mp4 (.gif where there is no ffmpeg)."""
+    """Also write a film of the words as they part, figures/learning.mp4 (.gif without ffmpeg)."""
     experiment: tyro.conf.OmitArgPrefixes[Experiment] = field(default_factory=Experiment)
     counting: tyro.conf.OmitArgPrefixes[Counting] = field(default_factory=Counting)
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
@@ -153,7 +153,7 @@ class Run:
 
 
 def source_name(source: str) -> str:
-    """Return what to call a run: its source without folder and ending.
+    """Return the name of a run: its source without folder and ending.
 
     Example:
         >>> [source_name(path) for path in ("my-text.txt.gz", "runs/my-text/counts.npz", "Dr. Moreau.txt")]

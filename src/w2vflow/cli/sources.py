@@ -40,7 +40,7 @@ def found_texts(paths: Sequence[str], reader: str, *, fetching: bool) -> list[st
 
     Raises:
         FileNotFoundError: neither a path nor a name.
-        ValueError: a name whose text is not at hand, where nothing may be fetched.
+        ValueError: a name whose text is not at hand, if nothing may be fetched.
     """
     names = {corpus.name for corpus in wf.corpus.known_corpora()}
     found = []

@@ -34,7 +34,7 @@ class Concepts:
     k: int = 20
     """How many concepts."""
     vocab_size: OptionalInt = None
-    """Only the most frequent words, so many."""
+    """How many of the most frequent words to use; all by default."""
     dim: OptionalInt = None
     """Dimension of the embedding whose step times are predicted; k by default."""
     scale: float = 1e-2

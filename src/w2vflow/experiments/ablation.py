@@ -42,7 +42,7 @@ _SETTLED = 0.05
 @checked
 @dataclass(frozen=True, eq=False)
 class AblationRun:
-    """What a study of the approximations found.
+    """Findings of a study of the approximations.
 
     Attributes:
         ablation: its settings.

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class _Rates(NamedTuple):
-    """What was measured on two cores; tests hold each against small runs, to a factor of three.
+    """Rates measured on two cores; tests hold each against small runs, to a factor of three.
 
     A number is one fetched in rows of 16 from random places on one core: `Speed` says how many a second.
     """
@@ -124,7 +124,7 @@ def measure_speed() -> Speed:
 def plan_experiment(
     settings: Experiment, *, vocab_size: int | None = None, speed: Speed | None = None
 ) -> Plan:
-    """Return what `run_experiment` takes, and the files of its folder; raise `ValueError` without statistics.
+    """Return the cost of `run_experiment` and of its files; raise `ValueError` without statistics.
 
     Args:
         settings: of the run.
@@ -153,7 +153,7 @@ def plan_experiment(
 
 @checked
 def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
-    """Return what `run_ablation` takes, and the files of its folder; arguments as of `plan_experiment`."""
+    """Return the cost of `run_ablation` and of its files; arguments as of `plan_experiment`."""
     size, shared, memory, notes = _every_run(settings, None)
     dim, looks = settings.dim, settings.seeds * (settings.observations + 1)
     # Of an integrator of order 8.
@@ -176,7 +176,7 @@ def plan_ablation(settings: Ablation, *, speed: Speed | None = None) -> Plan:
 
 @checked
 def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `k` concepts of so many words and different pairs take; `k` is 1..V, else `ValueError`."""
+    """Return the cost of `k` concepts, given numbers of words and pairs; `ValueError` if `k` is not 1..V."""
     if not 1 <= k <= vocab_size:
         raise argument_error("k", f"between 1 and the vocabulary size {vocab_size}", k)
     kept, places = min(pairs, vocab_size * (vocab_size + 1) // 2), float(vocab_size) ** 2
@@ -194,7 +194,7 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
 
 @checked
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
-    """Return what `embed` takes for so many words and different pairs; `dim` is 1..V, else `ValueError`."""
+    """Return the cost of `embed`, given numbers of words and pairs; `ValueError` if `dim` is not 1..V."""
     check_dimension(dim, vocab_size)
     places = float(vocab_size) ** 2
     # Seven turns of one side, of five products each, and four products of the start.
@@ -208,7 +208,7 @@ def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = N
 def plan_vectors(
     paths: Iterable[Path], questions: int = 0, *, written: bool = False, speed: Speed | None = None
 ) -> Plan:
-    """Return what it takes to read files, or folders, of vectors, answer questions to each, or write them."""
+    """Return the cost of reading files, or folders, of vectors, of questions to each, and of writing them."""
     files = [[path] if path.is_file() else [*path.rglob("*")] for path in paths]
     sizes = [sum(file.stat().st_size for file in each if file.is_file()) for each in files]
     # An inner product with every word, of numbers of four bytes; in text they are longer.
@@ -229,7 +229,7 @@ def plan_count(
     memory: str | int = "4GB",
     speed: Speed | None = None,
 ) -> Plan:
-    """Return what `count` takes with these arguments, without reading files; 10,000 words if None is given.
+    """Return the cost of `count` with these arguments, files unread; for 10,000 words if None is given.
 
     Raises:
         ValueError: no such files, or a memory that is not a size.

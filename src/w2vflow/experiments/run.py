@@ -45,7 +45,7 @@ __all__ = ["Run", "initial_weights", "run_experiment"]
 @checked
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run found.
+    """Findings of a run.
 
     Attributes:
         experiment: its configuration.

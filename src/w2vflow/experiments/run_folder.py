@@ -27,7 +27,7 @@ class SavedRun:
     """A run that was read from its folder.
 
     Attributes:
-        folder: where it is.
+        folder: its path.
         config: the settings; `w2vflow run --config folder/config.json` reruns it.
         summary: every number that the terminal showed.
         comparison: theory, flow and SGD of all seeds, without the embeddings.

@@ -153,7 +153,7 @@ def _still(figure: Figure, moving: Sequence[Artist]) -> None:
 
 
 def _staircase(ax: Axes, comparison: Comparison, source: str) -> None:
-    """Draw the squared singular values of the source, and the closed form where there is one."""
+    """Draw the squared singular values of the source, and the closed form if there is one."""
     shown = comparison.trajectories[source]
     theory = comparison.trajectories.get("theory", shown)
     theory, shown = (traj.sel(seed=0) if traj.seeds else traj for traj in (theory, shown))

@@ -208,7 +208,7 @@ def plot_embedding_slice(
 ) -> Axes:
     """Draw the embedding cloud at one time, some words by name.
 
-    Names are left out where one would lie on another, or in the heap about the origin.
+    Names that would lie on another, or in the heap about the origin, are left out.
 
     Args:
         coordinates: `(V, 3)`: two axes and the colour.

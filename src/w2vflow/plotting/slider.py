@@ -93,8 +93,8 @@ class Slider:
     """Frames of a figure with a slider through them. Make one with `slide`; a notebook shows it.
 
     Attributes:
-        label: what the slider moves.
-        captions: what it says at each frame.
+        label: name of the values.
+        captions: of each frame.
         frames: PNG files, all of one size.
         still: PNG file of the first, the middle and the last frame side by side.
         width: of a frame, in inches.

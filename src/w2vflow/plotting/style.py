@@ -108,7 +108,7 @@ def save_figure(
     Letters of SVG files are outlines, and PDF files hold their fonts: they look the same everywhere.
 
     Args:
-        figure: what to write.
+        figure: the figure.
         stem: path without suffix.
         formats: of matplotlib, e.g. `"pdf"`.
         dpi: of PNG files, dots per inch.

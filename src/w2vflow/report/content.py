@@ -29,7 +29,7 @@ def page_content(
     title: str,
     configuration: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return what the scripts of the page read; NaN as None.
+    """Return the content of the page as its scripts read it; NaN as None.
 
     Raises:
         ValueError: fewer features than concepts, or none in common with the cloud.

@@ -118,7 +118,7 @@ def _damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _check_chunks(path: str | os.PathLike[str]) -> None:
-    """Raise unless all of a Zarr folder is there: what is missing would be read as NaN."""
+    """Raise unless all of a Zarr folder is there: missing chunks would be read as NaN."""
     if not is_zarr(path):
         return
     for name, array in _zarr().open_group(path, mode="r").arrays():

@@ -54,7 +54,7 @@ def word_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def describe_mesh(mesh: Mesh) -> str:
-    """Return what a result says about where it was computed."""
+    """Return the description of a mesh that a result carries."""
     where = describe_devices(mesh.devices.ravel().tolist())
     default = jax.devices()[0]
     if has_float64(default):

@@ -74,7 +74,7 @@ def beside(*parts: str) -> str:
 
 
 def megabytes(*arrays: np.ndarray | None) -> str:
-    """Return what arrays take in memory, as `12.3 MB`."""
+    """Return the memory that arrays take, e.g. `12.3 MB`."""
     size = sum(array.nbytes for array in arrays if array is not None) / 1e6
     if size < 0.1:
         return "less than 0.1 MB"

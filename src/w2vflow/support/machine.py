@@ -49,7 +49,7 @@ def available_disk(folder: str | os.PathLike[str]) -> int:
 
 
 def available_memory() -> int:
-    """Return how many bytes this process can still take: what the machine has free, or its container."""
+    """Return how many bytes this process can still take, of the machine or of its container."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024

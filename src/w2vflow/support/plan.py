@@ -14,14 +14,14 @@ __all__ = ["Plan"]
 @checked
 @dataclass(frozen=True)
 class Plan:
-    """What a computation is expected to take, told before it starts.
+    """Expected cost of a computation, told before it starts.
 
     Attributes:
         memory: bytes, at the most at any time, of all processes together.
         disk: bytes that its files will take, at the most at any time.
         operations: additions and multiplications, of floating-point numbers unless a note says else.
         seconds: on this machine, if nothing else runs on it.
-        notes: what it consists of and what was assumed, a line each.
+        notes: its parts and what was assumed, a line each.
     """
 
     memory: int

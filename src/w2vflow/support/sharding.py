@@ -40,12 +40,12 @@ ROWS = PartitionSpec(WORDS)
 
 
 def all_rows(own: Float[Array, "R b"], mesh: Mesh) -> Float[Array, "P b"]:
-    """Return the rows of all devices, given those of one; within `shard_map` where there are several."""
+    """Return the rows of all devices, given those of one; on several, within `shard_map`."""
     return own if mesh.size == 1 else jax.lax.all_gather(own, WORDS, tiled=True)
 
 
 def all_sum(part: Float[Array, "*shape"], mesh: Mesh) -> Float[Array, "*shape"]:
-    """Return the sum over all devices; within `shard_map` where there are several."""
+    """Return the sum over all devices; on several, within `shard_map`."""
     return part if mesh.size == 1 else jax.lax.psum(part, WORDS)
 
 
