@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+import w2vflow as wf
 from w2vflow.cli import diagnosis
 from w2vflow.cli.diagnosis import Check, diagnose
 from w2vflow.cli.doctor import Doctor
@@ -113,9 +114,7 @@ def test_json_tells_warnings_from_failures(monkeypatch, capsys):
 
 
 def test_a_flow_that_is_off_is_noticed(monkeypatch):
-    from w2vflow import flow
-
-    monkeypatch.setattr(flow, "solve_flow", partial(flow.solve_flow, rtol=1e-4))
+    monkeypatch.setattr(wf, "solve_flow", partial(wf.solve_flow, rtol=1e-4))
     monkeypatch.setattr(diagnosis, "_sgd_test", lambda *given: iter(()))
     found = by_name(diagnosis._self_test())
     assert found["gradient flow"].ok is False
@@ -123,16 +122,14 @@ def test_a_flow_that_is_off_is_noticed(monkeypatch):
 
 
 def test_a_miscount_and_wrong_data_are_noticed(monkeypatch):
-    from w2vflow import corpus
-
-    monkeypatch.setattr(corpus, "count", partial(corpus.count, weighting="flat"))
+    monkeypatch.setattr(wf, "count", partial(wf.count, weighting="flat"))
     (miscounted,) = diagnosis._counting()
     assert miscounted.ok is False
 
     def damaged(name):
         raise ValueError("its checksum disagrees with its content")
 
-    monkeypatch.setattr(corpus, "load_statistics", damaged)
+    monkeypatch.setattr(wf, "load_statistics", damaged)
     (found,) = diagnosis._guarded("bundled data", diagnosis._bundled)
     assert found.ok is False
     assert "checksum" in found.detail
