@@ -194,7 +194,7 @@ def counts(tmp_path, stats):
 def factors(monkeypatch):
     """Embeddings that tell which counts and which dimension were asked for."""
     monkeypatch.setattr(
-        "w2vflow.embeddings.embed",
+        "w2vflow.embed",
         lambda stats, dim=200: (stats.counts.toarray()[:, :dim] + 0.5).astype(np.float32),
     )
 
