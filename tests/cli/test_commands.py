@@ -17,7 +17,6 @@ from w2vflow.cli import main
 from w2vflow.corpus import document_reader, text_tokens
 from w2vflow.embeddings.vectors import export_vectors, import_vectors
 from w2vflow.experiments.run_folder import load_run
-from w2vflow.plotting import animation
 from w2vflow.spectrum.spectrum import Spectrum
 
 SETTINGS = {
@@ -71,7 +70,7 @@ def test_from_a_text_to_its_page(ran):
 
 def test_the_settings_of_a_run_rerun_it(ran, tmp_path, monkeypatch):
     folder, _ = ran
-    monkeypatch.setattr(animation, "animate_learning", partial(animation.animate_learning, seconds=0.5))
+    monkeypatch.setattr(wf.plotting, "animate_learning", partial(wf.plotting.animate_learning, seconds=0.5))
     again = as_json("run", "--config", folder / "config.json", "--out", tmp_path / "again", "--film")
     (film,) = (Path(name) for name in again["files"] if name.endswith((".mp4", ".gif")))
     assert film.stat().st_size > 5_000
