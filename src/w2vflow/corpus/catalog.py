@@ -21,12 +21,12 @@ class Entry(NamedTuple):
     """A line of the catalogue.
 
     Attributes:
-        name: what to call it by.
+        name: the corpus or statistics.
         kind: `"statistics"` or `"corpus"`.
-        size: in bytes, None where it is not known.
+        size: in bytes, None if it is not known.
         licence: of the text.
         at_hand: bundled or in the cache.
-        description: what it is.
+        description: of the text.
     """
 
     name: str

@@ -27,7 +27,7 @@ LETTERS[65:91] = np.arange(97, 123)
 def lower_latin(
     text: np.ndarray, starts: np.ndarray, ends: np.ndarray, letters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the documents with a-z for letters of the lower-cased text and 0 for all else.
+    """Return the documents with a-z for letters of the lower-cased text and 0 for all else, and their ends.
 
     Two characters beyond ASCII have a lower case that begins with a letter of it: the Kelvin sign
     (E2 84 AA, k) and the capital I with dot (C4 B0, i and a combining dot).
@@ -36,9 +36,6 @@ def lower_latin(
         text: UTF-8.
         starts, ends: of the documents in it.
         letters: the table `LETTERS`, byte to lower-case letter or 0.
-
-    Returns:
-        The new text, and where its documents end (each starts where the one before ends).
     """
     total = 0
     for document in range(len(starts)):
@@ -113,7 +110,7 @@ def _number_document(
     tokens: np.ndarray,
     used: int,
 ) -> tuple[int, int]:
-    """Number the words of one document; return how many words are known, and how many tokens used."""
+    """Number the words of one document; return how many are known and how many tokens are used."""
     position = start
     while position < end:
         if text[position] == 0:

@@ -90,13 +90,11 @@ def choose_words(
     min_count: int | None,
     vocabulary: Sequence[str] | None,
 ) -> list[str]:
-    """Return the vocabulary in row order, `(-count, word)` where it is chosen by count.
+    """Return the vocabulary in row order, `(-count, word)` if it is chosen by count.
 
     Args:
         frequency: occurrences of every word of the corpus.
-        vocab_size: at most so many words, the most frequent; None: all.
-        min_count: of those that occur as often; None: of all.
-        vocabulary: or these words in this order.
+        vocab_size, min_count, vocabulary: as `count` takes them.
 
     Raises:
         ValueError: `vocabulary` beside `min_count`, words of it that do not occur, or no word at all.

@@ -25,8 +25,7 @@ def add_window_pairs(
         sums_ab   = sum_x v_ia (sum_r w_r T_ij v_jb - omega_x q_ib),   j the word at x + r
         totals    = sum_x omega_x,   omega_x = sum of w_r over all its pairs to the left and right
 
-    A pair costs one look into a row of the table and K products; all K^2 entries wait for the end
-    of a window.
+    A pair costs a look into a row of the table and K products; the K^2 entries wait for the end of a window.
 
     Args:
         tokens: word numbers.
@@ -34,8 +33,7 @@ def add_window_pairs(
         weights: `w_r` at `weights[r - 1]`.
         table: `T`, `(V, V)`.
         vectors, margins: `v` and `q`, `(V, K)`.
-        sums: zeros `(documents, K, K)`, filled.
-        totals: zeros `(documents,)`, filled.
+        sums, totals: zeros `(documents, K, K)` and `(documents,)`, filled.
     """
     modes, window = vectors.shape[1], len(weights)
     running = np.zeros(window + 1)

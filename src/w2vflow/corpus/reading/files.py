@@ -27,6 +27,8 @@ PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
 BLOCK_BYTES = 2**25
 
+_DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 
 
@@ -54,7 +56,7 @@ def read_blocks(
     bad_utf8: str = "replace",
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Block]:
-    """Return an iterator over blocks of documents, in the order of the paths.
+    """Yield blocks of documents, in the order of the paths.
 
     Files ending in `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` (of one file) are unpacked as they are read.
 
@@ -65,7 +67,7 @@ def read_blocks(
             `"mediawiki"`: a `pages-articles` dump; `"parquet"`: one document a row; `"dataset"`:
             the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes, plain
             text being one document a line.
-        column: of Parquet files and datasets.
+        column: of Parquet files and datasets; by default `"text"`, or the only one of text.
         bad_utf8: `"replace"` invalid bytes by U+FFFD and count them, or `"error"`.
         block_bytes: about how much text a block has; a longer document is a block by itself.
 
@@ -90,14 +92,7 @@ def read_blocks(
         try:
             with _open(path) as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except (
-            EOFError,
-            lzma.LZMAError,
-            gzip.BadGzipFile,
-            zlib.error,
-            zipfile.BadZipFile,
-            _zstd_error(),
-        ) as error:
+        except (*_DAMAGE, gzip.BadGzipFile, _zstd_error()) as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
@@ -130,7 +125,7 @@ def first_bytes(path: PathLike, size: int) -> bytes:
     try:
         with _open(str(path)) as stream:
             return stream.read(size)
-    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, OSError, _zstd_error()):
+    except (*_DAMAGE, ValueError, OSError, _zstd_error()):
         return b""
 
 
@@ -214,8 +209,7 @@ def _text_blocks(
         dump = start.startswith((b"<mediawiki", b"<?xml"))
         reader = "mediawiki" if dump else "wikiextractor" if start.startswith(b"<doc ") else "lines"
     if reader == "mediawiki":
-        joined = io.BufferedReader(cast(io.RawIOBase, _Rejoined(head, stream)))
-        yield from _pack(read_dump(joined, name), block_bytes)
+        yield from _pack(read_dump(_Rejoined(head, stream), name), block_bytes)
         return
     cut, spans = _CUTS[reader], _SPANS[reader]
     offset, rest = 0, head
@@ -232,21 +226,15 @@ def _text_blocks(
         offset, rest = offset + end, text[end:]
 
 
-class _Rejoined(io.RawIOBase):
+class _Rejoined:
     """A stream with the bytes that were read ahead put back."""
 
     def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
         self._head, self._stream = head, stream
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        size = len(buffer)
-        given = self._head[:size] if self._head else self._stream.read(size)
-        self._head = self._head[size:]
-        buffer[: len(given)] = given
-        return len(given)
+    def read(self, size: int) -> bytes:
+        given, self._head = self._head[:size], self._head[size:]
+        return given or self._stream.read(size)
 
 
 def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, int]:
@@ -284,10 +272,9 @@ def _paragraphs(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     if b"<doc " not in text:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    starts: list[int] = []
-    ends: list[int] = []
+    spans: list[tuple[int, int]] = []
     tag = -1 if text.startswith(b"<doc ") else text.find(b"\n<doc ")
-    while tag >= 0 or not starts:
+    while tag >= 0 or not spans:
         start = text.find(b"\n", tag + 1) + 1
         end = text.find(b"\n</doc>", start - 1) + 1
         if not (start and end):
@@ -297,14 +284,14 @@ def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
                 f"{name}, with a last document that does not end",
                 "Extract it again.",
             )
-        starts.append(start)
-        ends.append(end)
+        spans.append((start, end))
         tag = text.find(b"\n<doc ", end)
-    return np.array(starts, np.int64), np.array(ends, np.int64)
+    starts, ends = np.array(spans, np.int64).T
+    return starts, ends
 
 
 def _after(mark: bytes) -> Callable[[bytes], int]:
-    """Return a function that finds where to cut a text: after the last mark in it, 0 where there is none."""
+    """Return a function that finds where to cut a text: after the last mark in it, or at 0."""
 
     def cut(text: bytes) -> int:
         at = text.rfind(mark)
