@@ -24,13 +24,13 @@ class Corpus:
     """A file of text that can be fetched by name.
 
     Attributes:
-        name: what `fetch` knows it by.
+        name: as `fetch` takes it.
         urls: mirrors of one and the same file, tried in order.
-        sha256: what the file must hash to, or `None` where nobody vouches for a hash: the first
-            download is then taken on trust, and what it hashed to is recorded.
-        bytes: size of the file, or `None` where it is not known before the download.
+        sha256: of the file, or `None` if nobody vouches for one: the first download is then taken on
+            trust, and its hash is recorded.
+        bytes: size of the file, or `None` if it is not known before the download.
         licence: terms of the text.
-        description: what the text is, in one line.
+        description: of the text, in one line.
     """
 
     name: str
@@ -140,9 +140,7 @@ def wikipedia(language: str, date: str) -> Corpus:
 
 @checked
 def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return where a corpus lies in the cache, or `None` where it has not been fetched yet.
-
-    What the file holds is not checked; `fetch` does that.
+    """Return where a corpus lies in the cache, unchecked, or `None` if it has not been fetched yet.
 
     Raises:
         ValueError: an unknown name.
@@ -155,16 +153,14 @@ def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path 
 def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: bool = False) -> Path:
     """Return the cached file of a corpus, downloading it if need be.
 
-    A download that was cut is continued by the next call where the server can, and started again
-    where it cannot. A file gets its name only after it was checked, and is checked again on every
-    call. A corpus without a known SHA-256 is checked by its size at most the first time, with a
-    warning; the SHA-256 it had is kept in `<file>.sha256`, in the format of `sha256sum`, and binds
-    from then on.
+    A download that was cut is continued by the next call if the server can. A file gets its name only after
+    it was checked, and is checked again on every call. A corpus without a known SHA-256 is checked by its
+    size at most the first time, with a warning; its SHA-256 is kept in `<file>.sha256`, in the format of
+    `sha256sum`, and binds from then on.
 
     Args:
         name: one of `known_corpora()`, or `wikipedia-<language>-<date>`.
-        cache: folder of the files; else that of the environment variable `W2VFLOW_CACHE`, else the
-            platform's folder for caches.
+        cache: folder of the files, as in `cache_folder`.
         progress: whether to draw a progress bar on stderr.
 
     Raises:

@@ -23,8 +23,7 @@ def from_glove(
 ) -> CooccurrenceStatistics:
     """Return the counts in GloVe's `cooccurrence.bin` with the words of its `vocab.txt`.
 
-    They must be symmetric (GloVe's default). GloVe sums in float64 in an order of its own, and
-    adds the two directions of a pair apart; equal up to rounding, they are made equal here.
+    They must be symmetric (GloVe's default) up to rounding, and are made symmetric exactly.
 
     Raises:
         ValueError: a file that is cut short, numbers beyond the vocabulary, or counts of one
@@ -44,11 +43,10 @@ def from_glove(
     lines = [
         line.rsplit(" ", 1) for line in Path(vocabulary).read_text(encoding="utf-8").splitlines() if line
     ]
-    if any(len(line) != 2 or not line[1].isdigit() for line in lines):
-        number = next(i for i, line in enumerate(lines, 1) if len(line) != 2 or not line[1].isdigit())
-        raise argument_error(
-            "vocabulary", "a word and its count in every line", f"line {number} of {vocabulary}"
-        )
+    for number, line in enumerate(lines, 1):
+        if len(line) != 2 or not line[1].isdigit():
+            got = f"line {number} of {vocabulary}"
+            raise argument_error("vocabulary", "a word and its count in every line", got)
     records = np.fromfile(cooccurrence, _RECORD)
     rows, columns = records["row"] - 1, records["column"] - 1
     if len(records) and not (

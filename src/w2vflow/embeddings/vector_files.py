@@ -109,6 +109,7 @@ def _read_binary(path: Path) -> Source:
 
 
 def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
+    expected = f"a file with the {total} words of dimension {dim} that its first line tells"
     size, buffer, at = 4 * dim, b"", 0
     with _opened(path) as file:
         file.readline()
@@ -118,21 +119,13 @@ def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes,
                 buffer, at = buffer[at:] + file.read(_CHUNK + size), 0
                 space = buffer.find(b" ")
                 if space < 0 or space + 1 + size > len(buffer):
-                    raise argument_error(
-                        "path",
-                        f"a file with the {total} words of dimension {dim} that its first line tells",
-                        f"{path}, which ends after {number - 1} of them",
-                        "Copy it again.",
-                    )
+                    end = f"{path}, which ends after {number - 1} of them"
+                    raise argument_error("path", expected, end, "Copy it again.")
             # The newline that word2vec.c writes after a vector, and gensim does not.
             yield number, buffer[at:space].lstrip(b"\n"), np.frombuffer(buffer, "<f4", dim, space + 1)
             at = space + 1 + size
         if (buffer[at:] + file.read(2)).strip(b"\n"):
-            raise argument_error(
-                "path",
-                f"a file with the {total} words of dimension {dim} that its first line tells",
-                f"{path}, which goes on after them",
-            )
+            raise argument_error("path", expected, f"{path}, which goes on after them")
 
 
 def _read_text(path: Path) -> Source:
@@ -172,13 +165,8 @@ def _text_rows(path: Path, dim: int, header: bool) -> Iterator[tuple[int, bytes,
             if row is not None and len(row) == dim:
                 yield number, word, row
             elif text:
-                raise _broken(
-                    path,
-                    number,
-                    f"a word without spaces and {dim} numbers",
-                    line,
-                    "" if row is None else f"It has {len(row)}.",
-                )
+                found = "" if row is None else f"It has {len(row)}."
+                raise _broken(path, number, f"a word without spaces and {dim} numbers", line, found)
 
 
 def _read_safetensors(path: Path) -> Source:

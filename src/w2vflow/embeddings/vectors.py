@@ -50,7 +50,7 @@ def export_vectors(
 ) -> None:
     """Write words and their vectors to a file that other programs read, whole or not at all.
 
-    | format | what is written |
+    | format | content |
     |---|---|
     | `"word2vec-text"` | a line `V d`, then a line a word, in the shortest decimals that keep float32 |
     | `"word2vec-binary"` | a line `V d`, then each word, a space, `d` numbers, a newline, as word2vec.c |
@@ -58,7 +58,7 @@ def export_vectors(
     | `"tensorboard"` | a folder of `tensors.tsv` and `metadata.tsv`, for the projector |
 
     gensim loads the first two with `KeyedVectors.load_word2vec_format(path, binary=...)`. They are
-    compressed where the name ends in `.gz`. Numbers are written as float32, to which others are rounded.
+    compressed if the name ends in `.gz`. Numbers are written as float32, to which others are rounded.
 
     Args:
         path: where to write; an existing file is replaced.
@@ -169,8 +169,8 @@ def import_vectors(
     """Return words and vectors from a file of word2vec, gensim, fastText, GloVe, TensorBoard or this package.
 
     Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Words
-    with spaces in them, which glove.840B has, are read where they cannot be mistaken for numbers. Text and
-    binary may be compressed by gzip. Vectors are float32; decimals of more digits are rounded.
+    with spaces in them, as of glove.840B, are read if they cannot be mistaken for numbers. Text and binary
+    may be compressed by gzip. Vectors are float32; decimals of more digits are rounded.
 
     Of a safetensors file, the tensor `vectors` or else the only matrix is read, with words from the tensor
     `words` or else from lines of a `vocab.txt` beside it. TensorBoard's files are given by their folder, or
@@ -179,14 +179,13 @@ def import_vectors(
 
     Args:
         path: the file, or the folder of TensorBoard's files.
-        format: guessed from what the file holds by default.
-        errors: what to do with words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words
-            in the middle of a character: `"backslashreplace"` keeps them apart.
+        format: guessed from the content by default.
+        errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
+            middle of a character: `"backslashreplace"` keeps them apart.
 
     Raises:
-        ValueError: an unknown format, a pickle, a file cut short, a first line that does not say what
-            follows, a line of another dimension, words that repeat, are empty or not UTF-8, numbers that
-            are not finite: with the number of the line, or of the word in binary files.
+        ValueError: an unknown format, a pickle, a damaged file, or words or numbers that cannot be used;
+            with the number of the line, or of the word in binary files.
         FileNotFoundError: there is no such file.
 
     Example:
