@@ -35,8 +35,7 @@ class AnalogyScore:
         correct: questions answered rightly.
         total: questions in the vocabulary: all their words, of several right answers one at least.
         out_of_vocabulary: the others.
-        by_category: the same of every category, in the order of the file; a category without a
-            question in the vocabulary has `total` 0. Empty in the score of a category.
+        by_category: the scores of all categories, in the order of the file; empty in the score of a category.
     """
 
     correct: int
@@ -46,7 +45,7 @@ class AnalogyScore:
 
     @property
     def accuracy(self) -> float:
-        """`correct / total`; NaN where no question is in the vocabulary."""
+        """`correct / total`; NaN if no question is in the vocabulary."""
         return self.correct / self.total if self.total else float("nan")
 
     @property
@@ -65,15 +64,10 @@ class AnalogyScore:
         width = max(len(name) for name, _ in rows)
         lines = [f"{'':<{width}}{'correct':>9}{'total':>8}{'accuracy':>10}{'of all':>8}{'unknown':>9}"]
         for name, score in rows:
-            shares = (
-                "-" if np.isnan(share) else f"{share:.1%}"
-                for share in (score.accuracy, score.accuracy_of_all)
-            )
-            lines.append(
-                "{:<{}}{:>9}{:>8}{:>10}{:>8}{:>9}".format(
-                    name, width, score.correct, score.total, *shares, score.out_of_vocabulary
-                )
-            )
+            accuracies = (score.accuracy, score.accuracy_of_all)
+            known, of_all = ("-" if np.isnan(share) else f"{share:.1%}" for share in accuracies)
+            counts = f"{name:<{width}}{score.correct:>9}{score.total:>8}"
+            lines.append(f"{counts}{known:>10}{of_all:>8}{score.out_of_vocabulary:>9}")
         lines.append("unknown: questions with a word outside the vocabulary; of all: these wrong")
         if self.too_few:
             lines.append(f"too few known pairs for a question: {', '.join(self.too_few)}")
@@ -96,32 +90,23 @@ def evaluate_analogies(
         3CosAdd:  cos(w, b) - cos(w, a) + cos(w, c)
         3CosMul:  s(w, b) s(w, c) / (s(w, a) + 0.001),   s = (1 + cos) / 2
 
-    which for 3CosAdd is the word nearest to `b - a + c` in angle, the vectors having unit length.
-    Case is ignored; of words that differ by case alone the first one stands in questions, and any
-    of them is a right answer. These are the rules of gensim's `evaluate_word_analogies`, with which
-    3CosAdd agrees. (Its `most_similar_cosmul` adds 1e-6 in place of the published 0.001.)
-
-    Cosines are float32: two words whose scores differ by less than about 1e-6 may change places.
-    They are computed once for each different word of the questions, 2,048 words of the vocabulary at
-    a time: no matrix of all questions and all words is made.
-
-    A question with several right answers counts as in the vocabulary where any of them is. (The code
-    of BATS's authors asks for the first.) An answer that is one of the question's own words is never
-    given.
+    Case is ignored; of words that differ by case alone the first one stands in questions, and any of them is
+    a right answer. These are the rules of gensim's `evaluate_word_analogies`, with which 3CosAdd agrees. (Its
+    `most_similar_cosmul` adds 1e-6 in place of the published 0.001.) A question with several right answers
+    counts as in the vocabulary if any of them is. Cosines are float32: two words whose scores differ by less
+    than about 1e-6 may change places.
 
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
-        questions: path of a file in the format of Google's `questions-words.txt` or of a folder in
-            that of BATS, both as `read_questions` describes them, or what that or
-            `pairwise_questions` returned.
+        questions: a file or folder as `read_questions` takes it, or the result of that or of
+            `pairwise_questions`.
         method: `"3CosAdd"` or `"3CosMul"`.
         restrict_vocab: leave out all words but the first so many, in questions and in answers.
 
     Raises:
-        ValueError: vectors that are not a finite matrix or have a zero row; words of another number
-            or repeated; an unknown method; `restrict_vocab` not in 1..V; a line of the file that is
-            no question, with its number; no questions, or none in the vocabulary.
+        ValueError: vectors and words as in `unit_rows`; an unknown method; `restrict_vocab` not in 1..V; a
+            line of the file that is no question, with its number; no questions, or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -169,7 +154,7 @@ def evaluate_analogies(
 
 
 def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tuple[int, int, int, list[int]]]:
-    """Return the rows of `a`, `b`, `c` and of the known answers, of the questions in the vocabulary."""
+    """Return the rows of `a`, `b`, `c` and of the known answers, for the questions in the vocabulary."""
     rows = []
     for question in asked:
         a, b, c = (first.get(word) for word in question[:3])
@@ -180,19 +165,9 @@ def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tup
 
 
 def _answered(
-    units: np.ndarray,
-    same: np.ndarray,
-    questions: Sequence[tuple[int, int, int, list[int]]],
-    method: str,
+    units: np.ndarray, same: np.ndarray, questions: Sequence[tuple[int, int, int, list[int]]], method: str
 ) -> np.ndarray:
-    """Return which questions are answered rightly.
-
-    Args:
-        units: vectors of unit length, `(V, d)`.
-        same: for every word the first that is the same but for case, `(V,)`.
-        questions: rows of `a`, `b`, `c` and of the right answers, each the first of its spellings.
-        method: one of `METHODS`.
-    """
+    """Return which questions are answered rightly; `same` is the first spelling of every word, `(V,)`."""
     triples = np.array([question[:3] for question in questions])
     best = _best_words(units, same, triples, method)
     of = np.repeat(np.arange(len(questions)), [len(question[3]) for question in questions])
@@ -203,7 +178,7 @@ def _answered(
 
 
 def _best_words(units: np.ndarray, same: np.ndarray, triples: np.ndarray, method: str) -> np.ndarray:
-    """Return for every question the word of the highest score, -1 where no word is left to answer."""
+    """Return for every question the word of the highest score, -1 if no word is left to answer."""
     asking, place = np.unique(triples, return_inverse=True)
     place = place.reshape(triples.shape)
     barred = _barred(same, triples)
@@ -233,7 +208,7 @@ def _barred(same: np.ndarray, triples: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _terms(cosines: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `b` and `c` contribute to the score of every word, and what `a` does."""
+    """Return the contributions of `b` and `c` to the score of every word, and those of `a`."""
     if method == "3CosAdd":
         return cosines, -cosines
     shifted = (cosines + 1) / 2
@@ -249,14 +224,13 @@ def _search(
     start: int,
     part: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest score among a block of words and its word, of every question of a part.
+    """Return the highest score in a block of words and its word, for every question of a part.
 
     Args:
-        gains: what `b` and `c` contribute, a row for each different word of the questions.
-        costs: the same of `a`.
+        gains, costs: contributions of `b` and `c`, and of `a`, a row for each word of the questions.
         combine: sum or product of contributions.
         place: the rows of `a`, `b`, `c` in these, `(n, 3)`.
-        barred: what `_barred` returned.
+        barred: of `_barred`.
         start: the first word of the block.
         part: the consecutive questions.
     """

@@ -37,10 +37,10 @@ class Progress:
     Attributes:
         time: at which the theory fits best, in the units of the package.
         interval: the times around it at which it fits as well to 1%: similarity at least 0.99 of the best.
-            It ends at infinity where the theory fits as well when it has learned all.
+            It ends at infinity if the theory fits as well when it has learned all.
         similarity: between the embedding and the theory at that time, 1 at most.
-        ceiling: the largest that any strengths of the same concepts could reach. What it lacks to 1 are
-            directions outside of theirs or across them; what `similarity` lacks to it are strengths.
+        ceiling: the largest that any strengths of the same concepts could reach. It lacks to 1 because of
+            directions outside of theirs or across them; `similarity` lacks to it because of strengths.
         concepts_learned: how many step times are before `time`.
         times, similarities: the curve of which `similarity` is the top, `(T,)`.
         step_times: when the theory learns each concept, `(k,)`.
@@ -107,29 +107,24 @@ def fit_progress(
     with `K = X X^T`, both Gram matrices of the n words in common and centred by `1 - 1 1^T / n`, and `s_k^2`
     the sigmoids of `aligned_strengths`, from the typical start `s_k^2(0) = exp E ln R_kk^2` of
     `step_time_law`. Rotating, scaling or shifting all vectors changes nothing; noise of each word alone
-    only lowers the similarity. Where the vectors lack words, `v_k` are no longer orthogonal, and `G(t)` is
-    taken as it then is. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
+    only lowers the similarity. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
     diagonal, not centred.
 
-    Of exact trajectories the number of concepts learned is right to 1 and time to some per cent, as the start
-    of a seed differs from a typical one; to less with its own `step_times` (see docs/predictions.md, "When
-    concepts are learned"; for gensim's vectors docs/meaning.md). Before the second step and after the last
-    nothing but a common factor changes, and time is known to `interval` alone.
-
-    Of word2vec's own vectors lengths do not matter, and frequent words are ahead of the theory at constant
-    `G`. Not centred, half of what word2vec learns is one vector common to all words: the first concept of
-    `extreme_eigenpairs`, with `tied=False`, which tied weights never learn.
+    Before the second step and after the last nothing but a common factor changes, and time is known to
+    `interval` alone. For accuracy see docs/predictions.md, "When concepts are learned"; for gensim's vectors
+    docs/meaning.md. Of word2vec's own vectors frequent words are ahead of the theory at constant `G`, and one
+    vector common to all words is half of what they learn: the first concept of `extreme_eigenpairs`, with
+    `tied=False`.
 
     Args:
         vectors: `(n, d)`, in any rotation and scale.
         words: their words, in row order.
-        spectrum: leading eigenpairs of the problem; of `extreme_eigenpairs` for untied weights. Where
-            there are fewer than `dim`, later steps are not seen.
+        spectrum: leading eigenpairs of the problem; of `extreme_eigenpairs` for untied weights. If there are
+            fewer than `dim`, later steps are not seen.
         spectrum_words: the words of the problem.
         dim: of the theory's embedding; that of the vectors by default.
         scale: of the theory's start, as in `gaussian_init` (`untied_init`); word2vec's is about
-            `1 / sqrt(12 dim)`. Time depends on it, as step times do; the number of concepts learned hardly
-            (46 above; 45 at 2e-2, 47 at 1e-4).
+            `1 / sqrt(12 dim)`. Time depends on it, the number of concepts learned hardly.
         tied: whether the theory's words and contexts share their vectors.
         step_times: when each concept is learned, `(dim,)`, if known better than by the law for `scale`: those
             of `predict_step_times` for a start of one's own, or measured ones.
@@ -198,15 +193,11 @@ class _Concepts(NamedTuple):
 
     @property
     def step_times(self) -> Host:
-        return np.asarray(half_rise_times(jnp.asarray(self.sizes), jnp.asarray(self.initial))) / self.speed
+        return np.asarray(half_rise_times(*map(jnp.asarray, (self.sizes, self.initial)))) / self.speed
 
     def strengths(self, ts: Host) -> Host:
         """Return `s_k^2(t)`, `(T, k)`."""
-        return np.asarray(
-            aligned_strengths(
-                jnp.asarray(self.sizes), jnp.asarray(self.initial), jnp.asarray(ts * self.speed)
-            )
-        )
+        return np.asarray(aligned_strengths(*map(jnp.asarray, (self.sizes, self.initial, ts * self.speed))))
 
 
 def _concepts(
@@ -320,7 +311,7 @@ def _best(times: Host, similarities: Host, similarity: Callable[[float], float])
 
 
 def _interval(times: Host, similarities: Host, time: float, best: float) -> tuple[float, float]:
-    """Return where the curve around its best passes the level of what is as good."""
+    """Return where the curve around its best passes the level that is as good."""
     level = _AS_GOOD * best
     worse = similarities < level
     before, after = np.flatnonzero(worse & (times < time)), np.flatnonzero(worse & (times > time))
@@ -329,10 +320,8 @@ def _interval(times: Host, similarities: Host, time: float, best: float) -> tupl
         share = (level - similarities[low]) / (similarities[low + 1] - similarities[low])
         return float(times[low] + share * (times[low + 1] - times[low]))
 
-    return (
-        passes(before[-1]) if len(before) else 0.0,
-        passes(after[0] - 1) if len(after) else np.inf,
-    )
+    start = passes(before[-1]) if len(before) else 0.0
+    return start, passes(after[0] - 1) if len(after) else np.inf
 
 
 def _warn(similarity: float, too_few: bool) -> None:

@@ -44,24 +44,23 @@ class RelationCourse:
     """How one relation fares along an axis of T times or dimensions. Part of an `Emergence`.
 
     Attributes:
-        pairs: word pairs, N, and
-        questions: questions, of which all words are known.
+        pairs, questions: how many word pairs, N, and questions have all words known.
         unknown: questions of which some word is not.
         accuracy: share of questions answered rightly by 3CosAdd, `(T,)`.
         error: its standard error over pairs, by leaving out one after the other, `(T,)`.
         snr: `signal_to_noise` of the task vectors `b - a`, `(T,)`.
         overlap: squared cosine that `Moments.outlier` predicts between the leading left singular vector
-            of the task vectors and the vector of ones, 0 where no common direction leaves the noise; `(T,)`.
+            of the task vectors and the vector of ones, 0 if no common direction leaves the noise; `(T,)`.
         detectable_at: first value of the axis from which on a common direction is outside the noise
             for good; NaN if it is not at the end.
         solved_at: value of the axis at which half of the final accuracy is first reached, linear
-            between the values given; NaN where the final accuracy is within 2 errors of 0. Where a
+            between the values given; NaN if the final accuracy is within 2 errors of 0. If a
             curve is flat about that height, little noise moves it far: see the interval.
-        solved_between: a 95% interval of it over draws of the pairs; infinite where 2.5% of the draws
-            end with no right answer. Too narrow where pairs share words, as cities of one state do.
+        solved_between: a 95% interval of it over draws of the pairs; infinite if 2.5% of the draws
+            end with no right answer. Too narrow if pairs share words, as cities of one state do.
         detectable_at_concept, solved_at_concept: how many concepts are learned then.
         carried_by: number of the concept up to which half of the squared mean task vector has been
-            summed at the end, from 1; NaN where there is no more of it than noise gives.
+            summed at the end, from 1; NaN if there is no more of it than noise gives.
         word_rank: geometric mean of the frequency ranks of the words of the pairs, from 1.
     """
 
@@ -86,12 +85,11 @@ class RelationCourse:
 class Emergence:
     """How relations emerge over time or dimension. `print` shows a table.
 
-    Two things are told apart. A relation is *detectable* when its pairs have a common direction that
-    leaves the noise (a property of the difference vectors), *solvable* when the right word is nearer than
-    all others (which takes all that tells words apart). Neither implies the other. Of few pairs and concepts
-    noise alone passes for a direction one time in ten, more often where pairs share words (see
-    docs/predictions.md, "When relations emerge"). Cosines are float32: concepts smaller than 1e-3 of the
-    first in `s_k` tell no words apart, even where nothing else is in their way.
+    A relation is *detectable* when its pairs have a common direction that leaves the noise, *solvable* when
+    the right word is nearer than all others. Neither implies the other. Of few pairs and concepts noise alone
+    passes for a direction one time in ten, more often if pairs share words (see docs/predictions.md, "When
+    relations emerge"). Cosines are float32: concepts smaller than 1e-3 of the first in `s_k` tell no words
+    apart.
 
     Attributes:
         axis: `"time"` or `"dimension"`.
@@ -180,13 +178,11 @@ def emergence_over_time(
         X(t) = V_d diag(s_k(t)) + (W0 - V_d V_d^T W0) O,   s_k^2(0) = R_kk^2,   (V_d^T W0)^T = O R
 
     with `s_k(t)` of `aligned_strengths` from `effective_initial_strengths`: right up to a rotation, which
-    changes no cosine, where steps are apart and the start is small. What of the start is outside the
-    leading concepts stays as it is here: without it, words would start as rows of eigenvectors, which
-    answer most of Google's questions as they are. The exact trajectory is
-    `emergence_along(predict(problem, W0, ts, save_embeddings=True), ...)`: accuracies and half-rises are
-    within 1% or 2% of it, less exact towards the end, where concepts are learned together (see
-    docs/predictions.md, "When relations emerge"). A concept's overlap along those learned before it is left
-    out, so that what is solved before the first is learned comes too late.
+    changes no cosine, if steps are apart and the start is small. The part of the start outside the leading
+    concepts stays as it is. The exact trajectory is `emergence_along(predict(problem, W0, ts,
+    save_embeddings=True), ...)`; for the difference see docs/predictions.md, "When relations emerge". A
+    concept's overlap along those learned before it is left out, so that relations solved before the first is
+    learned come too late.
 
     Args:
         spectrum: at least `dim` leading eigenpairs.
@@ -243,10 +239,10 @@ def _learned(squares: Float[Host, "T d"], values: Float[Host, " d"]) -> Int[Host
 
 @dataclass(frozen=True)
 class _Known:
-    """The questions of one relation whose words are all known, and its pairs.
+    """The `n` questions of one relation whose words are all known, and its pairs.
 
     Attributes:
-        questions: `n` of them.
+        questions: these.
         unknown: how many have an unknown word.
         sides: which pair each question starts from, and which it asks for, `(n, 2)`.
         ends: rows of the words of each pair, `(N, 2)`.

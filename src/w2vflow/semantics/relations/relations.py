@@ -50,7 +50,7 @@ class Moments:
     Attributes:
         mean: mean over pairs, `(k,)`.
         mean_squared: estimates of the squares of the true means without bias, `mean^2 - variances / n`:
-            below 0 where the mean is smaller than its error, `(k,)`.
+            below 0 if the mean is smaller than its error, `(k,)`.
         variances: over pairs, with n - 1, `(k,)`.
         n: pairs.
     """
@@ -75,23 +75,17 @@ class Moments:
     def outlier(self, unevenness: float = 0.0) -> Outlier:
         """Return `predict_outlier` of these moments, squares of means without bias.
 
-        For N far below the effective dimension the threshold is `sqrt((N - 1) / 2)` standard deviations of
-        the estimate of `|m|^2` without a mean: no sharp test for few pairs. Words of a relation paired at
-        random have an outlier in some per cent of the draws (see docs/predictions.md, "Relations as
-        directions").
-
-        Args:
-            unevenness: of the pairs' steps along the mean, as `uneven_lengths` estimates it.
+        No sharp test for few pairs: words of a relation paired at random have an outlier in some per cent of
+        the draws (see docs/predictions.md, "Relations as directions").
         """
         return outlier_of_squares(self.mean_squared, self.variances, self.n, unevenness=unevenness)
 
 
 @checked
 def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Float[Host, "n d"]:
-    """Return `b - a` of every pair of known words, in order, float64.
+    """Return `b - a` of every pair of known words, in order, float64; other pairs are left out.
 
-    Case is ignored; of words that differ by case alone the first one is taken. Pairs with an unknown
-    word are left out: as many as the result has fewer rows than there are pairs.
+    Case is ignored; of words that differ by case alone the first one is taken.
 
     Args:
         vectors: one vector a word, `(V, d)`.
@@ -127,26 +121,18 @@ def relation_moments(differences: Float[Host, "n k"]) -> Moments:
 
 
 def uneven_lengths(R: Any) -> float:
-    """Return how unequal the steps of the pairs along their mean are: variance over squared mean.
+    """Return how unequal the steps of at least 4 pairs along their mean are: variance over squared mean.
 
         (m^T Sigma m - sum_k m_k^2 nu_k) / |m|^4
 
-    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already:
-    what is left is for its `unevenness`. Each part of the numerator is averaged over different rows, so that
-    noise does not count as a mean; so is `|m|^2`, whose square has a smaller error than an unbiased
-    estimate of `|m|^4`. Right on average where the mean is clear of the noise, to a third of itself at N = 30
-    (see docs/predictions.md, "Relations as directions"). A share `sum_k m_k^4 / |m|^4` of the truth, large
-    for a mean along few coordinates, is in `nu` and not counted here.
+    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already: the
+    rest is for its `unevenness`. Each part of the numerator is averaged over different rows, so that noise
+    does not count as a mean; so is `|m|^2`, whose square has a smaller error than an unbiased estimate of
+    `|m|^4`. For accuracy see docs/predictions.md, "Relations as directions". A share `sum_k m_k^4 / |m|^4` of
+    the truth, large for a mean along few coordinates, is in `nu` and not counted here.
 
-    Returns:
-        The estimate, at least 0, and at most what the centred rows' direction of largest variance would
-        give; 0 where the mean is lost in the noise.
-
-    Args:
-        R: one row a pair, `(N, k)`, N at least 4, in the coordinates of the variances.
-
-    Raises:
-        ValueError: `R` is not a finite matrix with at least 4 rows.
+    At least 0, and at most as the centred rows' direction of largest variance would give; 0 if the mean is
+    lost in the noise.
     """
     R = check_rows(R, 4)
     n = len(R)
@@ -181,8 +167,10 @@ class Relation:
         noise: largest eigenvalue of `R R^T` after the mean is taken off: to compare with `predicted.edge`.
         snr: `signal_to_noise(R)`.
         effective_dimension: of the noise; NaN below 4 pairs.
-        effective_dimension_error: its standard error; NaN below 5 pairs.
-        unevenness: `uneven_lengths(R)`; 0 below 4 pairs.
+        effective_dimension_error: its standard error, by leaving out one pair after the other: too small for
+            pairs that share words; NaN below 5 pairs.
+        unevenness: variance of the pairs' steps along their mean over its square, as far as variances along
+            the axes do not tell it; 0 below 4 pairs.
     """
 
     name: str
@@ -211,7 +199,7 @@ class Relation:
     def shares(self) -> Float[Host, " k"]:
         """Share of the mean's squared length along every principal axis: which concepts carry it.
 
-        Noise is in it: `moments.mean_squared` is the same without, and not only positive.
+        `moments.mean_squared` is the same without noise, and not only positive.
         """
         squares = self.moments.mean**2
         return squares / (squares.sum() or 1.0)
@@ -247,14 +235,10 @@ def study_relations(
 ) -> RelationStudy:
     """Return how far the pairs of every relation share one direction, predicted and measured.
 
-    The matrix `R` has a row `b - a` for every pair. Its noise is described by variances along the
-    principal axes of all vectors, which for `V Lambda^(1/2)` are the eigenfeatures. The prediction knows mean
-    and variance of every axis and how uneven the pairs' steps are; else it takes noise along different axes
-    as uncorrelated, and pairs as independent.
-
-    On the Google categories the largest eigenvalue is within some per cent and the overlap within a tenth
-    (see docs/predictions.md, "Relations as directions"). The edge is below the largest eigenvalue of the
-    noise, most for geography, whose noise has directions of its own. Where one of them is nearly as large as
+    The matrix `R` has a row `b - a` for every pair. The prediction knows mean and variance along every
+    principal axis of all vectors, which for `V Lambda^(1/2)` are the eigenfeatures, and how uneven the pairs'
+    steps are; else it takes noise along different axes as uncorrelated, and pairs as independent. For
+    accuracy see docs/predictions.md, "Relations as directions". If noise has a direction nearly as large as
     the relation's, `noise` close to `location`, the two mix, and the overlap comes out too large.
 
     Args:
