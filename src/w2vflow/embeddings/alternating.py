@@ -50,9 +50,7 @@ class _Side(NamedTuple):
 def minimise_logistic(
     weights: PairWeights, dim: int, sweeps: int
 ) -> tuple[Float[Host, "V d"], Float[Host, "V d"]]:
-    """Return vectors of words and contexts, untied, near a minimum of word2vec's loss over all pairs.
-
-        L = sum_ij A_ij ln(1 + e^(-x_ij)) + B_ij ln(1 + e^(x_ij)),   x = W C^T
+    """Return vectors of words and contexts, untied, near a minimum of word2vec's loss (see `embed`).
 
     With either side given, each row of the other is a convex logistic regression of its own. A sweep takes
     two steps of conjugate gradients in every row of one side and then of the other, in coordinates that are
@@ -62,16 +60,8 @@ def minimise_logistic(
     and two products from either side. `W` and `C` are those of their product for which `W^T D_r W = C^T D_c
     C` is diagonal.
 
-    A step costs two products of a `V x V` matrix with d vectors; all is held and computed in float32.
-
-    Args:
-        weights: `A` and `B`; of low rank where pairs were never seen, hence with symmetric `A`.
-        dim: `d`.
-        sweeps: how often words are fitted; contexts once less.
-
-    Raises:
-        ValueError: `dim` outside 1..V, `sweeps` below 1, weights given as arrays, a word without any
-            weight, or a matrix that does not fit into memory.
+    `weights` are `A` and `B`, of low rank where pairs were never seen, hence with symmetric `A`. Contexts are
+    fitted once less than words.
 
     References:
         Levy, Goldberg (2014), equation 4 (the loss); Jaakkola, Jordan (2000), Bayesian parameter
@@ -244,11 +234,11 @@ def embed(
         sweeps: how often words are fitted.
 
     Raises:
-        ValueError: `dim` outside 1..V, `sweeps` below 1, `Custom` weights, a vocabulary whose pairs do
-            not fit into memory.
+        ValueError: `dim` outside 1..V, `sweeps` below 1, `Custom` weights, a word without any weight, a
+            vocabulary whose pairs do not fit into memory.
 
     References:
-        Levy, Goldberg (2014): the loss as a matrix factorisation. The method is described in the source.
+        Levy, Goldberg (2014), equation 4: the loss as a matrix factorisation.
 
     Example:
         >>> import numpy as np

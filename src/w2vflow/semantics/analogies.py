@@ -16,7 +16,10 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
-__all__ = ["AnalogyScore", "evaluate_analogies"]
+__all__ = ["AnalogyScore", "Rows", "answered", "evaluate_analogies", "known_rows"]
+
+# Rows of the words of a question: `a`, `b`, `c` and the right answers that are known, one at least.
+Rows = tuple[int, int, int, list[int]]
 
 METHODS = ("3CosAdd", "3CosMul")
 # Of Levy and Goldberg, below their equation 4. It keeps a word opposite to `a` from winning alone.
@@ -114,16 +117,12 @@ def evaluate_analogies(
         Regularities in Sparse and Explicit Word Representations", equations 1 and 4.
 
     Example:
-        >>> import tempfile
-        >>> from pathlib import Path
+        >>> from w2vflow.semantics import pairwise_questions
         >>> words = ["man", "woman", "king", "queen", "apple"]
         >>> vectors = [[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [-1, -1, 0]]
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder) / "questions.txt"
-        ...     _ = file.write_text(": people\\nman woman king queen\\n: cities\\nParis France Rome Italy\\n")
-        ...     score = evaluate_analogies(vectors, words, file)
-        >>> score.accuracy, score.accuracy_of_all, score.by_category["cities"].total
-        (1.0, 0.5, 0)
+        >>> questions = pairwise_questions({"people": [("man", "woman"), ("king", "queen")]})
+        >>> evaluate_analogies(vectors, words, questions).accuracy
+        1.0
     """
     if method not in METHODS:
         raise argument_error("method", f"one of {METHODS}", repr(method))
@@ -133,7 +132,7 @@ def evaluate_analogies(
     if not isinstance(questions, Questions):
         questions = read_questions(questions)
     first = first_rows(words)
-    known = {name: _known_rows(asked, first) for name, asked in questions.categories.items()}
+    known = {name: known_rows(asked, first) for name, asked in questions.categories.items()}
     if not any(known.values()):
         raise argument_error(
             "questions",
@@ -141,8 +140,7 @@ def evaluate_analogies(
             f"{named} with none in {len(words)} words",
             "Give more words, or a file in their language.",
         )
-    same = np.array([first[word.casefold()] for word in words])
-    right = _answered(units, same, [question for asked in known.values() for question in asked], method)
+    right = answered(units, words, list(chain.from_iterable(known.values())), method)
     by_category, start = {}, 0
     for name, asked in questions.categories.items():
         total = len(known[name])
@@ -153,8 +151,8 @@ def evaluate_analogies(
     return AnalogyScore(int(right.sum()), len(right), outside, by_category)
 
 
-def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tuple[int, int, int, list[int]]]:
-    """Return the rows of `a`, `b`, `c` and of the known answers, for the questions in the vocabulary."""
+def known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[Rows]:
+    """Return the rows of the questions in the vocabulary, given those of its words (`first_rows`)."""
     rows = []
     for question in asked:
         a, b, c = (first.get(word) for word in question[:3])
@@ -164,12 +162,13 @@ def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tup
     return rows
 
 
-def _answered(
-    units: np.ndarray, same: np.ndarray, questions: Sequence[tuple[int, int, int, list[int]]], method: str
+def answered(
+    units: np.ndarray, words: Sequence[str], questions: Sequence[Rows], method: str = "3CosAdd"
 ) -> np.ndarray:
-    """Return which questions are answered rightly; `same` is the first spelling of every word, `(V,)`."""
-    triples = np.array([question[:3] for question in questions])
-    best = _best_words(units, same, triples, method)
+    """Return which questions are answered rightly by vectors of unit length."""
+    first = first_rows(words)
+    same = np.array([first[word.casefold()] for word in words])
+    best = _best_words(units, same, np.array([question[:3] for question in questions]), method)
     of = np.repeat(np.arange(len(questions)), [len(question[3]) for question in questions])
     answers = np.fromiter(chain.from_iterable(question[3] for question in questions), int)
     right = np.zeros(len(questions), bool)
@@ -178,7 +177,7 @@ def _answered(
 
 
 def _best_words(units: np.ndarray, same: np.ndarray, triples: np.ndarray, method: str) -> np.ndarray:
-    """Return for every question the word of the highest score, -1 if no word is left to answer."""
+    """Return for every question the best word, -1 if none is left; `same` are first spellings."""
     asking, place = np.unique(triples, return_inverse=True)
     place = place.reshape(triples.shape)
     barred = _barred(same, triples)
@@ -224,15 +223,10 @@ def _search(
     start: int,
     part: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest score in a block of words and its word, for every question of a part.
+    """Return the highest score in a block of words and its word, for the consecutive questions `part`.
 
-    Args:
-        gains, costs: contributions of `b` and `c`, and of `a`, a row for each word of the questions.
-        combine: sum or product of contributions.
-        place: the rows of `a`, `b`, `c` in these, `(n, 3)`.
-        barred: of `_barred`.
-        start: the first word of the block.
-        part: the consecutive questions.
+    `gains` and `costs` are contributions of `b` and `c`, and of `a`, a row for each word of the questions;
+    `place` are the rows of `a`, `b`, `c` in these; `start` is the first word of the block.
     """
     width = gains.shape[1]
     most, best = np.empty(len(part), np.float32), np.empty(len(part), int)

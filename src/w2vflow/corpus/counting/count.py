@@ -92,8 +92,6 @@ def count(
         subsampling, subsample_threshold, seed: thinning of frequent words; see `CountingRule`.
         reader: how files split into documents. `"auto"` looks into them: lines, or paragraphs of wrapped
             lines.
-        column: of Parquet files and datasets.
-        bad_utf8: `"replace"` invalid bytes and count them, or `"error"`.
         source: what the text is and its licence, kept in the metadata.
         memory, workers, executor: see `Resources`.
         work_dir: folder for what a killed count can go on from; temporary by default.
@@ -198,7 +196,15 @@ def count_to_file(
             if len(words) * 40 > share:
                 least = f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB"
                 raise argument_error("memory", least, resources.memory)
-            _write(out, words, numbered, folder, rule, pool, budget, source, progress)
+            ranks = _ranks(words, numbered, folder)
+            frequency = np.array([numbered.frequency[word] for word in words], np.int64)
+            runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
+            rows = _merged(runs, len(words), budget)
+            denominator = pair_weights(rule.weighting, rule.window)[1]
+            if rule.subsampling == "expected":
+                rows, denominator = _expected(rows, _keep(frequency, numbered, rule), denominator), 0
+            metadata = {"source": source, **rule.describe(), **numbered.facts()}
+            write_count_file(out, words, frequency, rows, metadata, denominator)
 
         words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
         lonely: tuple[str, ...] = ()
@@ -216,30 +222,6 @@ def count_to_file(
             write(error.others)
     _discard(folder)
     return lonely
-
-
-def _write(
-    out: PathLike,
-    words: Sequence[str],
-    numbered: Numbered,
-    folder: Path,
-    rule: CountingRule,
-    pool: Workers,
-    budget: int,
-    source: str,
-    progress: bool,
-) -> None:
-    """Write the counts of the pairs of these words."""
-    ranks = _ranks(words, numbered, folder)
-    frequency = np.array([numbered.frequency[word] for word in words], np.int64)
-    runs = _count(numbered, ranks, frequency, folder, rule, pool, budget // pool.count, progress)
-    rows = _merged(runs, len(words), budget)
-    denominator = pair_weights(rule.weighting, rule.window)[1]
-    if rule.subsampling == "expected":
-        rows = _expected(rows, _keep(frequency, numbered, rule), denominator)
-        denominator = 0
-    metadata = {"source": source, **rule.describe(), **numbered.facts()}
-    write_count_file(out, words, frequency, rows, metadata, denominator)
 
 
 def _discard(folder: Path) -> None:

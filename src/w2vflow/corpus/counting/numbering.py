@@ -52,11 +52,7 @@ def number_corpus(
     total: int | None,
     progress: bool,
 ) -> Numbered:
-    """Number every block, each left in a file named by its content; return these files and all words.
-
-    Raises:
-        ValueError: there are no words.
-    """
+    """Number every block, each left in a file named by its content; return these files and all words."""
     files: list[Path] = []
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
     found = Numbered(files, [], [], Counter(), 0)

@@ -170,17 +170,10 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
 def counted_rows(
     tokens: np.ndarray, frequency: np.ndarray, first: int, weights: np.ndarray, vocab_size: int, entries: int
 ) -> Iterator[RowBlock]:
-    """Yield rows of the upper triangle from `first` on, about `entries` at a time.
+    """Yield rows of the upper triangle from `first` on, about `entries` at a time; the next overwrite them.
 
-    Columns and counts are overwritten by the next ones.
-
-    Args:
-        tokens: word numbers, -1 first, last and between documents.
-        frequency: how often the words of these rows occur in them.
-        first: the first of these rows.
-        weights: int64 weight of a pair by its distance.
-        vocab_size: V, which also stands for words out of the vocabulary.
-        entries: how many to hold in memory; at least those of one row.
+    `tokens` are word numbers, `vocab_size` for words out of the vocabulary, -1 first, last and between
+    documents; `frequency` is how often the words of these rows occur in them; `weights` are by distance.
     """
     from w2vflow.corpus.counting.kernel import count_rows, fill_positions
 

@@ -61,16 +61,10 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 def number_texts(
     texts: Iterable[str], cut: Tokenizer, shortest: int, end: int
 ) -> tuple[list[str], np.ndarray, np.ndarray, int]:
-    """Return documents as word numbers, by order of first appearance.
-
-    Args:
-        texts: documents.
-        cut: of `tokenizer`.
-        shortest: documents with fewer words are left out.
-        end: what to put after each document.
+    """Return documents of at least `shortest` words as word numbers, `end` after each.
 
     Returns:
-        Words; tokens; how often each word occurs; how many documents were kept.
+        Words by order of first appearance; tokens; how often each word occurs; how many documents were kept.
     """
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__

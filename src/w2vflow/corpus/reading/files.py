@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -129,17 +129,16 @@ def first_bytes(path: PathLike, size: int) -> bytes:
         return b""
 
 
-def _open(path: str) -> io.BufferedIOBase:
+def _open(path: str) -> Any:
     if path == "-":
-        return cast(io.BufferedIOBase, sys.stdin.buffer)
+        return sys.stdin.buffer
     suffix = Path(path).suffix.lower()
     if suffix == ".zst":
         return io.BufferedReader(_Zstandard(path), 2**20)
     if suffix == ".zip":
         return _only_member(path)
     openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    opened: io.BufferedIOBase = openers.get(suffix, open)(path, "rb")
-    return opened
+    return openers.get(suffix, open)(path, "rb")
 
 
 class _Zstandard(io.RawIOBase):
@@ -177,17 +176,13 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
-def _only_member(path: str) -> io.BufferedIOBase:
+def _only_member(path: str) -> IO[bytes]:
     archive = zipfile.ZipFile(path)
     files = [name for name in archive.namelist() if not name.endswith("/")]
     if len(files) != 1:
-        raise argument_error(
-            "paths",
-            "zip archives of one file",
-            f"{path} with {len(files)} files",
-            "Unpack it and give the folder.",
-        )
-    return cast(io.BufferedIOBase, archive.open(files[0]))
+        got = f"{path} with {len(files)} files"
+        raise argument_error("paths", "zip archives of one file", got, "Unpack it and give the folder.")
+    return archive.open(files[0])
 
 
 def _zstd_error() -> type[Exception]:
@@ -232,7 +227,7 @@ class _Rejoined:
     def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
         self._head, self._stream = head, stream
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = 2**16) -> bytes:
         given, self._head = self._head[:size], self._head[size:]
         return given or self._stream.read(size)
 

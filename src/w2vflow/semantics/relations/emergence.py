@@ -3,16 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from w2vflow.embeddings import first_rows
+from w2vflow.embeddings import first_rows, unit_rows
 from w2vflow.results import Trajectory
-from w2vflow.semantics.analogies import evaluate_analogies
+from w2vflow.semantics.analogies import Rows, answered, known_rows
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
 from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
@@ -144,13 +143,13 @@ def emergence_over_dimension(
 ) -> Emergence:
     """Return how relations emerge as more concepts are taken, fully learned: `X = V_k Lambda_k^(1/2)`.
 
-    That is what tied weights of dimension k end with. Larger k are not always better.
+    That is the end of training for tied weights of dimension k. Larger k are not always better.
 
     Args:
         spectrum: leading eigenpairs, as many as the largest dimension.
         words: the vocabulary in row order, most frequent first for `word_rank` to have meaning.
-        questions: a file or folder as `read_questions` takes it, or what that returned; or pairs by
-            relation, of which all questions are made (`pairwise_questions`).
+        questions: a file or folder as `read_questions` takes it, or its result; or pairs by relation, of
+            which all questions are made (`pairwise_questions`).
         dims: dimensions k, increasing.
 
     Raises:
@@ -215,7 +214,7 @@ def emergence_along(
 
     Args:
         traj: of one seed, with embeddings.
-        spectrum: at least `dim` eigenpairs, whose `|lambda_k| / 2` says which concepts are learned.
+        spectrum: at least `dim` eigenpairs: concept k is learned above `|lambda_k| / 2`.
         words, questions: as in `emergence_over_dimension`.
 
     Raises:
@@ -242,34 +241,26 @@ class _Known:
     """The `n` questions of one relation whose words are all known, and its pairs.
 
     Attributes:
-        questions: these.
+        questions: rows of their words.
         unknown: how many have an unknown word.
         sides: which pair each question starts from, and which it asks for, `(n, 2)`.
         ends: rows of the words of each pair, `(N, 2)`.
     """
 
-    questions: list[Question]
+    questions: list[Rows]
     unknown: int
     sides: Int[Host, "n 2"]
     ends: Int[Host, "N 2"]
 
 
 def _known_of(asked: Sequence[Question], first: Mapping[str, int]) -> _Known:
-    numbers: dict[tuple[int, int], int] = {}
-    questions, sides = [], []
-    for question in asked:
-        answer = next((word for word in question.answers if word in first), None)
-        if answer is None or any(word not in first for word in question[:3]):
-            continue
-        pairs = [(first[question.a], first[question.b]), (first[question.c], first[answer])]
-        sides.append([numbers.setdefault(pair, len(numbers)) for pair in pairs])
-        questions.append(question)
-    return _Known(
-        questions,
-        len(asked) - len(questions),
-        np.array(sides, int).reshape(-1, 2),
-        np.array(list(numbers), int).reshape(-1, 2),
-    )
+    rows, numbers = known_rows(asked, first), dict[tuple[int, int], int]()
+    sides = [
+        [numbers.setdefault(pair, len(numbers)) for pair in ((a, b), (c, answers[0]))]
+        for a, b, c, answers in rows
+    ]
+    ends = np.array(list(numbers), int).reshape(-1, 2)
+    return _Known(rows, len(asked) - len(rows), np.array(sides, int).reshape(-1, 2), ends)
 
 
 def _known_relations(questions: Asked, words: Sequence[str]) -> dict[str, _Known]:
@@ -300,30 +291,18 @@ def _followed(
     """Return the emergence over embeddings, one for each value of the axis."""
     known = _known_relations(questions, words)
     followed = {name: relation for name, relation in known.items() if len(relation.ends) >= _LEAST_PAIRS}
-    # One category a question: then every answer is known, and not only how many are right.
-    asked = [question for relation in followed.values() for question in relation.questions]
-    single = Questions({str(number): [question] for number, question in enumerate(asked)})
+    asked = [rows for relation in followed.values() for rows in relation.questions]
     right, seen = [], []
     for X in embeddings:
-        score = evaluate_analogies(X, words, single)
-        right.append([part.correct for part in score.by_category.values()])
+        right.append(answered(unit_rows(X, words), words, asked))
         # Task vectors along principal axes: what is noise there is taken as uncorrelated.
         axes = np.linalg.svd(np.linalg.qr(X.astype(np.float64), mode="r"))[2].T
         seen.append([_seen((X[r.ends[:, 1]] - X[r.ends[:, 0]]) @ axes) for r in followed.values()])
-    edges = np.cumsum([0, *(len(relation.questions) for relation in followed.values())])
-    answers, courses = np.array(right, bool), np.array(seen)
-    return Emergence(
-        axis,
-        values,
-        concepts,
-        {
-            name: _course(relation, answers[:, low:high], courses[:, place], values, concepts)
-            for place, ((name, relation), (low, high)) in enumerate(
-                zip(followed.items(), pairwise(edges), strict=True)
-            )
-        },
-        {name: len(relation.ends) for name, relation in known.items() if name not in followed},
-    )
+    edges = np.cumsum([len(relation.questions) for relation in followed.values()])[:-1]
+    parts = zip(followed.items(), np.split(np.array(right), edges, axis=1), np.stack(seen, 1), strict=True)
+    courses = {name: _course(one, right, seen, values, concepts) for (name, one), right, seen in parts}
+    too_few = {name: len(relation.ends) for name, relation in known.items() if name not in followed}
+    return Emergence(axis, values, concepts, courses, too_few)
 
 
 def _seen(differences: Float[Host, "N d"]) -> tuple[float, float, float]:
