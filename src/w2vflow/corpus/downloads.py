@@ -26,9 +26,8 @@ class Corpus:
     Attributes:
         name: as `fetch` takes it.
         urls: mirrors of one and the same file, tried in order.
-        sha256: of the file, or `None` if nobody vouches for one: the first download is then taken on
-            trust, and its hash is recorded.
-        bytes: size of the file, or `None` if it is not known before the download.
+        sha256: of the file; `None` if nobody vouches for one: the first download is then taken on trust.
+        bytes: size of the file; `None` if it is not known before the download.
         licence: terms of the text.
         description: of the text, in one line.
     """
@@ -97,8 +96,8 @@ def known_corpora() -> tuple[Corpus, ...]:
 def wikipedia(language: str, date: str) -> Corpus:
     """Return the corpus of one Wikipedia's articles on one day, as Wikimedia dumped them.
 
-    Neither size nor hash is known beforehand. Wikimedia deletes dumps after some months; a date
-    that is gone is an `OSError` of `fetch`.
+    Neither size nor hash is known beforehand. Wikimedia deletes dumps after some months, which `fetch`
+    reports.
 
     Args:
         language: the code in front of `.wikipedia.org`: `"en"`, `"simple"`, `"zh-min-nan"`.
@@ -117,12 +116,9 @@ def wikipedia(language: str, date: str) -> Corpus:
     except ValueError:
         valid = False
     if not valid:
-        raise argument_error(
-            "language, date",
-            "a code such as 'simple' and a day as YYYYMMDD",
-            repr((language, date)),
-            "https://dumps.wikimedia.org/backup-index.html lists what there is.",
-        )
+        expected = "a code such as 'simple' and a day as YYYYMMDD"
+        remedy = "https://dumps.wikimedia.org/backup-index.html lists what there is."
+        raise argument_error("language, date", expected, repr((language, date)), remedy)
     database = language.replace("-", "_") + "wiki"
     path = f"{database}/{date}/{database}-{date}-pages-articles.xml.bz2"
     return Corpus(
@@ -281,7 +277,7 @@ def _download(corpus: Corpus, path: Path, progress: bool) -> None:
 
 @dataclass(frozen=True)
 class _ResumingDownloader:
-    """A downloader for pooch that fills a `.part` file over several calls and hands it over once checked."""
+    """A downloader for pooch that fills a `.part` file over several calls and checks it."""
 
     corpus: Corpus
     path: Path
@@ -327,18 +323,17 @@ class _ResumingDownloader:
         from tqdm import tqdm
 
         if start == 0:
-            self._begin(response)
-        with (
-            self.part.open("ab") as file,
-            tqdm(
-                desc=self.path.name,
-                initial=start,
-                total=total,
-                unit="B",
-                unit_scale=True,
-                disable=not self.progress,
-            ) as bar,
-        ):
+            self.part.write_bytes(b"")
+            etag = response.headers.get("ETag", "")
+            # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
+            version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
+            if version:
+                write_text(self.version, version)
+            else:
+                self.version.unlink(missing_ok=True)
+        hidden, name = not self.progress, self.path.name
+        bar = tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=hidden)
+        with self.part.open("ab") as file, bar:
             for chunk in response.iter_content(1 << 16):
                 file.write(chunk)
                 bar.update(len(chunk))
@@ -346,19 +341,9 @@ class _ResumingDownloader:
         if total is not None and size != total:
             raise requests.ConnectionError(f"{size:,} of {total:,} bytes arrived")
 
-    def _begin(self, response: "requests.Response") -> None:
-        self.part.write_bytes(b"")
-        etag = response.headers.get("ETag", "")
-        # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
-        version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-        if version:
-            write_text(self.version, version)
-        else:
-            self.version.unlink(missing_ok=True)
-
 
 def _extent(response: "requests.Response") -> tuple[int, int | None]:
-    """Return the first byte that the response sends, and the size of the whole file if it says so."""
+    """Return the first byte that the response sends, and the size of the whole file if it is told."""
     if response.status_code in (206, 416):
         span, _, size = response.headers.get("Content-Range", "").removeprefix("bytes ").rpartition("/")
         first = span.partition("-")[0]

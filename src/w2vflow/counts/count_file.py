@@ -74,17 +74,14 @@ def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
     for block in blocks:
         ends = np.cumsum(block.row_lengths)
         first = 0
-        while len(ends) and entries + ends[-1] - (ends[first - 1] if first else 0) >= _BLOCK:
+        while first < len(ends):
             before = ends[first - 1] if first else 0
-            last = int(np.searchsorted(ends, _BLOCK - entries + before)) + 1
+            last = min(int(np.searchsorted(ends, _BLOCK - entries + before)) + 1, len(ends))
             waiting.append(_rows(block, ends, first, last))
-            yield _join(waiting)
-            waiting, entries, first = [], 0, last
-            if last == len(ends):
-                break
-        if first < len(ends):
-            waiting.append(_rows(block, ends, first, len(ends)))
-            entries += len(waiting[-1].columns)
+            entries, first = entries + len(waiting[-1].columns), last
+            if entries >= _BLOCK:
+                yield _join(waiting)
+                waiting, entries = [], 0
     if waiting:
         yield _join(waiting)
 
@@ -118,10 +115,8 @@ def write_count_file(
 
     Args:
         path: the file.
-        words: the vocabulary in row order.
-        unigram: occurrences of each word in the corpus.
+        words, unigram, metadata: as `CooccurrenceStatistics` has them.
         blocks: all rows of the upper triangle, in order.
-        metadata: how the counts were made.
         denominator: the counts are in units of `1 / denominator`; 0 for bit patterns of float64.
 
     Raises:

@@ -104,11 +104,9 @@ def log_counts(
         b = argmin sum_seen f(X_ij) (ln X_ij - b_i - b_j)^2,   f(x) = min((x / cutoff)^power, 1)
 
     These are the biases that GloVe fits if its vectors are 0; words and contexts share them, as the counts
-    are symmetric. They solve `(diag(F 1) + F) b = (F o ln X) 1` with `F_ij = f(X_ij)`, by conjugate gradients
-    to a residual of 1e-12. A factorisation of `L` is not GloVe: it weighs all pairs alike and takes unseen
-    ones as 0, as the biases say, where GloVe leaves them out.
-
-    The index arrays are those of the counts, not copied: do not change them in place.
+    are symmetric. Conjugate gradients solve `(diag(F 1) + F) b = (F o ln X) 1`, `F_ij = f(X_ij)`, to 1e-12. A
+    factorisation of `L` is not GloVe: it weighs all pairs alike and takes unseen ones as 0, where GloVe
+    leaves them out. Index arrays are shared as in `pmi`.
 
     Args:
         stats: co-occurrence statistics; GloVe counts with `weighting="harmonic"`.

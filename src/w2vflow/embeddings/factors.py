@@ -50,10 +50,9 @@ def factor_embedding(
     """Return the word vectors that factor a matrix of associations, `(V, dim)`.
 
     A symmetric matrix is factored as tied weights learn it: `v_k lambda_k^exponent` of the algebraically
-    largest eigenvalues, negative ones left out. With exponent 1/2 that is the best `W` for `||matrix - W
-    W^T||`. Any other matrix, words x contexts: `u_k sigma_k^exponent` of the largest singular values,
-    contexts being `right * values ** (1 - exponent)` of `singular_triplets`, which also factors a symmetric
-    matrix by the size of its eigenvalues.
+    largest eigenvalues, which at exponent 1/2 is the best `W` for `||matrix - W W^T||`. Any other matrix,
+    words x contexts: `u_k sigma_k^exponent` of the largest singular values; the contexts are `right * values
+    ** (1 - exponent)` of `singular_triplets`, which takes a symmetric matrix by the size of its eigenvalues.
 
     Args:
         matrix: associations `(V, V)`: an array, a SciPy sparse matrix, or an operator such as

@@ -229,12 +229,9 @@ def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
             if not word:
                 raise argument_error("path", "a file without empty words", f"one in {place} of {path}")
             if word in places:
-                raise argument_error(
-                    "path",
-                    "a file of different words",
-                    f"{word!r} in {source.unit} {places[word]} and in {place} of {path}",
-                    "Keep one vector of each word.",
-                )
+                got = f"{word!r} in {source.unit} {places[word]} and in {place} of {path}"
+                remedy = "Keep one vector of each word."
+                raise argument_error("path", "a file of different words", got, remedy)
             places[word] = number
             yield row
 
@@ -244,9 +241,6 @@ def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         word, number = list(places.items())[int(finite.argmin())]
-        raise argument_error(
-            "path",
-            "a file of finite numbers",
-            f"NaN or infinity for {word!r}, {source.unit} {number} of {path}",
-        )
+        got = f"NaN or infinity for {word!r}, {source.unit} {number} of {path}"
+        raise argument_error("path", "a file of finite numbers", got)
     return WordVectors(tuple(places), matrix)

@@ -29,8 +29,7 @@ class Feature(NamedTuple):
 
     Attributes:
         eigenvalue: `lambda_k`; NaN for a direction that came without one.
-        positive: words of the largest entries of `v_k`, largest first.
-        negative: words of the smallest (most negative) entries, smallest first.
+        positive, negative: words of the largest and of the smallest entries of `v_k`, the most extreme first.
         name: the most characteristic words of both ends, `"health / integer"`.
         participation: over how many words the direction is spread, `(sum_i v_i^2)^2 / sum_i v_i^4`: n
             for n entries of equal size, V/3 for normally distributed ones.
@@ -121,13 +120,12 @@ def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
         z_ik = (v_ik - mean_k(i)) / spread_k(i)
 
     with mean and standard deviation over the 100 words nearest to word i in the order of frequency, i among
-    them (fewer at neither end: there the window stops at the first or the last word). Only the order of the
-    frequencies counts. Zero if the entries of the window differ by less than a millionth of the largest of
-    all.
+    them (at either end of the order, over the first or last 100). Zero if the entries of the window differ by
+    less than a millionth of the largest of all.
 
     Args:
         directions: columns, `(V, k)`.
-        frequencies: how often each word occurs, `(V,)`.
+        frequencies: how often each word occurs, `(V,)`. Only their order counts.
 
     Raises:
         ValueError: directions that are no finite matrix or have a zero column; frequencies of another

@@ -36,11 +36,11 @@ class Progress:
 
     Attributes:
         time: at which the theory fits best, in the units of the package.
-        interval: the times around it at which it fits as well to 1%: similarity at least 0.99 of the best.
-            It ends at infinity if the theory fits as well when it has learned all.
+        interval: the times around it at which similarity is at least 0.99 of the best. It ends at infinity
+            if the theory fits as well when it has learned all.
         similarity: between the embedding and the theory at that time, 1 at most.
-        ceiling: the largest that any strengths of the same concepts could reach. It lacks to 1 because of
-            directions outside of theirs or across them; `similarity` lacks to it because of strengths.
+        ceiling: the largest similarity that any strengths of the same concepts could reach; the rest to 1 are
+            directions outside of theirs or across them.
         concepts_learned: how many step times are before `time`.
         times, similarities: the curve of which `similarity` is the top, `(T,)`.
         step_times: when the theory learns each concept, `(k,)`.
@@ -180,7 +180,7 @@ def fit_progress(
 
 
 class _Concepts(NamedTuple):
-    """What is learned from a typical start, `(k,)` each; `vectors` `(V, k)`, `speed` 1 or 1/2.
+    """The concepts learned from a typical start: arrays `(k,)`, `vectors` `(V, k)`, `speed` 1 or 1/2.
 
     `least` is the strength of the first concept from which on the theory describes an embedding.
     """
@@ -206,11 +206,8 @@ def _concepts(
     size = len(spectrum.eigenvectors)
     if len(spectrum_words) != size or len(set(spectrum_words)) != size:
         different = len(set(spectrum_words))
-        raise argument_error(
-            "spectrum_words",
-            f"the {size} different words of the spectrum",
-            f"{len(spectrum_words)} words, {different} of them different",
-        )
+        got = f"{len(spectrum_words)} words, {different} of them different"
+        raise argument_error("spectrum_words", f"the {size} different words of the spectrum", got)
     if dim < 1:
         raise argument_error("dim", "at least 1", dim)
     if not (np.isfinite(scale) and scale > 0):
@@ -228,9 +225,8 @@ def _concepts(
     else:
         given = np.asarray(step_times, np.float64)[:learned]
         if given.shape != sizes.shape or not np.isfinite(given).all() or not (given > 0).all():
-            raise argument_error(
-                "step_times", f"positive, one for each of the {learned} concepts compared", f"{given}"
-            )
+            expected = f"positive, one for each of the {learned} concepts compared"
+            raise argument_error("step_times", expected, f"{given}")
         initial = sizes / (1 + np.exp(2 * speed * sizes * given))
     # Earlier the start is larger than all concepts together, and no embedding of theirs.
     start = min(scale**2 * size, sizes[0] / 10) if step_times is None else sizes[0] / 10
@@ -241,22 +237,16 @@ def _common(X: Host, words: Sequence[str], U: Host, spectrum_words: Sequence[str
     """Return the rows of both for the words that both have."""
     ours, theirs = common_rows(words, spectrum_words)
     if len(ours) <= U.shape[1]:
-        raise argument_error(
-            "words",
-            f"more than {U.shape[1]} of the theory's words, one for each concept compared",
-            f"{len(ours)}",
-            "Choose a smaller `dim` where there are no more.",
-        )
+        expected = f"more than {U.shape[1]} of the theory's words, one for each concept compared"
+        remedy = "Choose a smaller `dim` where there are no more."
+        raise argument_error("words", expected, f"{len(ours)}", remedy)
     return X[ours].astype(np.float64), U[theirs]
 
 
 class _Gram(NamedTuple):
     """Inner products of `X X^T` and of matrices `U diag(a) U^T`, all without their diagonals.
 
-    Attributes:
-        along: of `X X^T` with `u_k u_k^T`, `(k,)`.
-        between: of `u_k u_k^T` with `u_l u_l^T`, `(k, k)`.
-        norm: of `X X^T`.
+    Of `X X^T` with `u_k u_k^T` `(k,)`, of `u_k u_k^T` with `u_l u_l^T` `(k, k)`, and the norm of `X X^T`.
     """
 
     along: Host

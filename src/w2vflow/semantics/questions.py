@@ -33,11 +33,9 @@ class Question(NamedTuple):
 @checked
 @dataclass(frozen=True)
 class Questions:
-    """Questions by category. Made by `read_questions` and `pairwise_questions`.
+    """Questions by category, in order of appearance; none in a category of too few pairs.
 
-    Attributes:
-        categories: the questions of every category, in order of appearance; none of a category with too few
-            pairs.
+    Made by `read_questions` and `pairwise_questions`.
     """
 
     categories: Mapping[str, Sequence[Question]]
@@ -166,9 +164,7 @@ def _read_quadruples(path: Path) -> dict[str, list[Question]]:
 def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
     """Return the word and answers of every line of a folder in the format of BATS, by category."""
     # Hidden files are what systems leave beside unpacked ones.
-    files = [
-        file for file in sorted(folder.rglob("*.txt")) if file.is_file() and not file.name.startswith(".")
-    ]
+    files = [f for f in sorted(folder.rglob("*.txt")) if f.is_file() and not f.name.startswith(".")]
     if not files:
         raise FileNotFoundError(f"There is no file of questions in {folder}: it has no *.txt.")
     categories: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
@@ -180,9 +176,8 @@ def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
             answers = tuple(answer.strip() for answer in listed.split("/" if "/" in listed else ","))
             word = fields[0].strip()
             if len(fields) != 2 or not word or not all(answers):
-                raise broken_line(
-                    "questions", path, number, "a word, a tab, and its answers with `/` between them", text
-                )
+                expected = "a word, a tab, and its answers with `/` between them"
+                raise broken_line("questions", path, number, expected, text)
             known.append((word, answers))
     return categories
 
@@ -204,6 +199,5 @@ def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
 
 def broken_line(argument: str, path: Path, number: int, expected: str, line: str | bytes) -> ValueError:
     """Return the error for a line that is not what it must be."""
-    return argument_error(
-        argument, f"a file of which line {number} is {expected}", f"{line!r}", f"Mend {path}."
-    )
+    expected = f"a file of which line {number} is {expected}"
+    return argument_error(argument, expected, repr(line), f"Mend {path}.")

@@ -76,9 +76,9 @@ def evaluate_similarity(
         restrict_vocab: leave out all words but the first so many.
 
     Raises:
-        ValueError: vectors and words as in `unit_rows`, but vectors may be zero for words that are not in the
-            file; `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; no
-            pairs, or none in the vocabulary.
+        ValueError: vectors and words as in `unit_rows`, zero vectors only of words of the file;
+            `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; no pairs,
+            or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -87,11 +87,10 @@ def evaluate_similarity(
 
     Example:
         >>> import tempfile
-        >>> vectors = [[1, 0], [2, 1], [0, 1]]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "pairs.txt"
         ...     _ = file.write_text("cat dog 9\\ndog car 3\\ncat car 1\\ncat zebra 5\\n")
-        ...     score = evaluate_similarity(vectors, ["cat", "dog", "car"], file)
+        ...     score = evaluate_similarity([[1, 0], [2, 1], [0, 1]], ["cat", "dog", "car"], file)
         >>> round(score.spearman, 6), score.total, score.out_of_vocabulary
         (1.0, 3, 1)
     """

@@ -271,22 +271,14 @@ def _known_relations(questions: Asked, words: Sequence[str]) -> dict[str, _Known
     first = first_rows(words)
     known = {name: _known_of(asked, first) for name, asked in questions.categories.items()}
     if all(len(relation.ends) < _LEAST_PAIRS for relation in known.values()):
-        raise argument_error(
-            "questions",
-            f"of a relation with {_LEAST_PAIRS} pairs of known words",
-            f"{ {name: len(relation.ends) for name, relation in known.items()} } of them",
-            "Give more words, or questions in their language.",
-        )
+        expected = f"of a relation with {_LEAST_PAIRS} pairs of known words"
+        got = f"{ {name: len(relation.ends) for name, relation in known.items()} } of them"
+        raise argument_error("questions", expected, got, "Give more words, or questions in their language.")
     return known
 
 
 def _followed(
-    axis: str,
-    values: Float[Host, " T"],
-    concepts: Int[Host, " T"],
-    embeddings: Iterable[Float[Host, "V d"]],
-    words: Sequence[str],
-    questions: Asked,
+    axis: str, values: Host, concepts: Host, embeddings: Iterable[Any], words: Sequence[str], questions: Asked
 ) -> Emergence:
     """Return the emergence over embeddings, one for each value of the axis."""
     known = _known_relations(questions, words)
@@ -314,11 +306,7 @@ def _seen(differences: Float[Host, "N d"]) -> tuple[float, float, float]:
 
 
 def _course(
-    relation: _Known,
-    right: Bool[Host, "T n"],
-    seen: Float[Host, "T 3"],
-    values: Float[Host, " T"],
-    concepts: Int[Host, " T"],
+    relation: _Known, right: Bool[Host, "T n"], seen: Float[Host, "T 3"], values: Host, concepts: Host
 ) -> RelationCourse:
     pairs = len(relation.ends)
     accuracy, error = right.mean(axis=1), _jackknife(right, relation.sides, pairs)

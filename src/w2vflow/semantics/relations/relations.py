@@ -253,16 +253,15 @@ def study_relations(
         arXiv 2502.09863, section on linear representations.
     """
     vectors, words = check_vectors(vectors, words)
-    rows, axes = first_rows(words), _principal_axes(vectors)
+    rows, wide = first_rows(words), vectors.astype(np.float64)
+    # Principal axes, of the largest singular value first.
+    axes = np.linalg.eigh(wide.T @ wide)[1][:, ::-1]
     found = {name: _differences(vectors, rows, named) @ axes for name, named in pairs.items()}
     known = {name: R for name, R in found.items() if len(R) >= _LEAST_PAIRS}
     if not known:
-        raise argument_error(
-            "pairs",
-            f"relations of which one has {_LEAST_PAIRS} pairs of known words",
-            f"{ {name: len(R) for name, R in found.items()} } known pairs",
-            "Give more words, or pairs in their language.",
-        )
+        expected = f"relations of which one has {_LEAST_PAIRS} pairs of known words"
+        got = f"{ {name: len(R) for name, R in found.items()} } known pairs"
+        raise argument_error("pairs", expected, got, "Give more words, or pairs in their language.")
     return RelationStudy(
         {name: _relation(name, R, len(pairs[name]) - len(R)) for name, R in known.items()},
         {name: len(R) for name, R in found.items() if name not in known},
@@ -288,9 +287,7 @@ def _relation(name: str, R: np.ndarray, unknown: int) -> Relation:
     )
 
 
-def _differences(
-    vectors: np.ndarray, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]
-) -> np.ndarray:
+def _differences(vectors: Host, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]) -> Host:
     """Return `b - a` of the known pairs, float64 `(N, d)`."""
     odd = next((pair for pair in pairs if isinstance(pair, str) or len(pair) != 2), None)
     if odd is not None:
@@ -298,12 +295,6 @@ def _differences(
     folded = [(a.casefold(), b.casefold()) for a, b in pairs]
     ends = np.array([(rows[a], rows[b]) for a, b in folded if a in rows and b in rows], int).reshape(-1, 2)
     return vectors[ends[:, 1]].astype(np.float64) - vectors[ends[:, 0]]
-
-
-def _principal_axes(vectors: np.ndarray) -> np.ndarray:
-    """Return the right singular vectors of all vectors, `(d, d)`, of the largest singular value first."""
-    vectors = vectors.astype(np.float64)
-    return np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
 
 
 def _cells(relation: Relation) -> str:
