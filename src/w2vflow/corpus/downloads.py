@@ -193,12 +193,8 @@ def _find(name: str) -> Corpus:
         return _CORPORA[name]
     if parts := _WIKIPEDIA.fullmatch(name):
         return wikipedia(parts["language"], parts["date"])
-    raise argument_error(
-        "name",
-        f"one of {list(_CORPORA)} or of the form 'wikipedia-<language>-<YYYYMMDD>'",
-        repr(name),
-        "A text of your own is passed by its path.",
-    )
+    expected = f"one of {list(_CORPORA)} or of the form 'wikipedia-<language>-<YYYYMMDD>'"
+    raise argument_error("name", expected, repr(name), "A text of your own is passed by its path.")
 
 
 @checked

@@ -87,12 +87,7 @@ def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
 
 
 class LonelyWordsError(ValueError):
-    """Some words never stand in a window with another: nothing can be learned of them.
-
-    Attributes:
-        words: these words.
-        others: all other words, in order.
-    """
+    """Some words never stand in a window with another: `words`, and `others`, all the rest in order."""
 
     def __init__(self, words: tuple[str, ...], others: tuple[str, ...]) -> None:
         more = f" and {len(words) - 1} more" if words[1:] else ""
@@ -213,12 +208,9 @@ class CountFile:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> ValueError:
-        return argument_error(
-            "path",
-            "a whole statistics file of this package",
-            f"{self._path}, which is truncated, damaged or of another kind ({error})",
-            "Copy it again, or count again with `w2vflow count`.",
-        )
+        got = f"{self._path}, which is truncated, damaged or of another kind ({error})"
+        remedy = "Copy it again, or count again with `w2vflow count`."
+        return argument_error("path", "a whole statistics file of this package", got, remedy)
 
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, IndexError)

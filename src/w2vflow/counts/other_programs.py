@@ -34,12 +34,8 @@ def from_glove(
     """
     size = Path(cooccurrence).stat().st_size
     if size % _RECORD.itemsize:
-        raise argument_error(
-            "cooccurrence",
-            f"whole records of {_RECORD.itemsize} bytes",
-            f"{cooccurrence} of {size} bytes",
-            "Copy it again.",
-        )
+        expected = f"whole records of {_RECORD.itemsize} bytes"
+        raise argument_error("cooccurrence", expected, f"{cooccurrence} of {size} bytes", "Copy it again.")
     lines = [
         line.rsplit(" ", 1) for line in Path(vocabulary).read_text(encoding="utf-8").splitlines() if line
     ]

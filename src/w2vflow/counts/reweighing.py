@@ -20,12 +20,9 @@ def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -
 
     A pair counts by both its words, also if both are the same. For `f_w < 1` it is the expectation over texts
     in which each occurrence is kept with probability `f_w` after windows were laid; for `f_w = 0` the word
-    leaves the vocabulary.
-
-    If the words were deleted from the text itself, windows would reach further and new pairs arise. That
-    takes a recount with a `vocabulary` without them and `out_of_vocabulary="before"`; with `"after"` it gives
-    the same as here. Marginals change: words that stand much beside a word that gets heavier seem less
-    attached to all others.
+    leaves the vocabulary. If words were deleted from the text itself, windows would reach further and new
+    pairs arise: that takes a recount with a `vocabulary` without them and `out_of_vocabulary="before"`.
+    Marginals change: words that stand much beside a word that gets heavier seem less attached to all others.
 
     Args:
         stats: statistics of the whole text.

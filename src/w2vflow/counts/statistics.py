@@ -283,22 +283,14 @@ def _check_values(counts: sparse.csr_array) -> None:
             "counts", "finite", "NaN or infinite entries", "Find where they were divided by 0."
         )
     if counts.nnz and counts.data.min() < 0:
-        raise argument_error(
-            "counts",
-            "non-negative",
-            counts.data.min(),
-            "Counts that overflowed their integer type turn negative.",
-        )
+        remedy = "Counts that overflowed their integer type turn negative."
+        raise argument_error("counts", "non-negative", counts.data.min(), remedy)
     asymmetric = abs(counts - counts.T)
     if asymmetric.nnz and asymmetric.max() > 0:
         row, column = (int(axis[asymmetric.tocoo().data.argmax()]) for axis in asymmetric.tocoo().coords)
-        raise argument_error(
-            "counts",
-            "symmetric",
-            f"counts[{row}, {column}] = {counts[row, column]} against "
-            f"counts[{column}, {row}] = {counts[column, row]}",
-            "Count both directions of a pair: `counts + counts.T`.",
-        )
+        one, other = (f"counts[{i}, {j}] = {counts[i, j]}" for i, j in ((row, column), (column, row)))
+        remedy = "Count both directions of a pair: `counts + counts.T`."
+        raise argument_error("counts", "symmetric", f"{one} against {other}", remedy)
 
 
 def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
@@ -307,9 +299,5 @@ def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram
     for argument, totals in (("unigram", unigram), ("counts", counts.sum(axis=1))):
         if (totals <= 0).any():
             word = words[int(np.argmax(totals <= 0))]
-            raise argument_error(
-                argument,
-                "positive for every word",
-                f"0 for the word {word!r}",
-                "Drop words that never occur or never stand in a window with another.",
-            )
+            remedy = "Drop words that never occur or never stand in a window with another."
+            raise argument_error(argument, "positive for every word", f"0 for the word {word!r}", remedy)

@@ -74,12 +74,9 @@ def minimise_logistic(
         raise argument_error("sweeps", "at least 1", sweeps)
     if weights.dense_negative is not None:
         raise argument_error("weighting", "of low rank where pairs were never seen", "arrays of all pairs")
-    check_fits(
-        "vocab_size",
-        f"a matrix of {size} x {size} float32 numbers, and a copy of it,",
-        8 * size * (size + 2 * _ROWS),
-        "Take the most frequent words alone: `stats.most_frequent(n)`.",
-    )
+    what = f"a matrix of {size} x {size} float32 numbers, and a copy of it,"
+    remedy = "Take the most frequent words alone: `stats.most_frequent(n)`."
+    check_fits("vocab_size", what, 8 * size * (size + 2 * _ROWS), remedy)
     words, contexts = _sides(weights.normalised())
     C = _start(words, contexts, dim)
     W = np.zeros_like(C)
@@ -210,11 +207,7 @@ def _ratio(value: Array, total: Array) -> Array:
 
 @checked
 def embed(
-    stats: CooccurrenceStatistics,
-    dim: int = 200,
-    *,
-    weighting: Weighting | None = None,
-    sweeps: int = 4,
+    stats: CooccurrenceStatistics, dim: int = 200, *, weighting: Weighting | None = None, sweeps: int = 4
 ) -> Float[np.ndarray, "V d"]:
     """Return word vectors near the minimum that word2vec's training tends to, from counts alone, in float32.
 

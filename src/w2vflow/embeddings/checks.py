@@ -59,12 +59,8 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
     if not largest.all():
         zero = [words[row] for row in np.flatnonzero(largest == 0).tolist()]
         named = ", ".join(map(repr, zero[:5])) + (f" and {len(zero) - 5} more" if len(zero) > 5 else "")
-        raise argument_error(
-            "vectors",
-            "non-zero",
-            f"zero vectors for {named}",
-            "They have no direction: leave these words out.",
-        )
+        remedy = "They have no direction: leave these words out."
+        raise argument_error("vectors", "non-zero", f"zero vectors for {named}", remedy)
     units = np.divide(vectors, largest, dtype=np.result_type(vectors, dtype)).astype(dtype)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     return units

@@ -100,9 +100,7 @@ def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTrip
 
     `M*` of weights that treat words and contexts differently (`Mikolov`) has no eigenvectors; this is its
     spectrum: `singular_triplets(problem.target(), k)`. By block Lanczos on `matrix matrix^T` with a fixed
-    start, in float32 if `tol` allows and once more in float64 if the last values are small; by LAPACK for
-    small matrices or more than a quarter of all values. A sparse matrix with many entries is made dense if
-    half of the free memory holds it.
+    start, in float32 if `tol` allows; by LAPACK for small matrices or more than a quarter of all values.
 
     Args:
         matrix: `(m, n)`: an array, a SciPy sparse matrix, or an operator.
@@ -147,12 +145,11 @@ def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTrip
         inner = max(tol * found.values[-1] / max(found.values[0], _TINY) / 2, 1e-15)
         found, worst = _iterated(_products(matrix, np.float64), size, k, inner, np.float64)
     if worst > tol:
-        warnings.warn(
+        message = (
             f"The worst of {k} singular triplets has a residual of {worst:.1e} sigma_1, above `tol`, "
-            f"{tol:g}. Ask for fewer triplets or for a larger `tol`.",
-            RuntimeWarning,
-            stacklevel=2,
+            f"{tol:g}. Ask for fewer triplets or for a larger `tol`."
         )
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
     return _signed(*found)
 
 

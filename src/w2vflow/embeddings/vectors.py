@@ -169,8 +169,8 @@ def import_vectors(
     """Return words and vectors from a file of word2vec, gensim, fastText, GloVe, TensorBoard or this package.
 
     Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Words
-    with spaces in them, as of glove.840B, are read if they cannot be mistaken for numbers. Text and binary
-    may be compressed by gzip. Vectors are float32; decimals of more digits are rounded.
+    with spaces in them are read if they cannot be mistaken for numbers. Text and binary may be compressed by
+    gzip. Vectors are float32; decimals of more digits are rounded.
 
     Of a safetensors file, the tensor `vectors` or else the only matrix is read, with words from the tensor
     `words` or else from lines of a `vocab.txt` beside it. TensorBoard's files are given by their folder, or

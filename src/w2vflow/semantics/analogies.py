@@ -95,9 +95,8 @@ def evaluate_analogies(
 
     Case is ignored; of words that differ by case alone the first one stands in questions, and any of them is
     a right answer. These are the rules of gensim's `evaluate_word_analogies`, with which 3CosAdd agrees. (Its
-    `most_similar_cosmul` adds 1e-6 in place of the published 0.001.) A question with several right answers
-    counts as in the vocabulary if any of them is. Cosines are float32: two words whose scores differ by less
-    than about 1e-6 may change places.
+    `most_similar_cosmul` adds 1e-6 in place of the published 0.001.) Of several right answers one must be in
+    the vocabulary. Cosines are float32: words whose scores differ by less than about 1e-6 may change places.
 
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
@@ -134,12 +133,9 @@ def evaluate_analogies(
     first = first_rows(words)
     known = {name: known_rows(asked, first) for name, asked in questions.categories.items()}
     if not any(known.values()):
-        raise argument_error(
-            "questions",
-            "a file with a question of which all four words are among `words`",
-            f"{named} with none in {len(words)} words",
-            "Give more words, or a file in their language.",
-        )
+        expected = "a file with a question of which all four words are among `words`"
+        got = f"{named} with none in {len(words)} words"
+        raise argument_error("questions", expected, got, "Give more words, or a file in their language.")
     right = answered(units, words, list(chain.from_iterable(known.values())), method)
     by_category, start = {}, 0
     for name, asked in questions.categories.items():

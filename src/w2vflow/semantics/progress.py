@@ -110,11 +110,10 @@ def fit_progress(
     only lowers the similarity. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
     diagonal, not centred.
 
-    Before the second step and after the last nothing but a common factor changes, and time is known to
-    `interval` alone. For accuracy see docs/predictions.md, "When concepts are learned"; for gensim's vectors
-    docs/meaning.md. Of word2vec's own vectors frequent words are ahead of the theory at constant `G`, and one
-    vector common to all words is half of what they learn: the first concept of `extreme_eigenpairs`, with
-    `tied=False`.
+    Before the second step and after the last, time is known to `interval` alone. For accuracy see
+    docs/predictions.md, "When concepts are learned"; for gensim's vectors docs/meaning.md. Of word2vec's own
+    vectors frequent words are ahead of the theory at constant `G`, and one vector common to all words is half
+    of what they learn: the first concept of `extreme_eigenpairs`, with `tied=False`.
 
     Args:
         vectors: `(n, d)`, in any rotation and scale.
@@ -126,13 +125,13 @@ def fit_progress(
         scale: of the theory's start, as in `gaussian_init` (`untied_init`); word2vec's is about
             `1 / sqrt(12 dim)`. Time depends on it, the number of concepts learned hardly.
         tied: whether the theory's words and contexts share their vectors.
-        step_times: when each concept is learned, `(dim,)`, if known better than by the law for `scale`: those
-            of `predict_step_times` for a start of one's own, or measured ones.
+        step_times: when each concept is learned, `(dim,)`, if known better than by the law for `scale`, as
+            by `predict_step_times`.
 
     Raises:
         ValueError: vectors that are no finite matrix, or all alike; words of another number, repeated, or
-            no more of them in common than there are concepts; no eigenvalue that is ever learned; a
-            spectrum of the other kind of weights; a setting outside its range; float64 is off.
+            no more of them in common than there are concepts; a spectrum of the other kind of weights, or
+            without an eigenvalue that is ever learned; a setting outside its range; float64 is off.
 
     Warns:
         RuntimeWarning: similarity is below 0.2, so that the time says nothing; or the best is past the last

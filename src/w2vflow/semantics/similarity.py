@@ -54,11 +54,7 @@ class SimilarityScore:
 
 @checked
 def evaluate_similarity(
-    vectors: Any,
-    words: Sequence[str],
-    pairs: str | os.PathLike[str],
-    *,
-    restrict_vocab: int | None = None,
+    vectors: Any, words: Sequence[str], pairs: str | os.PathLike[str], *, restrict_vocab: int | None = None
 ) -> SimilarityScore:
     """Return how well the cosines of word pairs follow the ratings of a file.
 
@@ -99,12 +95,9 @@ def evaluate_similarity(
     first = first_rows(words)
     known = np.array([one in first and other in first for one, other, _ in rated])
     if not known.any():
-        raise argument_error(
-            "pairs",
-            "a file with a pair of which both words are among `words`",
-            f"{os.fspath(pairs)} with none in {len(words)} words",
-            "Give more words, or a file in their language.",
-        )
+        expected = "a file with a pair of which both words are among `words`"
+        got = f"{os.fspath(pairs)} with none in {len(words)} words"
+        raise argument_error("pairs", expected, got, "Give more words, or a file in their language.")
     rows = [(first[one], first[other]) for one, other, _ in rated if one in first and other in first]
     asked, place = np.unique(rows, return_inverse=True)
     units = unit_rows(vectors[asked], [words[row] for row in asked], np.float64)

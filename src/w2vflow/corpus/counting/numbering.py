@@ -76,10 +76,7 @@ def number_corpus(
             if times:
                 found.frequency[word] += times
     if not found.frequency:
-        raise argument_error(
-            "paths",
-            f"text with words in documents of at least {rule.min_document_words} words",
-            "none",
-            "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script.",
-        )
+        expected = f"text with words in documents of at least {rule.min_document_words} words"
+        remedy = "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script."
+        raise argument_error("paths", expected, "none", remedy)
     return found

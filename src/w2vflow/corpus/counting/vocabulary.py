@@ -103,12 +103,11 @@ def choose_words(
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
         missing = [word for word in vocabulary if not frequency.get(word)]
         if repeated or missing or not vocabulary:
-            raise argument_error(
-                "vocabulary",
-                "different words that occur in the corpus",
-                f"{(repeated or missing or ['none'])[0]!r}",
+            got, remedy = (
+                (repeated or missing or ["none"])[0],
                 "Drop words that are repeated or do not occur.",
             )
+            raise argument_error("vocabulary", "different words that occur in the corpus", repr(got), remedy)
         return list(vocabulary)
     ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
     if vocab_size is not None and vocab_size < 1:
@@ -118,10 +117,6 @@ def choose_words(
     least = 1 if min_count is None else min_count
     kept = [word for word in ranked if frequency[word] >= least]
     if least < 1 or not kept:
-        raise argument_error(
-            "min_count",
-            "at least 1 and reached by some word",
-            min_count,
-            f"The most frequent word occurs {frequency[ranked[0]]} times.",
-        )
+        remedy = f"The most frequent word occurs {frequency[ranked[0]]} times."
+        raise argument_error("min_count", "at least 1 and reached by some word", min_count, remedy)
     return kept[:vocab_size]

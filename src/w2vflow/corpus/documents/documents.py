@@ -37,8 +37,8 @@ def count_documents(
 
     With all weights 1 these are the counts of `count` with the same words, documents and windows and
     `out_of_vocabulary="before"`: removing, repeating and resampling documents needs no second reading of the
-    text. Memory holds the tokens and places of documents of equal weight (12 bytes each) and, for each
-    thread, the rows it counts.
+    text. Memory holds 12 bytes for each token of documents of equal weight and, for each thread, the rows it
+    counts.
 
     Args:
         tokens: the text.
@@ -190,12 +190,8 @@ def _checked_weights(weights: Any, documents: int) -> np.ndarray:
             "weights", f"of shape ({documents},), one for each document", f"shape {found.shape}"
         )
     if found.dtype.kind not in "biuf" or not (found == np.rint(found)).all() or found.min() < 0:
-        raise argument_error(
-            "weights",
-            "whole numbers, 0 or more",
-            "others",
-            "Fractions of documents: add up counts of parts of the text instead.",
-        )
+        remedy = "Fractions of documents: add up counts of parts of the text instead."
+        raise argument_error("weights", "whole numbers, 0 or more", "others", remedy)
     return found.astype(np.int64)
 
 
@@ -203,12 +199,10 @@ def _check_all_occur(tokens: TokenFile, counts: sparse.csr_array) -> None:
     gone = np.flatnonzero(counts.sum(axis=1) == 0)
     if len(gone):
         some = ", ".join(repr(tokens.words[i]) for i in gone[:5])
-        raise argument_error(
-            "weights",
-            "such that every word still stands in a window with another",
-            f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}",
-            "Keep more documents, or tokenize the text with fewer words.",
-        )
+        expected = "such that every word still stands in a window with another"
+        got = f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}"
+        remedy = "Keep more documents, or tokenize the text with fewer words."
+        raise argument_error("weights", expected, got, remedy)
 
 
 def _metadata(tokens: TokenFile, rule: CountingRule, chosen: np.ndarray) -> dict[str, Any]:

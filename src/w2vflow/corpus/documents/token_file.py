@@ -67,21 +67,16 @@ class TokenFile:
                 "tokens", "int32 of one axis", f"{self.tokens.dtype} of shape {self.tokens.shape}"
             )
         if self.unigram.shape != (len(self.words),) or not (self.unigram > 0).all():
-            raise argument_error(
-                "unigram",
-                f"a positive count for each of the {len(self.words)} words",
-                f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}",
-            )
+            got = f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}"
+            raise argument_error("unigram", f"a positive count for each of the {len(self.words)} words", got)
+        expected = f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document"
         # Compiled loops use them as indices unchecked.
         for start in range(0, len(self.tokens), _BLOCK):
             part = self.tokens[start : start + _BLOCK]
             for number in (int(part.min()), int(part.max())):
                 if not -1 <= number < len(self.words):
-                    raise argument_error(
-                        "tokens",
-                        f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document",
-                        f"{number} at place {start + int(np.argmax(part == number))}",
-                    )
+                    place = start + int(np.argmax(part == number))
+                    raise argument_error("tokens", expected, f"{number} at place {place}")
 
     @cached_property
     def document_ends(self) -> np.ndarray:
@@ -259,9 +254,5 @@ def _tokens_in(path: Path) -> int:
 
 
 def _unusable(folder: Path, found: str) -> ValueError:
-    return argument_error(
-        "path",
-        "a folder written by `tokenize`",
-        f"{folder} with {found}",
-        "Copy it again, or delete it and run `tokenize` again.",
-    )
+    remedy = "Copy it again, or delete it and run `tokenize` again."
+    return argument_error("path", "a folder written by `tokenize`", f"{folder} with {found}", remedy)

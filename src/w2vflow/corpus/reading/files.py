@@ -238,12 +238,9 @@ def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, i
         text.decode()
     except UnicodeDecodeError as error:
         if bad_utf8 == "error":
-            raise argument_error(
-                "paths",
-                "UTF-8",
-                f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}",
-                'Convert the file, or pass `bad_utf8="replace"`.',
-            ) from error
+            got = f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}"
+            remedy = 'Convert the file, or pass `bad_utf8="replace"`.'
+            raise argument_error("paths", "UTF-8", got, remedy) from error
         mended = text.decode(errors="replace").encode()
         return mended, mended.count(b"\xef\xbf\xbd") - text.count(b"\xef\xbf\xbd")
     return text, 0
@@ -273,12 +270,9 @@ def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         start = text.find(b"\n", tag + 1) + 1
         end = text.find(b"\n</doc>", start - 1) + 1
         if not (start and end):
-            raise argument_error(
-                "paths",
-                "WikiExtractor output that ends with `</doc>`",
-                f"{name}, with a last document that does not end",
-                "Extract it again.",
-            )
+            expected = "WikiExtractor output that ends with `</doc>`"
+            got = f"{name}, with a last document that does not end"
+            raise argument_error("paths", expected, got, "Extract it again.")
         spans.append((start, end))
         tag = text.find(b"\n<doc ", end)
     starts, ends = np.array(spans, np.int64).T

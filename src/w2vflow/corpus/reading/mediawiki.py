@@ -85,12 +85,9 @@ def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
 
 
 def _broken(name: str, reason: str) -> ValueError:
-    return argument_error(
-        "paths",
-        "a whole MediaWiki dump",
-        f"{name}, which breaks off or is malformed ({reason})",
-        "Fetch it again, a `pages-articles` dump.",
-    )
+    got = f"{name}, which breaks off or is malformed ({reason})"
+    remedy = "Fetch it again, a `pages-articles` dump."
+    return argument_error("paths", "a whole MediaWiki dump", got, remedy)
 
 
 def _tag(element: Element) -> str:

@@ -79,11 +79,8 @@ def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
                 "dataset", "one split", f"the splits {sorted(dataset)}", "Choose one: `dataset['train']`."
             )
         if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
-            raise argument_error(
-                "dataset",
-                "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one",
-                f"a {type(dataset).__name__}",
-            )
+            expected = "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one"
+            raise argument_error("dataset", expected, f"a {type(dataset).__name__}")
         yield from _texts(dataset, column)
 
 

@@ -77,18 +77,13 @@ def effective_dimension(R: Any) -> float:
     """Return over how many directions the noise of the rows is spread: `(tr Sigma)^2 / tr Sigma^2`.
 
     `Sigma` is the covariance of a row; it is k if k of its eigenvalues are equal and the others 0. Numerator
-    and denominator are each estimated without bias, whatever the distribution of the rows, by the averages
-    over all quadruples of different rows of
+    and denominator are each estimated without bias by the averages over all quadruples of different rows of
 
         |r_i - r_j|^2 |r_k - r_l|^2 / 4   and   ((r_i - r_j) . (r_k - r_l))^2 / 4
 
-    computed from the Gram matrix of the centred rows. Their ratio is too large by about the relative variance
-    of the denominator (see docs/predictions.md, "Relations as directions"); at N = 5 it is no more than a
-    guess.
-
-    Returns:
-        The estimate; infinite if all these differences are at right angles, more directions than N rows
-        can tell; NaN if all rows are the same.
+    Their ratio is too large by about the relative variance of the denominator (see docs/predictions.md,
+    "Relations as directions"); at N = 5 it is no more than a guess. It is infinite if all these differences
+    are at right angles, more directions than N rows can tell, and NaN if all rows are the same.
 
     Args:
         R: one row a pair, `(N, d)`, N at least 4.
@@ -122,11 +117,7 @@ def effective_dimension_error(R: Any) -> float:
 
 @checked
 def predict_outlier(
-    mean: Float[Host, " k"],
-    variances: Float[Host, " k"],
-    n_pairs: int,
-    *,
-    unevenness: float = 0.0,
+    mean: Float[Host, " k"], variances: Float[Host, " k"], n_pairs: int, *, unevenness: float = 0.0
 ) -> Outlier:
     """Return the outlier of a common direction in noise of any variances, with no factor set by hand.
 
@@ -163,11 +154,7 @@ def predict_outlier(
 
 
 def outlier_of_squares(
-    mean_squared: Float[Host, " k"],
-    variances: Float[Host, " k"],
-    n_pairs: int,
-    *,
-    unevenness: float = 0.0,
+    mean_squared: Float[Host, " k"], variances: Float[Host, " k"], n_pairs: int, *, unevenness: float = 0.0
 ) -> Outlier:
     """Return `predict_outlier` of squares of means, `m_k^2`, which may be estimates.
 

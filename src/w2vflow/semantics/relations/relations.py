@@ -107,8 +107,6 @@ def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, 
 def relation_moments(differences: Float[Host, "n k"]) -> Moments:
     """Return mean and variance of every coordinate of task vectors.
 
-    `E mean^2 = m^2 + nu / N`: the variance over N is taken off, so that noise does not count as a mean.
-
     Args:
         differences: one row a pair, `(N, k)`, N at least 2.
 
@@ -125,14 +123,10 @@ def uneven_lengths(R: Any) -> float:
 
         (m^T Sigma m - sum_k m_k^2 nu_k) / |m|^4
 
-    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already: the
-    rest is for its `unevenness`. Each part of the numerator is averaged over different rows, so that noise
-    does not count as a mean; so is `|m|^2`, whose square has a smaller error than an unbiased estimate of
-    `|m|^4`. For accuracy see docs/predictions.md, "Relations as directions". A share `sum_k m_k^4 / |m|^4` of
-    the truth, large for a mean along few coordinates, is in `nu` and not counted here.
-
-    At least 0, and at most as the centred rows' direction of largest variance would give; 0 if the mean is
-    lost in the noise.
+    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already. Each
+    part of the numerator is averaged over different rows, so that noise does not count as a mean; so is
+    `|m|^2`, whose square has a smaller error than an unbiased estimate of `|m|^4`. At least 0, and at most as
+    the centred rows' direction of largest variance would give; 0 if the mean is lost in the noise.
     """
     R = check_rows(R, 4)
     n = len(R)
