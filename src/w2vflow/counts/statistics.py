@@ -228,13 +228,11 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
     for name in sorted({*one.metadata, *other.metadata} - {"source"}):
         values = one.metadata.get(name), other.metadata.get(name)
         if not name.startswith("corpus_") and values[0] != values[1]:
-            raise argument_error(
-                "other", f"counted by the same rule: {name} = {values[0]!r}", repr(values[1])
-            )
+            expected = f"counted by the same rule: {name} = {values[0]!r}"
+            raise argument_error("other", expected, repr(values[1]))
     if one.metadata.get("subsampling", "none") != "none":
-        raise argument_error(
-            "one", "counted without subsampling", one.metadata["subsampling"], "Subsample after merging."
-        )
+        got = one.metadata["subsampling"]
+        raise argument_error("one", "counted without subsampling", got, "Subsample after merging.")
     # Whole units: a sum of the float64 quotients would round twice.
     denominator = one.denominator
     units = [_whole_units(s.counts, s.denominator) for s in (one, other)]
@@ -266,22 +264,19 @@ def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.
         raise argument_error("words", "at least one word", "none")
     if len(set(words)) != size:
         repeated = next(word for i, word in enumerate(words) if word in words[:i])
-        raise argument_error(
-            "words", "all different", f"{repeated!r} twice", "Merge the rows of equal words."
-        )
+        remedy = "Merge the rows of equal words."
+        raise argument_error("words", "all different", f"{repeated!r} twice", remedy)
     if counts.shape != (size, size):
-        raise argument_error(
-            "counts", f"of shape ({size}, {size}), one row per word", f"shape {counts.shape}"
-        )
+        expected = f"of shape ({size}, {size}), one row per word"
+        raise argument_error("counts", expected, f"shape {counts.shape}")
     if unigram.shape != (size,):
         raise argument_error("unigram", f"of shape ({size},), one number per word", f"shape {unigram.shape}")
 
 
 def _check_values(counts: sparse.csr_array) -> None:
     if not np.isfinite(counts.data).all():
-        raise argument_error(
-            "counts", "finite", "NaN or infinite entries", "Find where they were divided by 0."
-        )
+        remedy = "Find where they were divided by 0."
+        raise argument_error("counts", "finite", "NaN or infinite entries", remedy)
     if counts.nnz and counts.data.min() < 0:
         remedy = "Counts that overflowed their integer type turn negative."
         raise argument_error("counts", "non-negative", counts.data.min(), remedy)

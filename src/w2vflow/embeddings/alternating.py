@@ -64,9 +64,8 @@ def minimise_logistic(
     fitted once less than words.
 
     References:
-        Levy, Goldberg (2014), equation 4 (the loss); Jaakkola, Jordan (2000), Bayesian parameter
-        estimation via variational methods, section 3 (the quadratic); Halko, Martinsson, Tropp (2011),
-        algorithm 4.4 (the start).
+        Jaakkola, Jordan (2000), Bayesian parameter estimation via variational methods, section 3 (the
+        quadratic); Halko, Martinsson, Tropp (2011), algorithm 4.4 (the start).
     """
     size = weights.vocab_size
     check_dimension(dim, size)

@@ -24,9 +24,7 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
 
     A pair that was never seen has a PMI of minus infinity; the matrix has 0 there, as the published baselines
     do. So it counts as more associated than a pair seen too rarely, of which the PMI is negative; PPMI avoids
-    that.
-
-    The index arrays are those of the counts, not copied: do not change them in place.
+    that. The index arrays are those of the counts, not copied: do not change them in place.
 
     Args:
         stats: co-occurrence statistics.

@@ -13,7 +13,7 @@ __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 
 @checked
 def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the vectors `(V, d)` in float64, or float32 if they are so, and their words as a tuple.
+    """Return the vectors in float64, or float32 if they are so, and their words as a tuple.
 
     Args:
         vectors: one vector a word, `(V, d)`.

@@ -79,7 +79,9 @@ def _numbers(text: bytes) -> Host | None:
         return None
 
 
-def _header(path: Path, line: bytes) -> tuple[int, int]:
+def _header(path: Path) -> tuple[int, int]:
+    with _opened(path) as file:
+        line = file.readline(1000)
     fields = line.removeprefix(b"\xef\xbb\xbf").split()
     if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
         raise _broken(path, 1, "two numbers, of words and of dimensions", line)
@@ -90,14 +92,12 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
 
 def _broken(path: Path, number: int, expected: str, line: bytes, remedy: str = "") -> ValueError:
     shown = repr(line if len(line) <= 60 else line[:60] + b"...")
-    return argument_error(
-        "path", f"a file of which line {number} is {expected}", f"{shown} in {path}", remedy
-    )
+    expected = f"a file of which line {number} is {expected}"
+    return argument_error("path", expected, f"{shown} in {path}", remedy)
 
 
 def _read_binary(path: Path) -> Source:
-    with _opened(path) as file:
-        total, dim = _header(path, file.readline(1000))
+    total, dim = _header(path)
     return Source(_binary_rows(path, total, dim), dim, "word")
 
 
@@ -122,8 +122,7 @@ def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes,
 
 
 def _read_text(path: Path) -> Source:
-    with _opened(path) as file:
-        total, dim = _header(path, file.readline(1000))
+    total, dim = _header(path)
     return Source(_text_rows(path, dim, total), dim, "line")
 
 

@@ -33,12 +33,7 @@ _ENDS_A_WORD = {
 
 
 class WordVectors(NamedTuple):
-    """Words and their vectors, as `import_vectors` reads them.
-
-    Attributes:
-        words: in row order, all different.
-        vectors: `(V, d)`, float32.
-    """
+    """Words in row order, all different, and their vectors `(V, d)`, as `import_vectors` reads them."""
 
     words: tuple[str, ...]
     vectors: Float32[Host, "V d"]
@@ -84,10 +79,8 @@ def export_vectors(
         single = given.astype(np.float32)
     within = np.isfinite(single).all(axis=1)
     if not within.all():
-        word = words[int(within.argmin())]
-        raise argument_error(
-            "vectors", "within the range of float32", f"larger entries for {word!r}", "Scale them down."
-        )
+        got = f"larger entries for {words[int(within.argmin())]!r}"
+        raise argument_error("vectors", "within the range of float32", got, "Scale them down.")
     _WRITERS[format](Path(path), single, _encoded(words, format))
 
 

@@ -160,9 +160,8 @@ def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
         return spectrum.eigenvectors, spectrum.eigenvalues
     directions = np.asarray(spectrum, np.float64)
     if directions.ndim != 2 or 0 in directions.shape:
-        raise argument_error(
-            "directions", "a Spectrum or columns of shape (V, k)", f"shape {directions.shape}"
-        )
+        expected = "a Spectrum or columns of shape (V, k)"
+        raise argument_error("directions", expected, f"shape {directions.shape}")
     if not np.isfinite(directions).all():
         raise argument_error("directions", "finite", "NaN or infinite entries")
     if not directions.any(axis=0).all():

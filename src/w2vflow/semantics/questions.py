@@ -91,8 +91,7 @@ def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]
         path: a file or folder as `read_questions` takes it.
 
     Raises:
-        ValueError: as `read_questions`, but a folder may have categories of one pair alone.
-        FileNotFoundError: as `read_questions`.
+        ValueError, FileNotFoundError: as `read_questions`, but a folder may have categories of one pair.
     """
     path = Path(path)
     if path.is_dir():

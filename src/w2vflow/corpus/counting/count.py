@@ -215,9 +215,8 @@ def count_to_file(
                 raise
             if len(error.others) < 2:
                 shutil.rmtree(folder, ignore_errors=True)
-                raise argument_error(
-                    "paths", "text in which words stand beside others", "documents of one word each"
-                ) from error
+                expected = "text in which words stand beside others"
+                raise argument_error("paths", expected, "documents of one word each") from error
             lonely = tuple(error.words)
             write(error.others)
     _discard(folder)
@@ -264,12 +263,10 @@ def _count(
     """Count all rows; return folders of runs by rows and, within, by group of blocks."""
     weights, denominator = pair_weights(rule.weighting, rule.window)
     if 4 * rule.window * int(frequency.max()) * int(weights.max()) >= 2**63:
-        raise argument_error(
-            "weighting", "one whose counts fit into 64 bits", rule.weighting, "Use 'linear'."
-        )
-    thinning = (
-        Thinning(_keep(frequency, numbered, rule), rule.seed) if rule.subsampling == "sampled" else None
-    )
+        expected = "one whose counts fit into 64 bits"
+        raise argument_error("weighting", expected, rule.weighting, "Use 'linear'.")
+    sampled = rule.subsampling == "sampled"
+    thinning = Thinning(_keep(frequency, numbered, rule), rule.seed) if sampled else None
     groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
     # Groups keep all workers busy; where there are fewer, rows are shared out as well.
     bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))

@@ -233,8 +233,7 @@ def count_rows(
         weights: `weights[r - 1]` of a pair at distance r.
         vocab_size: V.
         first: the word to begin with.
-        offsets: where the positions of the words from `first` on begin, and the end of the last.
-        positions: places of all of them.
+        offsets, positions: all places of the words from `first` on, and where those of each begin and end.
         row: V + 1 zeros, left as zeros; the last collects words out of the vocabulary.
         lengths, columns, counts: filled with the rows.
 

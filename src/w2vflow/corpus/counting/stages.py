@@ -42,12 +42,7 @@ class Words(NamedTuple):
 
 
 class Thinning(NamedTuple):
-    """Subsampling of frequent words by random numbers that depend on place and seed alone.
-
-    Attributes:
-        keep: probability of keeping a token of each word of the vocabulary.
-        seed: of the random numbers.
-    """
+    """Subsampling with a probability of keeping each word, by random numbers of place and seed alone."""
 
     keep: np.ndarray
     seed: int

@@ -53,9 +53,8 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     try:
         return re.compile(tokens).findall
     except re.error as error:
-        raise argument_error(
-            "tokens", f"one of {sorted(TOKENS)}, a regular expression or a function", f"{tokens!r} ({error})"
-        ) from error
+        expected = f"one of {sorted(TOKENS)}, a regular expression or a function"
+        raise argument_error("tokens", expected, f"{tokens!r} ({error})") from error
 
 
 def number_texts(

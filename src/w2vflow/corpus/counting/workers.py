@@ -134,11 +134,8 @@ def _end_with_parent() -> None:
 
 def _lost_worker(error: Exception) -> bool:
     # Dask names its own errors; importing it here only to compare would be slow.
-    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in (
-        "KilledWorker",
-        "FutureCancelledError",
-        "CommClosedError",
-    )
+    of_dask = ("KilledWorker", "FutureCancelledError", "CommClosedError")
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in of_dask
 
 
 @checked

@@ -127,9 +127,8 @@ def document_sums(
     CountingRule(window, weighting)
     size, modes = vectors.shape
     if size != len(tokens.words):
-        raise argument_error(
-            "tokens", f"a text of the {size} words of the table", f"{len(tokens.words)} words"
-        )
+        expected = f"a text of the {size} words of the table"
+        raise argument_error("tokens", expected, f"{len(tokens.words)} words")
     need = 8 * tokens.documents * modes**2 + 4 * size**2
     check_fits("tokens", f"{modes} x {modes} sums of {tokens.documents} documents", need, "Use fewer modes.")
     distances, denominator = pair_weights(weighting, window)
@@ -186,9 +185,8 @@ def _checked_weights(weights: Any, documents: int) -> np.ndarray:
         return np.ones(documents, np.int64)
     found = np.asarray(weights)
     if found.shape != (documents,):
-        raise argument_error(
-            "weights", f"of shape ({documents},), one for each document", f"shape {found.shape}"
-        )
+        expected = f"of shape ({documents},), one for each document"
+        raise argument_error("weights", expected, f"shape {found.shape}")
     if found.dtype.kind not in "biuf" or not (found == np.rint(found)).all() or found.min() < 0:
         remedy = "Fractions of documents: add up counts of parts of the text instead."
         raise argument_error("weights", "whole numbers, 0 or more", "others", remedy)

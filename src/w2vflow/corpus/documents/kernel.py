@@ -26,14 +26,8 @@ def add_window_pairs(
         totals    = sum_x omega_x,   omega_x = sum of w_r over all its pairs to the left and right
 
     A pair costs a look into a row of the table and K products; the K^2 entries wait for the end of a window.
-
-    Args:
-        tokens: word numbers.
-        starts, ends: where each document begins and ends.
-        weights: `w_r` at `weights[r - 1]`.
-        table: `T`, `(V, V)`.
-        vectors, margins: `v` and `q`, `(V, K)`.
-        sums, totals: zeros `(documents, K, K)` and `(documents,)`, filled.
+    Documents are `tokens[starts:ends]`, `weights[r - 1]` is w_r, `table` is T `(V, V)`, `vectors` and
+    `margins` are v and q `(V, K)`; `sums` `(documents, K, K)` and `totals` `(documents,)` come as zeros.
     """
     modes, window = vectors.shape[1], len(weights)
     running = np.zeros(window + 1)

@@ -63,9 +63,8 @@ class TokenFile:
 
     def __post_init__(self) -> None:
         if self.tokens.dtype != np.int32 or self.tokens.ndim != 1:
-            raise argument_error(
-                "tokens", "int32 of one axis", f"{self.tokens.dtype} of shape {self.tokens.shape}"
-            )
+            got = f"{self.tokens.dtype} of shape {self.tokens.shape}"
+            raise argument_error("tokens", "int32 of one axis", got)
         if self.unigram.shape != (len(self.words),) or not (self.unigram > 0).all():
             got = f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}"
             raise argument_error("unigram", f"a positive count for each of the {len(self.words)} words", got)
@@ -172,9 +171,8 @@ def tokenize(
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     target = Path(out)
     if target.exists():
-        raise argument_error(
-            "out", "a folder that is not there yet", target, "Choose another, or delete it first."
-        )
+        remedy = "Choose another, or delete it first."
+        raise argument_error("out", "a folder that is not there yet", target, remedy)
     reader, tokens = suggested(given, reader, tokens)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -236,9 +234,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")
     if manifest.get("version") != _VERSION:
-        raise _unusable(
-            folder, f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
-        )
+        found = f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
+        raise _unusable(folder, found)
     return manifest
 
 

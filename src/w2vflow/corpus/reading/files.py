@@ -10,7 +10,7 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -196,9 +196,8 @@ def _text_blocks(
 ) -> Iterator[Block]:
     head = stream.read(2**16)
     if b"\0" in head:
-        raise argument_error(
-            "paths", "text", f"{name}, which has zero bytes in it", "Unpack or convert it first."
-        )
+        got = f"{name}, which has zero bytes in it"
+        raise argument_error("paths", "text", got, "Unpack or convert it first.")
     if reader == "auto":
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         dump = start.startswith((b"<mediawiki", b"<?xml"))
@@ -206,12 +205,13 @@ def _text_blocks(
     if reader == "mediawiki":
         yield from _pack(read_dump(_Rejoined(head, stream), name), block_bytes)
         return
-    cut, spans = _CUTS[reader], _SPANS[reader]
+    mark, spans = _MARKS[reader], _SPANS[reader]
     offset, rest = 0, head
     while True:
         more = stream.read(max(block_bytes - len(rest), block_bytes // 2))
         text = rest + more
-        end = cut(text) if more else len(text)
+        last = text.rfind(mark)
+        end = len(text) if not more else last + len(mark) if last >= 0 else 0
         if end or not more:
             whole, replaced = _valid(text[:end], name, offset, bad_utf8)
             if whole:
@@ -275,21 +275,12 @@ def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
             raise argument_error("paths", expected, got, "Extract it again.")
         spans.append((start, end))
         tag = text.find(b"\n<doc ", end)
-    starts, ends = np.array(spans, np.int64).T
+    starts, ends = np.array(spans, np.int64).T.copy()
     return starts, ends
 
 
-def _after(mark: bytes) -> Callable[[bytes], int]:
-    """Return a function that finds where to cut a text: after the last mark in it, or at 0."""
-
-    def cut(text: bytes) -> int:
-        at = text.rfind(mark)
-        return at + len(mark) if at >= 0 else 0
-
-    return cut
-
-
-_CUTS = {"lines": _after(b"\n"), "paragraphs": _after(b"\n\n"), "wikiextractor": _after(b"\n</doc>\n")}
+# Documents end there: a text may be cut after the last of these in it.
+_MARKS = {"lines": b"\n", "paragraphs": b"\n\n", "wikiextractor": b"\n</doc>\n"}
 _SPANS = {"lines": _lines, "paragraphs": _paragraphs, "wikiextractor": _wiki_documents}
 
 

@@ -161,9 +161,8 @@ def emergence_over_dimension(
     if ks.ndim != 1 or not len(ks) or ks.dtype.kind not in "iu":
         raise argument_error("dims", "a list of whole numbers", repr(dims))
     if (np.diff(ks) <= 0).any() or ks[0] < 1 or ks[-1] > positive:
-        raise argument_error(
-            "dims", f"increasing, from 1 to at most the {positive} positive eigenvalues at hand", ks.tolist()
-        )
+        expected = f"increasing, from 1 to at most the {positive} positive eigenvalues at hand"
+        raise argument_error("dims", expected, ks.tolist())
     embeddings = (spectrum.eigenvectors[:, :k] * np.sqrt(spectrum.eigenvalues[:k]) for k in ks)
     return _followed("dimension", ks.astype(np.float64), ks, embeddings, words, questions)
 
@@ -225,9 +224,8 @@ def emergence_along(
         raise argument_error("traj", "of one seed", f"{traj.seeds} seeds", "Take `traj.sel(seed=0)`.")
     embeddings = traj.require_embeddings()
     if len(spectrum.eigenvalues) < traj.dim:
-        raise argument_error(
-            "spectrum", f"at least {traj.dim} eigenpairs", f"{len(spectrum.eigenvalues)} pairs"
-        )
+        got = f"{len(spectrum.eigenvalues)} pairs"
+        raise argument_error("spectrum", f"at least {traj.dim} eigenpairs", got)
     concepts = _learned(traj.singular_values**2, spectrum.eigenvalues[: traj.dim])
     return _followed("time", traj.ts, concepts, embeddings, words, questions)
 
@@ -238,13 +236,10 @@ def _learned(squares: Float[Host, "T d"], values: Float[Host, " d"]) -> Int[Host
 
 @dataclass(frozen=True)
 class _Known:
-    """The `n` questions of one relation whose words are all known, and its pairs.
+    """The `n` questions of one relation whose words are all known, by their rows, and its `N` pairs.
 
-    Attributes:
-        questions: rows of their words.
-        unknown: how many have an unknown word.
-        sides: which pair each question starts from, and which it asks for, `(n, 2)`.
-        ends: rows of the words of each pair, `(N, 2)`.
+    `unknown` is how many other questions there are, `sides` which pair each question starts from and which it
+    asks for, `(n, 2)`, and `ends` the rows of the words of each pair, `(N, 2)`.
     """
 
     questions: list[Rows]

@@ -162,9 +162,8 @@ def outlier_of_squares(
     """
     squares, nu = np.asarray(mean_squared, np.float64), np.asarray(variances, np.float64)
     if nu.ndim != 1 or nu.shape != squares.shape or not len(nu):
-        raise argument_error(
-            "variances", "one for each coordinate of the mean, (k,)", f"shapes {squares.shape} and {nu.shape}"
-        )
+        got = f"shapes {squares.shape} and {nu.shape}"
+        raise argument_error("variances", "one for each coordinate of the mean, (k,)", got)
     if not (np.isfinite(nu).all() and np.isfinite(squares).all()):
         raise argument_error("variances", "finite, as the mean", "NaN or infinite entries")
     if (nu < 0).any():

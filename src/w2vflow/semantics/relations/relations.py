@@ -67,9 +67,8 @@ class Moments:
         """
         scale = np.asarray(scale, np.float64)
         if scale.shape != self.mean.shape or not np.isfinite(scale).all():
-            raise argument_error(
-                "scale", f"finite, one number for each of {len(self.mean)} coordinates", f"{scale!r}"
-            )
+            expected = f"finite, one number for each of {len(self.mean)} coordinates"
+            raise argument_error("scale", expected, repr(scale))
         return Moments(self.mean * scale, self.mean_squared * scale**2, self.variances * scale**2, self.n)
 
     def outlier(self, unevenness: float = 0.0) -> Outlier:
@@ -153,8 +152,7 @@ class Relation:
 
     Attributes:
         name: of the relation.
-        n: pairs of which both words are known.
-        unknown: the others.
+        n, unknown: pairs of which both words are known, and the others.
         moments: of the task vectors along the principal axes of the vectors.
         singular_values: of the matrix `R` of task vectors, falling.
         overlap: squared cosine of its first left singular vector with the vector of ones.
