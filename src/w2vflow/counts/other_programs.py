@@ -48,11 +48,8 @@ def from_glove(
     if len(records) and not (
         min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < len(lines)
     ):
-        raise argument_error(
-            "cooccurrence",
-            f"of the {len(lines)} words of `vocabulary`",
-            f"word {max(rows.max(), columns.max()) + 1}",
-        )
+        got = f"word {max(rows.max(), columns.max()) + 1}"
+        raise argument_error("cooccurrence", f"of the {len(lines)} words of `vocabulary`", got)
     counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(lines), len(lines)))
     gap = abs(counts - counts.T)
     if gap.nnz and gap.max() > 1e-6 * counts.max():

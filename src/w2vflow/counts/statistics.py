@@ -216,15 +216,12 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
             depend on the whole corpus.
     """
     if one.words != other.words:
-        at = next(
-            (i for i, pair in enumerate(zip(one.words, other.words, strict=False)) if len(set(pair)) > 1), -1
-        )
-        raise argument_error(
-            "other",
-            "counted with the same vocabulary in the same order",
-            f"another word in row {at}" if at >= 0 else f"{other.vocab_size} words against {one.vocab_size}",
-            "Count both with `vocabulary=` the same words.",
-        )
+        pairs = zip(one.words, other.words, strict=False)
+        rows = [row for row, (ours, theirs) in enumerate(pairs) if ours != theirs]
+        sizes = f"{other.vocab_size} words against {one.vocab_size}"
+        got = f"another word in row {rows[0]}" if rows else sizes
+        expected = "counted with the same vocabulary in the same order"
+        raise argument_error("other", expected, got, "Count both with `vocabulary=` the same words.")
     for name in sorted({*one.metadata, *other.metadata} - {"source"}):
         values = one.metadata.get(name), other.metadata.get(name)
         if not name.startswith("corpus_") and values[0] != values[1]:

@@ -33,7 +33,7 @@ _ENDS_A_WORD = {
 
 
 class WordVectors(NamedTuple):
-    """Words in row order, all different, and their vectors `(V, d)`, as `import_vectors` reads them."""
+    """Words in row order, all different, and their vectors `(V, d)`, float32. Made by `import_vectors`."""
 
     words: tuple[str, ...]
     vectors: Float32[Host, "V d"]
@@ -89,12 +89,10 @@ def _encoded(words: Sequence[str], format: str) -> list[bytes]:
     ends = _ENDS_A_WORD[format]
     for number, word in enumerate(words, 1):
         if not word or ends.search(word):
-            raise argument_error(
-                "words",
-                f"not empty and without {'spaces' if ends.match(' ') else 'tabs or newlines'} in {format}",
-                f"{word!r}, word {number}",
-                "Join its parts by `_`, leave it out, or write safetensors.",
-            )
+            barred = "spaces" if ends.match(" ") else "tabs or newlines"
+            expected = f"not empty and without {barred} in {format}"
+            remedy = "Join its parts by `_`, leave it out, or write safetensors."
+            raise argument_error("words", expected, f"{word!r}, word {number}", remedy)
     try:
         return [word.encode() for word in words]
     except UnicodeEncodeError as error:

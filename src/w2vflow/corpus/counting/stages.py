@@ -165,10 +165,11 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
 def counted_rows(
     tokens: np.ndarray, frequency: np.ndarray, first: int, weights: np.ndarray, vocab_size: int, entries: int
 ) -> Iterator[RowBlock]:
-    """Yield rows of the upper triangle from `first` on, about `entries` at a time; the next overwrite them.
+    """Yield rows of the upper triangle from `first` on, about `entries` at a time.
 
     `tokens` are word numbers, `vocab_size` for words out of the vocabulary, -1 first, last and between
     documents; `frequency` is how often the words of these rows occur in them; `weights` are by distance.
+    Columns and counts are overwritten by the next ones.
     """
     from w2vflow.corpus.counting.kernel import count_rows, fill_positions
 

@@ -102,11 +102,9 @@ def choose_words(
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
         missing = [word for word in vocabulary if not frequency.get(word)]
         if repeated or missing or not vocabulary:
-            got, remedy = (
-                (repeated or missing or ["none"])[0],
-                "Drop words that are repeated or do not occur.",
-            )
-            raise argument_error("vocabulary", "different words that occur in the corpus", repr(got), remedy)
+            got = repr((repeated or missing or ["none"])[0])
+            remedy = "Drop words that are repeated or do not occur."
+            raise argument_error("vocabulary", "different words that occur in the corpus", got, remedy)
         return list(vocabulary)
     ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
     if vocab_size is not None and vocab_size < 1:

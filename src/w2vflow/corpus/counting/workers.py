@@ -50,7 +50,7 @@ class Resources:
 
 
 class Workers:
-    """Tasks at a time, `count` of them: in this process, in processes of ours, or on an executor given."""
+    """A pool of `count` workers: this process, processes started when needed, or a given executor."""
 
     def __init__(self, count: int, executor: Executor | None) -> None:
         self.count = count

@@ -74,8 +74,9 @@ class Moments:
     def outlier(self, unevenness: float = 0.0) -> Outlier:
         """Return `predict_outlier` of these moments, squares of means without bias.
 
-        No sharp test for few pairs: words of a relation paired at random have an outlier in some per cent of
-        the draws (see docs/predictions.md, "Relations as directions").
+        `unevenness` is that of the pairs' steps along the mean (`Relation.unevenness`). No sharp test for few
+        pairs: words of a relation paired at random have an outlier in some per cent of the draws (see
+        docs/predictions.md, "Relations as directions").
         """
         return outlier_of_squares(self.mean_squared, self.variances, self.n, unevenness=unevenness)
 
