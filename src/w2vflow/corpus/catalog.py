@@ -21,12 +21,12 @@ class Entry(NamedTuple):
     """A line of the catalogue.
 
     Attributes:
-        name: what to call it by.
+        name: the corpus or statistics.
         kind: `"statistics"` or `"corpus"`.
-        size: in bytes, None where it is not known.
+        size: in bytes, None if it is not known.
         licence: of the text.
         at_hand: bundled or in the cache.
-        description: what it is.
+        description: of the text.
     """
 
     name: str
@@ -105,9 +105,6 @@ def _located(name: str | os.PathLike[str]) -> Iterator[Path]:
     elif Path(name).is_file():
         yield Path(name)
     else:
-        raise argument_error(
-            "name",
-            f"one of the bundled statistics {list(bundled_names())} or the path of a statistics file",
-            repr(str(name)),
-            "Make a file from your own text with `w2vflow count`.",
-        )
+        expected = f"one of the bundled statistics {list(bundled_names())} or the path of a statistics file"
+        remedy = "Make a file from your own text with `w2vflow count`."
+        raise argument_error("name", expected, repr(str(name)), remedy)

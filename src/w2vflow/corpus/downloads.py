@@ -24,13 +24,12 @@ class Corpus:
     """A file of text that can be fetched by name.
 
     Attributes:
-        name: what `fetch` knows it by.
+        name: as `fetch` takes it.
         urls: mirrors of one and the same file, tried in order.
-        sha256: what the file must hash to, or `None` where nobody vouches for a hash: the first
-            download is then taken on trust, and what it hashed to is recorded.
-        bytes: size of the file, or `None` where it is not known before the download.
+        sha256: of the file; `None` if nobody vouches for one: the first download is then taken on trust.
+        bytes: size of the file; `None` if it is not known before the download.
         licence: terms of the text.
-        description: what the text is, in one line.
+        description: of the text, in one line.
     """
 
     name: str
@@ -97,8 +96,8 @@ def known_corpora() -> tuple[Corpus, ...]:
 def wikipedia(language: str, date: str) -> Corpus:
     """Return the corpus of one Wikipedia's articles on one day, as Wikimedia dumped them.
 
-    Neither size nor hash is known beforehand. Wikimedia deletes dumps after some months; a date
-    that is gone is an `OSError` of `fetch`.
+    Neither size nor hash is known beforehand. Wikimedia deletes dumps after some months, which `fetch`
+    reports.
 
     Args:
         language: the code in front of `.wikipedia.org`: `"en"`, `"simple"`, `"zh-min-nan"`.
@@ -117,12 +116,9 @@ def wikipedia(language: str, date: str) -> Corpus:
     except ValueError:
         valid = False
     if not valid:
-        raise argument_error(
-            "language, date",
-            "a code such as 'simple' and a day as YYYYMMDD",
-            repr((language, date)),
-            "https://dumps.wikimedia.org/backup-index.html lists what there is.",
-        )
+        expected = "a code such as 'simple' and a day as YYYYMMDD"
+        remedy = "https://dumps.wikimedia.org/backup-index.html lists what there is."
+        raise argument_error("language, date", expected, repr((language, date)), remedy)
     database = language.replace("-", "_") + "wiki"
     path = f"{database}/{date}/{database}-{date}-pages-articles.xml.bz2"
     return Corpus(
@@ -140,9 +136,7 @@ def wikipedia(language: str, date: str) -> Corpus:
 
 @checked
 def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return where a corpus lies in the cache, or `None` where it has not been fetched yet.
-
-    What the file holds is not checked; `fetch` does that.
+    """Return where a corpus lies in the cache, unchecked, or `None` if it has not been fetched yet.
 
     Raises:
         ValueError: an unknown name.
@@ -155,16 +149,14 @@ def cached_path(name: str, cache: str | os.PathLike[str] | None = None) -> Path 
 def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: bool = False) -> Path:
     """Return the cached file of a corpus, downloading it if need be.
 
-    A download that was cut is continued by the next call where the server can, and started again
-    where it cannot. A file gets its name only after it was checked, and is checked again on every
-    call. A corpus without a known SHA-256 is checked by its size at most the first time, with a
-    warning; the SHA-256 it had is kept in `<file>.sha256`, in the format of `sha256sum`, and binds
-    from then on.
+    A download that was cut is continued by the next call if the server can. A file gets its name only after
+    it was checked, and is checked again on every call. A corpus without a known SHA-256 is checked by its
+    size at most the first time, with a warning; its SHA-256 is kept in `<file>.sha256`, in the format of
+    `sha256sum`, and binds from then on.
 
     Args:
         name: one of `known_corpora()`, or `wikipedia-<language>-<date>`.
-        cache: folder of the files; else that of the environment variable `W2VFLOW_CACHE`, else the
-            platform's folder for caches.
+        cache: folder of the files, as in `cache_folder`.
         progress: whether to draw a progress bar on stderr.
 
     Raises:
@@ -201,12 +193,8 @@ def _find(name: str) -> Corpus:
         return _CORPORA[name]
     if parts := _WIKIPEDIA.fullmatch(name):
         return wikipedia(parts["language"], parts["date"])
-    raise argument_error(
-        "name",
-        f"one of {list(_CORPORA)} or of the form 'wikipedia-<language>-<YYYYMMDD>'",
-        repr(name),
-        "A text of your own is passed by its path.",
-    )
+    expected = f"one of {list(_CORPORA)} or of the form 'wikipedia-<language>-<YYYYMMDD>'"
+    raise argument_error("name", expected, repr(name), "A text of your own is passed by its path.")
 
 
 @checked
@@ -285,7 +273,7 @@ def _download(corpus: Corpus, path: Path, progress: bool) -> None:
 
 @dataclass(frozen=True)
 class _ResumingDownloader:
-    """A downloader for pooch that fills a `.part` file over several calls and hands it over once checked."""
+    """A downloader for pooch that fills a `.part` file over several calls and checks it."""
 
     corpus: Corpus
     path: Path
@@ -331,18 +319,17 @@ class _ResumingDownloader:
         from tqdm import tqdm
 
         if start == 0:
-            self._begin(response)
-        with (
-            self.part.open("ab") as file,
-            tqdm(
-                desc=self.path.name,
-                initial=start,
-                total=total,
-                unit="B",
-                unit_scale=True,
-                disable=not self.progress,
-            ) as bar,
-        ):
+            self.part.write_bytes(b"")
+            etag = response.headers.get("ETag", "")
+            # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
+            version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
+            if version:
+                write_text(self.version, version)
+            else:
+                self.version.unlink(missing_ok=True)
+        hidden, name = not self.progress, self.path.name
+        bar = tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=hidden)
+        with self.part.open("ab") as file, bar:
             for chunk in response.iter_content(1 << 16):
                 file.write(chunk)
                 bar.update(len(chunk))
@@ -350,19 +337,9 @@ class _ResumingDownloader:
         if total is not None and size != total:
             raise requests.ConnectionError(f"{size:,} of {total:,} bytes arrived")
 
-    def _begin(self, response: "requests.Response") -> None:
-        self.part.write_bytes(b"")
-        etag = response.headers.get("ETag", "")
-        # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
-        version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-        if version:
-            write_text(self.version, version)
-        else:
-            self.version.unlink(missing_ok=True)
-
 
 def _extent(response: "requests.Response") -> tuple[int, int | None]:
-    """Return the first byte that the response sends, and the size of the whole file if it says so."""
+    """Return the first byte that the response sends, and the size of the whole file if it is told."""
     if response.status_code in (206, 416):
         span, _, size = response.headers.get("Content-Range", "").removeprefix("bytes ").rpartition("/")
         first = span.partition("-")[0]

@@ -2,9 +2,9 @@
 
 A zip archive that `numpy.load` opens. `manifest.json` says what is in it, `words.txt` names the
 rows, and `block-<n>/` holds consecutive rows of the upper triangle in CSR form: how many entries
-each row has, the steps from column to column, and the counts. Integers are stored as byte planes
-(all lowest bytes first), which lets deflate halve them. Counts with weights that are no integers
-are integers too, in units of `1 / denominator`. Nothing depends on the time or the machine.
+each row has, the steps from column to column, and the counts, in units of `1 / denominator`. Integers are
+stored as byte planes (all lowest bytes first), which lets deflate halve them. Nothing depends on the time
+or the machine.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
-__all__ = ["CountFile", "LonelyWordsError", "RowBlock", "content_sha256", "cut_blocks", "write_count_file"]
+__all__ = ["ContentHash", "CountFile", "LonelyWordsError", "RowBlock", "cut_blocks", "write_count_file"]
 
 _FORMAT = "w2vflow-cooccurrence"
 _VERSION = 1
@@ -47,8 +48,8 @@ class RowBlock(NamedTuple):
     counts: np.ndarray
 
 
-class _ContentHash:
-    """SHA-256 of words and counts, fed block by block however they are cut."""
+class ContentHash:
+    """SHA-256 of words and counts, fed block by block however they are cut: the identity of counts."""
 
     def __init__(self, words: Sequence[str], unigram: np.ndarray, denominator: int) -> None:
         self._parts = [hashlib.sha256() for _ in range(4)]
@@ -63,61 +64,36 @@ class _ContentHash:
         return hashlib.sha256(b"".join(part.digest() for part in self._parts)).hexdigest()
 
 
-def content_sha256(
-    words: Sequence[str], unigram: np.ndarray, denominator: int, blocks: Iterable[RowBlock]
-) -> str:
-    """Return the identity of counts: it depends on neither compression nor metadata."""
-    content = _ContentHash(words, unigram, denominator)
-    for block in blocks:
-        content.update(block)
-    return content.hexdigest()
-
-
 def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
-    """Return the same rows in blocks of a fixed rule, whatever blocks they came in.
+    """Yield the same rows in blocks that do not depend on how the counting was divided.
 
-    A block ends with the row that brings it to 2^22 entries. So the bytes of a file do not depend
-    on how the counting was divided.
+    A block ends with the row that brings it to 2^22 entries.
     """
     waiting: list[RowBlock] = []
     entries = 0
     for block in blocks:
         ends = np.cumsum(block.row_lengths)
         first = 0
-        while len(ends) and entries + ends[-1] - (ends[first - 1] if first else 0) >= _BLOCK:
+        while first < len(ends):
             before = ends[first - 1] if first else 0
-            last = int(np.searchsorted(ends, _BLOCK - entries + before)) + 1
+            last = min(int(np.searchsorted(ends, _BLOCK - entries + before)) + 1, len(ends))
             waiting.append(_rows(block, ends, first, last))
-            yield _join(waiting)
-            waiting, entries, first = [], 0, last
-            if last == len(ends):
-                break
-        if first < len(ends):
-            waiting.append(_rows(block, ends, first, len(ends)))
-            entries += len(waiting[-1].columns)
+            entries, first = entries + len(waiting[-1].columns), last
+            if entries >= _BLOCK:
+                yield _join(waiting)
+                waiting, entries = [], 0
     if waiting:
         yield _join(waiting)
 
 
 class LonelyWordsError(ValueError):
-    """Some words never stand in a window with another: nothing can be learned of them.
-
-    Attributes:
-        words: these words.
-        others: all other words, in order.
-    """
+    """Some words never stand in a window with another: `words`, and `others`, all the rest in order."""
 
     def __init__(self, words: tuple[str, ...], others: tuple[str, ...]) -> None:
-        super().__init__(
-            str(
-                argument_error(
-                    "counts",
-                    "positive for every word",
-                    f"0 for the word {words[0]!r}" + (f" and {len(words) - 1} more" if words[1:] else ""),
-                    "Drop words that never stand in a window with another.",
-                )
-            )
-        )
+        more = f" and {len(words) - 1} more" if words[1:] else ""
+        remedy = "Drop words that never stand in a window with another."
+        got = f"0 for the word {words[0]!r}{more}"
+        super().__init__(str(argument_error("counts", "positive for every word", got, remedy)))
         self.words, self.others = words, others
 
 
@@ -133,21 +109,19 @@ def write_count_file(
     """Write a count file from blocks of rows, atomically, one block in memory at a time.
 
     Args:
-        path: the file; what stood there is kept until the new one is whole.
-        words: the vocabulary in row order.
-        unigram: occurrences of each word in the corpus.
+        path: the file.
+        words, unigram, metadata: as `CooccurrenceStatistics` has them.
         blocks: all rows of the upper triangle, in order.
-        metadata: how the counts were made.
-        denominator: unit of the counts.
+        denominator: the counts are in units of `1 / denominator`; 0 for bit patterns of float64.
 
     Raises:
         ValueError: a word with a line break in it.
         LonelyWordsError: words without any co-occurrence.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written; what stood there is kept.
     """
     if any("\n" in word for word in words):
         raise argument_error("words", "free of line breaks", "a word with one in it")
-    content = _ContentHash(words, unigram, denominator)
+    content = ContentHash(words, unigram, denominator)
     met = np.zeros(len(words), bool)
     row = number = pairs = 0
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -162,10 +136,7 @@ def write_count_file(
             _add(archive, f"{folder}/column_steps.npy", _npy(_column_steps(block)))
             _add(archive, f"{folder}/counts.npy", _npy(block.counts))
         if not met.all():
-            alone, others = (
-                tuple(words[row] for row in np.flatnonzero(which).tolist()) for which in (~met, met)
-            )
-            raise LonelyWordsError(alone, others)
+            raise LonelyWordsError(*(tuple(compress(words, which)) for which in (~met, met)))
         manifest = {
             "format": _FORMAT,
             "version": _VERSION,
@@ -215,12 +186,12 @@ class CountFile:
             raise self._damaged(error) from error
 
     def blocks(self) -> Iterator[RowBlock]:
-        """Return the blocks in order; the checksum is verified after the last.
+        """Yield the blocks in order; the checksum is verified after the last.
 
         Raises:
             ValueError: the file is damaged.
         """
-        content = _ContentHash(self.words, self.unigram, self.denominator)
+        content = ContentHash(self.words, self.unigram, self.denominator)
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for number in range(1, self._blocks + 1):
@@ -237,12 +208,9 @@ class CountFile:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> ValueError:
-        return argument_error(
-            "path",
-            "a whole statistics file of this package",
-            f"{self._path}, which is truncated, damaged or of another kind ({error})",
-            "Copy it again, or count again with `w2vflow count`.",
-        )
+        got = f"{self._path}, which is truncated, damaged or of another kind ({error})"
+        remedy = "Copy it again, or count again with `w2vflow count`."
+        return argument_error("path", "a whole statistics file of this package", got, remedy)
 
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, IndexError)

@@ -23,8 +23,7 @@ def from_glove(
 ) -> CooccurrenceStatistics:
     """Return the counts in GloVe's `cooccurrence.bin` with the words of its `vocab.txt`.
 
-    They must be symmetric (GloVe's default). GloVe sums in float64 in an order of its own, and
-    adds the two directions of a pair apart; equal up to rounding, they are made equal here.
+    They must be symmetric (GloVe's default) up to rounding, and are made symmetric exactly.
 
     Raises:
         ValueError: a file that is cut short, numbers beyond the vocabulary, or counts of one
@@ -35,30 +34,22 @@ def from_glove(
     """
     size = Path(cooccurrence).stat().st_size
     if size % _RECORD.itemsize:
-        raise argument_error(
-            "cooccurrence",
-            f"whole records of {_RECORD.itemsize} bytes",
-            f"{cooccurrence} of {size} bytes",
-            "Copy it again.",
-        )
+        expected = f"whole records of {_RECORD.itemsize} bytes"
+        raise argument_error("cooccurrence", expected, f"{cooccurrence} of {size} bytes", "Copy it again.")
     lines = [
         line.rsplit(" ", 1) for line in Path(vocabulary).read_text(encoding="utf-8").splitlines() if line
     ]
-    if any(len(line) != 2 or not line[1].isdigit() for line in lines):
-        number = next(i for i, line in enumerate(lines, 1) if len(line) != 2 or not line[1].isdigit())
-        raise argument_error(
-            "vocabulary", "a word and its count in every line", f"line {number} of {vocabulary}"
-        )
+    for number, line in enumerate(lines, 1):
+        if len(line) != 2 or not line[1].isdigit():
+            got = f"line {number} of {vocabulary}"
+            raise argument_error("vocabulary", "a word and its count in every line", got)
     records = np.fromfile(cooccurrence, _RECORD)
     rows, columns = records["row"] - 1, records["column"] - 1
     if len(records) and not (
         min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < len(lines)
     ):
-        raise argument_error(
-            "cooccurrence",
-            f"of the {len(lines)} words of `vocabulary`",
-            f"word {max(rows.max(), columns.max()) + 1}",
-        )
+        got = f"word {max(rows.max(), columns.max()) + 1}"
+        raise argument_error("cooccurrence", f"of the {len(lines)} words of `vocabulary`", got)
     counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(lines), len(lines)))
     gap = abs(counts - counts.T)
     if gap.nnz and gap.max() > 1e-6 * counts.max():

@@ -18,18 +18,11 @@ def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -
 
         counts_ij -> f_i f_j counts_ij,   unigram_i -> f_i unigram_i (rounded, at least 1)
 
-    A pair counts by both its words, also where both are the same. It is what a count of the text
-    would give in which every occurrence has its weight, exactly. For `f_w < 1` it is the expectation over
-    texts in which each occurrence is kept with probability `f_w` after windows were laid; for
-    `f_w = 0` the word leaves the vocabulary.
-
-    From counts alone it cannot be known what would stand in a window if the words were deleted from
-    the text itself: then windows reach further, over the gap, and new pairs arise. That takes a
-    recount with a `vocabulary` without them, where words outside it leave the text before windows are
-    laid (`out_of_vocabulary="before"`; with `"after"`, a recount gives what is given here).
-
-    Though `f` cancels from `P_ij / (p_i p_j)` itself, marginals change: words that stand much beside a
-    word that gets heavier seem less attached to all others.
+    A pair counts by both its words, also if both are the same. For `f_w < 1` it is the expectation over texts
+    in which each occurrence is kept with probability `f_w` after windows were laid; for `f_w = 0` the word
+    leaves the vocabulary. If words were deleted from the text itself, windows would reach further and new
+    pairs arise: that takes a recount with a `vocabulary` without them and `out_of_vocabulary="before"`.
+    Marginals change: words that stand much beside a word that gets heavier seem less attached to all others.
 
     Args:
         stats: statistics of the whole text.

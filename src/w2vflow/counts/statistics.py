@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from w2vflow.counts.count_file import CountFile, RowBlock, content_sha256, write_count_file
+from w2vflow.counts.count_file import ContentHash, CountFile, RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.display import beside, html_table, megabytes
@@ -22,20 +22,19 @@ __all__ = ["CooccurrenceStatistics", "merge"]
 class CooccurrenceStatistics:
     """Symmetric weighted co-occurrence counts of a vocabulary, and how they were counted.
 
-    `counts[i, j]` is the summed window weight of all ordered pairs (word i, context j): both
-    directions are counted, so the matrix is symmetric and a pair of equal words adds twice its
-    weight to the diagonal. Its sum normalises it to the joint probability
-    `P_ij = counts_ij / sum(counts)`, whose marginal `p_i = sum_j P_ij` is the unigram probability
-    of the theory.
+    `counts[i, j]` is the summed window weight of all pairs (word i, context j). Both directions are counted:
+    the matrix is symmetric and a pair of equal words adds twice its weight to the diagonal. The joint
+    probability is `P_ij = counts_ij / sum(counts)`; its marginal `p_i = sum_j P_ij` is the unigram
+    probability of the theory.
 
     Args:
         words: the `V` words, all different; the row order of `counts`.
-        counts: SciPy sparse or NumPy array `(V, V)`; kept as CSR, int64 where every entry is
+        counts: SciPy sparse or NumPy array `(V, V)`; kept as CSR, int64 if every entry is
             integral and float64 otherwise.
         unigram: occurrences of each word in the corpus, `(V,)`.
         metadata: how the counts were made: window, weighting, tokens, source. JSON values.
         denominator: the counts are whole multiples of `1 / denominator`, which makes sums of
-            fractional weights exact; 1 where nothing is known of them.
+            fractional weights exact; 1 if nothing is known of them.
 
     Raises:
         ValueError: shapes that disagree, repeated words, counts that are asymmetric, negative,
@@ -86,7 +85,7 @@ class CooccurrenceStatistics:
         return "\n  ".join([f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)])
 
     def _facts(self) -> list[tuple[str, str]]:
-        """Return what there is to know at a glance, by name."""
+        """Return the facts to show at a glance, by name."""
         seen, about = self.counts.nnz, self.metadata
         facts = [
             ("what", f"{self.vocab_size:,} words, {seen:,} pairs seen ({seen / self.vocab_size**2:.1%})"),
@@ -124,17 +123,17 @@ class CooccurrenceStatistics:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of words and counts in a fixed byte order: the identity of the statistics.
-
-        It does not depend on how a file was compressed nor on `metadata`.
-        """
-        return content_sha256(self.words, self.unigram, *self._in_units())
+        """SHA-256 of words and counts, without `metadata`: the identity of the statistics."""
+        denominator, block = self._in_units()
+        content = ContentHash(self.words, self.unigram, denominator)
+        content.update(block)
+        return content.hexdigest()
 
     def most_frequent(self, vocab_size: int) -> "CooccurrenceStatistics":
-        """Return the statistics of the first `vocab_size` words.
+        """Return the statistics of the first `vocab_size` words; pairs with any other word are dropped.
 
-        Pairs with any other word are dropped. That is not a recount with the smaller vocabulary:
-        there the dropped words leave the text before windows are laid, and windows reach further.
+        That is not a recount with the smaller vocabulary: there the dropped words leave the text before
+        windows are laid, and windows reach further.
 
         Raises:
             ValueError: `vocab_size` outside 1..V.
@@ -155,8 +154,8 @@ class CooccurrenceStatistics:
             ValueError: a word with a line break in it, which the format cannot hold.
             OSError: the file cannot be written; what stood at `path` before is kept.
         """
-        denominator, blocks = self._in_units()
-        write_count_file(path, self.words, self.unigram, blocks, self.metadata, denominator)
+        denominator, block = self._in_units()
+        write_count_file(path, self.words, self.unigram, [block], self.metadata, denominator)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "CooccurrenceStatistics":
@@ -181,15 +180,14 @@ class CooccurrenceStatistics:
         whole = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
         return cls(file.words, whole, file.unigram, file.metadata, file.denominator or 1)
 
-    def _in_units(self) -> tuple[int, list[RowBlock]]:
+    def _in_units(self) -> tuple[int, RowBlock]:
         """Return the denominator, 0 for float64 bit patterns, and the upper triangle in its units."""
         upper = sparse.csr_array(sparse.triu(self.counts))
         upper.sort_indices()
-        counts = _whole_units(upper, self.denominator)
-        denominator = 0 if counts is None else self.denominator
+        counts, denominator = _whole_units(upper, self.denominator), self.denominator
         if counts is None:
-            counts = upper.data.view(np.int64)
-        return denominator, [RowBlock(np.diff(upper.indptr), upper.indices, counts)]
+            counts, denominator = upper.data.view(np.int64), 0
+        return denominator, RowBlock(np.diff(upper.indptr), upper.indices, counts)
 
 
 def _in_short(value: Any) -> str:
@@ -218,25 +216,20 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
             depend on the whole corpus.
     """
     if one.words != other.words:
-        at = next(
-            (i for i, pair in enumerate(zip(one.words, other.words, strict=False)) if len(set(pair)) > 1), -1
-        )
-        raise argument_error(
-            "other",
-            "counted with the same vocabulary in the same order",
-            f"another word in row {at}" if at >= 0 else f"{other.vocab_size} words against {one.vocab_size}",
-            "Count both with `vocabulary=` the same words.",
-        )
+        pairs = zip(one.words, other.words, strict=False)
+        rows = [row for row, (ours, theirs) in enumerate(pairs) if ours != theirs]
+        sizes = f"{other.vocab_size} words against {one.vocab_size}"
+        got = f"another word in row {rows[0]}" if rows else sizes
+        expected = "counted with the same vocabulary in the same order"
+        raise argument_error("other", expected, got, "Count both with `vocabulary=` the same words.")
     for name in sorted({*one.metadata, *other.metadata} - {"source"}):
         values = one.metadata.get(name), other.metadata.get(name)
         if not name.startswith("corpus_") and values[0] != values[1]:
-            raise argument_error(
-                "other", f"counted by the same rule: {name} = {values[0]!r}", repr(values[1])
-            )
+            expected = f"counted by the same rule: {name} = {values[0]!r}"
+            raise argument_error("other", expected, repr(values[1]))
     if one.metadata.get("subsampling", "none") != "none":
-        raise argument_error(
-            "one", "counted without subsampling", one.metadata["subsampling"], "Subsample after merging."
-        )
+        got = one.metadata["subsampling"]
+        raise argument_error("one", "counted without subsampling", got, "Subsample after merging.")
     # Whole units: a sum of the float64 quotients would round twice.
     denominator = one.denominator
     units = [_whole_units(s.counts, s.denominator) for s in (one, other)]
@@ -259,13 +252,7 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
     # Distinct words of both together are not known from the counts.
     metadata = {n: v for n, v in one.metadata.items() if not n.startswith("corpus_")} | facts
     metadata["source"] = "; ".join(dict.fromkeys(str(s.metadata.get("source", "")) for s in (one, other)))
-    return CooccurrenceStatistics(
-        one.words,
-        counts,
-        one.unigram + other.unigram,
-        metadata,
-        denominator,
-    )
+    return CooccurrenceStatistics(one.words, counts, one.unigram + other.unigram, metadata, denominator)
 
 
 def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
@@ -274,39 +261,28 @@ def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.
         raise argument_error("words", "at least one word", "none")
     if len(set(words)) != size:
         repeated = next(word for i, word in enumerate(words) if word in words[:i])
-        raise argument_error(
-            "words", "all different", f"{repeated!r} twice", "Merge the rows of equal words."
-        )
+        remedy = "Merge the rows of equal words."
+        raise argument_error("words", "all different", f"{repeated!r} twice", remedy)
     if counts.shape != (size, size):
-        raise argument_error(
-            "counts", f"of shape ({size}, {size}), one row per word", f"shape {counts.shape}"
-        )
+        expected = f"of shape ({size}, {size}), one row per word"
+        raise argument_error("counts", expected, f"shape {counts.shape}")
     if unigram.shape != (size,):
         raise argument_error("unigram", f"of shape ({size},), one number per word", f"shape {unigram.shape}")
 
 
 def _check_values(counts: sparse.csr_array) -> None:
     if not np.isfinite(counts.data).all():
-        raise argument_error(
-            "counts", "finite", "NaN or infinite entries", "Find where they were divided by 0."
-        )
+        remedy = "Find where they were divided by 0."
+        raise argument_error("counts", "finite", "NaN or infinite entries", remedy)
     if counts.nnz and counts.data.min() < 0:
-        raise argument_error(
-            "counts",
-            "non-negative",
-            counts.data.min(),
-            "Counts that overflowed their integer type turn negative.",
-        )
+        remedy = "Counts that overflowed their integer type turn negative."
+        raise argument_error("counts", "non-negative", counts.data.min(), remedy)
     asymmetric = abs(counts - counts.T)
     if asymmetric.nnz and asymmetric.max() > 0:
         row, column = (int(axis[asymmetric.tocoo().data.argmax()]) for axis in asymmetric.tocoo().coords)
-        raise argument_error(
-            "counts",
-            "symmetric",
-            f"counts[{row}, {column}] = {counts[row, column]} against "
-            f"counts[{column}, {row}] = {counts[column, row]}",
-            "Count both directions of a pair: `counts + counts.T`.",
-        )
+        one, other = (f"counts[{i}, {j}] = {counts[i, j]}" for i, j in ((row, column), (column, row)))
+        remedy = "Count both directions of a pair: `counts + counts.T`."
+        raise argument_error("counts", "symmetric", f"{one} against {other}", remedy)
 
 
 def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
@@ -315,9 +291,5 @@ def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram
     for argument, totals in (("unigram", unigram), ("counts", counts.sum(axis=1))):
         if (totals <= 0).any():
             word = words[int(np.argmax(totals <= 0))]
-            raise argument_error(
-                argument,
-                "positive for every word",
-                f"0 for the word {word!r}",
-                "Drop words that never occur or never stand in a window with another.",
-            )
+            remedy = "Drop words that never occur or never stand in a window with another."
+            raise argument_error(argument, "positive for every word", f"0 for the word {word!r}", remedy)

@@ -50,38 +50,22 @@ class _Side(NamedTuple):
 def minimise_logistic(
     weights: PairWeights, dim: int, sweeps: int
 ) -> tuple[Float[Host, "V d"], Float[Host, "V d"]]:
-    """Return vectors of words and contexts, untied, near a minimum of word2vec's loss over all pairs.
+    """Return vectors of words and contexts, untied, near a minimum of word2vec's loss (see `embed`).
 
-        L = sum_ij A_ij ln(1 + e^(-x_ij)) + B_ij ln(1 + e^(x_ij)),   x = W C^T
+    With either side given, each row of the other is a convex logistic regression of its own. A sweep takes
+    two steps of conjugate gradients in every row of one side and then of the other, in coordinates that are
+    white under the column sums of `G`. A step goes to the minimum along its line of the quadratic that
+    touches the loss from above, with curvature `tanh(x/2) / (2 x)` in place of `sigma'(x)`: the loss never
+    rises. The start is the range of `D_r^(1/2) M* D_c^(1/2)` (row and column sums of `G`) by a random matrix
+    and two products from either side. `W` and `C` are those of their product for which `W^T D_r W = C^T D_c
+    C` is diagonal.
 
-    With either side given, each row of the other is a logistic regression of its own: convex, and
-    independent of all other rows. A sweep takes two steps of conjugate gradients in every row of one
-    side and then of the other. The side given is made white under the column sums of `G`, which all rows
-    share as curvature, up to a factor, where `G` is of rank one. A step goes to the minimum along its line
-    of the quadratic that touches the loss from above, with curvature `tanh(x/2) / (2 x)` in place of the
-    smaller `sigma'(x)`: the loss never rises.
-
-    The start is closed form but for its accuracy: the range of `D_r^(1/2) M* D_c^(1/2)` (row and column
-    sums of `G`, eigenvalues of both signs) by a random matrix and two products from either side.
-
-    `W` and `C` are those of their product for which `W^T D_r W = C^T D_c C` is diagonal.
-
-    A step costs two products of a `V x V` matrix with d vectors; all of `A` is held in float32.
-    Computed in float32, the same on every call.
-
-    Args:
-        weights: `A` and `B`; of low rank where pairs were never seen, hence with symmetric `A`.
-        dim: `d`.
-        sweeps: how often words are fitted; contexts once less.
-
-    Raises:
-        ValueError: `dim` outside 1..V, `sweeps` below 1, weights given as arrays, a word without any
-            weight, or a matrix that does not fit into memory.
+    `weights` are `A` and `B`, of low rank where pairs were never seen, hence with symmetric `A`. Contexts are
+    fitted once less than words.
 
     References:
-        Levy, Goldberg (2014), equation 4 (the loss); Jaakkola, Jordan (2000), Bayesian parameter
-        estimation via variational methods, section 3 (the quadratic); Halko, Martinsson, Tropp (2011),
-        algorithm 4.4 (the start).
+        Jaakkola, Jordan (2000), Bayesian parameter estimation via variational methods, section 3 (the
+        quadratic); Halko, Martinsson, Tropp (2011), algorithm 4.4 (the start).
     """
     size = weights.vocab_size
     check_dimension(dim, size)
@@ -89,12 +73,9 @@ def minimise_logistic(
         raise argument_error("sweeps", "at least 1", sweeps)
     if weights.dense_negative is not None:
         raise argument_error("weighting", "of low rank where pairs were never seen", "arrays of all pairs")
-    check_fits(
-        "vocab_size",
-        f"a matrix of {size} x {size} float32 numbers, and a copy of it,",
-        8 * size * (size + 2 * _ROWS),
-        "Take the most frequent words alone: `stats.most_frequent(n)`.",
-    )
+    what = f"a matrix of {size} x {size} float32 numbers, and a copy of it,"
+    remedy = "Take the most frequent words alone: `stats.most_frequent(n)`."
+    check_fits("vocab_size", what, 8 * size * (size + 2 * _ROWS), remedy)
     words, contexts = _sides(weights.normalised())
     C = _start(words, contexts, dim)
     W = np.zeros_like(C)
@@ -120,8 +101,7 @@ def _sides(weights: PairWeights) -> tuple[_Side, _Side]:
         return _Side(positive, *parts, weights.exclusive, np.sqrt(sums))
 
     of_words, of_contexts = weights.sums()
-    left, right = weights.left, weights.right
-    return side(left, right, of_words), side(right, left, of_contexts)
+    return side(weights.left, weights.right, of_words), side(weights.right, weights.left, of_contexts)
 
 
 def _start(words: _Side, contexts: _Side, dim: int) -> Float[Host, "V d"]:
@@ -154,10 +134,7 @@ def _balanced(W: Host, C: Host, words: _Side, contexts: _Side) -> tuple[Host, Ho
 
 
 def _white(vectors: Host, weights: Host) -> tuple[Float[Host, "V d"], Float[Host, "d d"]]:
-    """Return `X L^(-T)` and `L` of `X^T diag(weights) X = L L^T`.
-
-    By Cholesky: LAPACK's QR of so tall a matrix took ten times as long as a product of `M*` with it.
-    """
+    """Return `X L^(-T)` and `L` of `X^T diag(weights) X = L L^T`, by Cholesky: QR takes ten times as long."""
     variance = vectors.T @ (weights[:, None] * vectors)
     variance[np.diag_indices_from(variance)] += _RIDGE * np.trace(variance) / len(variance)
     factor = np.linalg.cholesky(variance)
@@ -229,39 +206,31 @@ def _ratio(value: Array, total: Array) -> Array:
 
 @checked
 def embed(
-    stats: CooccurrenceStatistics,
-    dim: int = 200,
-    *,
-    weighting: Weighting | None = None,
-    sweeps: int = 4,
+    stats: CooccurrenceStatistics, dim: int = 200, *, weighting: Weighting | None = None, sweeps: int = 4
 ) -> Float[np.ndarray, "V d"]:
     """Return word vectors near the minimum that word2vec's training tends to, from counts alone, in float32.
 
         min over W, C of  sum_ij A_ij ln(1 + e^(-x_ij)) + B_ij ln(1 + e^(x_ij)),   x = W C^T
 
-    No text is read, no pair is drawn: `minimise_logistic` starts from the range of `M*` and fits words to
-    contexts and contexts to words, all pairs at once, over and over. Of the factors of `W C^T` it is those
-    balanced under the sums of `G` that are returned, words alone. Same counts, same vectors.
-
-    On enwiki15k (V = 10,000, d = 200, window 16) it takes less than a tenth of the time of gensim's SGNS and
-    answers as many of Google's questions: docs/embeddings.md, beside the closed forms. It is none itself;
-    those are `leading_eigenpairs` at constant `G` or `RankOne` weights. Cost and memory grow as `V^2`:
-    140 s and 13 GB at V = 30,000. Words of very few counts are fitted too closely, as nothing holds them
-    back; word2vec drops those of fewer than 5.
+    No text is read, no pair is drawn: words are fitted to contexts and contexts to words, all pairs at once,
+    over and over. Of the factors of `W C^T` the words balanced under the sums of `G` are returned. Same
+    counts, same vectors. For accuracy and time beside gensim's see docs/embeddings.md; the closed form at
+    constant `G` or `RankOne` weights is `leading_eigenpairs`. Cost and memory grow as `V^2`: 13 GB at
+    V = 30,000. Words of very few counts are fitted too closely; word2vec drops those of fewer than 5.
 
     Args:
         stats: counts; the window that served best is the default of `count`, 16.
         dim: dimension of the vectors.
         weighting: of pairs; word2vec's own by default, `Mikolov(subsample=1e-4, power=0.75, negatives=5)`.
             `B` must be of low rank where pairs were never seen (all but `Custom`).
-        sweeps: how often words are fitted. 8 answer 1% more of the questions, in twice the time.
+        sweeps: how often words are fitted.
 
     Raises:
-        ValueError: `dim` outside 1..V, `sweeps` below 1, `Custom` weights, a vocabulary whose pairs do
-            not fit into memory.
+        ValueError: `dim` outside 1..V, `sweeps` below 1, `Custom` weights, a word without any weight, a
+            vocabulary whose pairs do not fit into memory.
 
     References:
-        Levy, Goldberg (2014): the loss as a matrix factorisation. The method: `minimise_logistic`.
+        Levy, Goldberg (2014), equation 4: the loss as a matrix factorisation.
 
     Example:
         >>> import numpy as np

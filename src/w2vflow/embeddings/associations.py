@@ -1,6 +1,5 @@
 """Association matrices from counts: PMI, PPMI, log counts.
 
-The published baselines, beside which `M*` stands: pointwise mutual information and what GloVe fits.
 `M*` itself, under any weighting, is `Problem.from_statistics(stats, weighting=...).target()`.
 """
 
@@ -23,11 +22,9 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
 
         PMI_ij = ln(P_ij / (p_i q_j)),   q_j = p_j^smoothing / sum_l p_l^smoothing
 
-    A pair that was never seen has a PMI of minus infinity; the matrix has 0 there, as the published
-    baselines do, as if it had been seen as often as chance has it. So a pair never seen counts as
-    more associated than one seen too rarely, of which the PMI is negative; PPMI avoids that.
-
-    The index arrays are those of the counts, not copied: do not change them in place.
+    A pair that was never seen has a PMI of minus infinity; the matrix has 0 there, as the published baselines
+    do. So it counts as more associated than a pair seen too rarely, of which the PMI is negative; PPMI avoids
+    that. The index arrays are those of the counts, not copied: do not change them in place.
 
     Args:
         stats: co-occurrence statistics.
@@ -65,12 +62,12 @@ def ppmi(
 ) -> sparse.csr_array:
     """Return shifted positive PMI, `max(PMI_ij - ln negatives, 0)`, words x contexts, sparse `(V, V)`.
 
-    Only pairs above 0 are entries. Pairs never seen are 0 like all that attract each other less.
+    Only pairs above 0 are entries.
 
     Args:
         stats: co-occurrence statistics.
         negatives: as many negative samples as the shift stands for; 1 for no shift.
-        smoothing: exponent of the context distribution, see `pmi`; at 1 the matrix is symmetric.
+        smoothing: see `pmi`.
 
     Raises:
         ValueError: `negatives` not positive, `smoothing` outside 0..1.
@@ -104,17 +101,13 @@ def log_counts(
         L_ij = ln X_ij - b_i - b_j        where pairs were seen, else 0
         b = argmin sum_seen f(X_ij) (ln X_ij - b_i - b_j)^2,   f(x) = min((x / cutoff)^power, 1)
 
-    These are the biases that GloVe fits if its vectors are 0: in the norm of its own weights, `L` is
-    `ln X` with weighted row and column means taken out together. The counts being symmetric, words
-    and contexts share them. They solve `(diag(F 1) + F) b = (F o ln X) 1` with `F_ij = f(X_ij)`;
-    conjugate gradients stop at a residual of 1e-12. A factorisation of `L` is not GloVe: it weighs
-    all pairs alike and takes unseen ones as 0, as the biases say, where GloVe leaves them out.
-
-    The index arrays are those of the counts, not copied: do not change them in place.
+    These are the biases that GloVe fits if its vectors are 0; words and contexts share them, as the counts
+    are symmetric. Conjugate gradients solve `(diag(F 1) + F) b = (F o ln X) 1`, `F_ij = f(X_ij)`, to 1e-12. A
+    factorisation of `L` is not GloVe: it weighs all pairs alike and takes unseen ones as 0, where GloVe
+    leaves them out. Index arrays are shared as in `pmi`.
 
     Args:
-        stats: co-occurrence statistics; GloVe counts with `weighting="harmonic"`, and a count of
-            other weights is in other units.
+        stats: co-occurrence statistics; GloVe counts with `weighting="harmonic"`.
         cutoff: `x_max`, in units of the counts.
         power: exponent of the weight below it.
 
@@ -135,10 +128,9 @@ def log_counts(
     if not (np.isfinite(power) and power >= 0):
         raise argument_error("power", "nonnegative and finite", power)
     counts, size = stats.counts, stats.vocab_size
-    shape = {"shape": counts.shape}
     weights = np.minimum((counts.data / cutoff) ** power, 1)
     values = np.log(counts.data)
-    F = sparse.csr_array((weights, counts.indices, counts.indptr), **shape)
+    F = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
     sums = np.zeros(size)
     for at, rows, _ in seen_entries(counts):
         sums += np.bincount(rows, weights[at] * values[at], minlength=size)
@@ -149,4 +141,4 @@ def log_counts(
     bias = scale * solution
     for at, rows, columns in seen_entries(counts):
         values[at] -= bias[rows] + bias[columns]
-    return sparse.csr_array((values, counts.indices, counts.indptr), **shape)
+    return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)

@@ -13,9 +13,7 @@ __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 
 @checked
 def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the vectors as a float array `(V, d)` and their words as a tuple.
-
-    float32 stays float32, everything else becomes float64.
+    """Return the vectors in float64, or float32 if they are so, and their words as a tuple.
 
     Args:
         vectors: one vector a word, `(V, d)`.
@@ -49,9 +47,8 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
     """Return the vectors at unit length, `(V, d)`.
 
     Args:
-        vectors: one vector a word, `(V, d)`; their lengths do not matter.
-        words: the vocabulary in row order.
-        dtype: float32, or float64 where cosines are wanted to more than seven digits.
+        vectors, words: as `check_vectors` takes them.
+        dtype: float32, or float64 for cosines to more than seven digits.
 
     Raises:
         ValueError: as `check_vectors`; also a zero vector, which has no direction.
@@ -62,12 +59,8 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
     if not largest.all():
         zero = [words[row] for row in np.flatnonzero(largest == 0).tolist()]
         named = ", ".join(map(repr, zero[:5])) + (f" and {len(zero) - 5} more" if len(zero) > 5 else "")
-        raise argument_error(
-            "vectors",
-            "non-zero",
-            f"zero vectors for {named}",
-            "They have no direction: leave these words out.",
-        )
+        remedy = "They have no direction: leave these words out."
+        raise argument_error("vectors", "non-zero", f"zero vectors for {named}", remedy)
     units = np.divide(vectors, largest, dtype=np.result_type(vectors, dtype)).astype(dtype)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     return units
@@ -77,7 +70,7 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
 def restrict_words(
     vectors: Any, words: Sequence[str], restrict_vocab: int | None
 ) -> tuple[np.ndarray, Sequence[str]]:
-    """Return the first `restrict_vocab` vectors and words; all of them where it is None.
+    """Return the first `restrict_vocab` vectors and words, or all of them if it is None.
 
     Raises:
         ValueError: `restrict_vocab` not in 1..V.
@@ -95,8 +88,5 @@ def restrict_words(
 
 @checked
 def first_rows(words: Sequence[str]) -> dict[str, int]:
-    """Return the row of every case-folded word: of words that differ by case alone, of the first.
-
-    The first is the most frequent where the vocabulary is in that order.
-    """
+    """Return the row of every case-folded word: of words that differ by case alone, of the first."""
     return {word.casefold(): row for row, word in reversed(list(enumerate(words)))}

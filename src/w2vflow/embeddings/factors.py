@@ -49,12 +49,10 @@ def factor_embedding(
 ) -> Float[np.ndarray, "V d"]:
     """Return the word vectors that factor a matrix of associations, `(V, dim)`.
 
-    A symmetric matrix is factored as tied weights learn it: `v_k lambda_k^exponent` of the
-    algebraically largest eigenvalues, negative ones left out. With exponent 1/2 that is the
-    best `W` for `||matrix - W W^T||`. Any other matrix, words x contexts: `u_k sigma_k^exponent`
-    of the largest singular values; the contexts are then `right * values ** (1 - exponent)` of
-    `singular_triplets`. That function also factors a symmetric matrix by the size of its
-    eigenvalues, as the literature does: `left * values ** exponent`.
+    A symmetric matrix is factored as tied weights learn it: `v_k lambda_k^exponent` of the algebraically
+    largest eigenvalues, which at exponent 1/2 is the best `W` for `||matrix - W W^T||`. Any other matrix,
+    words x contexts: `u_k sigma_k^exponent` of the largest singular values; the contexts are `right * values
+    ** (1 - exponent)` of `singular_triplets`, which takes a symmetric matrix by the size of its eigenvalues.
 
     Args:
         matrix: associations `(V, V)`: an array, a SciPy sparse matrix, or an operator such as
@@ -100,13 +98,9 @@ def factor_embedding(
 def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTriplets:
     """Return the `k` largest singular values of a matrix and their vectors, on the host.
 
-    `M*` of weights that treat words and contexts differently (`Mikolov`) has no eigenvectors; this
-    is its spectrum: `singular_triplets(problem.target(), k)`.
-
-    By block Lanczos on `matrix matrix^T` with a fixed start, in float32 where `tol` allows, and
-    once more in float64 where the last values are so small that their squares drown; small
-    matrices, or more than a quarter of all values, by LAPACK. A sparse matrix with many entries is
-    made dense, in the precision at work, if half of the free memory holds it.
+    `M*` of weights that treat words and contexts differently (`Mikolov`) has no eigenvectors; this is its
+    spectrum: `singular_triplets(problem.target(), k)`. By block Lanczos on `matrix matrix^T` with a fixed
+    start, in float32 if `tol` allows; by LAPACK for small matrices or more than a quarter of all values.
 
     Args:
         matrix: `(m, n)`: an array, a SciPy sparse matrix, or an operator.
@@ -151,12 +145,11 @@ def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTrip
         inner = max(tol * found.values[-1] / max(found.values[0], _TINY) / 2, 1e-15)
         found, worst = _iterated(_products(matrix, np.float64), size, k, inner, np.float64)
     if worst > tol:
-        warnings.warn(
+        message = (
             f"The worst of {k} singular triplets has a residual of {worst:.1e} sigma_1, above `tol`, "
-            f"{tol:g}. Ask for fewer triplets or for a larger `tol`.",
-            RuntimeWarning,
-            stacklevel=2,
+            f"{tol:g}. Ask for fewer triplets or for a larger `tol`."
         )
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
     return _signed(*found)
 
 

@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -20,13 +20,7 @@ _LARGEST_DIMENSION = 10**6
 
 
 class Source(NamedTuple):
-    """A file while it is read.
-
-    Attributes:
-        rows: number of the line or word, the word, its vector.
-        dim: numbers in every vector.
-        unit: what is numbered.
-    """
+    """A file while it is read: rows of number, word and vector, their dimension, and the unit numbered."""
 
     rows: Iterator[tuple[int, bytes, Host]]
     dim: int
@@ -63,9 +57,8 @@ def guess_format(path: Path) -> str:
         return "word2vec-text" if _is_text(rest, int(fields[1])) else "word2vec-binary"
     if len(fields) > 1 and _numbers(fields[-1]) is not None:
         return "glove"
-    raise argument_error(
-        "path", f"a file in one of the formats {tuple(READERS)}", f"{path}, which begins {head[:40]!r}"
-    )
+    expected = f"a file in one of the formats {tuple(READERS)}"
+    raise argument_error("path", expected, f"{path}, which begins {head[:40]!r}")
 
 
 def _is_text(rest: bytes, dim: int) -> bool:
@@ -86,7 +79,9 @@ def _numbers(text: bytes) -> Host | None:
         return None
 
 
-def _header(path: Path, line: bytes) -> tuple[int, int]:
+def _header(path: Path) -> tuple[int, int]:
+    with _opened(path) as file:
+        line = file.readline(1000)
     fields = line.removeprefix(b"\xef\xbb\xbf").split()
     if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
         raise _broken(path, 1, "two numbers, of words and of dimensions", line)
@@ -97,18 +92,17 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
 
 def _broken(path: Path, number: int, expected: str, line: bytes, remedy: str = "") -> ValueError:
     shown = repr(line if len(line) <= 60 else line[:60] + b"...")
-    return argument_error(
-        "path", f"a file of which line {number} is {expected}", f"{shown} in {path}", remedy
-    )
+    expected = f"a file of which line {number} is {expected}"
+    return argument_error("path", expected, f"{shown} in {path}", remedy)
 
 
 def _read_binary(path: Path) -> Source:
-    with _opened(path) as file:
-        total, dim = _header(path, file.readline(1000))
+    total, dim = _header(path)
     return Source(_binary_rows(path, total, dim), dim, "word")
 
 
 def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
+    expected = f"a file with the {total} words of dimension {dim} that its first line tells"
     size, buffer, at = 4 * dim, b"", 0
     with _opened(path) as file:
         file.readline()
@@ -118,46 +112,29 @@ def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes,
                 buffer, at = buffer[at:] + file.read(_CHUNK + size), 0
                 space = buffer.find(b" ")
                 if space < 0 or space + 1 + size > len(buffer):
-                    raise argument_error(
-                        "path",
-                        f"a file with the {total} words of dimension {dim} that its first line tells",
-                        f"{path}, which ends after {number - 1} of them",
-                        "Copy it again.",
-                    )
+                    end = f"{path}, which ends after {number - 1} of them"
+                    raise argument_error("path", expected, end, "Copy it again.")
             # The newline that word2vec.c writes after a vector, and gensim does not.
             yield number, buffer[at:space].lstrip(b"\n"), np.frombuffer(buffer, "<f4", dim, space + 1)
             at = space + 1 + size
         if (buffer[at:] + file.read(2)).strip(b"\n"):
-            raise argument_error(
-                "path",
-                f"a file with the {total} words of dimension {dim} that its first line tells",
-                f"{path}, which goes on after them",
-            )
+            raise argument_error("path", expected, f"{path}, which goes on after them")
 
 
 def _read_text(path: Path) -> Source:
-    with _opened(path) as file:
-        total, dim = _header(path, file.readline(1000))
-    return Source(_counted(path, _text_rows(path, dim, header=True), total), dim, "line")
+    total, dim = _header(path)
+    return Source(_text_rows(path, dim, total), dim, "line")
 
 
 def _read_glove(path: Path) -> Source:
     with _opened(path) as file:
         dim = len(file.readline().split()) - 1
-    return Source(_text_rows(path, dim, header=False), dim, "line")
+    return Source(_text_rows(path, dim), dim, "line")
 
 
-def _counted(path: Path, rows: Iterator[Any], total: int) -> Iterator[Any]:
-    found = 0
-    for found, row in enumerate(rows, 1):  # noqa: B007
-        yield row
-    if found != total:
-        raise argument_error(
-            "path", f"a file with the {total} words that its first line tells", f"{found} in {path}"
-        )
-
-
-def _text_rows(path: Path, dim: int, header: bool) -> Iterator[tuple[int, bytes, Host]]:
+def _text_rows(path: Path, dim: int, total: int | None = None) -> Iterator[tuple[int, bytes, Host]]:
+    """Yield the rows below a header that tells how many they are, or of a file without one."""
+    header, found = total is not None, 0
     with _opened(path) as file:
         if header:
             file.readline()
@@ -170,15 +147,14 @@ def _text_rows(path: Path, dim: int, header: bool) -> Iterator[tuple[int, bytes,
                 word, *rest = text.rsplit(b" ", dim)
                 row = _numbers(b" ".join(rest)) if _numbers(word.rpartition(b" ")[2]) is None else None
             if row is not None and len(row) == dim:
+                found += 1
                 yield number, word, row
             elif text:
-                raise _broken(
-                    path,
-                    number,
-                    f"a word without spaces and {dim} numbers",
-                    line,
-                    "" if row is None else f"It has {len(row)}.",
-                )
+                others = "" if row is None else f"It has {len(row)}."
+                raise _broken(path, number, f"a word without spaces and {dim} numbers", line, others)
+    if header and found != total:
+        expected = f"a file with the {total} words that its first line tells"
+        raise argument_error("path", expected, f"{found} in {path}")
 
 
 def _read_safetensors(path: Path) -> Source:

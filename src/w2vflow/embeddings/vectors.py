@@ -33,12 +33,7 @@ _ENDS_A_WORD = {
 
 
 class WordVectors(NamedTuple):
-    """Words and their vectors, as `import_vectors` reads them.
-
-    Attributes:
-        words: in row order, all different.
-        vectors: `(V, d)`, float32.
-    """
+    """Words in row order, all different, and their vectors `(V, d)`, float32. Made by `import_vectors`."""
 
     words: tuple[str, ...]
     vectors: Float32[Host, "V d"]
@@ -50,7 +45,7 @@ def export_vectors(
 ) -> None:
     """Write words and their vectors to a file that other programs read, whole or not at all.
 
-    | format | what is written |
+    | format | content |
     |---|---|
     | `"word2vec-text"` | a line `V d`, then a line a word, in the shortest decimals that keep float32 |
     | `"word2vec-binary"` | a line `V d`, then each word, a space, `d` numbers, a newline, as word2vec.c |
@@ -58,7 +53,7 @@ def export_vectors(
     | `"tensorboard"` | a folder of `tensors.tsv` and `metadata.tsv`, for the projector |
 
     gensim loads the first two with `KeyedVectors.load_word2vec_format(path, binary=...)`. They are
-    compressed where the name ends in `.gz`. Numbers are written as float32, to which others are rounded.
+    compressed if the name ends in `.gz`. Numbers are written as float32, to which others are rounded.
 
     Args:
         path: where to write; an existing file is replaced.
@@ -84,10 +79,8 @@ def export_vectors(
         single = given.astype(np.float32)
     within = np.isfinite(single).all(axis=1)
     if not within.all():
-        word = words[int(within.argmin())]
-        raise argument_error(
-            "vectors", "within the range of float32", f"larger entries for {word!r}", "Scale them down."
-        )
+        got = f"larger entries for {words[int(within.argmin())]!r}"
+        raise argument_error("vectors", "within the range of float32", got, "Scale them down.")
     _WRITERS[format](Path(path), single, _encoded(words, format))
 
 
@@ -96,12 +89,10 @@ def _encoded(words: Sequence[str], format: str) -> list[bytes]:
     ends = _ENDS_A_WORD[format]
     for number, word in enumerate(words, 1):
         if not word or ends.search(word):
-            raise argument_error(
-                "words",
-                f"not empty and without {'spaces' if ends.match(' ') else 'tabs or newlines'} in {format}",
-                f"{word!r}, word {number}",
-                "Join its parts by `_`, leave it out, or write safetensors.",
-            )
+            barred = "spaces" if ends.match(" ") else "tabs or newlines"
+            expected = f"not empty and without {barred} in {format}"
+            remedy = "Join its parts by `_`, leave it out, or write safetensors."
+            raise argument_error("words", expected, f"{word!r}, word {number}", remedy)
     try:
         return [word.encode() for word in words]
     except UnicodeEncodeError as error:
@@ -169,8 +160,8 @@ def import_vectors(
     """Return words and vectors from a file of word2vec, gensim, fastText, GloVe, TensorBoard or this package.
 
     Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Words
-    with spaces in them, which glove.840B has, are read where they cannot be mistaken for numbers. Text and
-    binary may be compressed by gzip. Vectors are float32; decimals of more digits are rounded.
+    with spaces in them are read if they cannot be mistaken for numbers. Text and binary may be compressed by
+    gzip. Vectors are float32; decimals of more digits are rounded.
 
     Of a safetensors file, the tensor `vectors` or else the only matrix is read, with words from the tensor
     `words` or else from lines of a `vocab.txt` beside it. TensorBoard's files are given by their folder, or
@@ -179,14 +170,13 @@ def import_vectors(
 
     Args:
         path: the file, or the folder of TensorBoard's files.
-        format: guessed from what the file holds by default.
-        errors: what to do with words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words
-            in the middle of a character: `"backslashreplace"` keeps them apart.
+        format: guessed from the content by default.
+        errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
+            middle of a character: `"backslashreplace"` keeps them apart.
 
     Raises:
-        ValueError: an unknown format, a pickle, a file cut short, a first line that does not say what
-            follows, a line of another dimension, words that repeat, are empty or not UTF-8, numbers that
-            are not finite: with the number of the line, or of the word in binary files.
+        ValueError: an unknown format, a pickle, a damaged file, or words or numbers that cannot be used;
+            with the number of the line, or of the word in binary files.
         FileNotFoundError: there is no such file.
 
     Example:
@@ -230,12 +220,9 @@ def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
             if not word:
                 raise argument_error("path", "a file without empty words", f"one in {place} of {path}")
             if word in places:
-                raise argument_error(
-                    "path",
-                    "a file of different words",
-                    f"{word!r} in {source.unit} {places[word]} and in {place} of {path}",
-                    "Keep one vector of each word.",
-                )
+                got = f"{word!r} in {source.unit} {places[word]} and in {place} of {path}"
+                remedy = "Keep one vector of each word."
+                raise argument_error("path", "a file of different words", got, remedy)
             places[word] = number
             yield row
 
@@ -245,9 +232,6 @@ def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         word, number = list(places.items())[int(finite.argmin())]
-        raise argument_error(
-            "path",
-            "a file of finite numbers",
-            f"NaN or infinity for {word!r}, {source.unit} {number} of {path}",
-        )
+        got = f"NaN or infinity for {word!r}, {source.unit} {number} of {path}"
+        raise argument_error("path", "a file of finite numbers", got)
     return WordVectors(tuple(places), matrix)

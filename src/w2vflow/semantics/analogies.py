@@ -16,7 +16,10 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
-__all__ = ["AnalogyScore", "evaluate_analogies"]
+__all__ = ["AnalogyScore", "Rows", "answered", "evaluate_analogies", "known_rows"]
+
+# Rows of the words of a question: `a`, `b`, `c` and the right answers that are known, one at least.
+Rows = tuple[int, int, int, list[int]]
 
 METHODS = ("3CosAdd", "3CosMul")
 # Of Levy and Goldberg, below their equation 4. It keeps a word opposite to `a` from winning alone.
@@ -35,8 +38,7 @@ class AnalogyScore:
         correct: questions answered rightly.
         total: questions in the vocabulary: all their words, of several right answers one at least.
         out_of_vocabulary: the others.
-        by_category: the same of every category, in the order of the file; a category without a
-            question in the vocabulary has `total` 0. Empty in the score of a category.
+        by_category: the scores of all categories, in the order of the file; empty in the score of a category.
     """
 
     correct: int
@@ -46,7 +48,7 @@ class AnalogyScore:
 
     @property
     def accuracy(self) -> float:
-        """`correct / total`; NaN where no question is in the vocabulary."""
+        """`correct / total`; NaN if no question is in the vocabulary."""
         return self.correct / self.total if self.total else float("nan")
 
     @property
@@ -65,15 +67,10 @@ class AnalogyScore:
         width = max(len(name) for name, _ in rows)
         lines = [f"{'':<{width}}{'correct':>9}{'total':>8}{'accuracy':>10}{'of all':>8}{'unknown':>9}"]
         for name, score in rows:
-            shares = (
-                "-" if np.isnan(share) else f"{share:.1%}"
-                for share in (score.accuracy, score.accuracy_of_all)
-            )
-            lines.append(
-                "{:<{}}{:>9}{:>8}{:>10}{:>8}{:>9}".format(
-                    name, width, score.correct, score.total, *shares, score.out_of_vocabulary
-                )
-            )
+            accuracies = (score.accuracy, score.accuracy_of_all)
+            known, of_all = ("-" if np.isnan(share) else f"{share:.1%}" for share in accuracies)
+            counts = f"{name:<{width}}{score.correct:>9}{score.total:>8}"
+            lines.append(f"{counts}{known:>10}{of_all:>8}{score.out_of_vocabulary:>9}")
         lines.append("unknown: questions with a word outside the vocabulary; of all: these wrong")
         if self.too_few:
             lines.append(f"too few known pairs for a question: {', '.join(self.too_few)}")
@@ -96,32 +93,22 @@ def evaluate_analogies(
         3CosAdd:  cos(w, b) - cos(w, a) + cos(w, c)
         3CosMul:  s(w, b) s(w, c) / (s(w, a) + 0.001),   s = (1 + cos) / 2
 
-    which for 3CosAdd is the word nearest to `b - a + c` in angle, the vectors having unit length.
-    Case is ignored; of words that differ by case alone the first one stands in questions, and any
-    of them is a right answer. These are the rules of gensim's `evaluate_word_analogies`, with which
-    3CosAdd agrees. (Its `most_similar_cosmul` adds 1e-6 in place of the published 0.001.)
-
-    Cosines are float32: two words whose scores differ by less than about 1e-6 may change places.
-    They are computed once for each different word of the questions, 2,048 words of the vocabulary at
-    a time: no matrix of all questions and all words is made.
-
-    A question with several right answers counts as in the vocabulary where any of them is. (The code
-    of BATS's authors asks for the first.) An answer that is one of the question's own words is never
-    given.
+    Case is ignored; of words that differ by case alone the first one stands in questions, and any of them is
+    a right answer. These are the rules of gensim's `evaluate_word_analogies`, with which 3CosAdd agrees. (Its
+    `most_similar_cosmul` adds 1e-6 in place of the published 0.001.) Of several right answers one must be in
+    the vocabulary. Cosines are float32: words whose scores differ by less than about 1e-6 may change places.
 
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
-        questions: path of a file in the format of Google's `questions-words.txt` or of a folder in
-            that of BATS, both as `read_questions` describes them, or what that or
-            `pairwise_questions` returned.
+        questions: a file or folder as `read_questions` takes it, or the result of that or of
+            `pairwise_questions`.
         method: `"3CosAdd"` or `"3CosMul"`.
         restrict_vocab: leave out all words but the first so many, in questions and in answers.
 
     Raises:
-        ValueError: vectors that are not a finite matrix or have a zero row; words of another number
-            or repeated; an unknown method; `restrict_vocab` not in 1..V; a line of the file that is
-            no question, with its number; no questions, or none in the vocabulary.
+        ValueError: vectors and words as in `unit_rows`; an unknown method; `restrict_vocab` not in 1..V; a
+            line of the file that is no question, with its number; no questions, or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -129,16 +116,12 @@ def evaluate_analogies(
         Regularities in Sparse and Explicit Word Representations", equations 1 and 4.
 
     Example:
-        >>> import tempfile
-        >>> from pathlib import Path
+        >>> from w2vflow.semantics import pairwise_questions
         >>> words = ["man", "woman", "king", "queen", "apple"]
         >>> vectors = [[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [-1, -1, 0]]
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder) / "questions.txt"
-        ...     _ = file.write_text(": people\\nman woman king queen\\n: cities\\nParis France Rome Italy\\n")
-        ...     score = evaluate_analogies(vectors, words, file)
-        >>> score.accuracy, score.accuracy_of_all, score.by_category["cities"].total
-        (1.0, 0.5, 0)
+        >>> questions = pairwise_questions({"people": [("man", "woman"), ("king", "queen")]})
+        >>> evaluate_analogies(vectors, words, questions).accuracy
+        1.0
     """
     if method not in METHODS:
         raise argument_error("method", f"one of {METHODS}", repr(method))
@@ -148,16 +131,12 @@ def evaluate_analogies(
     if not isinstance(questions, Questions):
         questions = read_questions(questions)
     first = first_rows(words)
-    known = {name: _known_rows(asked, first) for name, asked in questions.categories.items()}
+    known = {name: known_rows(asked, first) for name, asked in questions.categories.items()}
     if not any(known.values()):
-        raise argument_error(
-            "questions",
-            "a file with a question of which all four words are among `words`",
-            f"{named} with none in {len(words)} words",
-            "Give more words, or a file in their language.",
-        )
-    same = np.array([first[word.casefold()] for word in words])
-    right = _answered(units, same, [question for asked in known.values() for question in asked], method)
+        expected = "a file with a question of which all four words are among `words`"
+        got = f"{named} with none in {len(words)} words"
+        raise argument_error("questions", expected, got, "Give more words, or a file in their language.")
+    right = answered(units, words, list(chain.from_iterable(known.values())), method)
     by_category, start = {}, 0
     for name, asked in questions.categories.items():
         total = len(known[name])
@@ -168,8 +147,8 @@ def evaluate_analogies(
     return AnalogyScore(int(right.sum()), len(right), outside, by_category)
 
 
-def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tuple[int, int, int, list[int]]]:
-    """Return the rows of `a`, `b`, `c` and of the known answers, of the questions in the vocabulary."""
+def known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[Rows]:
+    """Return the rows of the questions in the vocabulary, given those of its words (`first_rows`)."""
     rows = []
     for question in asked:
         a, b, c = (first.get(word) for word in question[:3])
@@ -179,22 +158,13 @@ def _known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[tup
     return rows
 
 
-def _answered(
-    units: np.ndarray,
-    same: np.ndarray,
-    questions: Sequence[tuple[int, int, int, list[int]]],
-    method: str,
+def answered(
+    units: np.ndarray, words: Sequence[str], questions: Sequence[Rows], method: str = "3CosAdd"
 ) -> np.ndarray:
-    """Return which questions are answered rightly.
-
-    Args:
-        units: vectors of unit length, `(V, d)`.
-        same: for every word the first that is the same but for case, `(V,)`.
-        questions: rows of `a`, `b`, `c` and of the right answers, each the first of its spellings.
-        method: one of `METHODS`.
-    """
-    triples = np.array([question[:3] for question in questions])
-    best = _best_words(units, same, triples, method)
+    """Return which questions are answered rightly by vectors of unit length."""
+    first = first_rows(words)
+    same = np.array([first[word.casefold()] for word in words])
+    best = _best_words(units, same, np.array([question[:3] for question in questions]), method)
     of = np.repeat(np.arange(len(questions)), [len(question[3]) for question in questions])
     answers = np.fromiter(chain.from_iterable(question[3] for question in questions), int)
     right = np.zeros(len(questions), bool)
@@ -203,7 +173,7 @@ def _answered(
 
 
 def _best_words(units: np.ndarray, same: np.ndarray, triples: np.ndarray, method: str) -> np.ndarray:
-    """Return for every question the word of the highest score, -1 where no word is left to answer."""
+    """Return for every question the best word, -1 if none is left; `same` are first spellings."""
     asking, place = np.unique(triples, return_inverse=True)
     place = place.reshape(triples.shape)
     barred = _barred(same, triples)
@@ -233,7 +203,7 @@ def _barred(same: np.ndarray, triples: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _terms(cosines: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `b` and `c` contribute to the score of every word, and what `a` does."""
+    """Return the contributions of `b` and `c` to the score of every word, and those of `a`."""
     if method == "3CosAdd":
         return cosines, -cosines
     shifted = (cosines + 1) / 2
@@ -249,16 +219,10 @@ def _search(
     start: int,
     part: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest score among a block of words and its word, of every question of a part.
+    """Return the highest score in a block of words and its word, for the consecutive questions `part`.
 
-    Args:
-        gains: what `b` and `c` contribute, a row for each different word of the questions.
-        costs: the same of `a`.
-        combine: sum or product of contributions.
-        place: the rows of `a`, `b`, `c` in these, `(n, 3)`.
-        barred: what `_barred` returned.
-        start: the first word of the block.
-        part: the consecutive questions.
+    `gains` and `costs` are contributions of `b` and `c`, and of `a`, a row for each word of the questions;
+    `place` are the rows of `a`, `b`, `c` in these; `start` is the first word of the block.
     """
     width = gains.shape[1]
     most, best = np.empty(len(part), np.float32), np.empty(len(part), int)

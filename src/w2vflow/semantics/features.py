@@ -1,7 +1,7 @@
 """Concepts in words: the ends of each, and a short name."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,8 +29,7 @@ class Feature(NamedTuple):
 
     Attributes:
         eigenvalue: `lambda_k`; NaN for a direction that came without one.
-        positive: words of the largest entries of `v_k`, largest first.
-        negative: words of the smallest (most negative) entries, smallest first.
+        positive, negative: words of the largest and of the smallest entries of `v_k`, the most extreme first.
         name: the most characteristic words of both ends, `"health / integer"`.
         participation: over how many words the direction is spread, `(sum_i v_i^2)^2 / sum_i v_i^4`: n
             for n entries of equal size, V/3 for normally distributed ones.
@@ -60,28 +59,13 @@ def label_features(
 ) -> list[Feature]:
     """Return for every direction the `n` words at each of its ends, and a name.
 
-    Which end is called positive means nothing: eigenvectors have no sign of their own. Where all
-    entries have one sign, as along the mean of most trained vectors, the other end holds the words
-    that have least of it.
+    Eigenvectors have no sign of their own: which end is called positive means nothing. If all entries have
+    one sign, as along the mean of most trained vectors, the other end holds the words that have least of it.
 
-    How large entries are depends on frequency: `relative_to` asks which words are extreme for theirs
-    (`relative_entries`). Of enwiki15k, 64 eigenvectors (of gensim's vectors, centred, the first 64
-    principal directions), ten words of each end, are in
-
-                                   V = 10,000           V = 3,000        gensim, 10,000
-                                entries  relative   entries  relative   entries  relative
-        the 1% most frequent       0%      2.3%        0%      0.2%        0%      2.0%
-        the half most frequent    70.5%   55.7%      19.1%    52.6%      28.1%    56.3%
-        the 30% least frequent    11.7%   26.3%      55.9%    27.3%      45.8%    26.6%
-
-    Of trained vectors it is also the better list: the gensim concept `tajikistan / lovecraft` becomes
-    `gdp / album`. `first=3000` has much the same effect.
-
-    The name: the first `named` words of each end, comma between words, ` / ` between ends. Two kinds
-    of words are passed over while one of the first ten of that end is left: the 100 most frequent
-    (of fewer than 2,000 words a twentieth), among them most function words; and words with the
-    beginning of one taken already (three letters or more, and half of the longer word), as its
-    inflections have. `men` beside `man` is not seen, and scripts of short words have no such beginnings.
+    The name: the first `named` words of each end, comma between words, ` / ` between ends. Two kinds of words
+    are passed over while another of the first ten of that end is left: the 100 most frequent (of fewer than
+    2,000 words a twentieth), among them most function words; and inflections, words with the beginning of one
+    taken already (three letters or more, and half of the longer word).
 
     Args:
         spectrum: eigenpairs of the problem, or any directions as columns, `(V, k)`: left singular vectors
@@ -89,7 +73,8 @@ def label_features(
         words: the vocabulary in row order, most frequent first if `first` and names are to have meaning.
         n: words at each end.
         first: list only words among the first so many; all by default.
-        relative_to: how often each word occurs, `(V,)`, e.g. `stats.unigram`.
+        relative_to: how often each word occurs, `(V,)`, e.g. `stats.unigram`: the words listed are then those
+            that are extreme for their frequency (`relative_entries`). How large entries are depends on it.
         named: words of each end in the name, 1 to 3.
 
     Raises:
@@ -134,16 +119,13 @@ def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
 
         z_ik = (v_ik - mean_k(i)) / spread_k(i)
 
-    with mean and standard deviation over the 100 words nearest to word i in the order of frequency, i
-    among them (fewer at neither end: there the window stops at the first or the last word). In
-    vocabularies of up to 100 words the window is the whole vocabulary and the order of entries stays.
-    Only the order of the frequencies counts, so counts, shares and logarithms give the same. Turning
-    `v` to `-v` turns `z` to `-z`. Zero where the entries of the window differ by less than a millionth of
-    the largest of all.
+    with mean and standard deviation over the 100 words nearest to word i in the order of frequency, i among
+    them (at either end of the order, over the first or last 100). Zero if the entries of the window differ by
+    less than a millionth of the largest of all.
 
     Args:
         directions: columns, `(V, k)`.
-        frequencies: how often each word occurs, `(V,)`.
+        frequencies: how often each word occurs, `(V,)`. Only their order counts.
 
     Raises:
         ValueError: directions that are no finite matrix or have a zero column; frequencies of another
@@ -173,14 +155,13 @@ def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
 
 
 def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return directions `(V, k)` in float64 and their eigenvalues, NaN where there are none."""
+    """Return directions `(V, k)` in float64 and their eigenvalues, NaN if there are none."""
     if isinstance(spectrum, Spectrum):
         return spectrum.eigenvectors, spectrum.eigenvalues
     directions = np.asarray(spectrum, np.float64)
     if directions.ndim != 2 or 0 in directions.shape:
-        raise argument_error(
-            "directions", "a Spectrum or columns of shape (V, k)", f"shape {directions.shape}"
-        )
+        expected = "a Spectrum or columns of shape (V, k)"
+        raise argument_error("directions", expected, f"shape {directions.shape}")
     if not np.isfinite(directions).all():
         raise argument_error("directions", "finite", "NaN or infinite entries")
     if not directions.any(axis=0).all():
@@ -192,16 +173,12 @@ def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
 def _named(end: np.ndarray, words: Sequence[str], named: int) -> list[str]:
     """Return the most characteristic of the words at an end, given by row, most extreme first."""
     taken: list[str] = []
-    for word in _rarer_first(end.tolist(), words):
+    frequent = min(_FREQUENT, len(words) // 20)
+    # Rarer words first; a stable sort keeps the order of each kind.
+    for word in (words[row] for row in sorted(end.tolist(), key=lambda row: row < frequent)):
         if len(taken) < named and not any(_one_beginning(word, other) for other in taken):
             taken.append(word)
     return taken
-
-
-def _rarer_first(rows: list[int], words: Sequence[str]) -> Iterator[str]:
-    frequent = min(_FREQUENT, len(words) // 20)
-    yield from (words[row] for row in rows if row >= frequent)
-    yield from (words[row] for row in rows if row < frequent)
 
 
 def _one_beginning(word: str, other: str) -> bool:

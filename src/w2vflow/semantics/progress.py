@@ -36,11 +36,11 @@ class Progress:
 
     Attributes:
         time: at which the theory fits best, in the units of the package.
-        interval: the times around it at which it fits as well to 1%: similarity at least 0.99 of the best.
-            It ends at infinity where the theory fits as well when it has learned all.
+        interval: the times around it at which similarity is at least 0.99 of the best. It ends at infinity
+            if the theory fits as well when it has learned all.
         similarity: between the embedding and the theory at that time, 1 at most.
-        ceiling: the largest that any strengths of the same concepts could reach. What it lacks to 1 are
-            directions outside of theirs or across them; what `similarity` lacks to it are strengths.
+        ceiling: the largest similarity that any strengths of the same concepts could reach; the rest to 1 are
+            directions outside of theirs or across them.
         concepts_learned: how many step times are before `time`.
         times, similarities: the curve of which `similarity` is the top, `(T,)`.
         step_times: when the theory learns each concept, `(k,)`.
@@ -107,37 +107,31 @@ def fit_progress(
     with `K = X X^T`, both Gram matrices of the n words in common and centred by `1 - 1 1^T / n`, and `s_k^2`
     the sigmoids of `aligned_strengths`, from the typical start `s_k^2(0) = exp E ln R_kk^2` of
     `step_time_law`. Rotating, scaling or shifting all vectors changes nothing; noise of each word alone
-    only lowers the similarity. Where the vectors lack words, `v_k` are no longer orthogonal, and `G(t)` is
-    taken as it then is. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
+    only lowers the similarity. Strengths are the `a_k` of `sum_k a_k v_k v_k^T` nearest to `X X^T` off its
     diagonal, not centred.
 
-    Of exact trajectories the number of concepts learned is right to 1 and time to some per cent, as the start
-    of a seed differs from a typical one; to less with its own `step_times` (see docs/predictions.md, "When
-    concepts are learned"; for gensim's vectors docs/meaning.md). Before the second step and after the last
-    nothing but a common factor changes, and time is known to `interval` alone.
-
-    Of word2vec's own vectors lengths do not matter, and frequent words are ahead of the theory at constant
-    `G`. Not centred, half of what word2vec learns is one vector common to all words: the first concept of
-    `extreme_eigenpairs`, with `tied=False`, which tied weights never learn.
+    Before the second step and after the last, time is known to `interval` alone. For accuracy see
+    docs/predictions.md, "When concepts are learned"; for gensim's vectors docs/meaning.md. Of word2vec's own
+    vectors frequent words are ahead of the theory at constant `G`, and one vector common to all words is half
+    of what they learn: the first concept of `extreme_eigenpairs`, with `tied=False`.
 
     Args:
         vectors: `(n, d)`, in any rotation and scale.
         words: their words, in row order.
-        spectrum: leading eigenpairs of the problem; of `extreme_eigenpairs` for untied weights. Where
-            there are fewer than `dim`, later steps are not seen.
+        spectrum: leading eigenpairs of the problem; of `extreme_eigenpairs` for untied weights. If there are
+            fewer than `dim`, later steps are not seen.
         spectrum_words: the words of the problem.
         dim: of the theory's embedding; that of the vectors by default.
         scale: of the theory's start, as in `gaussian_init` (`untied_init`); word2vec's is about
-            `1 / sqrt(12 dim)`. Time depends on it, as step times do; the number of concepts learned hardly
-            (46 above; 45 at 2e-2, 47 at 1e-4).
+            `1 / sqrt(12 dim)`. Time depends on it, the number of concepts learned hardly.
         tied: whether the theory's words and contexts share their vectors.
-        step_times: when each concept is learned, `(dim,)`, if known better than by the law for `scale`: those
-            of `predict_step_times` for a start of one's own, or measured ones.
+        step_times: when each concept is learned, `(dim,)`, if known better than by the law for `scale`, as
+            by `predict_step_times`.
 
     Raises:
         ValueError: vectors that are no finite matrix, or all alike; words of another number, repeated, or
-            no more of them in common than there are concepts; no eigenvalue that is ever learned; a
-            spectrum of the other kind of weights; a setting outside its range; float64 is off.
+            no more of them in common than there are concepts; a spectrum of the other kind of weights, or
+            without an eigenvalue that is ever learned; a setting outside its range; float64 is off.
 
     Warns:
         RuntimeWarning: similarity is below 0.2, so that the time says nothing; or the best is past the last
@@ -185,7 +179,7 @@ def fit_progress(
 
 
 class _Concepts(NamedTuple):
-    """What is learned from a typical start, `(k,)` each; `vectors` `(V, k)`, `speed` 1 or 1/2.
+    """The concepts learned from a typical start: arrays `(k,)`, `vectors` `(V, k)`, `speed` 1 or 1/2.
 
     `least` is the strength of the first concept from which on the theory describes an embedding.
     """
@@ -198,15 +192,11 @@ class _Concepts(NamedTuple):
 
     @property
     def step_times(self) -> Host:
-        return np.asarray(half_rise_times(jnp.asarray(self.sizes), jnp.asarray(self.initial))) / self.speed
+        return np.asarray(half_rise_times(*map(jnp.asarray, (self.sizes, self.initial)))) / self.speed
 
     def strengths(self, ts: Host) -> Host:
         """Return `s_k^2(t)`, `(T, k)`."""
-        return np.asarray(
-            aligned_strengths(
-                jnp.asarray(self.sizes), jnp.asarray(self.initial), jnp.asarray(ts * self.speed)
-            )
-        )
+        return np.asarray(aligned_strengths(*map(jnp.asarray, (self.sizes, self.initial, ts * self.speed))))
 
 
 def _concepts(
@@ -215,11 +205,8 @@ def _concepts(
     size = len(spectrum.eigenvectors)
     if len(spectrum_words) != size or len(set(spectrum_words)) != size:
         different = len(set(spectrum_words))
-        raise argument_error(
-            "spectrum_words",
-            f"the {size} different words of the spectrum",
-            f"{len(spectrum_words)} words, {different} of them different",
-        )
+        got = f"{len(spectrum_words)} words, {different} of them different"
+        raise argument_error("spectrum_words", f"the {size} different words of the spectrum", got)
     if dim < 1:
         raise argument_error("dim", "at least 1", dim)
     if not (np.isfinite(scale) and scale > 0):
@@ -237,9 +224,8 @@ def _concepts(
     else:
         given = np.asarray(step_times, np.float64)[:learned]
         if given.shape != sizes.shape or not np.isfinite(given).all() or not (given > 0).all():
-            raise argument_error(
-                "step_times", f"positive, one for each of the {learned} concepts compared", f"{given}"
-            )
+            expected = f"positive, one for each of the {learned} concepts compared"
+            raise argument_error("step_times", expected, f"{given}")
         initial = sizes / (1 + np.exp(2 * speed * sizes * given))
     # Earlier the start is larger than all concepts together, and no embedding of theirs.
     start = min(scale**2 * size, sizes[0] / 10) if step_times is None else sizes[0] / 10
@@ -250,22 +236,16 @@ def _common(X: Host, words: Sequence[str], U: Host, spectrum_words: Sequence[str
     """Return the rows of both for the words that both have."""
     ours, theirs = common_rows(words, spectrum_words)
     if len(ours) <= U.shape[1]:
-        raise argument_error(
-            "words",
-            f"more than {U.shape[1]} of the theory's words, one for each concept compared",
-            f"{len(ours)}",
-            "Choose a smaller `dim` where there are no more.",
-        )
+        expected = f"more than {U.shape[1]} of the theory's words, one for each concept compared"
+        remedy = "Choose a smaller `dim` where there are no more."
+        raise argument_error("words", expected, f"{len(ours)}", remedy)
     return X[ours].astype(np.float64), U[theirs]
 
 
 class _Gram(NamedTuple):
     """Inner products of `X X^T` and of matrices `U diag(a) U^T`, all without their diagonals.
 
-    Attributes:
-        along: of `X X^T` with `u_k u_k^T`, `(k,)`.
-        between: of `u_k u_k^T` with `u_l u_l^T`, `(k, k)`.
-        norm: of `X X^T`.
+    Of `X X^T` with `u_k u_k^T` `(k,)`, of `u_k u_k^T` with `u_l u_l^T` `(k, k)`, and the norm of `X X^T`.
     """
 
     along: Host
@@ -320,7 +300,7 @@ def _best(times: Host, similarities: Host, similarity: Callable[[float], float])
 
 
 def _interval(times: Host, similarities: Host, time: float, best: float) -> tuple[float, float]:
-    """Return where the curve around its best passes the level of what is as good."""
+    """Return where the curve around its best passes the level that is as good."""
     level = _AS_GOOD * best
     worse = similarities < level
     before, after = np.flatnonzero(worse & (times < time)), np.flatnonzero(worse & (times > time))
@@ -329,10 +309,8 @@ def _interval(times: Host, similarities: Host, time: float, best: float) -> tupl
         share = (level - similarities[low]) / (similarities[low + 1] - similarities[low])
         return float(times[low] + share * (times[low + 1] - times[low]))
 
-    return (
-        passes(before[-1]) if len(before) else 0.0,
-        passes(after[0] - 1) if len(after) else np.inf,
-    )
+    start = passes(before[-1]) if len(before) else 0.0
+    return start, passes(after[0] - 1) if len(after) else np.inf
 
 
 def _warn(similarity: float, too_few: bool) -> None:

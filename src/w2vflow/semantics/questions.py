@@ -22,14 +22,7 @@ __all__ = [
 
 
 class Question(NamedTuple):
-    """`a` is to `b` as `c` is to what? All words case-folded.
-
-    Attributes:
-        a: first word of the first pair.
-        b: second word of the first pair.
-        c: first word of the second pair.
-        answers: every second word that is right.
-    """
+    """`a` is to `b` as `c` is to what? All words case-folded; `answers` are all that are right."""
 
     a: str
     b: str
@@ -40,11 +33,9 @@ class Question(NamedTuple):
 @checked
 @dataclass(frozen=True)
 class Questions:
-    """Questions by category. Made by `read_questions` and `pairwise_questions`.
+    """Questions by category, in order of appearance; none in a category of too few pairs.
 
-    Attributes:
-        categories: the questions of every category, in order of appearance; a category with too few
-            pairs for a question is there with none.
+    Made by `read_questions` and `pairwise_questions`.
     """
 
     categories: Mapping[str, Sequence[Question]]
@@ -62,12 +53,11 @@ class Questions:
 def read_questions(path: str | os.PathLike[str]) -> Questions:
     """Return the questions of a file in Google's format or of a folder in that of BATS.
 
-    Google's `questions-words.txt`: lines `: category`, each followed by its questions, four words a
-    line, taken as they are; a category that comes twice is one. BATS: a folder, with or without
-    folders in it, of files `*.txt`, one a category, named after the file; lines of a word, a tab or
-    spaces, and its right answers with `/` (or `,`) between them. Its questions are all ordered pairs
-    of different lines of a category: the first of one line's answers stands for `b`, all of the
-    other line's are right.
+    Google's `questions-words.txt`: lines `: category`, each followed by its questions, four words a line; a
+    category that comes twice is one. BATS: a folder, with or without folders in it, of files `*.txt`, one a
+    category, named after the file; lines of a word, a tab or spaces, and its right answers with `/` (or `,`)
+    between them. Its questions are all ordered pairs of different lines of a category: the first of one
+    line's answers stands for `b`, all of the other line's are right.
 
     Args:
         path: the file or the folder.
@@ -98,11 +88,10 @@ def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]
     Of a word with several answers it is the first that makes the pair.
 
     Args:
-        path: what `read_questions` reads.
+        path: a file or folder as `read_questions` takes it.
 
     Raises:
-        ValueError: as `read_questions`, but a folder may have categories of one pair alone.
-        FileNotFoundError: as `read_questions`.
+        ValueError, FileNotFoundError: as `read_questions`, but a folder may have categories of one pair.
     """
     path = Path(path)
     if path.is_dir():
@@ -120,9 +109,9 @@ def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]
 def pairwise_questions(pairs: Mapping[str, Iterable[tuple[str, str]]]) -> Questions:
     """Return all ordered pairs of different word pairs of every category, as questions.
 
-    So the code of arXiv 2502.09863 rebuilds Google's questions, which ask only part of them: of 116
-    capitals of the world 4,524 in place of 116 * 115 = 13,340. Categories thereby get other weights,
-    and accuracies over all of them are not comparable with those of the questions as published.
+    So the code of arXiv 2502.09863 rebuilds Google's questions, which ask only part of them. Categories
+    thereby get other weights: accuracies over all of them are not comparable with those of the questions as
+    published.
 
     Args:
         pairs: the word pairs of every category, as `read_pairs` gives them. Pairs that are the same
@@ -152,7 +141,7 @@ def _all_questions(pairs: Iterable[tuple[str, tuple[str, ...]]]) -> list[Questio
 
 
 def _read_quadruples(path: Path) -> dict[str, list[Question]]:
-    """Return the questions of every category of a file in Google's format."""
+    """Return the questions of a file in Google's format, by category."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of questions {path}.")
     categories: dict[str, list[Question]] = {}
@@ -172,11 +161,9 @@ def _read_quadruples(path: Path) -> dict[str, list[Question]]:
 
 
 def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
-    """Return every line of every category of a folder in the format of BATS: a word, its answers."""
+    """Return the word and answers of every line of a folder in the format of BATS, by category."""
     # Hidden files are what systems leave beside unpacked ones.
-    files = [
-        file for file in sorted(folder.rglob("*.txt")) if file.is_file() and not file.name.startswith(".")
-    ]
+    files = [f for f in sorted(folder.rglob("*.txt")) if f.is_file() and not f.name.startswith(".")]
     if not files:
         raise FileNotFoundError(f"There is no file of questions in {folder}: it has no *.txt.")
     categories: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
@@ -188,17 +175,14 @@ def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
             answers = tuple(answer.strip() for answer in listed.split("/" if "/" in listed else ","))
             word = fields[0].strip()
             if len(fields) != 2 or not word or not all(answers):
-                raise broken_line(
-                    "questions", path, number, "a word, a tab, and its answers with `/` between them", text
-                )
+                expected = "a word, a tab, and its answers with `/` between them"
+                raise broken_line("questions", path, number, expected, text)
             known.append((word, answers))
     return categories
 
 
 def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not blank, stripped, each with its number from 1.
-
-    A byte order mark is passed over, lines end as on any system.
+    """Yield the lines that are not blank, stripped, each with its number from 1; no byte order mark.
 
     Raises:
         ValueError: a line that is not UTF-8, with its number, said of `argument`.
@@ -214,6 +198,5 @@ def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
 
 def broken_line(argument: str, path: Path, number: int, expected: str, line: str | bytes) -> ValueError:
     """Return the error for a line that is not what it must be."""
-    return argument_error(
-        argument, f"a file of which line {number} is {expected}", f"{line!r}", f"Mend {path}."
-    )
+    expected = f"a file of which line {number} is {expected}"
+    return argument_error(argument, expected, repr(line), f"Mend {path}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import broken_line, read_lines
@@ -26,7 +27,7 @@ _DECIMALS = 12
 class SimilarityScore:
     """How well cosines of word vectors follow people's ratings. Made by `evaluate_similarity`.
 
-    Correlations are NaN where there are fewer than two pairs, or all cosines or ratings are equal.
+    Correlations are NaN if there are fewer than two pairs, or all cosines or ratings are equal.
 
     Attributes:
         spearman: Spearman's rank correlation over the pairs in the vocabulary, equal values at
@@ -53,18 +54,13 @@ class SimilarityScore:
 
 @checked
 def evaluate_similarity(
-    vectors: Any,
-    words: Sequence[str],
-    pairs: str | os.PathLike[str],
-    *,
-    restrict_vocab: int | None = None,
+    vectors: Any, words: Sequence[str], pairs: str | os.PathLike[str], *, restrict_vocab: int | None = None
 ) -> SimilarityScore:
     """Return how well the cosines of word pairs follow the ratings of a file.
 
-    Case is ignored; of words that differ by case alone the first one is meant. These are the rules
-    of gensim's `evaluate_word_pairs`, with which the result agrees but for rounding: cosines here are
-    float64 and equal where they differ by less than 1e-12 (those of words with themselves are), there
-    float32 if the vectors are, and two that differ by less than about 1e-7 may change places.
+    Case is ignored; of words that differ by case alone the first one is meant. These are the rules of
+    gensim's `evaluate_word_pairs`, with which the result agrees but for rounding. Cosines are float64, and
+    equal if they differ by less than 1e-12.
 
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
@@ -76,9 +72,9 @@ def evaluate_similarity(
         restrict_vocab: leave out all words but the first so many.
 
     Raises:
-        ValueError: vectors that are not a finite matrix, or zero for a word of the file; words of
-            another number or repeated; `restrict_vocab` not in 1..V; a line of the file that is no
-            pair with its rating, with its number; no pairs, or none in the vocabulary.
+        ValueError: vectors and words as in `unit_rows`, zero vectors only of words of the file;
+            `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; no pairs,
+            or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -87,11 +83,10 @@ def evaluate_similarity(
 
     Example:
         >>> import tempfile
-        >>> vectors = [[1, 0], [2, 1], [0, 1]]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "pairs.txt"
         ...     _ = file.write_text("cat dog 9\\ndog car 3\\ncat car 1\\ncat zebra 5\\n")
-        ...     score = evaluate_similarity(vectors, ["cat", "dog", "car"], file)
+        ...     score = evaluate_similarity([[1, 0], [2, 1], [0, 1]], ["cat", "dog", "car"], file)
         >>> round(score.spearman, 6), score.total, score.out_of_vocabulary
         (1.0, 3, 1)
     """
@@ -100,12 +95,9 @@ def evaluate_similarity(
     first = first_rows(words)
     known = np.array([one in first and other in first for one, other, _ in rated])
     if not known.any():
-        raise argument_error(
-            "pairs",
-            "a file with a pair of which both words are among `words`",
-            f"{os.fspath(pairs)} with none in {len(words)} words",
-            "Give more words, or a file in their language.",
-        )
+        expected = "a file with a pair of which both words are among `words`"
+        got = f"{os.fspath(pairs)} with none in {len(words)} words"
+        raise argument_error("pairs", expected, got, "Give more words, or a file in their language.")
     rows = [(first[one], first[other]) for one, other, _ in rated if one in first and other in first]
     asked, place = np.unique(rows, return_inverse=True)
     units = unit_rows(vectors[asked], [words[row] for row in asked], np.float64)
@@ -113,22 +105,16 @@ def evaluate_similarity(
     cosines[known] = np.einsum("nd,nd->n", *units[place.reshape(-1, 2).T]).round(_DECIMALS)
     ratings = np.array([rating for *_, rating in rated])
     return SimilarityScore(
-        _correlation(_mean_ranks(cosines[known]), _mean_ranks(ratings[known])),
+        _correlation(rankdata(cosines[known]), rankdata(ratings[known])),
         _correlation(cosines[known], ratings[known]),
-        _correlation(_mean_ranks(cosines), _mean_ranks(ratings)),
+        _correlation(rankdata(cosines), rankdata(ratings)),
         len(rows),
         len(rated) - len(rows),
     )
 
 
-def _mean_ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of every value from 0, equal values at the mean of theirs."""
-    _, place, many = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(many) - (many + 1) / 2)[place]
-
-
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Pearson's correlation, NaN where one of the two is constant."""
+    """Return Pearson's correlation, NaN if one of the two is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return math.nan
     x, y = x - x.mean(), y - y.mean()

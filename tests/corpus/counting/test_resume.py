@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from systems import dies_once
@@ -14,7 +15,7 @@ from texts import random_text
 
 from w2vflow.corpus.counting import count as cooccurrence
 from w2vflow.corpus.counting.count import count_to_file
-from w2vflow.corpus.counting.workers import Resources, worker_pool
+from w2vflow.corpus.counting.workers import Resources, Workers
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_pool_of_our_own_that_loses_workers(tmp_path):
     marks = [tmp_path / f"{i}" for i in range(6)]
     for mark in marks[3:]:
         mark.touch()
-    with worker_pool(2, None) as pool:
+    with closing(Workers(2, None)) as pool:
         assert sorted(pool.run(dies_once, [(mark,) for mark in marks])) == [mark.name for mark in marks]
 
 

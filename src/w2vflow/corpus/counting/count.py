@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +29,7 @@ from w2vflow.corpus.counting.stages import (
     task_name,
 )
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
-from w2vflow.corpus.counting.workers import Resources, Workers, worker_count, worker_pool
+from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.counts import (
@@ -77,7 +78,7 @@ def count(
     """Return the exact co-occurrence counts of some text, in bounded memory.
 
     Args:
-        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
         vocab_size: at most so many words, the most frequent; ties are broken by the word. None: all.
         min_count: only words that occur as often; None: all.
         vocabulary: these words, in place of a choice by count.
@@ -91,8 +92,6 @@ def count(
         subsampling, subsample_threshold, seed: thinning of frequent words; see `CountingRule`.
         reader: how files split into documents. `"auto"` looks into them: lines, or paragraphs of wrapped
             lines.
-        column: of Parquet files and datasets.
-        bad_utf8: `"replace"` invalid bytes and count them, or `"error"`.
         source: what the text is and its licence, kept in the metadata.
         memory, workers, executor: see `Resources`.
         work_dir: folder for what a killed count can go on from; temporary by default.
@@ -155,17 +154,15 @@ def count_to_file(
 ) -> tuple[str, ...]:
     """Count the co-occurrences of some text into a statistics file, in bounded memory.
 
-    First every block of text is numbered (in parallel), then the vocabulary is chosen, then rows
-    of the count matrix are counted (in parallel): all places of a word are visited in turn. What is
-    done is kept in the work folder, named by its content, until the file is whole: a count that
-    was killed goes on from there. The bytes of the file do not depend on workers, blocks or memory.
+    First every block of text is numbered, then the vocabulary is chosen, then rows of the count matrix are
+    counted. What is done is kept in the work folder until the file is whole: a count that was killed goes on
+    from there. The bytes of the file do not depend on workers, blocks or memory.
 
     Args:
-        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        paths: text; see `read_blocks`, also for `column` and `bad_utf8`.
         out: the file to write.
-        vocab_size, min_count, vocabulary, source, progress: see `count`.
+        vocab_size, min_count, vocabulary, reader, source, progress: see `count`.
         rule: what is counted, and how text is cut into words.
-        reader: how files split into documents; by default seen from them.
         resources: what the count may use.
 
     Returns:
@@ -189,7 +186,7 @@ def count_to_file(
     folder.mkdir(parents=True, exist_ok=True)
     text = text_bytes(given, reader)
     count = worker_count(resources.workers, None if resources.executor else text)
-    with worker_pool(count, resources.executor) as pool:
+    with closing(Workers(count, resources.executor)) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
@@ -199,7 +196,15 @@ def count_to_file(
             if len(words) * 40 > share:
                 least = f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB"
                 raise argument_error("memory", least, resources.memory)
-            _write(out, words, numbered, folder, rule, pool, budget, source, progress)
+            ranks = _ranks(words, numbered, folder)
+            frequency = np.array([numbered.frequency[word] for word in words], np.int64)
+            runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
+            rows = _merged(runs, len(words), budget)
+            denominator = pair_weights(rule.weighting, rule.window)[1]
+            if rule.subsampling == "expected":
+                rows, denominator = _expected(rows, _keep(frequency, numbered, rule), denominator), 0
+            metadata = {"source": source, **rule.describe(), **numbered.facts()}
+            write_count_file(out, words, frequency, rows, metadata, denominator)
 
         words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
         lonely: tuple[str, ...] = ()
@@ -210,41 +215,16 @@ def count_to_file(
                 raise
             if len(error.others) < 2:
                 shutil.rmtree(folder, ignore_errors=True)
-                raise argument_error(
-                    "paths", "text in which words stand beside others", "documents of one word each"
-                ) from error
+                expected = "text in which words stand beside others"
+                raise argument_error("paths", expected, "documents of one word each") from error
             lonely = tuple(error.words)
             write(error.others)
     _discard(folder)
     return lonely
 
 
-def _write(
-    out: PathLike,
-    words: Sequence[str],
-    numbered: Numbered,
-    folder: Path,
-    rule: CountingRule,
-    pool: Workers,
-    budget: int,
-    source: str,
-    progress: bool,
-) -> None:
-    """Have the pairs of these words counted, and write the file."""
-    ranks = _ranks(words, numbered, folder)
-    frequency = np.array([numbered.frequency[word] for word in words], np.int64)
-    runs = _count(numbered, ranks, frequency, folder, rule, pool, budget // pool.count, progress)
-    rows = _merged(runs, len(words), budget)
-    denominator = pair_weights(rule.weighting, rule.window)[1]
-    if rule.subsampling == "expected":
-        rows = _expected(rows, _keep(frequency, numbered, rule), denominator)
-        denominator = 0
-    metadata = {"source": source, **rule.describe(), **numbered.facts()}
-    write_count_file(out, words, frequency, rows, metadata, denominator)
-
-
 def _discard(folder: Path) -> None:
-    """Remove a work folder, so that being killed meanwhile leaves nothing that looks like results."""
+    """Remove a work folder; if that is interrupted, nothing is left that looks like results."""
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)
     folder.rename(done)
@@ -252,7 +232,7 @@ def _discard(folder: Path) -> None:
 
 
 def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]:
-    """Leave for every token file the rows of its words; return the files of these."""
+    """Leave the rows of its words for every token file; return these files."""
     row = {word: index for index, word in enumerate(words)}
     identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
     ranks = []
@@ -280,15 +260,13 @@ def _count(
     share: int,
     progress: bool,
 ) -> list[list[Path]]:
-    """Have all rows counted; return folders of runs by rows and, within, by group of blocks."""
+    """Count all rows; return folders of runs by rows and, within, by group of blocks."""
     weights, denominator = pair_weights(rule.weighting, rule.window)
     if 4 * rule.window * int(frequency.max()) * int(weights.max()) >= 2**63:
-        raise argument_error(
-            "weighting", "one whose counts fit into 64 bits", rule.weighting, "Use 'linear'."
-        )
-    thinning = (
-        Thinning(_keep(frequency, numbered, rule), rule.seed) if rule.subsampling == "sampled" else None
-    )
+        expected = "one whose counts fit into 64 bits"
+        raise argument_error("weighting", expected, rule.weighting, "Use 'linear'.")
+    sampled = rule.subsampling == "sampled"
+    thinning = Thinning(_keep(frequency, numbered, rule), rule.seed) if sampled else None
     groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
     # Groups keep all workers busy; where there are fewer, rows are shared out as well.
     bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))
@@ -298,17 +276,10 @@ def _count(
     tasks = []
     for index, (first, last) in enumerate(pairwise(bounds)):
         for start, end in groups:
+            files, rows = tuple(numbered.files[start:end]), tuple(ranks[start:end])
+            gaps = rule.out_of_vocabulary == "after"
             task = RowRange(
-                tuple(numbered.files[start:end]),
-                tuple(ranks[start:end]),
-                int(before[start]),
-                first,
-                last,
-                len(frequency),
-                weights,
-                rule.out_of_vocabulary == "after",
-                thinning,
-                entries,
+                files, rows, int(before[start]), first, last, len(frequency), weights, gaps, thinning, entries
             )
             names = [path.name for path in task.ranks]
             kept = (thinning.keep, thinning.seed, int(before[start])) if thinning else ()
@@ -335,7 +306,7 @@ def _groups(tokens: list[int], most: int) -> list[tuple[int, int]]:
 
 
 def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[RowBlock]:
-    """Return all rows in order, the runs of different groups added up, a few rows at a time."""
+    """Yield all rows in order, a few at a time, the runs of different groups added up."""
     most = max(budget // 200, 2**16)
     for folders in runs:
         opened = [open_run(folder) for folder in folders]
@@ -353,20 +324,17 @@ def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[Ro
 
 
 def _added(parts: list[RowBlock], vocab_size: int) -> RowBlock:
-    total = None
+    shape = (len(parts[0].row_lengths), vocab_size)
+    total = sparse.csr_array(shape, dtype=np.int64)
     for lengths, columns, counts in parts:
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        matrix = sparse.csr_array(
-            (np.asarray(counts), np.asarray(columns), indptr), shape=(len(lengths), vocab_size)
-        )
-        total = matrix if total is None else total + matrix
-    assert total is not None
+        total = total + sparse.csr_array((np.asarray(counts), np.asarray(columns), indptr), shape=shape)
     total.sort_indices()
     return RowBlock(np.diff(total.indptr).astype(np.int64), total.indices, total.data)
 
 
 def _expected(rows: Iterator[RowBlock], keep: np.ndarray, denominator: int) -> Iterator[RowBlock]:
-    """Return the counts times the probabilities of keeping both words, as float64 bit patterns."""
+    """Yield the counts times the probabilities of keeping both words, as float64 bit patterns."""
     first = 0
     for lengths, columns, counts in rows:
         own = np.repeat(keep[first : first + len(lengths)], lengths)

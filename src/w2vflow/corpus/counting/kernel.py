@@ -27,18 +27,10 @@ LETTERS[65:91] = np.arange(97, 123)
 def lower_latin(
     text: np.ndarray, starts: np.ndarray, ends: np.ndarray, letters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the documents with a-z for letters of the lower-cased text and 0 for all else.
+    """Return the documents with a-z for letters of the lower-cased text and 0 for all else, and their ends.
 
-    Two characters beyond ASCII have a lower case that begins with a letter of it: the Kelvin sign
-    (E2 84 AA, k) and the capital I with dot (C4 B0, i and a combining dot).
-
-    Args:
-        text: UTF-8.
-        starts, ends: of the documents in it.
-        letters: the table `LETTERS`, byte to lower-case letter or 0.
-
-    Returns:
-        The new text, and where its documents end (each starts where the one before ends).
+    `letters` is the table `LETTERS`. Two characters beyond ASCII have a lower case that begins with a letter
+    of it: the Kelvin sign (E2 84 AA, k) and the capital I with dot (C4 B0, i and a combining dot).
     """
     total = 0
     for document in range(len(starts)):
@@ -113,7 +105,7 @@ def _number_document(
     tokens: np.ndarray,
     used: int,
 ) -> tuple[int, int]:
-    """Number the words of one document; return how many words are known, and how many tokens used."""
+    """Number the words of one document; return how many are known and how many tokens are used."""
     position = start
     while position < end:
         if text[position] == 0:
@@ -152,15 +144,10 @@ def _number_document(
 def number_words(
     text: np.ndarray, ends: np.ndarray, shortest: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-    """Return the documents as word numbers, by order of first appearance.
-
-    Args:
-        text: of `lower_latin`; words are runs of bytes that are not 0.
-        ends: where its documents end.
-        shortest: documents with fewer words are left out.
+    """Return documents of `lower_latin` as word numbers, if they have at least `shortest` words.
 
     Returns:
-        Tokens, with `END_OF_DOCUMENT` after each document; where each word stands in the text; its
+        Tokens, with `END_OF_DOCUMENT` after each document; where each word first stands in the text; its
         length; how often it occurs in documents that were kept; how many those are.
     """
     most = len(text) // 2 + 1
@@ -246,8 +233,7 @@ def count_rows(
         weights: `weights[r - 1]` of a pair at distance r.
         vocab_size: V.
         first: the word to begin with.
-        offsets: where the positions of the words from `first` on begin, and the end of the last.
-        positions: places of all of them.
+        offsets, positions: all places of the words from `first` on, and where those of each begin and end.
         row: V + 1 zeros, left as zeros; the last collects words out of the vocabulary.
         lengths, columns, counts: filled with the rows.
 

@@ -19,7 +19,7 @@ __all__ = ["Numbered", "number_corpus"]
 
 @dataclass
 class Numbered:
-    """What is known of a corpus after its words are numbered.
+    """A corpus after its words are numbered.
 
     Attributes:
         files: a token file for every block of text, in order; see `open_tokens`.
@@ -35,7 +35,7 @@ class Numbered:
     replaced: int
 
     def facts(self) -> dict[str, int]:
-        """Return what the metadata tells of the corpus."""
+        """Return the size of the corpus, for the metadata."""
         return {
             "corpus_documents": sum(self.documents),
             "corpus_tokens": sum(self.tokens),
@@ -52,11 +52,7 @@ def number_corpus(
     total: int | None,
     progress: bool,
 ) -> Numbered:
-    """Have every block numbered, each left in a file named by its content; return where, and all words.
-
-    Raises:
-        ValueError: there are no words.
-    """
+    """Number every block, each left in a file named by its content; return these files and all words."""
     files: list[Path] = []
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
     found = Numbered(files, [], [], Counter(), 0)
@@ -80,10 +76,7 @@ def number_corpus(
             if times:
                 found.frequency[word] += times
     if not found.frequency:
-        raise argument_error(
-            "paths",
-            f"text with words in documents of at least {rule.min_document_words} words",
-            "none",
-            "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script.",
-        )
+        expected = f"text with words in documents of at least {rule.min_document_words} words"
+        remedy = "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script."
+        raise argument_error("paths", expected, "none", remedy)
     return found

@@ -1,7 +1,6 @@
 """Counting rules: windows, weights by distance, words outside the vocabulary, subsampling."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,9 @@ WEIGHTINGS = ("linear", "harmonic", "flat")
 class CountingRule:
     """What is counted. All of it is stored with the counts.
 
+    Both directions of a pair are counted, so a pair of equal words adds twice to the diagonal, which is kept;
+    the counts are symmetric. Windows end with the document.
+
     Attributes:
         window: largest distance L of a pair, at least 1.
         weighting: weight of a pair at distance r. `"linear"`: `L + 1 - r`, which is L times the
@@ -28,23 +30,19 @@ class CountingRule:
             `"harmonic"`: `1 / r`, as GloVe; `"flat"`: 1.
         out_of_vocabulary: `"before"`: words outside the vocabulary are removed before windows are
             laid, so that their neighbours move together; `"after"`: they keep their place.
-        min_document_words: documents with fewer words are left out. Windows end with the document.
-        tokens: how text is cut into words: `"auto"`, by default, is `"latin"`, and `"unicode"` where the
+        min_document_words: documents with fewer words are left out.
+        tokens: how text is cut into words: by default `"auto"`, which is `"latin"`, and `"unicode"` where the
             text has letters beyond a to z; else see `tokenizer`.
         subsampling: `"none"`; `"sampled"`: each token is dropped with word2vec's probability, by
             random numbers of `seed`, and then treated like a word out of the vocabulary;
             `"expected"`: every count times the probabilities of keeping both words, which is the
             exact expectation of `"sampled"` with `out_of_vocabulary="after"`.
-        subsample_threshold: t in the probability of keeping a word of frequency f,
-            `min(1, sqrt(t / f) + t / f)`.
+        subsample_threshold: t in the probability of keeping a word, see `keep_probability`.
         seed: of `"sampled"`.
 
-    Both directions of a pair are counted, so a pair of equal words adds twice to the diagonal,
-    which is kept; the counts are symmetric.
-
     References:
-        Mikolov et al. (2013), arXiv 1310.4546; word2vec.c for the probability of keeping a word;
-        Pennington et al. (2014), GloVe; Levy et al. (2015), TACL 3, for the two kinds of windows.
+        Mikolov et al. (2013), arXiv 1310.4546; Pennington et al. (2014), GloVe; Levy et al. (2015), TACL 3,
+        for the two kinds of windows.
     """
 
     window: int = 16
@@ -71,8 +69,11 @@ class CountingRule:
 
     @property
     def tokens_name(self) -> str:
-        """What names the way text is cut: the name, the expression, or that of the function."""
-        return self.tokens if isinstance(self.tokens, str) else _name(self.tokens)
+        """The name of the way text is cut: as given, or that of the function."""
+        if isinstance(self.tokens, str):
+            return self.tokens
+        name = getattr(self.tokens, "__qualname__", repr(self.tokens))
+        return f"{getattr(self.tokens, '__module__', '')}.{name}"
 
     def describe(self) -> dict[str, Any]:
         """Return the rule in words, for the metadata."""
@@ -112,7 +113,3 @@ def pair_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
     common = math.lcm(*distance.tolist())
     denominator = common if window <= 22 else 2**32
     return np.rint(denominator / distance).astype(np.int64), denominator
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', repr(function))}"

@@ -35,7 +35,7 @@ def memory_bytes(memory: str | int) -> int:
 
 @checked
 def text_bytes(paths: list[PathLike], reader: str) -> int | None:
-    """Return the size of the text where it is known beforehand: plain files."""
+    """Return the size of the text if it is known beforehand, as of plain files."""
     if reader in ("dataset", "parquet", "mediawiki"):
         return None
     files = expand_paths(paths)

@@ -7,7 +7,7 @@ lost worker's task is simply done again, and no result depends on who did it or 
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from w2vflow.corpus.counting.vocabulary import Tokenizer, number_texts, tokenizer
 from w2vflow.corpus.reading.files import Block
+from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Thinning",
     "Words",
     "count_row_range",
+    "counted_rows",
     "number_block",
     "open_run",
     "open_tokens",
@@ -32,13 +34,7 @@ __all__ = [
 
 
 class Words(NamedTuple):
-    """What the first stage found in a block, but for the tokens.
-
-    Attributes:
-        words: by order of first appearance.
-        frequency: of each.
-        documents: how many.
-    """
+    """Words of a block by order of first appearance, how often each occurs, and how many documents."""
 
     words: list[str]
     frequency: np.ndarray
@@ -46,12 +42,7 @@ class Words(NamedTuple):
 
 
 class Thinning(NamedTuple):
-    """Subsampling of frequent words by random numbers that depend on place and seed alone.
-
-    Attributes:
-        keep: probability of keeping a token of each word of the vocabulary.
-        seed: of the random numbers.
-    """
+    """Subsampling with a probability of keeping each word, by random numbers of place and seed alone."""
 
     keep: np.ndarray
     seed: int
@@ -98,7 +89,7 @@ def task_name(*parts: object) -> str:
 
 
 def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: int) -> Path:
-    """Number the words of a block and leave the result at `path`; return the path."""
+    """Leave the words of a block as numbers at `path`; return the path."""
     if path.exists():
         return path
     if tokens == "latin":
@@ -125,7 +116,7 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
 
 
 def open_words(path: Path) -> Words:
-    """Read the words that `number_block` left."""
+    """Return the words that `number_block` left."""
     with path.open("rb") as file:
         frequency, joined, kept = (np.load(file, allow_pickle=False) for _ in range(3))
     words = joined.tobytes().decode().split("\n") if len(frequency) else []
@@ -133,46 +124,33 @@ def open_words(path: Path) -> Words:
 
 
 def open_tokens(path: Path) -> tuple[np.ndarray, int]:
-    """Read the word numbers that `number_block` left, -1 after every document, and how many those are."""
+    """Return the word numbers that `number_block` left, -1 after every document, and how many documents."""
     with path.open("rb") as file:
         _, _, kept, numbers = (np.load(file, allow_pickle=False) for _ in range(4))
     return numbers, int(kept)
 
 
 def count_row_range(folder: Path, task: RowRange) -> Path:
-    """Count some rows of some blocks and leave them in `folder`; return the folder."""
+    """Leave the counts of some rows of some blocks in `folder`; return the folder."""
     if folder.exists():
         return folder
-    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
-
     tokens = _row_numbers(task)
     inside = tokens[(tokens >= task.first) & (tokens < task.last)]
-    offsets = np.concatenate(
-        [[0], np.cumsum(np.bincount(inside - task.first, minlength=task.last - task.first))]
-    )
-    positions = np.empty(len(inside), np.int32 if len(tokens) < 2**31 else np.int64)
+    frequency = np.bincount(inside - task.first, minlength=task.last - task.first)
     del inside
-    fill_positions(tokens, task.first, task.last, offsets[:-1].copy(), positions)
-    row = np.zeros(task.vocab_size + 1, np.int64)
-    entries = max(task.entries, task.vocab_size)
-    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
-    lengths = np.zeros(task.last - task.first, np.int64)
+    rows = counted_rows(tokens, frequency, task.first, task.weights, task.vocab_size, task.entries)
+    row_lengths = []
     temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
     try:
         with (
             (temporary / "columns").open("wb") as column_file,
             (temporary / "counts").open("wb") as count_file,
         ):
-            done = 0
-            while done < len(lengths):
-                rows, used = count_rows(
-                    tokens, task.weights, task.vocab_size, task.first + done, offsets[done:], positions,
-                    row, lengths[done:], columns, counts,
-                )  # fmt: skip
-                columns[:used].tofile(column_file)
-                counts[:used].tofile(count_file)
-                done += rows
-        np.save(temporary / "lengths.npy", lengths, allow_pickle=False)
+            for lengths, columns, counts in rows:
+                row_lengths.append(lengths)
+                columns.tofile(column_file)
+                counts.tofile(count_file)
+        np.save(temporary / "lengths.npy", np.concatenate(row_lengths), allow_pickle=False)
         try:
             temporary.rename(folder)
         except OSError:
@@ -182,6 +160,33 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def counted_rows(
+    tokens: np.ndarray, frequency: np.ndarray, first: int, weights: np.ndarray, vocab_size: int, entries: int
+) -> Iterator[RowBlock]:
+    """Yield rows of the upper triangle from `first` on, about `entries` at a time.
+
+    `tokens` are word numbers, `vocab_size` for words out of the vocabulary, -1 first, last and between
+    documents; `frequency` is how often the words of these rows occur in them; `weights` are by distance.
+    Columns and counts are overwritten by the next ones.
+    """
+    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
+
+    offsets = np.concatenate([[0], np.cumsum(frequency)])
+    positions = np.empty(offsets[-1], np.int32 if len(tokens) < 2**31 else np.int64)
+    fill_positions(tokens, first, first + len(frequency), offsets[:-1].copy(), positions)
+    row, lengths = np.zeros(vocab_size + 1, np.int64), np.zeros(len(frequency), np.int64)
+    entries = max(entries, vocab_size)
+    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
+    done = 0
+    while done < len(lengths):
+        rows, used = count_rows(
+            tokens, weights, vocab_size, first + done, offsets[done:], positions,
+            row, lengths[done:], columns, counts,
+        )  # fmt: skip
+        yield RowBlock(lengths[done : done + rows], columns[:used], counts[:used])
+        done += rows
 
 
 def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

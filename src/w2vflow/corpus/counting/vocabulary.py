@@ -53,24 +53,17 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     try:
         return re.compile(tokens).findall
     except re.error as error:
-        raise argument_error(
-            "tokens", f"one of {sorted(TOKENS)}, a regular expression or a function", f"{tokens!r} ({error})"
-        ) from error
+        expected = f"one of {sorted(TOKENS)}, a regular expression or a function"
+        raise argument_error("tokens", expected, f"{tokens!r} ({error})") from error
 
 
 def number_texts(
     texts: Iterable[str], cut: Tokenizer, shortest: int, end: int
 ) -> tuple[list[str], np.ndarray, np.ndarray, int]:
-    """Return documents as word numbers, by order of first appearance.
-
-    Args:
-        texts: documents.
-        cut: of `tokenizer`.
-        shortest: documents with fewer words are left out.
-        end: what to put after each document.
+    """Return documents of at least `shortest` words as word numbers, `end` after each.
 
     Returns:
-        Words; tokens; how often each word occurs; how many documents were kept.
+        Words by order of first appearance; tokens; how often each word occurs; how many documents were kept.
     """
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
@@ -90,13 +83,11 @@ def choose_words(
     min_count: int | None,
     vocabulary: Sequence[str] | None,
 ) -> list[str]:
-    """Return the vocabulary in row order, `(-count, word)` where it is chosen by count.
+    """Return the vocabulary in row order, `(-count, word)` if it is chosen by count.
 
     Args:
         frequency: occurrences of every word of the corpus.
-        vocab_size: at most so many words, the most frequent; None: all.
-        min_count: of those that occur as often; None: of all.
-        vocabulary: or these words in this order.
+        vocab_size, min_count, vocabulary: as `count` takes them.
 
     Raises:
         ValueError: `vocabulary` beside `min_count`, words of it that do not occur, or no word at all.
@@ -111,12 +102,9 @@ def choose_words(
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
         missing = [word for word in vocabulary if not frequency.get(word)]
         if repeated or missing or not vocabulary:
-            raise argument_error(
-                "vocabulary",
-                "different words that occur in the corpus",
-                f"{(repeated or missing or ['none'])[0]!r}",
-                "Drop words that are repeated or do not occur.",
-            )
+            got = repr((repeated or missing or ["none"])[0])
+            remedy = "Drop words that are repeated or do not occur."
+            raise argument_error("vocabulary", "different words that occur in the corpus", got, remedy)
         return list(vocabulary)
     ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
     if vocab_size is not None and vocab_size < 1:
@@ -126,10 +114,6 @@ def choose_words(
     least = 1 if min_count is None else min_count
     kept = [word for word in ranked if frequency[word] >= least]
     if least < 1 or not kept:
-        raise argument_error(
-            "min_count",
-            "at least 1 and reached by some word",
-            min_count,
-            f"The most frequent word occurs {frequency[ranked[0]]} times.",
-        )
+        remedy = f"The most frequent word occurs {frequency[ranked[0]]} times."
+        raise argument_error("min_count", "at least 1 and reached by some word", min_count, remedy)
     return kept[:vocab_size]

@@ -13,7 +13,6 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
-__all__ = ["Resources", "Workers", "worker_count", "worker_pool"]
+__all__ = ["Resources", "Workers", "worker_count"]
 
 # Bytes of text that one process counts while others would still be starting.
 _SMALL_TEXT = 20_000_000
@@ -40,8 +39,8 @@ class Resources:
         workers: tasks at a time; by default one for each core, one for files of 20 MB or less. 1 stays
             in this process; more are processes, and a script calls this below `if __name__ == "__main__":`.
         executor: any `concurrent.futures.Executor` whose workers see the work folder.
-        work_dir: where to keep what is done, in a folder `w2vflow-count`; by default `<out>.work`.
-            The folder is removed when the file is whole.
+        work_dir: where to keep what is done, in a folder `w2vflow-count` that is removed when the file is
+            whole; by default `<out>.work`.
     """
 
     memory: str | int = "4GB"
@@ -51,11 +50,7 @@ class Resources:
 
 
 class Workers:
-    """Runs tasks in this process, on an executor of ours, or on one given.
-
-    Attributes:
-        count: how many tasks run at a time.
-    """
+    """A pool of `count` workers: this process, processes started when needed, or a given executor."""
 
     def __init__(self, count: int, executor: Executor | None) -> None:
         self.count = count
@@ -73,11 +68,10 @@ class Workers:
         return self._own
 
     def run(self, call: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """Return the results of `call(*task)` as they come; a task whose worker is lost is run again.
+        """Yield the results of `call(*task)` as they come; a task whose worker is lost is run again.
 
         Raises:
             RuntimeError: a task lost its worker four times.
-            Exception: whatever a task raises itself.
         """
         if self._given is None and self.count == 1:
             for task in tasks:
@@ -127,7 +121,7 @@ class Workers:
 
 
 def _end_with_parent() -> None:
-    """Have this worker end when the process that started it is gone, however it went."""
+    """End this worker when the process that started it is gone, however it went."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()
@@ -140,20 +134,17 @@ def _end_with_parent() -> None:
 
 def _lost_worker(error: Exception) -> bool:
     # Dask names its own errors; importing it here only to compare would be slow.
-    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in (
-        "KilledWorker",
-        "FutureCancelledError",
-        "CommClosedError",
-    )
+    of_dask = ("KilledWorker", "FutureCancelledError", "CommClosedError")
+    return isinstance(error, BrokenExecutor | CancelledError) or type(error).__name__ in of_dask
 
 
 @checked
 def worker_count(workers: int | None, text: int | None) -> int:
-    """Return how many tasks to run at a time where nobody says it: one for each core, one for a small text.
+    """Return how many tasks to run at a time: `workers`, by default one for each core, one for a small text.
 
     Args:
-        workers: what was asked for.
-        text: bytes of text, where known.
+        workers: how many were asked for.
+        text: bytes of text, if known.
 
     Raises:
         ValueError: fewer than one.
@@ -163,13 +154,3 @@ def worker_count(workers: int | None, text: int | None) -> int:
             raise argument_error("workers", "at least 1", workers)
         return workers
     return 1 if text is not None and text <= _SMALL_TEXT else available_cores()
-
-
-@contextmanager
-def worker_pool(count: int, executor: Executor | None) -> Iterator[Workers]:
-    """Yield workers that run so many tasks at a time; processes of ours end with the block."""
-    pool = Workers(count, executor)
-    try:
-        yield pool
-    finally:
-        pool.close()

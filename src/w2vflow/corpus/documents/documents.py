@@ -1,9 +1,9 @@
 """Counts of chosen documents, and sums over the pairs of each."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
-from w2vflow.corpus.counting.stages import pieces
+from w2vflow.corpus.counting.stages import counted_rows, pieces
 from w2vflow.corpus.documents.token_file import TokenFile
-from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.counts import CooccurrenceStatistics, RowBlock
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores, check_fits
@@ -35,10 +35,10 @@ def count_documents(
 ) -> CooccurrenceStatistics:
     """Return the exact counts of some documents of a text, each as often as its weight says.
 
-    With all weights 1 these are the counts of `w2vflow.count` with the same words, documents and
-    windows and `out_of_vocabulary="before"`: removing, repeating and resampling documents needs no
-    second reading of the text. Documents of each distinct weight are counted together, by threads;
-    memory holds their tokens and places (12 bytes each) and, for each thread, the rows it counts.
+    With all weights 1 these are the counts of `count` with the same words, documents and windows and
+    `out_of_vocabulary="before"`: removing, repeating and resampling documents needs no second reading of the
+    text. Memory holds 12 bytes for each token of documents of equal weight and, for each thread, the rows it
+    counts.
 
     Args:
         tokens: the text.
@@ -111,17 +111,15 @@ def document_sums(
 
         sum_ij n_ij [T_ij v_ia v_jb - (v_ia q_ib + q_ia v_ib + v_ja q_jb + q_ja v_jb) / 2 + c_ab]
 
-    with `n_ij` the counts of the document alone, as `count_documents` gives them. That is the change of
-    any smooth function of all counts, to first order, when the document occurs once more. One pass
-    over the text, by threads; no counts of a document are ever formed.
+    with `n_ij` the counts of the document alone: the change of any smooth function of all counts, to first
+    order, when the document occurs once more. One pass over the text forms no counts of a document.
 
     Args:
         tokens: the text.
         table: `T`, symmetric; looked up in float32.
         vectors, margins: `v` and `q`.
         constants: `c`, symmetric.
-        window, weighting: see `CountingRule`.
-        workers: threads; the number of cores by default.
+        window, weighting, workers: as `count_documents` takes them.
 
     Raises:
         ValueError: a bad argument, or arrays that do not fit into memory.
@@ -129,9 +127,8 @@ def document_sums(
     CountingRule(window, weighting)
     size, modes = vectors.shape
     if size != len(tokens.words):
-        raise argument_error(
-            "tokens", f"a text of the {size} words of the table", f"{len(tokens.words)} words"
-        )
+        expected = f"a text of the {size} words of the table"
+        raise argument_error("tokens", expected, f"{len(tokens.words)} words")
     need = 8 * tokens.documents * modes**2 + 4 * size**2
     check_fits("tokens", f"{modes} x {modes} sums of {tokens.documents} documents", need, "Use fewer modes.")
     distances, denominator = pair_weights(weighting, window)
@@ -163,49 +160,18 @@ def _counted(
     tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, workers: int
 ) -> sparse.csr_array:
     """Return the upper triangle of the counts of tokens, -1 first and last, rows shared out to threads."""
-    size = len(frequency)
     bounds = list(pairwise(pieces(frequency, workers)))
-    parts: list[Any] = [None] * len(bounds)
+    parts: list[list[RowBlock]] = [[] for _ in bounds]
 
     def count(index: int) -> None:
-        parts[index] = list(_rows(tokens, frequency, weights, *bounds[index]))
+        first, last = bounds[index]
+        rows = counted_rows(tokens, frequency[first:last], first, weights, len(frequency), _ENTRIES)
+        parts[index] = [RowBlock(*(values.copy() for values in block)) for block in rows]
 
     _in_threads(count, range(len(bounds)), workers)
-    lengths, columns, counts = (
-        np.concatenate(p) for p in zip(*(b for part in parts for b in part), strict=True)
-    )
-    return sparse.csr_array((counts, columns, np.concatenate([[0], np.cumsum(lengths)])), (size, size))
-
-
-def _rows(
-    tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, first: int, last: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return lengths, columns and counts of rows `first` to `last - 1`, some at a time."""
-    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
-
-    size = len(frequency)
-    offsets = np.concatenate([[0], np.cumsum(frequency[first:last])])
-    positions = np.empty(offsets[-1], np.int32 if len(tokens) < 2**31 else np.int64)
-    fill_positions(tokens, first, last, offsets[:-1].copy(), positions)
-    row, lengths = np.zeros(size + 1, np.int64), np.zeros(last - first, np.int64)
-    entries = max(_ENTRIES, size)
-    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
-    done = 0
-    while done < len(lengths):
-        rows, used = count_rows(
-            tokens,
-            weights,
-            size,
-            first + done,
-            offsets[done:],
-            positions,
-            row,
-            lengths[done:],
-            columns,
-            counts,
-        )
-        yield lengths[done : done + rows].copy(), columns[:used].copy(), counts[:used].copy()
-        done += rows
+    lengths, columns, counts = map(np.concatenate, zip(*chain.from_iterable(parts), strict=True))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csr_array((counts, columns, indptr), (len(frequency), len(frequency)))
 
 
 def _in_threads(call: Callable[[Any], None], parts: Any, workers: int) -> None:
@@ -219,16 +185,11 @@ def _checked_weights(weights: Any, documents: int) -> np.ndarray:
         return np.ones(documents, np.int64)
     found = np.asarray(weights)
     if found.shape != (documents,):
-        raise argument_error(
-            "weights", f"of shape ({documents},), one for each document", f"shape {found.shape}"
-        )
+        expected = f"of shape ({documents},), one for each document"
+        raise argument_error("weights", expected, f"shape {found.shape}")
     if found.dtype.kind not in "biuf" or not (found == np.rint(found)).all() or found.min() < 0:
-        raise argument_error(
-            "weights",
-            "whole numbers, 0 or more",
-            "others",
-            "Fractions of documents: add up counts of parts of the text instead.",
-        )
+        remedy = "Fractions of documents: add up counts of parts of the text instead."
+        raise argument_error("weights", "whole numbers, 0 or more", "others", remedy)
     return found.astype(np.int64)
 
 
@@ -236,30 +197,19 @@ def _check_all_occur(tokens: TokenFile, counts: sparse.csr_array) -> None:
     gone = np.flatnonzero(counts.sum(axis=1) == 0)
     if len(gone):
         some = ", ".join(repr(tokens.words[i]) for i in gone[:5])
-        raise argument_error(
-            "weights",
-            "such that every word still stands in a window with another",
-            f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}",
-            "Keep more documents, or tokenize the text with fewer words.",
-        )
+        expected = "such that every word still stands in a window with another"
+        got = f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}"
+        remedy = "Keep more documents, or tokenize the text with fewer words."
+        raise argument_error("weights", expected, got, remedy)
 
 
 def _metadata(tokens: TokenFile, rule: CountingRule, chosen: np.ndarray) -> dict[str, Any]:
-    """Return what the token file and the rule say; what is only true of all documents is left out."""
+    """Return the facts of the token file and the rule, without those that hold for all documents alone."""
     whole = bool((chosen == 1).all())
     facts = {n: v for n, v in tokens.metadata.items() if n != "tokens_sha256"}
     if not whole:
         facts = {n: v for n, v in facts.items() if not n.startswith("corpus_")}
         facts["corpus_documents"] = int(chosen.sum())
         facts["corpus_document_weights_sha256"] = hashlib.sha256(chosen.astype("<i8").tobytes()).hexdigest()
-    described = rule.describe()
-    named = (
-        "window",
-        "weighting",
-        "window_ends_at",
-        "out_of_vocabulary",
-        "directions",
-        "diagonal",
-        "subsampling",
-    )
-    return {**facts, **{name: described[name] for name in named}}
+    of_the_text = ("tokens", "min_document_words")
+    return {**facts, **{n: v for n, v in rule.describe().items() if n not in of_the_text}}

@@ -25,17 +25,9 @@ def add_window_pairs(
         sums_ab   = sum_x v_ia (sum_r w_r T_ij v_jb - omega_x q_ib),   j the word at x + r
         totals    = sum_x omega_x,   omega_x = sum of w_r over all its pairs to the left and right
 
-    A pair costs one look into a row of the table and K products; all K^2 entries wait for the end
-    of a window.
-
-    Args:
-        tokens: word numbers.
-        starts, ends: where each document begins and ends.
-        weights: `w_r` at `weights[r - 1]`.
-        table: `T`, `(V, V)`.
-        vectors, margins: `v` and `q`, `(V, K)`.
-        sums: zeros `(documents, K, K)`, filled.
-        totals: zeros `(documents,)`, filled.
+    A pair costs a look into a row of the table and K products; the K^2 entries wait for the end of a window.
+    Documents are `tokens[starts:ends]`, `weights[r - 1]` is w_r, `table` is T `(V, V)`, `vectors` and
+    `margins` are v and q `(V, K)`; `sums` `(documents, K, K)` and `totals` `(documents,)` come as zeros.
     """
     modes, window = vectors.shape[1], len(weights)
     running = np.zeros(window + 1)

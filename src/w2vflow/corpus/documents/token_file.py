@@ -1,7 +1,7 @@
 """Token file: a corpus as word numbers in a folder, read by memory map.
 
-`tokens.npy` holds the rows of the words, int32, and -1 after every document; `manifest.json` says
-which words those are and how the text was cut. Nothing depends on the time or the machine.
+`tokens.npy` holds the rows of the words, int32, and -1 after every document; `manifest.json` says which words
+those are and how the text was cut. Nothing depends on the time or the machine.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.sizes import text_bytes
 from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
-from w2vflow.corpus.counting.workers import worker_count, worker_pool
+from w2vflow.corpus.counting.workers import Workers, worker_count
 from w2vflow.corpus.reading.files import PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.support.arguments import checked
@@ -45,8 +46,8 @@ class TokenFile:
         words: the `V` words, in row order.
         unigram: occurrences of each word, int64 `(V,)`.
         tokens: word numbers in the order of the text, int32, -1 after every document. Words out of
-            the vocabulary are left out. A `numpy.memmap` where the file was loaded.
-        metadata: how the text was cut, what it is, and the SHA-256 of its tokens. JSON values.
+            the vocabulary are left out. A `numpy.memmap` if the file was loaded.
+        metadata: how the text was cut, its source, and the SHA-256 of its tokens. JSON values.
 
     Raises:
         ValueError: shapes or types that disagree, a word that does not occur, or tokens that are
@@ -62,25 +63,19 @@ class TokenFile:
 
     def __post_init__(self) -> None:
         if self.tokens.dtype != np.int32 or self.tokens.ndim != 1:
-            raise argument_error(
-                "tokens", "int32 of one axis", f"{self.tokens.dtype} of shape {self.tokens.shape}"
-            )
+            got = f"{self.tokens.dtype} of shape {self.tokens.shape}"
+            raise argument_error("tokens", "int32 of one axis", got)
         if self.unigram.shape != (len(self.words),) or not (self.unigram > 0).all():
-            raise argument_error(
-                "unigram",
-                f"a positive count for each of the {len(self.words)} words",
-                f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}",
-            )
+            got = f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}"
+            raise argument_error("unigram", f"a positive count for each of the {len(self.words)} words", got)
+        expected = f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document"
         # Compiled loops use them as indices unchecked.
         for start in range(0, len(self.tokens), _BLOCK):
             part = self.tokens[start : start + _BLOCK]
             for number in (int(part.min()), int(part.max())):
                 if not -1 <= number < len(self.words):
-                    raise argument_error(
-                        "tokens",
-                        f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document",
-                        f"{number} at place {start + int(np.argmax(part == number))}",
-                    )
+                    place = start + int(np.argmax(part == number))
+                    raise argument_error("tokens", expected, f"{number} at place {place}")
 
     @cached_property
     def document_ends(self) -> np.ndarray:
@@ -157,18 +152,16 @@ def tokenize(
 ) -> None:
     """Write a text as word numbers to a folder, to be opened with `TokenFile.load`.
 
-    Words and their order are those that `count_to_file` gives with the same settings. Memory holds
-    a block of text for each worker and the words of the corpus. The folder appears when it is whole;
-    its bytes do not depend on workers.
+    Words and their order are those that `count_to_file` gives with the same settings. Memory holds a block of
+    text for each worker and the words of the corpus. The folder appears when it is whole; its bytes do not
+    depend on workers.
 
     Args:
-        paths: text; see `read_blocks` for formats, `reader`, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
         out: the folder to make. Its parent holds some 10 bytes a word more while this runs.
-        vocab_size, min_count, vocabulary, tokens: as `count` takes them.
-        min_document_words: documents with fewer words are left out.
-        source: what the text is and its licence, kept in the metadata.
+        vocab_size, min_count, vocabulary, tokens, min_document_words, reader, source, progress: as `count`
+            takes them.
         workers: see `Resources`.
-        progress: show a progress bar.
 
     Raises:
         ValueError: a bad argument, an empty corpus, or a folder that is there already.
@@ -178,25 +171,20 @@ def tokenize(
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     target = Path(out)
     if target.exists():
-        raise argument_error(
-            "out", "a folder that is not there yet", target, "Choose another, or delete it first."
-        )
+        remedy = "Choose another, or delete it first."
+        raise argument_error("out", "a folder that is not there yet", target, remedy)
     reader, tokens = suggested(given, reader, tokens)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
         text = text_bytes(given, reader)
-        with worker_pool(worker_count(workers, text), None) as pool:
+        with closing(Workers(worker_count(workers, text), None)) as pool:
             blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
             found = number_corpus(blocks, Path(work), rule, pool, text, progress)
         words = choose_words(found.frequency, vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
-        metadata = {
-            "source": source,
-            **{name: described[name] for name in kept},
-            **found.facts(),
-        }
+        metadata = {"source": source, **{name: described[name] for name in kept}, **found.facts()}
         whole = Path(work) / "whole"
         whole.mkdir()
         _write(whole, found, words, metadata)
@@ -246,9 +234,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")
     if manifest.get("version") != _VERSION:
-        raise _unusable(
-            folder, f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
-        )
+        found = f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
+        raise _unusable(folder, found)
     return manifest
 
 
@@ -264,9 +251,5 @@ def _tokens_in(path: Path) -> int:
 
 
 def _unusable(folder: Path, found: str) -> ValueError:
-    return argument_error(
-        "path",
-        "a folder written by `tokenize`",
-        f"{folder} with {found}",
-        "Copy it again, or delete it and run `tokenize` again.",
-    )
+    remedy = "Copy it again, or delete it and run `tokenize` again."
+    return argument_error("path", "a folder written by `tokenize`", f"{folder} with {found}", remedy)

@@ -10,9 +10,9 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,8 @@ __all__ = ["READERS", "Block", "PathLike", "expand_paths", "first_bytes", "read_
 PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
 BLOCK_BYTES = 2**25
+
+_DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 
@@ -54,7 +56,7 @@ def read_blocks(
     bad_utf8: str = "replace",
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Block]:
-    """Return an iterator over blocks of documents, in the order of the paths.
+    """Yield blocks of documents, in the order of the paths.
 
     Files ending in `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` (of one file) are unpacked as they are read.
 
@@ -65,7 +67,7 @@ def read_blocks(
             `"mediawiki"`: a `pages-articles` dump; `"parquet"`: one document a row; `"dataset"`:
             the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes, plain
             text being one document a line.
-        column: of Parquet files and datasets.
+        column: of Parquet files and datasets; by default `"text"`, or the only one of text.
         bad_utf8: `"replace"` invalid bytes by U+FFFD and count them, or `"error"`.
         block_bytes: about how much text a block has; a longer document is a block by itself.
 
@@ -90,14 +92,7 @@ def read_blocks(
         try:
             with _open(path) as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except (
-            EOFError,
-            lzma.LZMAError,
-            gzip.BadGzipFile,
-            zlib.error,
-            zipfile.BadZipFile,
-            _zstd_error(),
-        ) as error:
+        except (*_DAMAGE, gzip.BadGzipFile, _zstd_error()) as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
@@ -130,21 +125,20 @@ def first_bytes(path: PathLike, size: int) -> bytes:
     try:
         with _open(str(path)) as stream:
             return stream.read(size)
-    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError, OSError, _zstd_error()):
+    except (*_DAMAGE, ValueError, OSError, _zstd_error()):
         return b""
 
 
-def _open(path: str) -> io.BufferedIOBase:
+def _open(path: str) -> Any:
     if path == "-":
-        return cast(io.BufferedIOBase, sys.stdin.buffer)
+        return sys.stdin.buffer
     suffix = Path(path).suffix.lower()
     if suffix == ".zst":
         return io.BufferedReader(_Zstandard(path), 2**20)
     if suffix == ".zip":
         return _only_member(path)
     openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    opened: io.BufferedIOBase = openers.get(suffix, open)(path, "rb")
-    return opened
+    return openers.get(suffix, open)(path, "rb")
 
 
 class _Zstandard(io.RawIOBase):
@@ -182,17 +176,13 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
-def _only_member(path: str) -> io.BufferedIOBase:
+def _only_member(path: str) -> IO[bytes]:
     archive = zipfile.ZipFile(path)
     files = [name for name in archive.namelist() if not name.endswith("/")]
     if len(files) != 1:
-        raise argument_error(
-            "paths",
-            "zip archives of one file",
-            f"{path} with {len(files)} files",
-            "Unpack it and give the folder.",
-        )
-    return cast(io.BufferedIOBase, archive.open(files[0]))
+        got = f"{path} with {len(files)} files"
+        raise argument_error("paths", "zip archives of one file", got, "Unpack it and give the folder.")
+    return archive.open(files[0])
 
 
 def _zstd_error() -> type[Exception]:
@@ -206,23 +196,22 @@ def _text_blocks(
 ) -> Iterator[Block]:
     head = stream.read(2**16)
     if b"\0" in head:
-        raise argument_error(
-            "paths", "text", f"{name}, which has zero bytes in it", "Unpack or convert it first."
-        )
+        got = f"{name}, which has zero bytes in it"
+        raise argument_error("paths", "text", got, "Unpack or convert it first.")
     if reader == "auto":
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         dump = start.startswith((b"<mediawiki", b"<?xml"))
         reader = "mediawiki" if dump else "wikiextractor" if start.startswith(b"<doc ") else "lines"
     if reader == "mediawiki":
-        joined = io.BufferedReader(cast(io.RawIOBase, _Rejoined(head, stream)))
-        yield from _pack(read_dump(joined, name), block_bytes)
+        yield from _pack(read_dump(_Rejoined(head, stream), name), block_bytes)
         return
-    cut, spans = _CUTS[reader], _SPANS[reader]
+    mark, spans = _MARKS[reader], _SPANS[reader]
     offset, rest = 0, head
     while True:
         more = stream.read(max(block_bytes - len(rest), block_bytes // 2))
         text = rest + more
-        end = cut(text) if more else len(text)
+        last = text.rfind(mark)
+        end = len(text) if not more else last + len(mark) if last >= 0 else 0
         if end or not more:
             whole, replaced = _valid(text[:end], name, offset, bad_utf8)
             if whole:
@@ -232,21 +221,15 @@ def _text_blocks(
         offset, rest = offset + end, text[end:]
 
 
-class _Rejoined(io.RawIOBase):
+class _Rejoined:
     """A stream with the bytes that were read ahead put back."""
 
     def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
         self._head, self._stream = head, stream
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        size = len(buffer)
-        given = self._head[:size] if self._head else self._stream.read(size)
-        self._head = self._head[size:]
-        buffer[: len(given)] = given
-        return len(given)
+    def read(self, size: int = 2**16) -> bytes:
+        given, self._head = self._head[:size], self._head[size:]
+        return given or self._stream.read(size)
 
 
 def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, int]:
@@ -255,12 +238,9 @@ def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, i
         text.decode()
     except UnicodeDecodeError as error:
         if bad_utf8 == "error":
-            raise argument_error(
-                "paths",
-                "UTF-8",
-                f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}",
-                'Convert the file, or pass `bad_utf8="replace"`.',
-            ) from error
+            got = f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}"
+            remedy = 'Convert the file, or pass `bad_utf8="replace"`.'
+            raise argument_error("paths", "UTF-8", got, remedy) from error
         mended = text.decode(errors="replace").encode()
         return mended, mended.count(b"\xef\xbf\xbd") - text.count(b"\xef\xbf\xbd")
     return text, 0
@@ -284,36 +264,23 @@ def _paragraphs(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
 def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     if b"<doc " not in text:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    starts: list[int] = []
-    ends: list[int] = []
+    spans: list[tuple[int, int]] = []
     tag = -1 if text.startswith(b"<doc ") else text.find(b"\n<doc ")
-    while tag >= 0 or not starts:
+    while tag >= 0 or not spans:
         start = text.find(b"\n", tag + 1) + 1
         end = text.find(b"\n</doc>", start - 1) + 1
         if not (start and end):
-            raise argument_error(
-                "paths",
-                "WikiExtractor output that ends with `</doc>`",
-                f"{name}, with a last document that does not end",
-                "Extract it again.",
-            )
-        starts.append(start)
-        ends.append(end)
+            expected = "WikiExtractor output that ends with `</doc>`"
+            got = f"{name}, with a last document that does not end"
+            raise argument_error("paths", expected, got, "Extract it again.")
+        spans.append((start, end))
         tag = text.find(b"\n<doc ", end)
-    return np.array(starts, np.int64), np.array(ends, np.int64)
+    starts, ends = np.array(spans, np.int64).T.copy()
+    return starts, ends
 
 
-def _after(mark: bytes) -> Callable[[bytes], int]:
-    """Return a function that finds where to cut a text: after the last mark in it, 0 where there is none."""
-
-    def cut(text: bytes) -> int:
-        at = text.rfind(mark)
-        return at + len(mark) if at >= 0 else 0
-
-    return cut
-
-
-_CUTS = {"lines": _after(b"\n"), "paragraphs": _after(b"\n\n"), "wikiextractor": _after(b"\n</doc>\n")}
+# Documents end there: a text may be cut after the last of these in it.
+_MARKS = {"lines": b"\n", "paragraphs": b"\n\n", "wikiextractor": b"\n</doc>\n"}
 _SPANS = {"lines": _lines, "paragraphs": _paragraphs, "wikiextractor": _wiki_documents}
 
 

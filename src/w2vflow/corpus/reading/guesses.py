@@ -15,12 +15,7 @@ _FILES, _HEAD, _WRAPPED, _FOREIGN = 20, 2**16, 100, 0.02
 
 @checked
 def suggested(paths: Iterable[PathLike], reader: str, tokens: Any) -> tuple[str, Any]:
-    """Return reader and tokens; where they are `"auto"`, what the text suggests.
-
-    Args:
-        paths: the text.
-        reader, tokens: as `count` takes them.
-    """
+    """Return reader and tokens of `count`: in place of `"auto"`, those that the text at `paths` suggests."""
     given = list(paths)
     reader = document_reader(given) if reader == "auto" else reader
     if tokens == "auto":
@@ -30,10 +25,9 @@ def suggested(paths: Iterable[PathLike], reader: str, tokens: Any) -> tuple[str,
 
 @checked
 def document_reader(paths: Iterable[PathLike]) -> str:
-    """Return how plain text splits into documents: at blank lines where its lines are wrapped, else `auto`.
+    """Return how plain text splits into documents: `paragraphs` if its lines are wrapped, else `auto`: lines.
 
-    A book or an article has lines as long as a page is wide, and a window of 16 words should not end with
-    them. In all other text `auto` takes a line for a document.
+    A book has lines as long as a page is wide, and a window of 16 words should not end with them.
     """
     heads = _heads(paths)
     return "paragraphs" if heads and all(map(_is_wrapped, heads)) else "auto"

@@ -1,11 +1,14 @@
 """MediaWiki dumps as a stream of documents: the prose of the articles."""
 
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from w2vflow.support.checks import argument_error
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 __all__ = ["read_dump"]
 
@@ -36,15 +39,13 @@ _LEFTOVERS = re.compile(
 _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
-def read_dump(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
-    r"""Return an iterator over the articles of a MediaWiki `pages-articles` dump, in order.
+def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
+    r"""Yield the articles of a MediaWiki `pages-articles` dump, in order, one page in memory at a time.
 
     An article is a page of namespace 0 that is no redirect. Its document is what WikiExtractor writes:
     the title, an empty line, the text. Left out is what a reader does not see or what is no prose:
     templates, tables, references, comments, links to files and categories, formulas, code, galleries.
     Links keep their visible text. An article without text is its title alone.
-
-    Pages are read one at a time and forgotten: memory does not grow with the dump.
 
     Args:
         stream: the XML, unpacked, in any version of the export schema.
@@ -84,12 +85,9 @@ def read_dump(stream: io.BufferedIOBase, name: str) -> Iterator[str]:
 
 
 def _broken(name: str, reason: str) -> ValueError:
-    return argument_error(
-        "paths",
-        "a whole MediaWiki dump",
-        f"{name}, which breaks off or is malformed ({reason})",
-        "Fetch it again, a `pages-articles` dump.",
-    )
+    got = f"{name}, which breaks off or is malformed ({reason})"
+    remedy = "Fetch it again, a `pages-articles` dump."
+    return argument_error("paths", "a whole MediaWiki dump", got, remedy)
 
 
 def _tag(element: Element) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ _BUFFER_BYTES = 1 << 20
 
 
 def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Iterator[str]:
-    """Return an iterator over the documents in a column of a Parquet file, in order.
+    """Yield the documents in a column of a Parquet file, in order, a few hundred rows in memory at a time.
 
-    A few hundred rows are in memory at a time. Missing entries are skipped.
+    Missing entries are skipped.
 
     Args:
         path: the file.
@@ -38,49 +39,39 @@ def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Ite
         raise _missing("pyarrow", "a Parquet file") from error
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no Parquet file {path}.")
-    try:
-        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-            are_text = {}
-            for field in file.schema_arrow:
-                # Texts that repeat are often stored by number, in a dictionary.
-                kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-                are_text[field.name] = str(kind) in _TEXT
-            column = _choose(column, are_text)
-            for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[column]):
-                yield from (text for text in batch.column(0).to_pylist() if text is not None)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if _is_of_the_system(error):
-            raise
-        raise argument_error(
-            "paths",
-            "a whole Parquet file",
-            f"{path}, cut short, damaged or of another kind ({_one_line(error)})",
-            "Fetch it again.",
-        ) from error
+    damage = f"{path}, cut short, damaged or of another kind"
+    with (
+        _damage_told("paths", "a whole Parquet file", damage),
+        pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
+    ):
+        are_text = {}
+        for field in file.schema_arrow:
+            # Texts that repeat are often stored by number, in a dictionary.
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            are_text[field.name] = str(kind) in _TEXT
+        column = _choose(column, are_text)
+        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[column]):
+            yield from (text for text in batch.column(0).to_pylist() if text is not None)
 
 
 def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
-    """Return an iterator over the documents in a column of a Hugging Face dataset, in order.
-
-    Missing entries are skipped.
+    """Yield the documents in a column of a Hugging Face dataset, in order. Missing entries are skipped.
 
     Args:
         dataset: a `Dataset` or an `IterableDataset` of the library `datasets`; or the name of one on the
             hub or a local folder, whose split `"train"` is then streamed, nothing being stored.
-        column: the column of text; by default `"text"`, or the only one there is.
+        column: as in `read_parquet`.
 
     Raises:
-        ValueError: no such column, no column of text or several, a column of something else, files that
-            are cut short or damaged, or something that is no dataset or several splits of one.
+        ValueError: as `read_parquet`, or something that is no dataset or several splits of one.
         OSError: a name that is not found or not reached, in the words of `datasets`.
         ImportError: `datasets` is not installed.
     """
     try:
         import datasets
-        import pyarrow as pa
     except ImportError as error:
         raise _missing("datasets", "a Hugging Face dataset") from error
-    try:
+    with _damage_told("dataset", "made of whole files", "one that is cut short or damaged"):
         if isinstance(dataset, str | os.PathLike):
             dataset = datasets.load_dataset(os.fspath(dataset), split="train", streaming=True)
         if isinstance(dataset, Mapping):
@@ -88,39 +79,33 @@ def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
                 "dataset", "one split", f"the splits {sorted(dataset)}", "Choose one: `dataset['train']`."
             )
         if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
-            raise argument_error(
-                "dataset",
-                "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one",
-                f"a {type(dataset).__name__}",
-            )
+            expected = "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one"
+            raise argument_error("dataset", expected, f"a {type(dataset).__name__}")
         yield from _texts(dataset, column)
+
+
+@contextmanager
+def _damage_told(argument: str, expected: str, got: str) -> Iterator[None]:
+    """Turn errors that the content of a file causes into one that names the argument."""
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if _is_of_the_system(error):
+        # Arrow reports some damage as a bare OSError; failures of a network, a path or its permissions have
+        # classes of their own.
+        if isinstance(error, OSError) and type(error) is not OSError:
             raise
-        raise argument_error(
-            "dataset",
-            "made of whole files",
-            f"one that is cut short or damaged ({_one_line(error)})",
-            "Fetch it again.",
-        ) from error
+        reason = " ".join(str(error).split())
+        raise argument_error(argument, expected, f"{got} ({reason})", "Fetch it again.") from error
 
 
 def _missing(library: str, kind: str) -> ImportError:
     return ImportError(f"Reading {kind} needs {library}: pip install 'w2vflow[huggingface]'")
 
 
-def _is_of_the_system(error: Exception) -> bool:
-    """Return whether a network, a path or its permissions failed, and not the content of a file."""
-    # Arrow reports some damage as a bare OSError; the failures of a system have classes of their own.
-    return isinstance(error, OSError) and type(error) is not OSError
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def _choose(column: str | None, are_text: Mapping[str, bool]) -> str:
-    """Return the column to read, given of each whether it is one of text."""
+    """Return the column to read, given which columns are text."""
     texts = [name for name, is_text in are_text.items() if is_text]
     if column is None and ("text" in texts or len(texts) == 1):
         return "text" if "text" in texts else texts[0]

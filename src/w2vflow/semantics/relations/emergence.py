@@ -3,16 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from w2vflow.embeddings import first_rows
+from w2vflow.embeddings import first_rows, unit_rows
 from w2vflow.results import Trajectory
-from w2vflow.semantics.analogies import evaluate_analogies
+from w2vflow.semantics.analogies import Rows, answered, known_rows
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
 from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
@@ -44,24 +43,23 @@ class RelationCourse:
     """How one relation fares along an axis of T times or dimensions. Part of an `Emergence`.
 
     Attributes:
-        pairs: word pairs, N, and
-        questions: questions, of which all words are known.
+        pairs, questions: how many word pairs, N, and questions have all words known.
         unknown: questions of which some word is not.
         accuracy: share of questions answered rightly by 3CosAdd, `(T,)`.
         error: its standard error over pairs, by leaving out one after the other, `(T,)`.
         snr: `signal_to_noise` of the task vectors `b - a`, `(T,)`.
         overlap: squared cosine that `Moments.outlier` predicts between the leading left singular vector
-            of the task vectors and the vector of ones, 0 where no common direction leaves the noise; `(T,)`.
+            of the task vectors and the vector of ones, 0 if no common direction leaves the noise; `(T,)`.
         detectable_at: first value of the axis from which on a common direction is outside the noise
             for good; NaN if it is not at the end.
         solved_at: value of the axis at which half of the final accuracy is first reached, linear
-            between the values given; NaN where the final accuracy is within 2 errors of 0. Where a
+            between the values given; NaN if the final accuracy is within 2 errors of 0. If a
             curve is flat about that height, little noise moves it far: see the interval.
-        solved_between: a 95% interval of it over draws of the pairs; infinite where 2.5% of the draws
-            end with no right answer. Too narrow where pairs share words, as cities of one state do.
+        solved_between: a 95% interval of it over draws of the pairs; infinite if 2.5% of the draws
+            end with no right answer. Too narrow if pairs share words, as cities of one state do.
         detectable_at_concept, solved_at_concept: how many concepts are learned then.
         carried_by: number of the concept up to which half of the squared mean task vector has been
-            summed at the end, from 1; NaN where there is no more of it than noise gives.
+            summed at the end, from 1; NaN if there is no more of it than noise gives.
         word_rank: geometric mean of the frequency ranks of the words of the pairs, from 1.
     """
 
@@ -86,12 +84,11 @@ class RelationCourse:
 class Emergence:
     """How relations emerge over time or dimension. `print` shows a table.
 
-    Two things are told apart. A relation is *detectable* when its pairs have a common direction that
-    leaves the noise (a property of the difference vectors), *solvable* when the right word is nearer than
-    all others (which takes all that tells words apart). Neither implies the other. Of few pairs and concepts
-    noise alone passes for a direction one time in ten, more often where pairs share words (see
-    docs/predictions.md, "When relations emerge"). Cosines are float32: concepts smaller than 1e-3 of the
-    first in `s_k` tell no words apart, even where nothing else is in their way.
+    A relation is *detectable* when its pairs have a common direction that leaves the noise, *solvable* when
+    the right word is nearer than all others. Neither implies the other. Of few pairs and concepts noise alone
+    passes for a direction one time in ten, more often if pairs share words (see docs/predictions.md, "When
+    relations emerge"). Cosines are float32: concepts smaller than 1e-3 of the first in `s_k` tell no words
+    apart.
 
     Attributes:
         axis: `"time"` or `"dimension"`.
@@ -146,13 +143,13 @@ def emergence_over_dimension(
 ) -> Emergence:
     """Return how relations emerge as more concepts are taken, fully learned: `X = V_k Lambda_k^(1/2)`.
 
-    That is what tied weights of dimension k end with. Larger k are not always better.
+    That is the end of training for tied weights of dimension k. Larger k are not always better.
 
     Args:
         spectrum: leading eigenpairs, as many as the largest dimension.
         words: the vocabulary in row order, most frequent first for `word_rank` to have meaning.
-        questions: a file or folder as `read_questions` takes it, or what that returned; or pairs by
-            relation, of which all questions are made (`pairwise_questions`).
+        questions: a file or folder as `read_questions` takes it, or its result; or pairs by relation, of
+            which all questions are made (`pairwise_questions`).
         dims: dimensions k, increasing.
 
     Raises:
@@ -164,9 +161,8 @@ def emergence_over_dimension(
     if ks.ndim != 1 or not len(ks) or ks.dtype.kind not in "iu":
         raise argument_error("dims", "a list of whole numbers", repr(dims))
     if (np.diff(ks) <= 0).any() or ks[0] < 1 or ks[-1] > positive:
-        raise argument_error(
-            "dims", f"increasing, from 1 to at most the {positive} positive eigenvalues at hand", ks.tolist()
-        )
+        expected = f"increasing, from 1 to at most the {positive} positive eigenvalues at hand"
+        raise argument_error("dims", expected, ks.tolist())
     embeddings = (spectrum.eigenvectors[:, :k] * np.sqrt(spectrum.eigenvalues[:k]) for k in ks)
     return _followed("dimension", ks.astype(np.float64), ks, embeddings, words, questions)
 
@@ -180,13 +176,11 @@ def emergence_over_time(
         X(t) = V_d diag(s_k(t)) + (W0 - V_d V_d^T W0) O,   s_k^2(0) = R_kk^2,   (V_d^T W0)^T = O R
 
     with `s_k(t)` of `aligned_strengths` from `effective_initial_strengths`: right up to a rotation, which
-    changes no cosine, where steps are apart and the start is small. What of the start is outside the
-    leading concepts stays as it is here: without it, words would start as rows of eigenvectors, which
-    answer most of Google's questions as they are. The exact trajectory is
-    `emergence_along(predict(problem, W0, ts, save_embeddings=True), ...)`: accuracies and half-rises are
-    within 1% or 2% of it, less exact towards the end, where concepts are learned together (see
-    docs/predictions.md, "When relations emerge"). A concept's overlap along those learned before it is left
-    out, so that what is solved before the first is learned comes too late.
+    changes no cosine, if steps are apart and the start is small. The part of the start outside the leading
+    concepts stays as it is. The exact trajectory is `emergence_along(predict(problem, W0, ts,
+    save_embeddings=True), ...)`; for the difference see docs/predictions.md, "When relations emerge". A
+    concept's overlap along those learned before it is left out, so that relations solved before the first is
+    learned come too late.
 
     Args:
         spectrum: at least `dim` leading eigenpairs.
@@ -219,7 +213,7 @@ def emergence_along(
 
     Args:
         traj: of one seed, with embeddings.
-        spectrum: at least `dim` eigenpairs, whose `|lambda_k| / 2` says which concepts are learned.
+        spectrum: at least `dim` eigenpairs: concept k is learned above `|lambda_k| / 2`.
         words, questions: as in `emergence_over_dimension`.
 
     Raises:
@@ -230,9 +224,8 @@ def emergence_along(
         raise argument_error("traj", "of one seed", f"{traj.seeds} seeds", "Take `traj.sel(seed=0)`.")
     embeddings = traj.require_embeddings()
     if len(spectrum.eigenvalues) < traj.dim:
-        raise argument_error(
-            "spectrum", f"at least {traj.dim} eigenpairs", f"{len(spectrum.eigenvalues)} pairs"
-        )
+        got = f"{len(spectrum.eigenvalues)} pairs"
+        raise argument_error("spectrum", f"at least {traj.dim} eigenpairs", got)
     concepts = _learned(traj.singular_values**2, spectrum.eigenvalues[: traj.dim])
     return _followed("time", traj.ts, concepts, embeddings, words, questions)
 
@@ -243,37 +236,26 @@ def _learned(squares: Float[Host, "T d"], values: Float[Host, " d"]) -> Int[Host
 
 @dataclass(frozen=True)
 class _Known:
-    """The questions of one relation whose words are all known, and its pairs.
+    """The `n` questions of one relation whose words are all known, by their rows, and its `N` pairs.
 
-    Attributes:
-        questions: `n` of them.
-        unknown: how many have an unknown word.
-        sides: which pair each question starts from, and which it asks for, `(n, 2)`.
-        ends: rows of the words of each pair, `(N, 2)`.
+    `unknown` is how many other questions there are, `sides` which pair each question starts from and which it
+    asks for, `(n, 2)`, and `ends` the rows of the words of each pair, `(N, 2)`.
     """
 
-    questions: list[Question]
+    questions: list[Rows]
     unknown: int
     sides: Int[Host, "n 2"]
     ends: Int[Host, "N 2"]
 
 
 def _known_of(asked: Sequence[Question], first: Mapping[str, int]) -> _Known:
-    numbers: dict[tuple[int, int], int] = {}
-    questions, sides = [], []
-    for question in asked:
-        answer = next((word for word in question.answers if word in first), None)
-        if answer is None or any(word not in first for word in question[:3]):
-            continue
-        pairs = [(first[question.a], first[question.b]), (first[question.c], first[answer])]
-        sides.append([numbers.setdefault(pair, len(numbers)) for pair in pairs])
-        questions.append(question)
-    return _Known(
-        questions,
-        len(asked) - len(questions),
-        np.array(sides, int).reshape(-1, 2),
-        np.array(list(numbers), int).reshape(-1, 2),
-    )
+    rows, numbers = known_rows(asked, first), dict[tuple[int, int], int]()
+    sides = [
+        [numbers.setdefault(pair, len(numbers)) for pair in ((a, b), (c, answers[0]))]
+        for a, b, c, answers in rows
+    ]
+    ends = np.array(list(numbers), int).reshape(-1, 2)
+    return _Known(rows, len(asked) - len(rows), np.array(sides, int).reshape(-1, 2), ends)
 
 
 def _known_relations(questions: Asked, words: Sequence[str]) -> dict[str, _Known]:
@@ -284,50 +266,30 @@ def _known_relations(questions: Asked, words: Sequence[str]) -> dict[str, _Known
     first = first_rows(words)
     known = {name: _known_of(asked, first) for name, asked in questions.categories.items()}
     if all(len(relation.ends) < _LEAST_PAIRS for relation in known.values()):
-        raise argument_error(
-            "questions",
-            f"of a relation with {_LEAST_PAIRS} pairs of known words",
-            f"{ {name: len(relation.ends) for name, relation in known.items()} } of them",
-            "Give more words, or questions in their language.",
-        )
+        expected = f"of a relation with {_LEAST_PAIRS} pairs of known words"
+        got = f"{ {name: len(relation.ends) for name, relation in known.items()} } of them"
+        raise argument_error("questions", expected, got, "Give more words, or questions in their language.")
     return known
 
 
 def _followed(
-    axis: str,
-    values: Float[Host, " T"],
-    concepts: Int[Host, " T"],
-    embeddings: Iterable[Float[Host, "V d"]],
-    words: Sequence[str],
-    questions: Asked,
+    axis: str, values: Host, concepts: Host, embeddings: Iterable[Any], words: Sequence[str], questions: Asked
 ) -> Emergence:
     """Return the emergence over embeddings, one for each value of the axis."""
     known = _known_relations(questions, words)
     followed = {name: relation for name, relation in known.items() if len(relation.ends) >= _LEAST_PAIRS}
-    # One category a question: then every answer is known, and not only how many are right.
-    asked = [question for relation in followed.values() for question in relation.questions]
-    single = Questions({str(number): [question] for number, question in enumerate(asked)})
+    asked = [rows for relation in followed.values() for rows in relation.questions]
     right, seen = [], []
     for X in embeddings:
-        score = evaluate_analogies(X, words, single)
-        right.append([part.correct for part in score.by_category.values()])
+        right.append(answered(unit_rows(X, words), words, asked))
         # Task vectors along principal axes: what is noise there is taken as uncorrelated.
         axes = np.linalg.svd(np.linalg.qr(X.astype(np.float64), mode="r"))[2].T
         seen.append([_seen((X[r.ends[:, 1]] - X[r.ends[:, 0]]) @ axes) for r in followed.values()])
-    edges = np.cumsum([0, *(len(relation.questions) for relation in followed.values())])
-    answers, courses = np.array(right, bool), np.array(seen)
-    return Emergence(
-        axis,
-        values,
-        concepts,
-        {
-            name: _course(relation, answers[:, low:high], courses[:, place], values, concepts)
-            for place, ((name, relation), (low, high)) in enumerate(
-                zip(followed.items(), pairwise(edges), strict=True)
-            )
-        },
-        {name: len(relation.ends) for name, relation in known.items() if name not in followed},
-    )
+    edges = np.cumsum([len(relation.questions) for relation in followed.values()])[:-1]
+    parts = zip(followed.items(), np.split(np.array(right), edges, axis=1), np.stack(seen, 1), strict=True)
+    courses = {name: _course(one, right, seen, values, concepts) for (name, one), right, seen in parts}
+    too_few = {name: len(relation.ends) for name, relation in known.items() if name not in followed}
+    return Emergence(axis, values, concepts, courses, too_few)
 
 
 def _seen(differences: Float[Host, "N d"]) -> tuple[float, float, float]:
@@ -339,11 +301,7 @@ def _seen(differences: Float[Host, "N d"]) -> tuple[float, float, float]:
 
 
 def _course(
-    relation: _Known,
-    right: Bool[Host, "T n"],
-    seen: Float[Host, "T 3"],
-    values: Float[Host, " T"],
-    concepts: Int[Host, " T"],
+    relation: _Known, right: Bool[Host, "T n"], seen: Float[Host, "T 3"], values: Host, concepts: Host
 ) -> RelationCourse:
     pairs = len(relation.ends)
     accuracy, error = right.mean(axis=1), _jackknife(right, relation.sides, pairs)

@@ -1,8 +1,7 @@
 """Random-matrix theory of a common direction in noise: `R = 1 m^T + X` of few rows.
 
-`R` has a row for each of N pairs of words, `1` is the vector of ones, `m` what the pairs share, and the rows
-of `X` are independent noise. How well `m` stands out is read from the largest eigenvalue of `R R^T` and from
-its eigenvector, which would be `1 / sqrt(N)` if there were no noise.
+`R` has a row for each of N pairs of words, `1` is the vector of ones, `m` the part that pairs share, and the
+rows of `X` are independent noise.
 """
 
 from dataclasses import dataclass
@@ -31,13 +30,13 @@ Host = np.ndarray
 @checked
 @dataclass(frozen=True)
 class Outlier:
-    """What the largest eigenvalue of `R R^T` is, and what its eigenvector is.
+    """The largest eigenvalue of `R R^T`, and its eigenvector.
 
     Attributes:
         exists: whether an eigenvalue stands above those of the noise.
         edge: upper edge of the noise's eigenvalues.
-        location: the largest eigenvalue: that of the outlier, or the edge where there is none.
-        overlap: squared cosine of its eigenvector with the vector of ones; 0 where there is none.
+        location: the largest eigenvalue: that of the outlier, or the edge if there is none.
+        overlap: squared cosine of its eigenvector with the vector of ones; 0 if there is none.
     """
 
     exists: bool
@@ -52,8 +51,8 @@ def signal_to_noise(R: Any) -> float:
 
         SNR = lambda_max(R R^T) / (tr R R^T / rank R)
 
-    From 1, all eigenvalues the same, to the rank of `R`. It says how much one direction stands out, not
-    that all rows share it: noise that has a direction of its own counts as well. NaN where `R` is zero.
+    From 1, all eigenvalues the same, to the rank of `R`; NaN if `R` is zero. It says how much one direction
+    stands out, not that all rows share it: noise that has a direction of its own counts as well.
 
     Args:
         R: one row a pair, `(N, d)`.
@@ -77,21 +76,14 @@ def signal_to_noise(R: Any) -> float:
 def effective_dimension(R: Any) -> float:
     """Return over how many directions the noise of the rows is spread: `(tr Sigma)^2 / tr Sigma^2`.
 
-    `Sigma` is the covariance of a row; it is k where k of its eigenvalues are equal and the others 0.
-    Numerator and denominator are each estimated without bias, whatever the distribution of the rows, by the
-    averages over all quadruples of different rows of
+    `Sigma` is the covariance of a row; it is k if k of its eigenvalues are equal and the others 0. Numerator
+    and denominator are each estimated without bias by the averages over all quadruples of different rows of
 
         |r_i - r_j|^2 |r_k - r_l|^2 / 4   and   ((r_i - r_j) . (r_k - r_l))^2 / 4
 
-    computed from the Gram matrix of the centred rows. Their ratio is not without bias: by about the
-    relative variance of the denominator it is too large, on Gaussian rows by some per cent from N = 30 on
-    (see docs/predictions.md, "Relations as directions"); at N = 5 it is not more than a guess. (The mean of
-    `(r_i . r_j)^2` over different centred rows is no such estimate: their common mean adds about
-    `(tr Sigma / N)^2`, and the dimension comes out too low.)
-
-    Returns:
-        The estimate; infinite where all these differences are at right angles, more directions than N rows
-        can tell; NaN where all rows are the same.
+    Their ratio is too large by about the relative variance of the denominator (see docs/predictions.md,
+    "Relations as directions"); at N = 5 it is no more than a guess. It is infinite if all these differences
+    are at right angles, more directions than N rows can tell, and NaN if all rows are the same.
 
     Args:
         R: one row a pair, `(N, d)`, N at least 4.
@@ -107,22 +99,12 @@ def effective_dimension(R: Any) -> float:
 
 
 def effective_dimension_error(R: Any) -> float:
-    """Return the standard error of `effective_dimension`, by leaving out one row after the other.
+    """Return the standard error of `effective_dimension`, by leaving out each of at least 5 rows.
 
         sqrt((N - 1) / N sum_i (D_i - mean(D))^2),   D_i the estimate without row i
 
-    Infinite where one of these estimates is. On Gaussian rows it is too large, by half of itself at N = 10
-    (see docs/predictions.md, "Relations as directions"). Rows are taken as independent: pairs that share a
-    word are not, and it is then too small.
-
-    Args:
-        R: one row a pair, `(N, d)`, N at least 5.
-
-    Raises:
-        ValueError: `R` is not a finite matrix with at least 5 rows.
-
-    References:
-        Efron and Stein 1981, Ann. Statist. 9 (the jackknife is conservative in expectation).
+    Infinite if one of these estimates is. Conservative for independent rows (Efron and Stein 1981, Ann.
+    Statist. 9; see docs/predictions.md, "Relations as directions"); too small for pairs that share a word.
     """
     R = check_rows(R, 5)
     gram, n = _gram(R), len(R)
@@ -135,16 +117,12 @@ def effective_dimension_error(R: Any) -> float:
 
 @checked
 def predict_outlier(
-    mean: Float[Host, " k"],
-    variances: Float[Host, " k"],
-    n_pairs: int,
-    *,
-    unevenness: float = 0.0,
+    mean: Float[Host, " k"], variances: Float[Host, " k"], n_pairs: int, *, unevenness: float = 0.0
 ) -> Outlier:
     """Return the outlier of a common direction in noise of any variances, with no factor set by hand.
 
     The rows are `(1 + e) m + x`, the coordinates of `x` independent with variances `nu_k`, and `e` of
-    variance `unevenness`: 0 where all pairs have the same step along `m`. With `g` the resolvent's
+    variance `unevenness`: 0 if all pairs have the same step along `m`. With `g` the resolvent's
     trace of `X X^T` over N, and `q` the unevenness,
 
         z(g) = 1 / g + sum_k nu_k / (1 - N g nu_k),   the edge where dz / dg = 0, at g_e,
@@ -155,16 +133,14 @@ def predict_outlier(
 
         -g* z'(g*) / (N (1 + q)^2 sum_k m_k^2 / (1 - N g* nu_k)^2)
 
-    Exact for N to infinity and every `nu_k` small against `sum_k nu_k`. At N = 10 to 100 the edge lies above
-    the mean of the noise's largest eigenvalue, and one draw in 7 to 25 exceeds it; clear of the threshold the
-    location is within some per cent (see docs/predictions.md, "Relations as directions"). Just at the
-    threshold the overlap is not 0: so few pairs have no sharp one.
+    Exact for N to infinity and every `nu_k` small against `sum_k nu_k`; for accuracy at N = 10 to 100 see
+    docs/predictions.md, "Relations as directions". Few pairs have no sharp threshold.
 
     Args:
         mean: `m`, `(k,)`.
         variances: `nu`, `(k,)`, not negative; any of them may be 0.
         n_pairs: N, at least 1.
-        unevenness: `q`, as `uneven_lengths` estimates it.
+        unevenness: `q`, as `Relation.unevenness` estimates it.
 
     Raises:
         ValueError: `mean` and `variances` are not finite vectors of one length, a variance or the
@@ -178,37 +154,24 @@ def predict_outlier(
 
 
 def outlier_of_squares(
-    mean_squared: Float[Host, " k"],
-    variances: Float[Host, " k"],
-    n_pairs: int,
-    *,
-    unevenness: float = 0.0,
+    mean_squared: Float[Host, " k"], variances: Float[Host, " k"], n_pairs: int, *, unevenness: float = 0.0
 ) -> Outlier:
-    """Return `predict_outlier` of squares of means, which may be estimates.
+    """Return `predict_outlier` of squares of means, `m_k^2`, which may be estimates.
 
     Unbiased estimates of small squares may be negative: they are summed as they are.
-
-    Args:
-        mean_squared: `m_k^2`, or estimates, `(k,)`.
-        variances: `nu`, `(k,)`, not negative.
-        n_pairs: N, at least 1.
-        unevenness: as in `predict_outlier`.
-
-    Raises:
-        ValueError: as `predict_outlier`.
     """
     squares, nu = np.asarray(mean_squared, np.float64), np.asarray(variances, np.float64)
     if nu.ndim != 1 or nu.shape != squares.shape or not len(nu):
-        raise argument_error(
-            "variances", "one for each coordinate of the mean, (k,)", f"shapes {squares.shape} and {nu.shape}"
-        )
+        got = f"shapes {squares.shape} and {nu.shape}"
+        raise argument_error("variances", "one for each coordinate of the mean, (k,)", got)
     if not (np.isfinite(nu).all() and np.isfinite(squares).all()):
         raise argument_error("variances", "finite, as the mean", "NaN or infinite entries")
     if (nu < 0).any():
         raise argument_error("variances", "not negative", nu.min())
     if not (np.isfinite(unevenness) and unevenness >= 0):
         raise argument_error("unevenness", "finite and not negative", unevenness)
-    _check_noise(n_pairs, 1.0, 0.0)
+    if n_pairs < 1:
+        raise argument_error("n_pairs", "at least 1", n_pairs)
     largest, lengths = float(nu.max()), 1 + unevenness
     if largest == 0:
         location = max(n_pairs * lengths * float(squares.sum()), 0.0)
@@ -219,11 +182,11 @@ def outlier_of_squares(
 
 
 def _outlier(squares: np.ndarray, nu: np.ndarray, n: int) -> Outlier:
-    """Return the outlier where the largest variance is 1; all is solved in `w = 1 / (N g) > 1`.
+    """Return the outlier if the largest variance is 1; all is solved in `w = 1 / (N g) > 1`.
 
     There `z(w) = N w + w sum nu / (w - nu)`, the edge is where `sum (nu / (w - nu))^2 = N`, and the outlier
-    where `sum m^2 / (w - nu) = 1`. The first sum lies between that of the largest `nu` alone and that of all
-    being as large, and the second below `sum |m^2| / (w - 1)`: solved by hand, these are the brackets.
+    where `sum m^2 / (w - nu) = 1`. Brackets: the first sum lies between that of the largest `nu` alone and
+    that of all being as large, and the second below `sum |m^2| / (w - 1)`.
     """
 
     def location(w: float) -> float:
@@ -236,9 +199,9 @@ def _outlier(squares: np.ndarray, nu: np.ndarray, n: int) -> Outlier:
         return float((squares / (w - nu)).sum() - 1)
 
     low, high = 1 + 1 / np.sqrt(n), 1 + np.sqrt(len(nu) / n)
-    at_edge = (
-        low if spread(low) <= 1 else brentq(lambda w: spread(w) - 1, low, high * (1 + 1e-12), xtol=1e-14)
-    )
+    at_edge = low
+    if spread(low) > 1:
+        at_edge = brentq(lambda w: spread(w) - 1, low, high * (1 + 1e-12), xtol=1e-14)
     edge = location(at_edge)
     if not excess(at_edge) > 0:
         return Outlier(False, edge, edge, 0.0)
@@ -257,15 +220,6 @@ def check_rows(R: Any, least: int) -> Float[Host, "n d"]:
     return R
 
 
-def _check_noise(n_pairs: int, dimension: float, total_variance: float) -> None:
-    if not n_pairs >= 1:
-        raise argument_error("n_pairs", "at least 1", n_pairs)
-    if not (np.isfinite(dimension) and dimension > 0):
-        raise argument_error("dimension", "positive and finite", dimension)
-    if not (np.isfinite(total_variance) and total_variance >= 0):
-        raise argument_error("total_variance", "finite and not negative", total_variance)
-
-
 def _gram(R: np.ndarray) -> np.ndarray:
     """Return the scalar products of the centred rows, `(N, N)`, up to a factor."""
     centred = R - R.mean(axis=0)
@@ -278,7 +232,7 @@ def _gram(R: np.ndarray) -> np.ndarray:
 
 
 def _centred(gram: np.ndarray) -> np.ndarray:
-    """Return the scalar products about the mean of the rows that the matrix is of."""
+    """Return scalar products about the mean of the rows, given any scalar products."""
     mean = gram.mean(axis=0)
     return gram - mean - mean[:, None] + mean.mean()
 

@@ -38,7 +38,7 @@ class GroupOrder:
 
     Attributes:
         first: chance that one drawn from the group comes before one drawn from the rest, ties half:
-            Mann and Whitney's U over the number of such pairs. 1/2 where there is no order.
+            Mann and Whitney's U over the number of such pairs. 1/2 if there is no order.
         p: share of all choices of a group of that size for which `first` is at least as far from 1/2.
         members, others: how many there are.
     """
@@ -75,9 +75,8 @@ class RankCorrelation:
 def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupOrder:
     """Return whether the members of a group come before the others, tested exactly.
 
-    A time of NaN is never: after all others, and at once with other such times. All choices of a group of
-    the same size are gone through, so that `p` is exact however few there are and whatever is tied; the
-    smallest it can be for 5 of 14 is 0.001.
+    A time of NaN is never: after all others, and at once with other such times. All choices of a group of the
+    same size are gone through, so that `p` is exact; the smallest it can be for 5 of 14 is 0.001.
 
     Args:
         times: when each one comes.
@@ -117,11 +116,11 @@ def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupO
 
 @checked
 def rank_correlation(x: Any, y: Any, *, given: Any = ()) -> RankCorrelation:
-    """Return Spearman's correlation, of what is left of the ranks after those of `given` if there are any.
+    """Return Spearman's correlation, partial if there are confounders `given`.
 
-    The partial correlation is that of the residuals of both ranks on the ranks of `given`. Its p-value is
-    by orders of the residuals of `x`: exact without `given`, to about `1 / n` with it (Freedman and Lane).
-    NaN counts as after all others.
+    The partial correlation is that of the residuals of both ranks on the ranks of `given`. Its p-value is by
+    orders of the residuals of `x`: exact without `given`, to about `1 / n` with it. NaN counts as after all
+    others.
 
     Args:
         x, y: `(n,)`.
@@ -158,15 +157,12 @@ def rank_correlation(x: Any, y: Any, *, given: Any = ()) -> RankCorrelation:
 def rate_relations(
     pairs: Mapping[str, Sequence[tuple[str, str]]], words: Collection[str], ratings: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
-    """Return for every relation the mean rating of the words of its known pairs, and how many are rated.
+    """Return by relation the mean rating of the words of its known pairs, and the share of words rated.
 
     Args:
         pairs: of every relation, as `read_pairs` returns them.
         words: the vocabulary: pairs with another word do not count.
-        ratings: of case-folded words, e.g. of concreteness.
-
-    Returns:
-        By relation the mean, NaN where no word is rated, and the share of words that are.
+        ratings: of case-folded words, e.g. of concreteness. The mean is NaN if no word is rated.
     """
     known = {word.casefold() for word in words}
     found = {}
@@ -181,16 +177,9 @@ def rate_relations(
 def rate_concepts(
     spectrum: Spectrum, words: Sequence[str], ratings: Mapping[str, float]
 ) -> tuple[Float[Host, " k"], Float[Host, " k"]]:
-    """Return the mean rating of every concept's words, and the share of it that rated words make up.
+    """Return the mean rating of every concept's words, both ends alike, and the share of rated words.
 
         sum_i v_ik^2 r_i / sum_i v_ik^2   over rated words i;   sum over rated words of v_ik^2
-
-    Both ends of a concept count alike.
-
-    Args:
-        spectrum: eigenpairs.
-        words: the vocabulary in row order.
-        ratings: of case-folded words.
 
     Raises:
         ValueError: `words` are not as many as the eigenvectors have rows, or none is rated.

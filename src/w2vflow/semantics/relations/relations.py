@@ -50,7 +50,7 @@ class Moments:
     Attributes:
         mean: mean over pairs, `(k,)`.
         mean_squared: estimates of the squares of the true means without bias, `mean^2 - variances / n`:
-            below 0 where the mean is smaller than its error, `(k,)`.
+            below 0 if the mean is smaller than its error, `(k,)`.
         variances: over pairs, with n - 1, `(k,)`.
         n: pairs.
     """
@@ -67,31 +67,25 @@ class Moments:
         """
         scale = np.asarray(scale, np.float64)
         if scale.shape != self.mean.shape or not np.isfinite(scale).all():
-            raise argument_error(
-                "scale", f"finite, one number for each of {len(self.mean)} coordinates", f"{scale!r}"
-            )
+            expected = f"finite, one number for each of {len(self.mean)} coordinates"
+            raise argument_error("scale", expected, repr(scale))
         return Moments(self.mean * scale, self.mean_squared * scale**2, self.variances * scale**2, self.n)
 
     def outlier(self, unevenness: float = 0.0) -> Outlier:
         """Return `predict_outlier` of these moments, squares of means without bias.
 
-        For N far below the effective dimension the threshold is `sqrt((N - 1) / 2)` standard deviations of
-        the estimate of `|m|^2` without a mean: no sharp test for few pairs. Words of a relation paired at
-        random have an outlier in some per cent of the draws (see docs/predictions.md, "Relations as
-        directions").
-
-        Args:
-            unevenness: of the pairs' steps along the mean, as `uneven_lengths` estimates it.
+        `unevenness` is that of the pairs' steps along the mean (`Relation.unevenness`). No sharp test for few
+        pairs: words of a relation paired at random have an outlier in some per cent of the draws (see
+        docs/predictions.md, "Relations as directions").
         """
         return outlier_of_squares(self.mean_squared, self.variances, self.n, unevenness=unevenness)
 
 
 @checked
 def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Float[Host, "n d"]:
-    """Return `b - a` of every pair of known words, in order, float64.
+    """Return `b - a` of every pair of known words, in order, float64; other pairs are left out.
 
-    Case is ignored; of words that differ by case alone the first one is taken. Pairs with an unknown
-    word are left out: as many as the result has fewer rows than there are pairs.
+    Case is ignored; of words that differ by case alone the first one is taken.
 
     Args:
         vectors: one vector a word, `(V, d)`.
@@ -113,8 +107,6 @@ def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, 
 def relation_moments(differences: Float[Host, "n k"]) -> Moments:
     """Return mean and variance of every coordinate of task vectors.
 
-    `E mean^2 = m^2 + nu / N`: the variance over N is taken off, so that noise does not count as a mean.
-
     Args:
         differences: one row a pair, `(N, k)`, N at least 2.
 
@@ -127,26 +119,14 @@ def relation_moments(differences: Float[Host, "n k"]) -> Moments:
 
 
 def uneven_lengths(R: Any) -> float:
-    """Return how unequal the steps of the pairs along their mean are: variance over squared mean.
+    """Return how unequal the steps of at least 4 pairs along their mean are: variance over squared mean.
 
         (m^T Sigma m - sum_k m_k^2 nu_k) / |m|^4
 
-    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already:
-    what is left is for its `unevenness`. Each part of the numerator is averaged over different rows, so that
-    noise does not count as a mean; so is `|m|^2`, whose square has a smaller error than an unbiased
-    estimate of `|m|^4`. Right on average where the mean is clear of the noise, to a third of itself at N = 30
-    (see docs/predictions.md, "Relations as directions"). A share `sum_k m_k^4 / |m|^4` of the truth, large
-    for a mean along few coordinates, is in `nu` and not counted here.
-
-    Returns:
-        The estimate, at least 0, and at most what the centred rows' direction of largest variance would
-        give; 0 where the mean is lost in the noise.
-
-    Args:
-        R: one row a pair, `(N, k)`, N at least 4, in the coordinates of the variances.
-
-    Raises:
-        ValueError: `R` is not a finite matrix with at least 4 rows.
+    with `Sigma` the covariance of the rows and `nu` its diagonal, which `predict_outlier` knows already. Each
+    part of the numerator is averaged over different rows, so that noise does not count as a mean; so is
+    `|m|^2`, whose square has a smaller error than an unbiased estimate of `|m|^4`. At least 0, and at most as
+    the centred rows' direction of largest variance would give; 0 if the mean is lost in the noise.
     """
     R = check_rows(R, 4)
     n = len(R)
@@ -173,16 +153,17 @@ class Relation:
 
     Attributes:
         name: of the relation.
-        n: pairs of which both words are known.
-        unknown: the others.
+        n, unknown: pairs of which both words are known, and the others.
         moments: of the task vectors along the principal axes of the vectors.
         singular_values: of the matrix `R` of task vectors, falling.
         overlap: squared cosine of its first left singular vector with the vector of ones.
         noise: largest eigenvalue of `R R^T` after the mean is taken off: to compare with `predicted.edge`.
         snr: `signal_to_noise(R)`.
         effective_dimension: of the noise; NaN below 4 pairs.
-        effective_dimension_error: its standard error; NaN below 5 pairs.
-        unevenness: `uneven_lengths(R)`; 0 below 4 pairs.
+        effective_dimension_error: its standard error, by leaving out one pair after the other: too small for
+            pairs that share words; NaN below 5 pairs.
+        unevenness: variance of the pairs' steps along their mean over its square, as far as variances along
+            the axes do not tell it; 0 below 4 pairs.
     """
 
     name: str
@@ -211,7 +192,7 @@ class Relation:
     def shares(self) -> Float[Host, " k"]:
         """Share of the mean's squared length along every principal axis: which concepts carry it.
 
-        Noise is in it: `moments.mean_squared` is the same without, and not only positive.
+        `moments.mean_squared` is the same without noise, and not only positive.
         """
         squares = self.moments.mean**2
         return squares / (squares.sum() or 1.0)
@@ -247,14 +228,10 @@ def study_relations(
 ) -> RelationStudy:
     """Return how far the pairs of every relation share one direction, predicted and measured.
 
-    The matrix `R` has a row `b - a` for every pair. Its noise is described by variances along the
-    principal axes of all vectors, which for `V Lambda^(1/2)` are the eigenfeatures. The prediction knows mean
-    and variance of every axis and how uneven the pairs' steps are; else it takes noise along different axes
-    as uncorrelated, and pairs as independent.
-
-    On the Google categories the largest eigenvalue is within some per cent and the overlap within a tenth
-    (see docs/predictions.md, "Relations as directions"). The edge is below the largest eigenvalue of the
-    noise, most for geography, whose noise has directions of its own. Where one of them is nearly as large as
+    The matrix `R` has a row `b - a` for every pair. The prediction knows mean and variance along every
+    principal axis of all vectors, which for `V Lambda^(1/2)` are the eigenfeatures, and how uneven the pairs'
+    steps are; else it takes noise along different axes as uncorrelated, and pairs as independent. For
+    accuracy see docs/predictions.md, "Relations as directions". If noise has a direction nearly as large as
     the relation's, `noise` close to `location`, the two mix, and the overlap comes out too large.
 
     Args:
@@ -269,16 +246,15 @@ def study_relations(
         arXiv 2502.09863, section on linear representations.
     """
     vectors, words = check_vectors(vectors, words)
-    rows, axes = first_rows(words), _principal_axes(vectors)
+    rows, wide = first_rows(words), vectors.astype(np.float64)
+    # Principal axes, of the largest singular value first.
+    axes = np.linalg.eigh(wide.T @ wide)[1][:, ::-1]
     found = {name: _differences(vectors, rows, named) @ axes for name, named in pairs.items()}
     known = {name: R for name, R in found.items() if len(R) >= _LEAST_PAIRS}
     if not known:
-        raise argument_error(
-            "pairs",
-            f"relations of which one has {_LEAST_PAIRS} pairs of known words",
-            f"{ {name: len(R) for name, R in found.items()} } known pairs",
-            "Give more words, or pairs in their language.",
-        )
+        expected = f"relations of which one has {_LEAST_PAIRS} pairs of known words"
+        got = f"{ {name: len(R) for name, R in found.items()} } known pairs"
+        raise argument_error("pairs", expected, got, "Give more words, or pairs in their language.")
     return RelationStudy(
         {name: _relation(name, R, len(pairs[name]) - len(R)) for name, R in known.items()},
         {name: len(R) for name, R in found.items() if name not in known},
@@ -304,9 +280,7 @@ def _relation(name: str, R: np.ndarray, unknown: int) -> Relation:
     )
 
 
-def _differences(
-    vectors: np.ndarray, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]
-) -> np.ndarray:
+def _differences(vectors: Host, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]) -> Host:
     """Return `b - a` of the known pairs, float64 `(N, d)`."""
     odd = next((pair for pair in pairs if isinstance(pair, str) or len(pair) != 2), None)
     if odd is not None:
@@ -314,12 +288,6 @@ def _differences(
     folded = [(a.casefold(), b.casefold()) for a, b in pairs]
     ends = np.array([(rows[a], rows[b]) for a, b in folded if a in rows and b in rows], int).reshape(-1, 2)
     return vectors[ends[:, 1]].astype(np.float64) - vectors[ends[:, 0]]
-
-
-def _principal_axes(vectors: np.ndarray) -> np.ndarray:
-    """Return the right singular vectors of all vectors, `(d, d)`, of the largest singular value first."""
-    vectors = vectors.astype(np.float64)
-    return np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
 
 
 def _cells(relation: Relation) -> str:
