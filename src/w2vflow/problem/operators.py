@@ -152,29 +152,24 @@ class DenseOperator(Operator):
         return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         return matmul(self.matrix, all_rows(own, self.mesh))
 
     def norm_squared(self) -> float:
-        """Return the squared Frobenius norm."""
         # As a product: the squares would be another matrix.
         return float(jnp.vdot(self.matrix, self.matrix, precision=PRECISION))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host."""
         layout = self.size, self.mesh.size
         matrix = undeal(undeal(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
         return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
-        """Return a function that multiplies host blocks `(V, b)` of `dtype`, in that precision."""
         if not self.on_host:
             return super().host_product(dtype)
         matrix: np.ndarray = np.asarray(self.matrix).astype(dtype, copy=False)
         return lambda block: matrix @ block
 
     def shard(self, mesh: Mesh) -> "DenseOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return DenseOperator.of(self.dense(), mesh)
 
 
@@ -235,7 +230,6 @@ class SparseOperator(Operator):
         return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), *factors)
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         block = all_rows(own, self.mesh)
         sums = all_sum(matmul(self.right.T, own), self.mesh)
         seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
@@ -251,11 +245,6 @@ class SparseOperator(Operator):
         return squares + 2 * float(np.sum(left * seen)) + float(np.sum(grams[0] * grams[1]))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host.
-
-        Raises:
-            ValueError: it does not fit into memory.
-        """
         check_fits(
             "problem",
             f"a dense matrix of {self.size} words",
@@ -267,7 +256,6 @@ class SparseOperator(Operator):
         return np.asarray(self._host_csr().toarray() + left @ right.T, np.float64)
 
     def shard(self, mesh: Mesh) -> "SparseOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return SparseOperator.of(self._host_csr(), self.to_words(self.left), self.to_words(self.right), mesh)
 
     def _host_csr(self) -> sparse.csr_array:
@@ -301,19 +289,15 @@ class DiagonalOperator(Operator):
         return cls(len(values), mesh, place(deal_rows(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         return self.values[:, None] * own
 
     def norm_squared(self) -> float:
-        """Return the squared Frobenius norm."""
         return float(jnp.sum(self.values**2))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host."""
         return np.diag(self._host_values().astype(np.float64))
 
     def shard(self, mesh: Mesh) -> "DiagonalOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return DiagonalOperator.of(self._host_values(), mesh)
 
     def _host_values(self) -> Float[np.ndarray, " V"]:

@@ -213,11 +213,8 @@ class Problem:
         """Return loss and gradient as pure functions, in the form that costs least.
 
         The quartic loss with `G` of low rank, or of low rank plus few seen pairs, needs no matrix of
-        pairs. All else takes a block of rows of that matrix at a time.
-
-        Args:
-            dtype: precision; JAX's own by default.
-            mesh: the devices that share the rows; one device by default.
+        pairs. All else takes a block of rows of that matrix at a time. By default in JAX's own
+        precision, on one device.
         """
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh
@@ -247,11 +244,7 @@ class Problem:
         }
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
-        """Return the statistics.
-
-        Raises:
-            ValueError: the problem was made from a matrix.
-        """
+        """Return the statistics, or raise `ValueError` where the problem was made from a matrix."""
         if self.statistics is None:
             raise argument_error(
                 "problem",
@@ -262,11 +255,7 @@ class Problem:
         return self.statistics
 
     def require_solvable(self, purpose: str) -> None:
-        """Raise unless the theory's closed forms hold: quartic loss, constant `G`.
-
-        Raises:
-            ValueError: they do not; the message says why, and what does hold.
-        """
+        """Raise `ValueError` unless the theory's closed forms hold: quartic loss, constant `G`."""
         why = {
             f"the loss {self.pair_loss!r}": not isinstance(self.pair_loss, Quartic),
             f"the weighting {self.weighting!r}": not self.constant_G,
@@ -282,18 +271,10 @@ class Problem:
             )
 
     def require_tied(self, purpose: str) -> None:
-        """Raise unless words and contexts share their vectors.
-
-        Raises:
-            ValueError: they do not.
-        """
+        """Raise `ValueError` unless words and contexts share their vectors."""
         if not self.tied:
-            raise argument_error(
-                "problem",
-                f"one of tied weights for `{purpose}`",
-                "one of untied weights",
-                "Use `solve_flow`.",
-            )
+            expected = f"one of tied weights for `{purpose}`"
+            raise argument_error("problem", expected, "one of untied weights", "Use `solve_flow`.")
 
     def shard(self, devices: Sequence[jax.Device]) -> "Problem":
         """Return the same problem with the rows of words dealt out over several devices.
@@ -343,25 +324,18 @@ def _dense_bytes(vocab_size: int) -> int:
 
 def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
     size, need = stats.vocab_size, _dense_bytes(stats.vocab_size)
+    fewer = "`stats.most_frequent(n)` with a smaller n."
     if matrix == "dense":
-        check_fits(
-            "matrix",
-            f"a dense matrix of {size} words",
-            need,
-            "Use matrix='sparse', which forms only products, or `stats.most_frequent(n)` with a smaller n.",
-        )
+        remedy = f"Use matrix='sparse', which forms only products, or {fewer}"
+        check_fits("matrix", f"a dense matrix of {size} words", need, remedy)
         return "dense"
     few = size > _DENSE_UP_TO and stats.counts.nnz < _SPARSE_BELOW * size**2
-    sparse_form = matrix == "sparse" or few or need > available_memory()
-    if sparse_form:
-        check_fits(
-            "stats",
-            f"the sparse matrix of {stats.counts.nnz} seen pairs",
-            # Values and columns stay; building them takes the values once more, and so do float32 products.
-            (3 * 8 + 2 * 4) * stats.counts.nnz,
-            "Use `stats.most_frequent(n)` with a smaller n.",
-        )
-    return "sparse" if sparse_form else "dense"
+    if matrix != "sparse" and not few and need <= available_memory():
+        return "dense"
+    # Values and columns stay; building them takes the values once more, and so do float32 products.
+    need = (3 * 8 + 2 * 4) * stats.counts.nnz
+    check_fits("stats", f"the sparse matrix of {stats.counts.nnz} seen pairs", need, f"Use {fewer}")
+    return "sparse"
 
 
 def _target_operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:

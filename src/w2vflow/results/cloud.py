@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.results.trajectory import Trajectory, same_times
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -98,11 +98,7 @@ class Cloud:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_xarray()` as netCDF, atomically.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write `to_xarray()` as netCDF, whole or not at all, or raise `OSError`."""
         write_dataset(self.to_xarray(), path, "cloud")
 
     @classmethod
@@ -173,7 +169,7 @@ def embedding_cloud(
     for traj in trajectories:
         if traj.source in coordinates:
             raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
-        if traj.ts.shape != ts.shape or not np.allclose(traj.ts, ts, rtol=1e-9, atol=0):
+        if not same_times(traj, trajectories[0]):
             raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
         embeddings = (traj if traj.seeds is None else traj.sel(seed=seed)).require_embeddings()
         # Time by time: all words at all times in float64 would be the largest array of a run.

@@ -38,20 +38,20 @@ def run_sgd(
         W <- W - eta * (gradient of the minibatch loss);   time advances by eta a step
 
     Args:
-        problem: the problem: any loss, any weights, tied or untied.
+        problem: of any loss and weighting, tied or untied.
         W0: initial weights `(V, dim)`; of untied problems `(2, V, dim)`, words before contexts.
         ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
         key: JAX key of the minibatches.
         learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
-            schedule, a function of the step, whose sum is then the time. Where not given, that of
-            `recommended_learning_rate` for 1%, with initial weights of the size of `W0`; the result's
-            metadata say what bounds it. It asks for the quartic loss at constant `G`, no optimizer.
+            schedule, a function of the step, whose sum is then the time. By default, of the quartic loss at
+            constant `G` without an optimizer, that of `recommended_learning_rate` for 1% from the size
+            of `W0`; the result's metadata say what bounds it.
         batch_size: pairs in a minibatch.
         sampler: of the minibatches: `"balanced"` (pairs from `G`), `"blocks"` (all pairs of some words),
             `"corpus"` (pairs as a text has them) or `"shared"` (negative pairs in blocks).
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
-            `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
-            touches only the rows of the words that were drawn; an optimizer moves all rows.
+            `functools.partial(optax.sgd, momentum=0.9)`. By default plain descent, which touches only
+            the rows of the words that were drawn; an optimizer moves all rows.
         deterministic: the same result each time on an accelerator too, where that costs time.
         recording: what the run keeps and shows.
 
@@ -101,22 +101,18 @@ def run_sgd_ensemble(
     other seeds. Seeds of untied problems start from `untied_init`.
 
     Args:
-        problem: the problem.
+        problem, ts, learning_rate, batch_size, sampler, optimizer, deterministic, recording: as in `run_sgd`.
         keys: JAX keys, `jax.random.split(key, S)`.
-        ts: as in `run_sgd`.
         dim: embedding dimension.
         scale: size of the initial weights.
-        learning_rate, batch_size, sampler: as in `run_sgd`.
         contexts: of untied problems, `"random"` or `"zero"`, as `untied_init` has it.
-        optimizer, deterministic, recording: as in `run_sgd`.
 
     Raises:
         ValueError, RuntimeError: as `run_sgd`.
     """
     if keys.ndim != 1:
-        raise argument_error(
-            "keys", "an array of keys", f"shape {keys.shape}", "Use `jax.random.split(key, S)`."
-        )
+        remedy = "Use `jax.random.split(key, S)`."
+        raise argument_error("keys", "an array of keys", f"shape {keys.shape}", remedy)
     if problem.tied:
         if contexts != "random":
             raise argument_error("contexts", "left out where words and contexts are tied", repr(contexts))
@@ -148,7 +144,7 @@ def _run(
     *,
     ensemble: bool,
 ) -> Trajectory:
-    """Check and run; the common part of the two public functions."""
+    """Return the trajectory of either public function."""
     settings = source.settings()
     if learning_rate is None:
         learning_rate, bound_by = _recommended(problem, starts, source, optimizer)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.support.checks import argument_error, check_times
+from w2vflow.support.checks import argument_error, check_positive_rate, check_times
 from w2vflow.support.devices import float64_device
 
 __all__ = ["LearningRate", "Timeline", "lay_out"]
@@ -78,8 +78,7 @@ def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
     if callable(learning_rate):
         steps, reached, largest, block_times = _scheduled(times, learning_rate)
     else:
-        if not (np.isfinite(learning_rate) and learning_rate > 0):
-            raise argument_error("learning_rate", "positive and finite", learning_rate)
+        check_positive_rate(learning_rate)
         if times[-1] / learning_rate > _MOST_STEPS:
             raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)
         steps = np.rint(times / learning_rate).astype(np.int64)

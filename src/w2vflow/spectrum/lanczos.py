@@ -78,10 +78,9 @@ def lanczos_eigenpairs(
 ) -> Eigenpairs:
     """Return the first `k` eigenpairs in the given order by block Lanczos with thick restarts.
 
-    The operator is applied to `block` vectors at a time, which a processor does several times
-    faster than one by one. The basis is orthogonalised in full, so that no eigenvalue appears
-    twice; when it is full, the best Ritz vectors are kept and it grows on from there. The start is
-    fixed: the result is reproducible.
+    The operator is applied to `block` vectors at a time. The basis is orthogonalised in full, so that
+    no eigenvalue appears twice; when it is full, the best Ritz vectors are kept and it grows on from
+    there. The start is fixed: the result is reproducible.
 
     The Ritz values `theta_j` of the first cycle, before any restart, come with the weights
     `size / block * ||first rows of s_j||^2` (`s_j` the eigenvectors of the projected operator,
@@ -92,16 +91,14 @@ def lanczos_eigenpairs(
         product: applies the operator to C-contiguous `(size, block)` vectors of `dtype`.
         size: dimension of the operator, at least `k + 5 block`.
         k: how many pairs.
-        tol: a pair is done when the norm of its residual is below `tol` times the largest eigenvalue
-            (in size, of those found). In float32, 1e-6 is about as far as it goes.
+        tol: largest residual norm wanted, over the largest eigenvalue in size; in float32 from 1e-6 on.
         order: ranks the eigenvalues: `algebraic`, `by_size` or `both_ends`.
         dtype: of the vectors; projected matrices are float64.
         block: vectors in a block.
-        max_products: how many vectors to apply the operator to at most; 100 k + 10,000 by default.
+        max_products: as in `leading_eigenpairs`.
         max_basis: how many vectors to hold at most, at least `k + 5 block`, by default `3 k + 5 block`.
-        checkpoint: where the state of the computation is left, when due and at each restart; its `run`
-            identifies the operator. Where a state is there, it goes on from that, to the same result
-            bit for bit. Removed when all pairs are done, kept where the products did not suffice.
+        checkpoint: for the state, when due and at each restart, as in `leading_eigenpairs`; its `run`
+            identifies the operator. Kept where the products did not suffice.
 
     Raises:
         ValueError: too many pairs for the size; a basis that does not fit into memory; or a
@@ -147,25 +144,15 @@ def lanczos_eigenpairs(
 def check_symmetric(product: Product, size: int, dtype: type) -> None:
     """Raise `ValueError` unless `x^T A y = y^T A x` for four pairs of random vectors, up to rounding.
 
-    One product with 8 vectors. A part `E` of `A - A^T` is noticed from about `||E||_F = 1e-6 ||A||_F`
-    on (1e-4 in float32).
-
-    Args:
-        product: applies the operator to `(size, 8)` vectors of `dtype`.
-        size: dimension of the operator.
-        dtype: of the vectors.
-
-    Raises:
-        ValueError: it is not symmetric, or a product has another shape or is not finite.
+    A part `E` of `A - A^T` is noticed from about `||E||_F = 1e-6 ||A||_F` on (1e-4 in float32).
     """
     vectors: np.ndarray = np.random.default_rng(2).standard_normal((size, 8)).astype(dtype)
     images = np.asarray(product(vectors))
     if images.shape != vectors.shape:
         raise argument_error("product", f"of shape {vectors.shape}", f"shape {images.shape}")
     if not np.isfinite(images).all():
-        raise argument_error(
-            "product", "finite", "NaN or infinite entries", "Check the entries of the operator."
-        )
+        remedy = "Check the entries of the operator."
+        raise argument_error("product", "finite", "NaN or infinite entries", remedy)
     one, other = vectors[:, :4].astype(np.float64), vectors[:, 4:].astype(np.float64)
     of_one, of_other = images[:, :4].astype(np.float64), images[:, 4:].astype(np.float64)
     difference = np.abs((one * of_other).sum(axis=0) - (other * of_one).sum(axis=0))
@@ -262,8 +249,7 @@ class _State:
     def _following(self, rest: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Return orthonormal `F`, orthogonal to the basis, and `C` with `rest = F C`.
 
-        Where the rest has lost rank (the operator's range is exhausted), random vectors fill up,
-        which nothing couples to.
+        Where the rest has lost rank, random vectors fill up, which nothing couples to.
         """
         following, coupling = _orthonormal(rest)
         left, sizes, right = np.linalg.svd(coupling)
@@ -288,11 +274,7 @@ class _State:
         return following, coupling
 
     def hopeful(self, tol: float) -> bool:
-        """Return whether the pairs may be done with this block.
-
-        Looking costs as much as some products: not after every block, and not where the last look
-        found them far away.
-        """
+        """Return whether the pairs may be done, as far as it can be told without a look, which is costly."""
         return self.used // self.block % 2 == 0 and self.worst <= 30 * tol
 
     def solve(self, order: Order) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -380,8 +362,7 @@ class _State:
 def _orthonormal(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return orthonormal `Q` and `C` with `block = Q C`, `Q` near a block that is near orthonormal.
 
-    Through the float64 Gram matrix (`C = G^(1/2)`, Loewdin), a few times faster than reflections,
-    which take over where the Gram matrix has no digits left.
+    By the root of the float64 Gram matrix (Loewdin), or by reflections where that has no digits left.
     """
     gram = np.zeros((block.shape[1], block.shape[1]))
     for at in range(0, len(block), _ROWS):

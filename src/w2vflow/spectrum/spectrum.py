@@ -22,13 +22,7 @@ Host = np.ndarray
 
 # Eigenpairs that a notebook shows.
 _SHOWN = 10
-_FIELDS = {
-    "eigenvalue": "eigenvalues",
-    "eigenvector": "eigenvectors",
-    "residual": "residuals",
-    "bath_node": "bath_nodes",
-    "bath_weight": "bath_weights",
-}
+# The variables of a file and their axes; an `s` behind, they are the fields.
 _AXES = {
     "eigenvalue": ("mode",),
     "eigenvector": ("word", "mode"),
@@ -90,7 +84,7 @@ class Spectrum(eqx.Module):
         """
         import xarray as xr
 
-        variables = {name: (axes, getattr(self, _FIELDS[name])) for name, axes in _AXES.items()}
+        variables = {name: (axes, getattr(self, f"{name}s")) for name, axes in _AXES.items()}
         coordinates: dict[str, Any] = {"mode": np.arange(1, len(self.eigenvalues) + 1)}
         if words is not None:
             if len(words) != len(self.eigenvectors):
@@ -102,18 +96,14 @@ class Spectrum(eqx.Module):
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Spectrum":
         """Return the spectrum of a dataset that `to_xarray` made."""
-        return cls(**{field: data[name].values for name, field in _FIELDS.items()})
+        return cls(**{f"{name}s": data[name].values for name in _AXES})
 
     def save(self, path: str | os.PathLike[str], words: Sequence[str] | None = None) -> None:
         """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
 
-        Args:
-            path: where to write.
-            words: the vocabulary, for other readers of the file.
-
         Raises:
             ImportError: Zarr is wanted and not installed.
-            ValueError: words of another number.
+            ValueError: `words`, the vocabulary for other readers of the file, of another number.
             OSError: the file cannot be written.
         """
         write_dataset(self.to_xarray(words), path, "spectrum")
@@ -173,25 +163,16 @@ class Spectrum(eqx.Module):
         return residual_bounds(self.eigenvalues, self.residuals, complete)
 
     def require_complete(self) -> "Spectrum":
-        """Return the pairs themselves, if they are the whole eigenbasis.
-
-        Raises:
-            ValueError: some are missing.
-        """
+        """Return the pairs themselves, if they are the whole eigenbasis; else raise `ValueError`."""
         size, given = self.eigenvectors.shape
         if given != size:
-            raise argument_error(
-                "spectrum",
-                f"the complete eigenbasis of {size} pairs",
-                f"{given} pairs",
-                "Use `leading_eigenpairs(problem, problem.vocab_size)`, or leave the argument out.",
-            )
+            remedy = "Use `leading_eigenpairs(problem, problem.vocab_size)`, or leave the argument out."
+            expected = f"the complete eigenbasis of {size} pairs"
+            raise argument_error("spectrum", expected, f"{given} pairs", remedy)
         return self
 
     def to_words(self, coordinates: Any) -> Host:
-        """Return weights `(..., V, d)` from their coordinates `(..., k, d)` along the eigenvectors.
-
-        One product for all times and seeds: many thin ones take ten times as long.
-        """
+        """Return weights `(..., V, d)` from their coordinates `(..., k, d)` along the eigenvectors."""
+        # One product for all times and seeds: many thin ones take ten times as long.
         product = np.tensordot(self.eigenvectors, np.asarray(coordinates), axes=(1, -2))
         return np.moveaxis(product, 0, -2)

@@ -52,10 +52,10 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
     """Return `2 / h` with `h` the largest eigenvalue of the Hessian of the objective at given weights.
 
     Descent with steps above it moves away from such weights along that eigenvector, where they are a
-    minimum. Any loss, any weighting. Found by Lanczos to 0.1%.
+    minimum. Found by Lanczos to 0.1%.
 
     Args:
-        problem: the problem.
+        problem: of any loss and weighting.
         W: weights `(V, dim)`, or `(2, V, dim)` where they are untied.
 
     Raises:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.problem import PairWeights, Problem
-from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
+from w2vflow.problem import PairWeights, Problem, seen_entries
+from w2vflow.sgd.samplers.batches import Blocking, blocked, check_batch, shared_out
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -71,12 +71,7 @@ def gradient_noise(
         Hoeffding (1948), Annals of Mathematical Statistics 19, section 5.
     """
     problem.require_statistics("pairs are drawn")
-    if sampler not in _SAMPLERS:
-        raise argument_error("sampler", f"one of {sorted(_SAMPLERS)}", repr(sampler))
-    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
-        raise argument_error(
-            "batch_size", "at least 1, and even for the sampler 'corpus'", batch_size, "As `run_sgd` asks."
-        )
+    check_batch(sampler, batch_size, _SAMPLERS)
     return _SAMPLERS[sampler](_Pairs.of(problem, concepts, learned), batch_size)
 
 
@@ -108,7 +103,7 @@ class _Pairs(NamedTuple):
         squares, x = vectors**2, np.zeros(weights.positive.nnz)
         if learned:
             columns, nodes = squares, np.zeros(0)
-            for at, rows, others in weights.entries():
+            for at, rows, others in seen_entries(weights.positive):
                 for value, vector in zip(values, vectors.T, strict=True):
                     x[at] += value * vector[rows] * vector[others]
         else:
@@ -131,7 +126,7 @@ class _Pairs(NamedTuple):
     def product_of_words(self) -> Host:
         """Return `p_i p_j` of the entries of `A`."""
         product = np.empty(self.weights.positive.nnz)
-        for at, rows, columns in self.weights.entries():
+        for at, rows, columns in seen_entries(self.weights.positive):
             product[at] = self.word[rows] * self.word[columns]
         return product
 
@@ -171,11 +166,11 @@ class _Pairs(NamedTuple):
         """Return the variance of blocks.
 
         Args:
-            pair: of a single pair.
+            pair: that of a single pair.
             mean: of `v_k^T (S + S^T) v_j`, for concepts.
             slopes: `mu_j` of `S v_j = mu_j v_j + (v_j^T 1) 1`, for concepts and nodes.
             ones: whether `S` has the term with `1`.
-            blocking: how many blocks of how many words.
+            blocking: the blocks.
         """
         size, V = len(self.values), len(self.vectors)
         sums = self.vectors.sum(axis=0) * ones

@@ -10,7 +10,7 @@ from scipy import sparse
 from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
 from w2vflow.sgd.samplers.blocks import Blocks, Shared
-from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs
+from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs
 from w2vflow.sgd.samplers.gradients import PairBatch
 from w2vflow.sgd.samplers.weight_table import WeightTable
 
@@ -83,7 +83,6 @@ class Balanced(PairSampler):
 
     @classmethod
     def of(cls, problem: Problem) -> "Balanced":
-        """Build the tables for a problem."""
         problem.require_statistics("pairs are drawn")
         weights = problem.pair_weights()
         if weights.exclusive:
@@ -107,7 +106,7 @@ class Balanced(PairSampler):
 class _Labelled(Balanced):
     """Where `G` is a product: pairs from its factors, then the label of each."""
 
-    total: PairDraws
+    total: FactoredPairs
     table: WeightTable
     sum_of_total: float = eqx.field(static=True)
 
@@ -132,7 +131,7 @@ class _Mixed(Balanced):
     """Where `B` does not depend on `A`: as many pairs from each as their shares of `G`."""
 
     positive: SeenPairs
-    negative: PairDraws
+    negative: FactoredPairs | DensePairs
     sum_of_positive: float = eqx.field(static=True)
     sum_of_negative: float = eqx.field(static=True)
 

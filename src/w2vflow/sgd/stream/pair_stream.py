@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,12 +65,9 @@ class _Walk:
             filled += found
             last = self.state.epoch if found else last
             if self.state.epoch - last > _EMPTY_EPOCHS:
-                raise argument_error(
-                    "subsample",
-                    "one that leaves some pairs",
-                    f"one that left none in {_EMPTY_EPOCHS} epochs",
-                    "Choose a larger one, or 0 to keep all tokens.",
-                )
+                got = f"one that left none in {_EMPTY_EPOCHS} epochs"
+                remedy = "Choose a larger one, or 0 to keep all tokens."
+                raise argument_error("subsample", "one that leaves some pairs", got, remedy)
         return rows, columns, self.state
 
 
@@ -205,12 +201,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
         """Return the stream, to be closed at the end of the block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the thread."""
         self.close()
 
@@ -222,12 +213,9 @@ def _check_pairs(tokens: np.ndarray) -> None:
         word = tokens[start : start + block + 1] >= 0
         if (word[1:] & word[:-1]).any():
             return
-    raise argument_error(
-        "corpus",
-        "a text with two words of the vocabulary in one document",
-        "one in which no pair exists",
-        "Give longer documents or a larger vocabulary.",
-    )
+    expected = "a text with two words of the vocabulary in one document"
+    remedy = "Give longer documents or a larger vocabulary."
+    raise argument_error("corpus", expected, "one in which no pair exists", remedy)
 
 
 def _checked_state(state: Mapping[str, int], tokens: int) -> _State:
@@ -235,7 +223,6 @@ def _checked_state(state: Mapping[str, int], tokens: int) -> _State:
         raise argument_error("state", f"the numbers {', '.join(_State._fields)}", f"{dict(state)}")
     found = _State(**state)
     if min(found) < 0 or found.place >= tokens:
-        raise argument_error(
-            "state", f"that of a stream over these {tokens} tokens", dict(state), "Use the same token file."
-        )
+        expected = f"that of a stream over these {tokens} tokens"
+        raise argument_error("state", expected, dict(state), "Use the same token file.")
     return found

@@ -68,11 +68,9 @@ def document_bias(
     either part. What does not fall as 1 / N is not seen: pairs never met at all (`rare_pair_bias`).
 
     Args:
-        problem: quartic, at constant `G`, made from counts of `tokens`.
-        spectrum: eigenpairs of it; hold twice as many as are asked for.
-        tokens: the text.
+        problem, tokens, workers: as of `document_influence`.
+        spectrum: eigenpairs of the problem; hold twice as many as are asked for.
         groups: `G`; each is counted once, so that the text is read once.
-        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, a text that was not counted, `groups`

@@ -93,11 +93,8 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
     problem.require_solvable(function)
     counts = problem.require_statistics("influences of counts are found").counts.astype(np.float64)
     if len(vectors) != problem.vocab_size:
-        raise argument_error(
-            "spectrum",
-            f"one of the {problem.vocab_size} words of the problem",
-            f"one of {len(vectors)} words",
-        )
+        expected = f"one of the {problem.vocab_size} words of the problem"
+        raise argument_error("spectrum", expected, f"one of {len(vectors)} words")
     totals = np.asarray(counts.sum(axis=1))
     rows = np.repeat(np.arange(len(totals)), np.diff(counts.indptr))
     expected = totals[rows] * totals[counts.indices] / totals.sum()
@@ -138,10 +135,8 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
     and half the rate for untied weights. The finite form of `step_time_slopes`, of the same reach.
 
     Args:
-        eigenvalues: `lambda_k`, `(k,)`.
-        step_times: `t_k`, `(..., k)`.
+        eigenvalues, step_times, sides: as of `step_time_slopes`.
         changed: `lambda'_k`, `(..., k)`.
-        sides: 1 for tied weights, 2 for untied.
 
     Returns:
         NaN where `lambda'_k` has the other sign or is below `R_k^2`: the step never comes.
@@ -190,10 +185,6 @@ def group_means(found: Float[Host, "n k"], groups: Int[Host, " k"]) -> Float[Hos
 def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[Host, Host, Host]:
     values, times = np.asarray(eigenvalues, np.float64), np.asarray(step_times, np.float64)
     if not (times > 0).all():
-        raise argument_error(
-            "step_times",
-            "positive",
-            f"{times[~(times > 0)][0]}",
-            "Leave out concepts that are learned from the start, or never.",
-        )
+        remedy = "Leave out concepts that are learned from the start, or never."
+        raise argument_error("step_times", "positive", times[~(times > 0)][0], remedy)
     return values, times, 2 * np.abs(values) * times / sides

@@ -122,17 +122,14 @@ def document_uncertainty(
     variance of `poisson_uncertainty` is the over-dispersion of the text.
 
     Args:
-        problem: quartic, at constant `G`, made from counts of `tokens`.
-        spectrum: eigenpairs of it; see `poisson_uncertainty`.
-        tokens: the text.
-        workers: threads; the number of cores by default.
+        problem, tokens, workers: as of `document_influence`.
+        spectrum: as of `poisson_uncertainty`.
 
     Raises:
-        ValueError: another problem, a spectrum of another one, or a text that was not counted.
+        ValueError: as `document_influence`.
 
     Warns:
-        RuntimeWarning: equal eigenvalues, or a bias of rare pairs above a tenth of an eigenvalue and
-            above its error bar (`rare_pair_bias`).
+        RuntimeWarning: as `poisson_uncertainty`.
 
     References:
         Jaeckel (1972), The infinitesimal jackknife; Efron (1982), The jackknife, the bootstrap and

@@ -9,9 +9,9 @@ from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_times, check_weights
-from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
+from w2vflow.support.devices import require_float64
 from w2vflow.support.machine import check_embeddings_fit
-from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of
+from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of, trajectory_of
 
 __all__ = ["predict"]
 
@@ -96,30 +96,17 @@ def predict(
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     state = state_of(basis, seeds, keep_frame=save_embeddings)
     values, loss, factors, bound, imbalance = evolve(problem, state, times, rates, save_embeddings)
-    axis = 0 if weights.ndim == 2 else slice(None)
-    kept = state.to_words(factors)[axis] if factors is not None else None
+    words = state.to_words(factors) if factors is not None else None
     metadata: dict[str, Any] = {
         "method": "exact Riccati solution" + (", leading eigenpairs" if bound is not None else ""),
         "eigenpairs": len(basis.eigenvalues),
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "precision": "float64",
-        "device": describe_mesh(word_mesh()),
         "problem": problem.describe(),
-        "versions": versions(),
     }
     if bound is not None:
         metadata["largest_error_bound_over_lambda_1"] = float(np.max(bound) / basis.eigenvalues[0])
     if imbalance is not None:
         metadata["imbalance_over_lambda_1"] = imbalance
-    return Trajectory(
-        "theory" if learning_rate == 0 else "theory-discrete",
-        times,
-        values[axis],
-        loss[axis],
-        kept[..., : problem.vocab_size, :] if kept is not None else None,
-        metadata,
-        None if bound is None else bound[axis],
-        None if kept is None or problem.tied else kept[..., problem.vocab_size :, :],
-        problem.words,
-    )
+    axis = 0 if weights.ndim == 2 else slice(None)
+    return trajectory_of(problem, times, (values, loss, words, bound), axis, metadata)

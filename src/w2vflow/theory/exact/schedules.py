@@ -31,12 +31,10 @@ def schedule_phases(
 ) -> list[Phase]:
     """Return phases of constant learning rate by which `predict_phases` predicts descent under a schedule.
 
-    The flow knows of a schedule only that time is the sum of its rates. Descent grows by
-    `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step size is that of
-    the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each phase. So the
-    growth of small modes is right to second order however the rate changes within a phase; where a
-    mode saturates, the correction of `predict` (first order) takes the phase's rate for the one at
-    that moment. Many pieces thus give errors of second order in the step size, as at a constant rate.
+    Descent grows by `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step
+    size is that of the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each
+    phase. Where a mode saturates, the first-order correction of `predict` takes the phase's rate for the
+    one at that moment. Many pieces thus give errors of second order, as at a constant rate.
 
     Args:
         problem: quartic, constant `G`, tied.
