@@ -63,8 +63,8 @@ def solve_flow(
 
     Args:
         problem: of any loss and weighting, tied or untied.
-        W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; each seed takes its own steps.
-            Of words and contexts where they are untied: `(2, V, dim)` or `(S, 2, V, dim)`.
+        W0: initial weights `([S,] V, dim)`; each seed takes its own steps. Of words and contexts where
+            they are untied: `([S,] 2, V, dim)`.
         ts: times `(T,)`, increasing; the first may be 0.
         basis: `"words"`, `"eigenvectors"` (quartic, constant `G`, tied), or `"auto"`: the eigenvectors
             where `spectrum` is given, or where finding them first costs fewer operations and they fit
@@ -341,8 +341,7 @@ def _integrate(
                 solution.result == dfx.RESULTS.max_steps_reached,
             )
 
-        # Seed after seed: side by side under vmap, all would take the steps of the slowest (3 times the
-        # time on a CPU), and a seed's steps would depend on its neighbours.
+        # Seed after seed: side by side under vmap, all would take the steps of the slowest.
         return jax.lax.map(one, starts)
 
     whole: Any = PartitionSpec()

@@ -59,8 +59,7 @@ class SparseRows(eqx.Module):
     """A sparse matrix in the same blocks of rows, each expanded when it is its turn.
 
     Attributes:
-        rows, columns, values: `(N, m)`, where the entries of a block are within it, and what they
-            are; blocks with fewer entries end in zeros.
+        rows, columns, values: places within its block, and value, of each entry, padded with zeros.
         shape: of a block.
     """
 
@@ -142,20 +141,12 @@ class BlockedObjective(Objective):
             positive = DenseRows.of(weights.positive.toarray(), mesh, dtype)
         else:
             positive = SparseRows.of(weights.positive, mesh, dtype)
-        negative = weights.dense_negative
+        B = weights.dense_negative
+        negative = None if B is None else DenseRows.of(B, mesh, dtype)
         left, right = (to_rows(np.asarray(factor, dtype), mesh) for factor in (weights.left, weights.right))
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
-        return cls(
-            sides,
-            loss,
-            positive,
-            None if negative is None else DenseRows.of(negative, mesh, dtype),
-            left,
-            right,
-            jnp.asarray(constant, dtype),
-            mesh,
-            weights.exclusive,
-        )
+        offset = jnp.asarray(constant, dtype)
+        return cls(sides, loss, positive, negative, left, right, offset, mesh, weights.exclusive)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
         C = all_rows(own[:, -own.shape[1] // self.sides :], self.mesh)

@@ -78,11 +78,6 @@ class Operator(eqx.Module):
         """The float type of the entries."""
         return next(x.dtype for x in jax.tree.leaves(self) if jnp.issubdtype(x.dtype, jnp.floating))
 
-    @property
-    def on_host(self) -> bool:
-        """Whether all of it lies in the memory of the one CPU that runs this process."""
-        return self.mesh.size == 1 and self.mesh.devices.flat[0].platform == "cpu"
-
     def product(self, block: Any) -> Float[np.ndarray, "V b"]:
         """Return the operator times a block of host vectors `(V, b)`, in the order of the words.
 
@@ -164,7 +159,7 @@ class DenseOperator(Operator):
         return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
-        if not self.on_host:
+        if self.mesh.size > 1 or self.mesh.devices.flat[0].platform != "cpu":
             return super().host_product(dtype)
         matrix: np.ndarray = np.asarray(self.matrix).astype(dtype, copy=False)
         return lambda block: matrix @ block
@@ -176,8 +171,7 @@ class DenseOperator(Operator):
 class SparseOperator(Operator):
     """A sparse symmetric matrix plus one of low rank, `S + L R^T`; never formed.
 
-    For every weighting `M* + 2 * 1 1^T` is zero where a pair was never seen, so that `M*` is of this
-    form with `L = -2 * 1`, `R = 1`.
+    `M* + 2 * 1 1^T` is zero where a pair was never seen: `M*` has `L = -2 * 1`, `R = 1`.
 
     Attributes:
         indptr: `(N, R + 1)`, where each row of a device begins among its entries.
@@ -212,12 +206,9 @@ class SparseOperator(Operator):
         most = max(len(indices) for _, indices, _ in parts)
         index = np.int32 if most < 2**31 else np.int64
         if index is np.int64 and jnp.zeros((), int).dtype != np.int64:
-            raise argument_error(
-                "matrix",
-                "of fewer than 2^31 entries on each device without 64-bit integers",
-                f"{most} entries",
-                'Call `jax.config.update("jax_enable_x64", True)`.',
-            )
+            expected = "of fewer than 2^31 entries on each device without 64-bit integers"
+            remedy = 'Call `jax.config.update("jax_enable_x64", True)`.'
+            raise argument_error("matrix", expected, f"{most} entries", remedy)
 
         def stack(at: int, dtype: Any) -> Array:
             length = max(len(part[at]) for part in parts)

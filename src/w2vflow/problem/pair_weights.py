@@ -160,9 +160,9 @@ class PairWeights:
             parts["Psi-"] = self.dense_negative
         for name, part in parts.items():
             # NaN compares false.
-            if not (part >= 0).all() or not np.isfinite(part).all():
-                bad = part[~((part >= 0) & np.isfinite(part))].ravel()[0]
-                raise argument_error("weighting", f"nonnegative and finite in {name.strip()}", bad)
+            bad = part[~((part >= 0) & np.isfinite(part))]
+            if bad.size:
+                raise argument_error("weighting", f"nonnegative and finite in {name.strip()}", bad[0])
         if not self.total() > 0:
             raise argument_error("weighting", "positive for some pair", "zero for all pairs")
 

@@ -48,10 +48,9 @@ class Problem:
         dW/dt = -dL/dW,   dC/dt = -dL/dC
 
     For the quartic loss `L = 1/4 sum_ij G_ij (M*_ij - x_ij)^2`. A discrete step of learning rate
-    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones: each of `W` and
-    `C` gets half of the gradient. Precision is JAX's default: float64 under `jax_enable_x64`, which
-    theory and flow need, else float32. Make one with `Problem.from_statistics`, or with
-    `Problem.from_target` from a matrix of your own.
+    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. Precision is JAX's
+    default: float64 under `jax_enable_x64`, which theory and flow need, else float32. Made with
+    `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
 
     Attributes:
         pair_loss: loss of one pair.
@@ -114,12 +113,9 @@ class Problem:
         form = _form(stats, matrix)
         weights = weighting.pair_weights(stats).normalised()
         if tied and not weights.symmetric:
-            raise argument_error(
-                "weighting",
-                "symmetric where words and contexts share their vectors",
-                repr(weighting),
-                "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same.",
-            )
+            expected = "symmetric where words and contexts share their vectors"
+            remedy = "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same."
+            raise argument_error("weighting", expected, repr(weighting), remedy)
         mesh = word_mesh()
         # At constant G all else follows from M*. Other problems make it when it is asked for.
         target = _target_operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
@@ -246,12 +242,9 @@ class Problem:
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
         """Return the statistics, or raise `ValueError` where the problem was made from a matrix."""
         if self.statistics is None:
-            raise argument_error(
-                "problem",
-                f"made from statistics, from which {purpose}",
-                "one made from a matrix",
-                "Use `Problem.from_statistics(stats)`.",
-            )
+            expected = f"made from statistics, from which {purpose}"
+            remedy = "Use `Problem.from_statistics(stats)`."
+            raise argument_error("problem", expected, "one made from a matrix", remedy)
         return self.statistics
 
     def require_solvable(self, purpose: str) -> None:
@@ -262,13 +255,10 @@ class Problem:
         }
         found = [name for name, holds in why.items() if holds]
         if found:
-            raise argument_error(
-                "problem",
-                f"quartic and at constant G for `{purpose}`, which is exact for those",
-                f"one with {' and '.join(found)}",
-                "Use `solve_flow`; or `Problem.from_target(problem.target_operator())`, by which the "
-                "theory approximates it.",
-            )
+            expected = f"quartic and at constant G for `{purpose}`, which is exact for those"
+            other = "`Problem.from_target(problem.target_operator())`, by which the theory approximates it"
+            remedy = f"Use `solve_flow`; or {other}."
+            raise argument_error("problem", expected, f"one with {' and '.join(found)}", remedy)
 
     def require_tied(self, purpose: str) -> None:
         """Raise `ValueError` unless words and contexts share their vectors."""
@@ -341,12 +331,10 @@ def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
 def _target_operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
     """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
     if not weights.symmetric:
-        raise argument_error(
-            "problem",
-            "one with a symmetric M*, which has eigenvectors",
-            "weights that treat words and contexts differently",
-            "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`.",
-        )
+        expected = "one with a symmetric M*, which has eigenvectors"
+        remedy = "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`."
+        got = "weights that treat words and contexts differently"
+        raise argument_error("problem", expected, got, remedy)
     if form == "dense" or weights.dense_negative is not None:
         return DenseOperator.of(weights.dense_target(), mesh)
     ones = np.ones((weights.vocab_size, 1))

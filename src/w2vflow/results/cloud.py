@@ -31,10 +31,9 @@ def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "...
 
         W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
 
-    which makes `V_k^T W Q` symmetric and positive semidefinite. A closed form, whose embeddings are right
-    up to a rotation at each time, a flow and SGD show the same cloud in it; at the optimum, with as many
-    concepts as dimensions, column k is `sqrt(lambda_k) v_k`. With fewer concepts than dimensions the
-    others are left out, with more the cloud lies in a subspace.
+    which makes `V_k^T W Q` symmetric and positive semidefinite. A closed form, a flow and SGD show the same
+    cloud in it; at the optimum, with as many concepts as dimensions, column k is `sqrt(lambda_k) v_k`. With
+    fewer concepts than dimensions the others are left out, with more the cloud lies in a subspace.
 
     Args:
         embeddings: of all words, `(..., V, d)`, at one time or many; of untied weights those of words.
@@ -106,8 +105,7 @@ class Cloud:
         """Read a cloud written by `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or holds no cloud.
+            FileNotFoundError, ValueError: as `Trajectory.load`.
         """
         data = read_dataset(path, "cloud")
         sources = [str(name) for name in data["source"].values]

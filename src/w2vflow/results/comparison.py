@@ -151,15 +151,8 @@ class Comparison:
             last = _with_seeds(traj).singular_values[:, -1].mean(axis=0)
             loss = _with_seeds(traj).loss.mean(axis=0)
             about = [str(traj.metadata[key]) for key in ("precision", "device") if key in traj.metadata]
-            rows.append(
-                (
-                    name,
-                    str(traj.seeds or 1),
-                    f"{loss[0]:.6g} -> {loss[-1]:.6g}",
-                    f"{last[0]:.4g} .. {last[-1]:.4g}",
-                    " on ".join(about),
-                )
-            )
+            fall, ends = f"{loss[0]:.6g} -> {loss[-1]:.6g}", f"{last[0]:.4g} .. {last[-1]:.4g}"
+            rows.append((name, str(traj.seeds or 1), fall, ends, " on ".join(about)))
         return rows
 
     def _modes(self) -> int:
@@ -229,8 +222,7 @@ class Comparison:
         The same numbers give the same bytes. Embeddings are most of the memory by far.
 
         Raises:
-            ImportError: Zarr is wanted and not installed.
-            OSError: the file cannot be written.
+            ImportError, OSError: as `Trajectory.save`.
         """
         write_dataset(self.to_xarray(embeddings=embeddings), path, "comparison")
 
@@ -241,9 +233,7 @@ class Comparison:
         Files of the first format hold no eigenpairs: `spectrum` is None, the step times are there.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ImportError: it is Zarr, which is not installed.
-            ValueError: the file is damaged, holds no comparison, or was written by a later version.
+            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
         """
         data = read_dataset(path, "comparison")
         metadata = json.loads(

@@ -56,7 +56,7 @@ class Feed(Protocol):
         """Return the source with the data of the next block."""
 
     def state(self, step: int) -> np.ndarray:
-        """Return where to begin in order to go on at this step, the last of its block or one within."""
+        """Return where to begin in order to go on after this step."""
 
     def restore(self, state: np.ndarray) -> None:
         """Begin there."""

@@ -64,17 +64,9 @@ def run_sgd(
     if weights.ndim != 2:
         own = "(V, dim)" if problem.tied else "(2, V, dim)"
         raise argument_error("W0", f"of one seed, {own}", f"shape {np.shape(W0)}", "Use `run_sgd_ensemble`.")
-    return _run(
-        problem,
-        weights[None],
-        key[None],
-        ts,
-        learning_rate,
-        Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic),
-        optimizer,
-        recording,
-        ensemble=False,
-    )
+    source = Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic)
+    starts, keys = weights[None], key[None]
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=False)
 
 
 @checked
@@ -119,17 +111,10 @@ def run_sgd_ensemble(
         drawn = gaussian_init(keys, problem.vocab_size, dim, scale)
     else:
         drawn = untied_init(keys, problem.vocab_size, dim, scale, contexts=contexts)
-    return _run(
-        problem,
-        check_weights(drawn, problem.vocab_size, problem.sides),
-        jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys),
-        ts,
-        learning_rate,
-        Minibatches.of(problem, sampler, batch_size, dim, deterministic),
-        optimizer,
-        recording,
-        ensemble=True,
-    )
+    source = Minibatches.of(problem, sampler, batch_size, dim, deterministic)
+    starts = check_weights(drawn, problem.vocab_size, problem.sides)
+    keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=True)
 
 
 def _run(
@@ -171,13 +156,11 @@ def _recommended(
     """Return the recommended rate, and what bounds it."""
     if optimizer is not None or not problem.quartic_at_constant_G:
         why = "an optimizer" if optimizer is not None else "a problem that is not quartic at constant G"
-        raise argument_error(
-            "learning_rate",
-            f"given for {why}: none is recommended there",
-            None,
+        remedy = (
             "Choose one: for plain descent a twentieth of `stability_limit_at(problem, W)`, with weights "
-            "near those it settles on, is a start.",
+            "near those it settles on, is a start."
         )
+        raise argument_error("learning_rate", f"given for {why}: none is recommended there", None, remedy)
     scale = float(np.linalg.norm(starts)) / np.sqrt(starts.shape[0] * starts.shape[1])
     found = recommended_learning_rate(
         problem, starts.shape[2], batch_size=source.batch_size, sampler=source.name, scale=scale

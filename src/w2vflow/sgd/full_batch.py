@@ -30,7 +30,6 @@ class FullBatch(GradientSource):
         return self.vocab_size**2
 
     def gradient(self, number: Number, key: Key[Array, ""], Z: Weights) -> Weights:
-        """Return `dL/dZ`; nothing about it is random."""
         return self.objective.gradient(Z)
 
 

@@ -94,9 +94,6 @@ class Journal:
         """Return the step and the arrays of the last checkpoint; 0 and nothing where there is none.
 
         The file of metrics goes on behind the line of that step.
-
-        Raises:
-            ValueError: the checkpoint is of another run, or the metrics cannot be written.
         """
         step, arrays = 0, dict[str, np.ndarray]()
         found = None if self.checkpoint is None else self.checkpoint.load_parts()
@@ -132,9 +129,8 @@ class Journal:
         if step == self.last_step:
             # The state that was taken up has been looked at.
             return False
-        if self.save_due():
-            return True
-        return time.monotonic() - self.last_look > max(_LOOK_EVERY, self.look_seconds / _LOOK_SHARE)
+        wait = max(_LOOK_EVERY, self.look_seconds / _LOOK_SHARE)
+        return self.save_due() or time.monotonic() - self.last_look > wait
 
     def save_due(self) -> bool:
         """Return whether it is time for a checkpoint."""
@@ -203,12 +199,11 @@ class Journal:
         """Replace the checkpoint. Where the disk is full the last one stays, and the run goes on."""
         assert self.checkpoint is not None
         new = self._gathered()
-        seconds = time.monotonic() - self.began
-        state = {"step": step, "initial": self.initial, "seconds": seconds}
+        state = {"step": step, "initial": self.initial, "seconds": time.monotonic() - self.began}
         try:
             self.checkpoint.append(new, self.parts, arrays, state)
         except OSError as error:
-            # Not again at the next chunk: a failing write may take as long as one that succeeds.
+            # Not again at the next chunk: a failing write may take long.
             self.checkpoint.last = time.monotonic()
             if not self.warned:
                 self.warned = True

@@ -28,8 +28,7 @@ def check_rate(
 ) -> Timeline:
     """Return the steps that reach the times, with the stability limit, infinite where it is not known.
 
-    The limit is that of plain descent: an optimizer's rate is not held against it. Of a schedule,
-    the largest rate is.
+    The largest rate is held against the limit, which is that of plain descent without an optimizer.
 
     Raises:
         ValueError: bad times or rates, or a rate at or above the limit.
@@ -76,6 +75,10 @@ def solve_by_steps(
     objective = problem.objective(starts.dtype)
     rate = timeline.rate if callable(timeline.rate) else jnp.asarray(timeline.rate, starts.dtype)
     about = {**settings, "learning_rate": timeline.described_rate(), "optimizer": _name_of(optimizer)}
+    # The sum of all weights of pairs, of which every loss is some part; with `M*` given, its own too.
+    loss_scale = float(problem.vocab_size) ** 2
+    if problem.statistics is None:
+        loss_scale += problem.target_norm_squared() / 4
     kept = None
     if recording.checkpoint is not None:
         identity = {"method": name, **about, "save_embeddings": recording.save_embeddings}
@@ -85,7 +88,7 @@ def solve_by_steps(
         name=name,
         timeline=timeline,
         pairs_per_step=S * source.pairs,
-        loss_scale=_loss_scale(problem),
+        loss_scale=loss_scale,
         remedy=remedy,
         ensemble=ensemble,
         recording=recording,
@@ -115,12 +118,6 @@ def solve_by_steps(
         words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
         found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
     return found if ensemble else found.sel(seed=0)
-
-
-def _loss_scale(problem: Problem) -> float:
-    """Return the sum of all weights of pairs, of which every loss is some part; with `M*` given, its own."""
-    pairs = float(problem.vocab_size) ** 2
-    return pairs if problem.statistics is not None else pairs + problem.target_norm_squared() / 4
 
 
 def _identity(

@@ -193,12 +193,9 @@ def _mikolov(problem: Problem, corpus: TokenFile) -> Mikolov:
     weighting = problem.weighting
     weighting = weighting.weighting if isinstance(weighting, Symmetrized) else weighting
     if not (isinstance(weighting, Mikolov) and weighting.negatives == int(weighting.negatives)):
-        raise argument_error(
-            "problem",
-            "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them",
-            repr(problem.weighting),
-            "Use `run_sgd`, whose samplers know all weightings.",
-        )
+        expected = "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them"
+        remedy = "Use `run_sgd`, whose samplers know all weightings."
+        raise argument_error("problem", expected, repr(problem.weighting), remedy)
     if corpus.words != stats.words:
         expected = "of the words of the problem's statistics, in their order"
         remedy = "Make it with `tokenize(..., vocabulary=stats.words)`."

@@ -83,16 +83,12 @@ def subspace_overlap(U: Any, V: Any) -> float:
 
 @checked
 def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
-    """Return the first `k` left singular vectors of word vectors, strongest first: what they have learned.
+    """Return the first `k` left singular vectors of word vectors `(V, d)`, strongest first.
 
     Unit columns, the entry of largest size positive. No rotation of the embedding changes them, so
     seeds may be compared as they are. Of `W` trained to the end from small tied weights they are the
     eigenvectors of `M*`. Vectors of word2vec share a large mean, which is their first direction;
     `vectors - vectors.mean(axis=0)` are without it (what that changes: `match_directions`).
-
-    Args:
-        vectors: one vector a word, `(V, d)`.
-        k: how many.
 
     Raises:
         ValueError: vectors that are no finite matrix, or of a rank below `k`.
@@ -124,9 +120,8 @@ def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[H
     row_of = {word: row for row, word in enumerate(other_words)}
     pairs = [(row, row_of[word]) for row, word in enumerate(words) if word in row_of]
     if not pairs:
-        raise argument_error(
-            "other_words", "some of `words`", f"none of {len(words)}", "Are both in one case and language?"
-        )
+        remedy = "Are both in one case and language?"
+        raise argument_error("other_words", "some of `words`", f"none of {len(words)}", remedy)
     rows, others = np.array(pairs).T
     return rows, others
 
@@ -232,8 +227,7 @@ def align(vectors: Any, reference: Any) -> Float[Host, "V d"]:
 
         vectors R,   R = argmin ||vectors R - reference||_F over orthonormal rows
 
-    Tied models are alike up to such a rotation, and two seeds show their differences only after it: of
-    SGD (enwiki15k, V = 2,000, d = 16) they are 1.45 of their length apart before and 0.31 after.
+    Tied models are alike up to such a rotation, and two seeds show their differences only after it.
     Vectors of fewer dimensions are turned into a subspace of the reference's. Lengths and inner products
     stay.
 
@@ -284,6 +278,5 @@ def _orthonormal(argument: str, columns: np.ndarray) -> np.ndarray:
         if values[-1] > 1e-8 * values[0]:
             return left @ right
     got = f"{number} dependent columns of {rows} rows"
-    raise argument_error(
-        argument, "linearly independent columns", got, "Take fewer directions, or more words."
-    )
+    remedy = "Take fewer directions, or more words."
+    raise argument_error(argument, "linearly independent columns", got, remedy)

@@ -47,7 +47,6 @@ def leading_eigenpairs(
     come from block Lanczos with a fixed start, so that the result is reproducible.
 
     Args:
-        problem: the problem.
         k: how many pairs.
         tol: largest residual norm wanted, over `lambda_1`. From 1e-6 on, products are taken in
             float32, in half the time, where `lambda_min` is not so large in size that their rounding

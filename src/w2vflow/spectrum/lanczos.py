@@ -48,9 +48,8 @@ class Eigenpairs(NamedTuple):
         values: eigenvalues, `(k,)`, in the order asked for.
         vectors: orthonormal eigenvectors as columns, float64 `(size, k)`.
         residuals: estimated residual norms, `(k,)`.
-        nodes: `(m,)`, falling, and
-        weights: `(m,)`, quadrature of the spectral density of all other eigenvalues; the weights
-            sum to `size - k`.
+        nodes, weights: `(m,)`, quadrature of the spectral density of all other eigenvalues, nodes
+            falling; the weights sum to `size - k`.
         products: how many vectors the operator was applied to.
     """
 
@@ -160,12 +159,9 @@ def check_symmetric(product: Product, size: int, dtype: type) -> None:
     scale = np.maximum(np.linalg.norm(of_one, axis=0), np.linalg.norm(of_other, axis=0))
     worst = float((difference / np.where(scale > 0, scale, 1)).max())
     if worst > max(1e-6, 1e3 * float(np.finfo(dtype).eps)):
-        raise argument_error(
-            "product",
-            "of a symmetric operator",
-            f"x^T A y and y^T A x that differ by {worst:.1e} of their size",
-            "Symmetrise it, `(A + A.T) / 2`: Lanczos iterations find no other eigenvalues.",
-        )
+        got = f"x^T A y and y^T A x that differ by {worst:.1e} of their size"
+        remedy = "Symmetrise it, `(A + A.T) / 2`: Lanczos iterations find no other eigenvalues."
+        raise argument_error("product", "of a symmetric operator", got, remedy)
 
 
 def _capacity(size: int, k: int, block: int, max_basis: int | None, itemsize: int) -> int:
@@ -188,14 +184,11 @@ class _State:
     """The basis `Q` and the projected operator `T = Q^T A Q` between two products.
 
     Attributes:
-        basis: `(size, capacity)`, column after column; `used` columns are complete, the `block`
-            after them are what the operator is applied to next.
+        basis: `(size, capacity)`; `used` columns are complete, the `block` after them come next.
         projected: `(capacity, capacity)`; in rows and columns of the next block, its coupling to
-            what is complete.
-        used: complete columns.
+            the complete ones.
         products: vectors the operator was applied to.
-        nodes: of the quadrature, once the first cycle is over, and
-        weights: theirs.
+        nodes, weights: of the quadrature, once the first cycle is over.
         worst: residual of the wanted pairs, over the largest of them, when last looked at.
         saved: columns of the basis that the last state left in a checkpoint holds, piece by piece.
     """

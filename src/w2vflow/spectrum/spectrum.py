@@ -39,10 +39,9 @@ class Spectrum(eqx.Module):
         eigenvalues: `lambda_k`, `(k,)`, falling.
         eigenvectors: orthonormal columns `v_k`, `(V, k)`; the entry of largest size is positive.
         residuals: `||M* v_k - lambda_k v_k||`, `(k,)`; each bounds the error of its eigenvalue.
-        bath_nodes: `nu_j`, `(m,)`, and
-        bath_weights: `w_j`, `(m,)`, of a quadrature of the spectral density of the eigenvalues not
-            held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with `sum_j w_j = V - k`.
-            Empty for a complete eigenbasis.
+        bath_nodes, bath_weights: `nu_j` and `w_j`, `(m,)`, of a quadrature of the spectral density of
+            the eigenvalues not held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with
+            `sum_j w_j = V - k`. Empty for a complete eigenbasis.
     """
 
     _made_by = "`leading_eigenpairs(problem, k)`"
@@ -79,8 +78,7 @@ class Spectrum(eqx.Module):
     def to_xarray(self, words: Sequence[str] | None = None) -> "xr.Dataset":
         """Return a dataset over `word, mode`, and over `bath` for what is left of the spectrum.
 
-        Args:
-            words: the vocabulary, to name the rows of the eigenvectors by.
+        The vocabulary `words` names the rows of the eigenvectors.
         """
         import xarray as xr
 
@@ -102,9 +100,8 @@ class Spectrum(eqx.Module):
         """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
 
         Raises:
-            ImportError: Zarr is wanted and not installed.
+            ImportError, OSError: as `Trajectory.save`.
             ValueError: `words`, the vocabulary for other readers of the file, of another number.
-            OSError: the file cannot be written.
         """
         write_dataset(self.to_xarray(words), path, "spectrum")
 
@@ -113,9 +110,7 @@ class Spectrum(eqx.Module):
         """Read a spectrum written by `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ImportError: it is Zarr, which is not installed.
-            ValueError: the file is damaged, holds no spectrum, or was written by a later version.
+            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
         """
         return cls.from_xarray(read_dataset(path, "spectrum"))
 
@@ -128,13 +123,9 @@ class Spectrum(eqx.Module):
         if not 1 <= k <= len(self.eigenvalues):
             raise argument_error("k", f"between 1 and the {len(self.eigenvalues)} pairs at hand", k)
         left_out = self.eigenvalues[k:]
-        return Spectrum(
-            self.eigenvalues[:k],
-            self.eigenvectors[:, :k],
-            self.residuals[:k],
-            np.concatenate([left_out, self.bath_nodes]),
-            np.concatenate([np.ones(len(left_out)), self.bath_weights]),
-        )
+        nodes = np.concatenate([left_out, self.bath_nodes])
+        weights = np.concatenate([np.ones(len(left_out)), self.bath_weights])
+        return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k], nodes, weights)
 
     def error_bounds(self) -> SpectrumBounds:
         """Return bounds that the residuals `r_k` put on the errors of the pairs.

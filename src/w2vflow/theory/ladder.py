@@ -126,8 +126,7 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     settled on it, and steps that rise jointly come too late (see docs/predictions.md, "Any weights, any loss:
     the ladder"): use `solve_flow`.
 
-    The cost is that of some hundred gradients for each step; no matrix of pairs is formed where the
-    objective needs none.
+    The cost is that of some hundred gradients for each step.
 
     Args:
         problem: of any loss and weighting, tied or untied.

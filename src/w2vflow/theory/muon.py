@@ -42,10 +42,7 @@ def muon_strengths(
       values between about 0.7 and 1.2 of it, and its momentum overshoots: `muon(rate, beta=0,
       nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30)` is what is meant here.
 
-    Args:
-        eigenvalues: `lambda_k`.
-        initial: `s_k^2(0)`, positive.
-        ts: times `eta n`.
+    Arguments are those of `aligned_strengths`, times `eta n`.
 
     References:
         Rhee, Simon, Karkada (2026), arXiv 2606.30509.

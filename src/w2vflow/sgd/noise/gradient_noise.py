@@ -26,12 +26,9 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     leading = learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
     learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0
     if not learned.all():
-        raise argument_error(
-            "dim",
-            f"at most the number of {'positive' if problem.tied else 'nonzero'} eigenvalues, {learned.sum()}",
-            dim,
-            "Directions beyond it are never learned.",
-        )
+        kind = "positive" if problem.tied else "nonzero"
+        expected = f"at most the number of {kind} eigenvalues, {learned.sum()}"
+        raise argument_error("dim", expected, dim, "Directions beyond it are never learned.")
     return leading
 
 
@@ -43,8 +40,7 @@ def gradient_noise(
 
         gradient of a batch = (S + S^T) W   (tied);   S C and S^T W   (untied)
 
-    `S` holds the slopes of the pairs that were drawn. For a slope of second moment `w_ij` at pair
-    `(i, j)`, of independent pairs,
+    `S` holds the slopes of the pairs that were drawn. For independent pairs of second moment `w_ij`,
 
         E (v_k^T (S + S^T) v_j)^2 = 2 sum_ii' w_ii' v_ki^2 v_ji'^2   (twice that for k = j)
 
@@ -53,15 +49,13 @@ def gradient_noise(
 
         variance = (rows' means) / a + (columns' means) / b + (what remains) / (a b).
 
-    Sums over all pairs are sums over seen ones and products of thin matrices: time
-    `nnz d + V d^3`, no matrix of pairs.
+    Sums over all pairs take time `nnz d + V d^3` and no matrix of pairs.
 
     Args:
         problem: quartic, at constant `G`, from statistics.
         concepts: from `concepts_of`.
         learned: at the solution, `x = sum_k lambda_k v_k v_k^T`; else at small weights, `x = 0`.
-        batch_size: as asked of the sampler.
-        sampler: its name.
+        batch_size, sampler: as in `run_sgd`.
 
     Returns:
         The concepts `j` first; where not `learned`, after them a column for each node of the density
@@ -70,7 +64,6 @@ def gradient_noise(
     References:
         Hoeffding (1948), Annals of Mathematical Statistics 19, section 5.
     """
-    problem.require_statistics("pairs are drawn")
     check_batch(sampler, batch_size, _SAMPLERS)
     return _SAMPLERS[sampler](_Pairs.of(problem, concepts, learned), batch_size)
 

@@ -67,8 +67,7 @@ def recommended_learning_rate(
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.
         dim: embedding dimension.
-        batch_size: pairs of a batch.
-        sampler: as in `run_sgd`.
+        batch_size, sampler: as in `run_sgd`.
         accuracy: the relative error wanted, between 0 and 1.
         scale: of the start, on whose logarithm step times depend.
         spectrum: at least `dim` leading eigenpairs, if at hand; untied: `extreme_eigenpairs`.

@@ -92,12 +92,8 @@ def spread_of_strengths(
     """
     both = (1.0 if tied else 0.5) * learning_rate * (sizes[:, None] + sizes)
     if both.max() >= 2:
-        raise argument_error(
-            "learning_rate",
-            f"below {2 * learning_rate / both.max():.4g}, where the leading concept settles",
-            learning_rate,
-            "See `stability_limit`.",
-        )
+        expected = f"below {2 * learning_rate / both.max():.4g}, where the leading concept settles"
+        raise argument_error("learning_rate", expected, learning_rate, "See `stability_limit`.")
     return both * noise / (2 - both)
 
 

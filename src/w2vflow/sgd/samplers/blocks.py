@@ -82,9 +82,8 @@ class Shared(Sampler):
         L = sum_ij A_ij [l+(x_ij) - kappa l-(x_ij)] + (L R^T)_ij l-(x_ij)
 
     with `kappa = 1` where `B = L R^T - A`, else 0. Pairs of the first sum are drawn from `A`, words
-    and contexts of the blocks of the second from the marginals of `L R^T`. No weight is looked up, and
-    a negative pair costs a matrix product alone, a fiftieth of one on its own. For word2vec's
-    weights, whose positive pairs are few and heavy and whose negative ones are many and light.
+    and contexts of the blocks of the second from the marginals of `L R^T`. For word2vec's weights,
+    whose positive pairs are few and heavy and whose negative ones are many and light.
 
     Attributes:
         seen: seen pairs, drawn from `A`.

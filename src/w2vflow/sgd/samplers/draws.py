@@ -52,8 +52,7 @@ class AliasTable(eqx.Module):
     Index `k` is kept with probability `share[k]`, and is `alias[k]` else.
 
     Attributes:
-        slots: bits of `share`, and `alias`, side by side: the table of all seen pairs lies outside
-            every cache, and is asked once.
+        slots: bits of `share`, and `alias`, side by side: a large table is asked once.
         words: random words of 32 bits in a draw.
     """
 

@@ -20,8 +20,8 @@ __all__ = ["SAMPLERS", "Balanced", "Corpus"]
 class Corpus(PairSampler):
     """Positive pairs from `P`, as many negative ones from `p x p`, with importance weights Psi.
 
-    This is how word2vec meets its data. At constant `G` the weights of rare pairs are huge, and so
-    is the variance: small learning rates or large batches are needed.
+    This is how word2vec meets its data. At constant `G` rare pairs have huge weights, and the variance
+    asks for small learning rates or large batches.
 
     Attributes:
         seen: seen pairs, drawn from `P`.
@@ -111,7 +111,6 @@ class _Labelled(Balanced):
     sum_of_total: float = eqx.field(static=True)
 
     def pairs(self, batch_size: int) -> int:
-        """Return `batch_size`."""
         return batch_size
 
     def draw(self, key: Key[Array, ""], batch_size: int) -> PairBatch:

@@ -79,16 +79,15 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
     `1 - keep_probability`, before windows are laid. Every token that is left is a centre: its
     window b is drawn uniformly from 1..window, and all tokens within b on either side, left to
     right, are its contexts. Windows end with the document; word2vec.c cuts after 1,000 words too.
-    Rows are centres, columns contexts. (word2vec.c takes the vector of the context from its first
-    matrix and that of the centre from its second; the law of a pair is symmetric.)
+    Rows are centres, columns contexts; word2vec.c has them the other way round, and the law of a pair
+    is symmetric.
 
     Without subsampling, pair (i, j) comes `counts_ij / window` times an epoch on average, where
     `counts` are those of `w2vflow.count` with the same words and window, `weighting="linear"` and
-    `out_of_vocabulary="before"`. They hold both directions of a pair, as the stream does: so this
-    holds for the diagonal too, and all pairs of an epoch are `sum(counts) / window` on average.
+    `out_of_vocabulary="before"`.
 
-    Random numbers are a hash of seed, epoch and place in the text (word2vec.c: one generator for
-    each thread): the pairs do not depend on `size`, nor on where the stream was interrupted.
+    Random numbers are a hash of seed, epoch and place in the text: the pairs do not depend on `size`,
+    nor on where the stream was interrupted.
 
     A thread prepares the next chunks outside the interpreter's lock. It ends with `close`, at the
     end of a `with` block, or when nobody holds the stream any more. One reader at a time.
@@ -99,8 +98,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
         window: largest distance of a pair.
         subsample: t in the probability of keeping a word; 0 keeps all tokens.
         seed: of the random numbers, 0 to 2^64 - 1.
-        state: `state` of a stream with the same corpus, window, subsample and seed, to go on from
-            there; from the beginning by default.
+        state: `state` of a stream with the same corpus, window, subsample and seed, to go on there.
         ahead: chunks that are prepared before they are asked for.
 
     Raises:
@@ -148,7 +146,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
 
         Raises:
             ValueError: the stream is closed, or its subsampling leaves no pairs.
-            Exception: whatever the thread raised; the stream is closed then.
+            Exception: an error of the thread, which closes the stream.
         """
         if self._thread is None:
             raise argument_error("stream", "open", "one that was closed", "Make another with its `state`.")

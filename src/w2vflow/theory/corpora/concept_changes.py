@@ -95,9 +95,8 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     Words are matched by name where both problems know theirs; a word that only one of them has counts
     as a row of zeros in the other. Step times are the mean of `step_time_law`, which says how small
     `scale` must be. First-order changes are right to `|dM|^2 / gap`, with the distance to the nearest
-    eigenvalue as gap; the exact ones beside them show how far that is. To take words out is no small
-    change of their rows: `v^T dM v` alone would be twice too large there, because the concept turns
-    away from them at once. Hence the quotient over the words that stay.
+    eigenvalue as gap. To take words out is no small change of their rows, as the concept turns away from
+    them at once: hence the quotient over the words that stay.
 
     Args:
         before, after: quartic, constant `G`, tied.

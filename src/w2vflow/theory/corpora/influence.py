@@ -85,11 +85,8 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     slopes = count_slopes(problem, spectrum.eigenvectors, "count_influence")
     vectors = _members(spectrum, k)
     margins, constants = slopes.margins(vectors)
-    each = [
-        slopes.of_counts((v, v), (q, q), c)
-        for v, q, c in zip(vectors.T, margins.T, np.diag(constants), strict=True)
-    ]
-    return slopes.both_orders(slopes.counts.data * np.mean(each, axis=0))
+    found = slopes.mean_slopes(vectors, margins, np.diag(constants))
+    return slopes.both_orders(slopes.counts.data * found)
 
 
 @checked
@@ -202,9 +199,8 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     problem.require_solvable("changed_spectrum")
     basis = spectrum.eigenvectors
     if len(basis) != problem.vocab_size:
-        raise argument_error(
-            "problem", f"one of the same {len(basis)} words", f"one of {problem.vocab_size} words"
-        )
+        got = f"one of {problem.vocab_size} words"
+        raise argument_error("problem", f"one of the same {len(basis)} words", got)
     image = problem.target_operator().host_product(np.float64)(np.ascontiguousarray(basis))
     inside = basis.T @ image
     values, mixing = np.linalg.eigh((inside + inside.T) / 2)
@@ -223,14 +219,8 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
         vectors = scipy.linalg.polar(vectors)[0]
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
-    vectors = vectors[:, places]
-    return Spectrum(
-        values[places],
-        vectors * peak_signs(vectors),
-        residuals[places],
-        spectrum.bath_nodes,
-        spectrum.bath_weights,
-    )
+    vectors, rest = vectors[:, places], (spectrum.bath_nodes, spectrum.bath_weights)
+    return Spectrum(values[places], vectors * peak_signs(vectors), residuals[places], *rest)
 
 
 @checked
@@ -273,11 +263,9 @@ def window_of(stats: CooccurrenceStatistics, tokens: TokenFile) -> tuple[int, st
     """Return window and weighting of statistics of these documents; `ValueError` if they are of others."""
     remedy = "Count them with `count_documents(tokens)`."
     if stats.words != tokens.words or not np.array_equal(stats.unigram, tokens.unigram):
-        raise argument_error(
-            "tokens", "the text that was counted", "other words or other frequencies", remedy
-        )
+        got = "other words or other frequencies"
+        raise argument_error("tokens", "the text that was counted", got, remedy)
     if "restricted_to_most_frequent" in stats.metadata or "window" not in stats.metadata:
-        raise argument_error(
-            "problem", "made from counts of `tokens`", "counts restricted later or of unknown windows", remedy
-        )
+        got = "counts restricted later or of unknown windows"
+        raise argument_error("problem", "made from counts of `tokens`", got, remedy)
     return int(stats.metadata["window"]), str(stats.metadata["weighting"])

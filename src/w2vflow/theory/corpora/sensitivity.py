@@ -48,13 +48,14 @@ class CountSlopes(NamedTuple):
         """Return the rows and columns of the pairs seen."""
         return np.repeat(np.arange(len(self.totals)), np.diff(self.counts.indptr)), self.counts.indices
 
-    def of_counts(self, vectors: tuple[Host, Host], margins: tuple[Host, Host], constant: float) -> Host:
-        """Return `D^ab_ij` of the pairs seen (see `margins`) from two vectors and their margins."""
+    def mean_slopes(self, vectors: Host, margins: Host, constants: Host) -> Host:
+        """Return `D^aa_ij` of the pairs seen (see `margins`), the mean over the columns of vectors."""
         rows, columns = self.places()
-        (one, other), (own, its) = vectors, margins
-        row_terms = (one * its + own * other) / 2
-        products = (one[rows] * other[columns] + other[rows] * one[columns]) / 2
-        return self.slopes.data * products - row_terms[rows] - row_terms[columns] + constant
+        each = [
+            self.slopes.data * (v[rows] * v[columns]) - (v * q)[rows] - (v * q)[columns] + constant
+            for v, q, constant in zip(vectors.T, margins.T, constants, strict=True)
+        ]
+        return np.mean(each, axis=0)
 
     def both_orders(self, values: Host) -> Float[Host, "V V"]:
         """Return values of the pairs seen as a dense matrix, those of two different words twice."""

@@ -158,15 +158,12 @@ def _with_probes(spectrum: Spectrum) -> Float[Host, "V K"]:
 
 def _variances(slopes: CountSlopes, spectrum: Spectrum, groups: Int[Host, " k"]) -> Float[Host, " k"]:
     """Return `sum_ij n_ij D_ij^2`, with the mean of D over a group of equal eigenvalues."""
-    margins, constants = slopes.margins(spectrum.eigenvectors)
-    found = np.empty(len(groups))
+    vectors, found = spectrum.eigenvectors, np.empty(len(groups))
+    margins, constants = slopes.margins(vectors)
     for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        each = [
-            slopes.of_counts((v, v), (q, q), constants[k, k])
-            for k, v, q in zip(members, spectrum.eigenvectors.T[members], margins.T[members], strict=True)
-        ]
-        found[members] = slopes.counts.data @ np.mean(each, axis=0) ** 2
+        own = groups == group
+        mean = slopes.mean_slopes(vectors[:, own], margins[:, own], np.diag(constants)[own])
+        found[own] = slopes.counts.data @ mean**2
     return found
 
 

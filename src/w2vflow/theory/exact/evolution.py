@@ -93,9 +93,7 @@ class State:
 
 @checked
 def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
-    """Return the given eigenpairs if they suffice, or else as many as a prediction wants.
-
-    Untied weights want all: what is left out has no bound there.
+    """Return the given eigenpairs if they suffice, or else as many as a prediction wants; untied, all.
 
     Raises:
         ValueError: they are of another vocabulary, fewer than `dim`, do not say what is left out, or
@@ -110,9 +108,8 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
         return spectrum.require_complete()
     pairs = len(spectrum.eigenvalues)
     if pairs < size and not np.sum(spectrum.bath_weights) > 0:
-        raise argument_error(
-            "spectrum", "complete, or hold a density of the rest", f"{pairs} pairs of {size} without one"
-        )
+        got = f"{pairs} pairs of {size} without one"
+        raise argument_error("spectrum", "complete, or hold a density of the rest", got)
     return spectrum
 
 
@@ -156,10 +153,7 @@ def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep
     """Return the observables of a state at times from now, and its factors if they are to be kept.
 
     Weight decay `kappa` is a shift of all eigenvalues: `dW/dt = (M* - kappa I - W W^T) W`. The loss
-    remains that of `M*` itself. Untied weights follow the same equation, doubled, at half the speed.
-
-    Warns:
-        RuntimeWarning: untied weights are unbalanced by more than 1% of the largest `|lambda|`.
+    remains that of `M*` itself.
     """
     basis = state.basis
     norm_squared, rest_squared = float(np.sum(basis.eigenvalues**2)), None
@@ -297,13 +291,14 @@ def trajectory_of(
 
     `axis` takes the seeds wanted, and `about` is the metadata that is not the same for all closed forms.
     """
-    values, loss, kept, bound = (None if part is None else part[axis] for part in seen)
+    values, loss, *others = seen
+    kept, bound = (None if part is None else part[axis] for part in others)
     size = problem.vocab_size
     return Trajectory(
         "theory-discrete" if np.any(about["learning_rate"]) else "theory",
         times,
-        values,
-        loss,
+        values[axis],
+        loss[axis],
         None if kept is None else kept[..., :size, :],
         about | {"precision": "float64", "device": describe_mesh(word_mesh()), "versions": versions()},
         bound,

@@ -55,10 +55,9 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     in mid-training, and weight decay switched on or off. To cut a phase of descent is right to second
     order in the step size, as the whole is.
 
-    With leading eigenpairs alone, the weights of the nodes of the rest are carried along where the
-    next phase has the same problem, and the semigroup stays exact. Where the problem changes,
-    the weights are taken over as they are predicted, which outside the leading eigenvectors is
-    approximate, and the rest of them again to lie without preference in the rest of the new spectrum.
+    With leading eigenpairs alone, the semigroup stays exact where the next phase has the same problem.
+    Where it changes, the weights are taken over as they are predicted, approximately outside the leading
+    eigenvectors, and the rest again to lie without preference in the rest of the new spectrum.
 
     Args:
         phases: one or more, all of one vocabulary, and all tied or all untied.
@@ -67,9 +66,8 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
 
     Returns:
         Trajectory on one time axis from the beginning of the first phase. A first time 0 of a later
-        phase, which repeats the end of the one before, is left out. The loss is that of the
-        problem of each phase. `error_bound` is None where there are several phases: errors carried
-        from one into the next are not bounded.
+        phase, which repeats the end of the one before, is left out. The loss is that of the problem
+        of each phase. There is no `error_bound` over several phases.
 
     Raises:
         ValueError: no phases, different vocabulary sizes, tied and untied weights, or arguments that

@@ -35,12 +35,11 @@ def predict(
     `o_k(t) = -3/4 eta ln(1 - s_k^2(t) / lambda_k)` as it saturates. Its error is of second order
     in `eta lambda_1`; joint learning of near-degenerate modes is corrected only on average.
 
-    Untied weights follow the same equation in a matrix twice as tall, at half the speed, wherever
-    `W^T W - C^T C = lam I` at the start (`balanced_init`): exactly then. They learn negative
-    eigenvalues as fast as positive ones, with opposed vectors of words and contexts. Other starts are
-    taken along to first order in `D - lam I`, `D = W^T W - C^T C`, whose norm over the largest
-    `|lambda|` is `metadata["imbalance_over_lambda_1"]`. Errors of `s_k^2` stayed below a third of that,
-    1e-6 at scale 1e-2 (see docs/predictions.md, "Two matrices").
+    Untied weights follow the same equation in a matrix twice as tall, at half the speed, exactly where
+    `W^T W - C^T C = lam I` at the start (`balanced_init`). They learn negative eigenvalues as fast as
+    positive ones, with opposed vectors of words and contexts. Other starts are taken along to first
+    order in `D - lam I`, `D = W^T W - C^T C`, whose norm over the largest `|lambda|` is
+    `metadata["imbalance_over_lambda_1"]` (see docs/predictions.md, "Two matrices").
 
     With the complete eigenbasis nothing is left out. With leading eigenpairs alone, the rest of the
     start is taken to lie without preference in the rest of the spectrum, whose density the pairs
@@ -53,17 +52,14 @@ def predict(
             they are untied: `(2, V, dim)` or `(S, 2, V, dim)`.
         ts: times `(T,)`, increasing; the first may be 0.
         learning_rate: step size `eta` of the descent to predict; 0 for the gradient flow.
-        weight_decay: `kappa` of `dW/dt = -dL/dW - kappa W`: `M*` less `kappa I` in the dynamics, so
-            that concepts with `lambda_k < kappa` are never learned and the others only to
-            `s_k^2 = lambda_k - kappa`; twice `kappa` below `|lambda_k|` where weights are untied, of
-            which each gets half of the gradient. The loss returned is `L(W)` all the same.
-        spectrum: at least `dim` leading eigenpairs, if at hand. Left out, they are all of them up
-            to 3,000 words, and the leading `4 dim + 100` beyond. Untied weights need all of them:
-            `leading_eigenpairs(problem, V)`, minutes of LAPACK at V = 10,000.
+        weight_decay: `kappa` of `dW/dt = -dL/dW - kappa W`: concepts with `lambda_k < kappa` are never
+            learned and the others only to `s_k^2 = lambda_k - kappa`; untied to `|lambda_k| - 2 kappa`.
+            The loss returned is `L(W)` all the same.
+        spectrum: at least `dim` leading eigenpairs, if at hand. By default all of them up to 3,000
+            words, and the leading `4 dim + 100` beyond. Untied weights need all of them.
         save_embeddings: keep `W(t)`, and `C(t)` of untied weights, right up to one rotation of their
-            columns at each time. With leading eigenpairs alone, the part outside them keeps the shape
-            it had at the start, only its size is predicted: there the embeddings are exact at 0 and
-            approximate later.
+            columns at each time. The part outside of leading eigenpairs is approximate after time 0:
+            it keeps its shape, and only its size is predicted.
 
     Raises:
         ValueError: the problem is not quartic and at constant `G`, float64 is off, or an argument does

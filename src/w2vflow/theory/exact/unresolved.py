@@ -79,8 +79,7 @@ def error_bound(
     about `lambda_k` at late times.
 
     Args:
-        bath: the rest.
-        t: time.
+        bath, t: the rest and the time.
         strengths: `s_k^2` as predicted, falling.
         log_g_squared: `ln g_k^2` of the modes.
         R_modes: triangular factor of the rows of `X` that belong to modes.

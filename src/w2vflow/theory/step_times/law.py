@@ -45,9 +45,9 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s 
 
     A mode sees only the part of its initial overlap `b_k = v_k^T W0` that is orthogonal to those
     of the modes learned before it: with the columns `b_1 .. b_d` in learning order,
-    `[b_1 .. b_d] = O R`, mode k rises as if it had started aligned at `s_k^2(0) = R_kk^2`. Modes of
-    one eigenvalue (`degenerate_groups`) are learned at once: theirs are the squared singular values of
-    their overlaps, less the part along modes learned before, falling; no basis of their subspace enters.
+    `[b_1 .. b_d] = O R`, mode k rises as if it had started aligned at `s_k^2(0) = R_kk^2`. Those of
+    modes of one eigenvalue (`degenerate_groups`) are the squared singular values of their overlaps, less
+    the part along modes learned before, falling.
 
     Args:
         spectrum: at least `dim` leading eigenpairs; with more, a group at the end is seen whole.
@@ -158,10 +158,9 @@ def predict_step_times(
         problem: quartic, at constant `G`; tied or untied.
         W0: initial weights `([S,] V, dim)`, or of words and contexts `([S,] 2, V, dim)`.
         fraction: q, 1/2 for half-rise.
-        learning_rate: 0 for the gradient flow; otherwise gradient descent of that step size, to second
-            order in `eta lambda_k`: `lambda_k` in the denominator becomes `l_k = ln(1 + eta lambda_k) / eta`
-            (untied: `|lambda_k|` becomes `2 ln(1 + eta |lambda_k| / 2) / eta`), and `3/4 eta ln(1 - q)` is
-            added.
+        learning_rate: 0 for the gradient flow; otherwise of gradient descent, to second order in
+            `eta lambda_k`: `lambda_k` in the denominator becomes `ln(1 + eta lambda_k) / eta` (untied:
+            `|lambda_k|` becomes `2 ln(1 + eta |lambda_k| / 2) / eta`), and `3/4 eta ln(1 - q)` is added.
         spectrum: eigenpairs, at least `dim`, if at hand: `leading_eigenpairs`, or `extreme_eigenpairs` of
             untied weights.
 

@@ -76,9 +76,8 @@ def checked_pairs(spectrum: Spectrum, size: int, dim: int) -> Spectrum:
         raise argument_error("spectrum", f"of {size} words, as the problem", f"eigenvectors of {words}")
     if pairs < dim:
         expected = f"at least {dim} eigenpairs, one for every direction of the embedding"
-        raise argument_error(
-            "spectrum", expected, f"{pairs} pairs", "Ask for more, or leave the argument out."
-        )
+        remedy = "Ask for more, or leave the argument out."
+        raise argument_error("spectrum", expected, f"{pairs} pairs", remedy)
     return spectrum
 
 

@@ -114,7 +114,7 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
     """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
 
     Args:
-        traj: a trajectory.
+        traj: of any source.
         spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
     modes = min(traj.dim, len(spectrum.eigenvalues))
@@ -127,9 +127,8 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
 def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
     """Return the effective rank that needs no spectrum, `(sum s_k^2)^2 / sum s_k^4`, `([S,] T)`.
 
-    Between 1 and `dim`; r for r equal singular values. At a small Gaussian start it is `dim V / (dim +
-    V + 1)` on average, nearly `dim`: it falls to 1 as the first concept outgrows the rest, and rises from
-    there.
+    Between 1 and `dim`; r for r equal singular values. From `dim V / (dim + V + 1)` at a small Gaussian
+    start it falls to 1 as the first concept outgrows the rest, and rises from there.
     """
     values = traj.singular_values.astype(np.float64)
     # In units of the largest: powers of tiny starts would underflow.
@@ -143,12 +142,8 @@ def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
 
         rank(t) = #{k: t_k <= t}
 
-    In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. As exact as the
-    step times: off by one for as long as one of them is off.
-
-    Args:
-        step_times: half-rise times `([S,] d)`; NaN for concepts never learned.
-        ts: times.
+    In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. Step times are
+    those of half-rise, `([S,] d)`, NaN for concepts never learned.
     """
     times, at = np.asarray(step_times, np.float64), check_times(ts)
     return np.sum(times[..., None, :] <= at[:, None], axis=-1)
@@ -173,8 +168,7 @@ class PowerLaw:
     def rank_exponent(self) -> float:
         """`1 / a`: the effective rank grows as `t^(1/a)`.
 
-        Up to logarithms: the local exponent is `1 / (a (1 - 1/L))`, `L = ln(lambda_k / scale^2)` of the
-        concept that is being learned; 5% larger at L = 20.
+        Up to logarithms: the local exponent is `1 / (a (1 - 1/L))`, `L = ln(lambda_k / scale^2)`.
         """
         return 1 / self.exponent
 
@@ -217,9 +211,8 @@ def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) 
     values = np.asarray(eigenvalues, np.float64)
     last = len(values) if last is None else last
     if not 1 <= first <= last - 3 <= len(values) - 3:
-        raise argument_error(
-            "last", f"at least `first` + 3 and at most the {len(values)} eigenvalues", f"{first} to {last}"
-        )
+        expected = f"at least `first` + 3 and at most the {len(values)} eigenvalues"
+        raise argument_error("last", expected, f"{first} to {last}")
     used, places = values[first - 1 : last], np.arange(first, last + 1)
     if used.min() <= 0:
         bad = first + int(np.argmax(used <= 0))
