@@ -196,11 +196,9 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
             self._chunks.clear()
 
     def __enter__(self) -> "PairStream":
-        """Return the stream, to be closed at the end of the block."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the thread."""
         self.close()
 
 

@@ -287,9 +287,9 @@ def _log_left_out(state: State) -> np.ndarray:
 def trajectory_of(
     problem: Problem, times: np.ndarray, seen: Sequence[Any], axis: int | slice, about: dict[str, Any]
 ) -> Trajectory:
-    """Return values, loss, weights and error bound, the latter two where they are, as a trajectory.
+    """Return values, loss, weights (or None) and error bound (or None) as a trajectory.
 
-    `axis` takes the seeds wanted, and `about` is the metadata that is not the same for all closed forms.
+    `axis` takes the seeds wanted, `about` is the metadata that not all closed forms share.
     """
     values, loss, *others = seen
     kept, bound = (None if part is None else part[axis] for part in others)
