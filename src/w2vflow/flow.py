@@ -53,20 +53,18 @@ def solve_flow(
         any loss and weights, tied:   dW/dt = -2 S W,   S_ij = A_ij l+'(x_ij) + B_ij l-'(x_ij)
         untied:                       dW/dt = -S C,     dC/dt = -S^T W
 
-    In the basis of the words a step costs `V^2 d` operations with dense matrices, or seen pairs times
-    `d` where the loss is quartic and the problem sparse: then no matrix is formed. Other losses take
-    `V^2 d` and a block of rows at a time. In the complete eigenbasis the first of these flows is
+    In the basis of the words a step costs `V^2 d` operations, or seen pairs times `d` where the loss is
+    quartic and the problem sparse. In the complete eigenbasis the first of these flows is
     `dB/dt = Lambda B - B (B^T B)` for `B = V^T W`: the same flow, exactly, at `V d^2`, but the basis
     has to be found once, at some `9 V^3`. The result's `metadata["method"]` says which it was.
 
-    The error of every step is kept below `atol + rtol |w|` in the largest entry, not in the mean
-    over all `V d`, where one growing mode would go unseen. On a problem spread over many devices
-    (`Problem.shard`) the weights are spread alike.
+    The error of every step is kept below `atol + rtol |w|` in the largest entry. On a problem spread over
+    many devices (`Problem.shard`) the weights are spread alike.
 
     Args:
         problem: of any loss and weighting, tied or untied.
-        W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; each seed takes its own steps.
-            Of words and contexts where they are untied: `(2, V, dim)` or `(S, 2, V, dim)`.
+        W0: initial weights `([S,] V, dim)`; each seed takes its own steps. Of words and contexts where
+            they are untied: `([S,] 2, V, dim)`.
         ts: times `(T,)`, increasing; the first may be 0.
         basis: `"words"`, `"eigenvectors"` (quartic, constant `G`, tied), or `"auto"`: the eigenvectors
             where `spectrum` is given, or where finding them first costs fewer operations and they fit
@@ -100,12 +98,8 @@ def solve_flow(
     _check_tolerances(rtol, atol, weights)
     seeds = weights if weights.ndim == 3 else weights[None]
     if recording.metrics is not None:
-        raise argument_error(
-            "recording",
-            "without `metrics` for a flow, which takes no steps of one size",
-            repr(recording.metrics),
-            "Use `progress=True`.",
-        )
+        expected = "without `metrics` for a flow, which takes no steps of one size"
+        raise argument_error("recording", expected, repr(recording.metrics), "Use `progress=True`.")
     keep = recording.save_embeddings
     if keep:
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
@@ -155,12 +149,7 @@ def _trajectory(
 ) -> Trajectory:
     """Return the stretches of a flow as one trajectory, in the basis of the words.
 
-    Args:
-        problem, times: of the flow.
-        parts: what was seen, stretch by stretch.
-        settings: of the flow, for the metadata.
-        vectors: the eigenbasis it was integrated in, if any.
-        shape: of the initial weights, contexts below words: `([S,] sides V, d)`.
+    `shape` is that of the initial weights, contexts below words: `([S,] sides V, d)`.
     """
     steps = {n: np.sum([part[n] for part in parts], axis=0).tolist() for n in _STEPS}
     axis = 0 if len(shape) == 2 else slice(None)
@@ -236,12 +225,9 @@ def _check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> N
     if size == 0:
         raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
     if atol is not None and not 0 < atol < size:
-        raise argument_error(
-            "atol",
-            f"positive and below the size of the initial weights, {size:.3g}",
-            atol,
-            "Above it the error control is blind while they grow; leave `atol` out to have it chosen.",
-        )
+        expected = f"positive and below the size of the initial weights, {size:.3g}"
+        remedy = "Above it the error control is blind while they grow; leave `atol` out to have it chosen."
+        raise argument_error("atol", expected, atol, remedy)
 
 
 class _Stretch(NamedTuple):
@@ -281,18 +267,11 @@ def _in_stretches(
 
 
 def _checked(ran: _Stretch, problem: Problem, until: float, max_steps: int) -> dict[str, np.ndarray]:
-    """Return the result of a stretch on the host, in the order of the words.
-
-    Raises:
-        RuntimeError: the integrator did not reach the end.
-    """
+    """Return the result of a stretch on the host, in the order of the words, if its end was reached."""
     ok, reached = to_host(ran.successful), to_host(ran.reached)
     if not ok.all():
-        why = (
-            f"used up its {max_steps} steps"
-            if to_host(ran.out_of_steps).any()
-            else "failed in the integrator"
-        )
+        short = to_host(ran.out_of_steps).any()
+        why = f"used up its {max_steps} steps" if short else "failed in the integrator"
         raise RuntimeError(
             f"`solve_flow` {why} after time {reached[~ok].min():.6g} of {until:.6g}. "
             "Increase `max_steps`, loosen `rtol`, or end `ts` earlier."
@@ -362,8 +341,7 @@ def _integrate(
                 solution.result == dfx.RESULTS.max_steps_reached,
             )
 
-        # Seed after seed: side by side under vmap, all would take the steps of the slowest (3 times the
-        # time on a CPU), and a seed's steps would depend on its neighbours.
+        # Seed after seed: side by side under vmap, all would take the steps of the slowest.
         return jax.lax.map(one, starts)
 
     whole: Any = PartitionSpec()
@@ -375,11 +353,9 @@ def _integrate(
 
 
 def _singular_values(own: Float[Array, "R e"], sides: int, mesh: Mesh) -> Float[Array, " d"]:
-    """Return the singular values of weights whose rows lie on several devices.
-
-    Each contributes the triangle of its own QR; their stack has the same singular values.
-    """
+    """Return the singular values of weights whose rows lie on several devices."""
     parts = jnp.split(own, sides, axis=1)
     if mesh.size > 1:
+        # The triangles of the devices' own QR, stacked, have the same singular values.
         parts = [all_rows(jnp.linalg.qr(part, mode="r"), mesh) for part in parts]
     return singular_values(jnp.concatenate(parts), sides)

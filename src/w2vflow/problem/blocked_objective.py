@@ -59,8 +59,7 @@ class SparseRows(eqx.Module):
     """A sparse matrix in the same blocks of rows, each expanded when it is its turn.
 
     Attributes:
-        rows, columns, values: `(N, m)`, where the entries of a block are within it, and what they
-            are; blocks with fewer entries end in zeros.
+        rows, columns, values: places within its block, and value, of each entry, padded with zeros.
         shape: of a block.
     """
 
@@ -102,11 +101,9 @@ class SparseRows(eqx.Module):
 
     @property
     def blocks(self) -> int:
-        """Number of blocks of one device."""
         return len(self.values)
 
     def block(self, number: Int[Array, ""]) -> Float[Array, "b P"]:
-        """Return one block of rows."""
         zeros = jnp.zeros(self.shape, self.values.dtype)
         return zeros.at[self.rows[number], self.columns[number]].add(self.values[number])
 
@@ -138,38 +135,20 @@ class BlockedObjective(Objective):
     def of(
         cls, weights: PairWeights, loss: Loss, sides: int, mesh: Mesh, dtype: Any, *, dense: bool
     ) -> "BlockedObjective":
-        """Return the objective for any weights and loss.
-
-        Args:
-            weights: of the pairs.
-            loss: of one pair.
-            sides: of the objective.
-            mesh: the devices that share the rows.
-            dtype: its precision.
-            dense: whether `A` is held as a dense matrix.
-        """
+        """Return the objective for any weights and loss; with `dense`, `A` is held as a dense matrix."""
         positive: DenseRows | SparseRows
         if dense:
             positive = DenseRows.of(weights.positive.toarray(), mesh, dtype)
         else:
             positive = SparseRows.of(weights.positive, mesh, dtype)
-        negative = weights.dense_negative
+        B = weights.dense_negative
+        negative = None if B is None else DenseRows.of(B, mesh, dtype)
         left, right = (to_rows(np.asarray(factor, dtype), mesh) for factor in (weights.left, weights.right))
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
-        return cls(
-            sides,
-            loss,
-            positive,
-            None if negative is None else DenseRows.of(negative, mesh, dtype),
-            left,
-            right,
-            jnp.asarray(constant, dtype),
-            mesh,
-            weights.exclusive,
-        )
+        offset = jnp.asarray(constant, dtype)
+        return cls(sides, loss, positive, negative, left, right, offset, mesh, weights.exclusive)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
-        """Return `L`, given this device's rows of the weights."""
         C = all_rows(own[:, -own.shape[1] // self.sides :], self.mesh)
         blocks, L = self._blocks(own[:, : own.shape[1] // self.sides]), self._blocks(self.left)
         R = all_rows(self.right, self.mesh)
@@ -182,7 +161,6 @@ class BlockedObjective(Objective):
         return all_sum(total, self.mesh) + self.constant
 
     def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
-        """Return this device's rows of the gradient, given its rows of the weights."""
         W, mine = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
         C, R = all_rows(mine, self.mesh), all_rows(self.right, self.mesh)
         blocks, L = self._blocks(W), self._blocks(self.left)
@@ -219,5 +197,5 @@ class BlockedObjective(Objective):
 
 
 def _block_count(rows: int, width: int) -> int:
-    """Return into how many blocks to cut the rows of a device: blocks of some million pairs."""
+    """Return the number of blocks, of some million pairs each, into which the rows of a device are cut."""
     return max(1, -(-rows * width // _BLOCK_PAIRS))

@@ -53,11 +53,7 @@ class FactoredObjective(Objective):
     def of(cls, weights: PairWeights, sides: int, mesh: Mesh, *, dense: bool) -> "FactoredObjective":
         """Return the objective for weights of low rank, `E = 2 (A - B)`.
 
-        Args:
-            weights: of the pairs.
-            sides: of the objective.
-            mesh: the devices that share the rows.
-            dense: whether `E` is formed; then `G` must be of low rank (`weights.exclusive`).
+        With `dense`, `E` is formed; then `G` must be of low rank (`weights.exclusive`).
         """
         A, L, R = weights.positive, weights.left, weights.right
         twice = sparse.csr_array(
@@ -78,13 +74,11 @@ class FactoredObjective(Objective):
         return cls(sides, operator, out, into, left, right, constant, not weights.exclusive)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
-        """Return `L`, given this device's rows of the weights."""
         W, C = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
         force, pull = self._products(W, C, transposed=False)
         return all_sum(jnp.sum(W * (pull / 4 - force / 2)), self.operator.mesh) + self.constant
 
     def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
-        """Return this device's rows of the gradient, given its rows of the weights."""
         if self.sides == 1:
             force, pull = self._products(own, own, transposed=False)
             return pull - force

@@ -1,5 +1,7 @@
 """Initial weights: small and random, as word2vec starts."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,9 +38,7 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
     if not (np.isfinite(scale) and scale > 0):
         raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
 
-    def draw(one: Key[Array, ""]) -> Float[Array, "V d"]:
-        return jax.random.normal(one, (vocab_size, dim), jnp.float32)
-
+    draw = partial(jax.random.normal, shape=(vocab_size, dim), dtype=jnp.float32)
     normal = jnp.vectorize(draw, signature="()->(v,d)")(key)
     return normal.astype(jnp.zeros(()).dtype) * (scale / np.sqrt(dim))
 
@@ -50,10 +50,7 @@ def untied_init(
     """Return initial weights of words and of contexts, each as `gaussian_init` draws them.
 
     Args:
-        key: one JAX key, or an array of keys for an ensemble `(S, 2, V, dim)`.
-        vocab_size: `V`.
-        dim: embedding dimension `d`.
-        scale: size of the start, above 0.
+        key, vocab_size, dim, scale: as in `gaussian_init`.
         contexts: `"random"`, or `"zero"` as in word2vec.c, where only words start at random. The
             words are those of `gaussian_init` with the same key.
 
@@ -87,10 +84,7 @@ def balanced_init(
     is that of the words.
 
     Args:
-        key: one JAX key, or an array of keys for an ensemble `(S, 2, V, dim)`.
-        vocab_size: `V`.
-        dim: embedding dimension `d`.
-        scale: size of the smaller side, above 0.
+        key, vocab_size, dim, scale: as in `gaussian_init`, of the smaller side.
         imbalance: `lam`, which the flow conserves, of either sign.
 
     Raises:

@@ -38,16 +38,16 @@ class Loss(eqx.Module):
         """Return `l+(x) = s(x) - x`."""
 
     @abstractmethod
-    def positive_slope(self, x: Values) -> Values:
-        """Return `dl+/dx = s'(x) - 1`."""
-
-    @abstractmethod
     def even_slope(self, x: Values) -> Values:
         """Return `s'(x)`, which is odd."""
 
     @abstractmethod
     def curvature(self, x: Values) -> Values:
         """Return `s''(x)`, the second derivative of `l+` and of `l-` alike."""
+
+    def positive_slope(self, x: Values) -> Values:
+        """Return `dl+/dx = s'(x) - 1`."""
+        return self.even_slope(x) - 1
 
     def negative(self, x: Values) -> Values:
         """Return `l-(x) = l+(-x)`."""
@@ -84,10 +84,6 @@ class Quartic(Loss):
     def positive(self, x: Values) -> Values:
         """Return `l+(x) = -x + x^2/4`."""
         return -x + x**2 / 4
-
-    def positive_slope(self, x: Values) -> Values:
-        """Return `dl+/dx = x/2 - 1`."""
-        return x / 2 - 1
 
     def even_slope(self, x: Values) -> Values:
         """Return `s'(x) = x/2`."""
@@ -158,21 +154,13 @@ class Taylor(Loss):
 
     def __check_init__(self) -> None:
         if self.order < 2 or self.order % 2:
-            raise argument_error(
-                "order",
-                "even and at least 2",
-                self.order,
-                "The expansion has no odd powers but the first.",
-            )
+            remedy = "The expansion has no odd powers but the first."
+            raise argument_error("order", "even and at least 2", self.order, remedy)
 
     def positive(self, x: Values) -> Values:
         """Return `l+(x)`, cut after `x^order`."""
         terms = [c / (2 * n + 2) for n, c in enumerate(_tanh_series(self.order // 2))]
         return 2 * np.log(2) - x + _polynomial(terms, x**2) * x**2
-
-    def positive_slope(self, x: Values) -> Values:
-        """Return `dl+/dx`."""
-        return self.even_slope(x) - 1
 
     def even_slope(self, x: Values) -> Values:
         """Return `s'(x)`: the series of `tanh(x/2)`."""

@@ -78,11 +78,6 @@ class Operator(eqx.Module):
         """The float type of the entries."""
         return next(x.dtype for x in jax.tree.leaves(self) if jnp.issubdtype(x.dtype, jnp.floating))
 
-    @property
-    def on_host(self) -> bool:
-        """Whether all of it lies in the memory of the one CPU that runs this process."""
-        return self.mesh.size == 1 and self.mesh.devices.flat[0].platform == "cpu"
-
     def product(self, block: Any) -> Float[np.ndarray, "V b"]:
         """Return the operator times a block of host vectors `(V, b)`, in the order of the words.
 
@@ -152,37 +147,31 @@ class DenseOperator(Operator):
         return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         return matmul(self.matrix, all_rows(own, self.mesh))
 
     def norm_squared(self) -> float:
-        """Return the squared Frobenius norm."""
         # As a product: the squares would be another matrix.
         return float(jnp.vdot(self.matrix, self.matrix, precision=PRECISION))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host."""
         layout = self.size, self.mesh.size
         matrix = undeal(undeal(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
         return np.asarray(matrix, np.float64)
 
     def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
-        """Return a function that multiplies host blocks `(V, b)` of `dtype`, in that precision."""
-        if not self.on_host:
+        if self.mesh.size > 1 or self.mesh.devices.flat[0].platform != "cpu":
             return super().host_product(dtype)
         matrix: np.ndarray = np.asarray(self.matrix).astype(dtype, copy=False)
         return lambda block: matrix @ block
 
     def shard(self, mesh: Mesh) -> "DenseOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return DenseOperator.of(self.dense(), mesh)
 
 
 class SparseOperator(Operator):
     """A sparse symmetric matrix plus one of low rank, `S + L R^T`; never formed.
 
-    For every weighting `M* + 2 * 1 1^T` is zero where a pair was never seen, so that `M*` is of this
-    form with `L = -2 * 1`, `R = 1`.
+    `M* + 2 * 1 1^T` is zero where a pair was never seen: `M*` has `L = -2 * 1`, `R = 1`.
 
     Attributes:
         indptr: `(N, R + 1)`, where each row of a device begins among its entries.
@@ -217,12 +206,9 @@ class SparseOperator(Operator):
         most = max(len(indices) for _, indices, _ in parts)
         index = np.int32 if most < 2**31 else np.int64
         if index is np.int64 and jnp.zeros((), int).dtype != np.int64:
-            raise argument_error(
-                "matrix",
-                "of fewer than 2^31 entries on each device without 64-bit integers",
-                f"{most} entries",
-                'Call `jax.config.update("jax_enable_x64", True)`.',
-            )
+            expected = "of fewer than 2^31 entries on each device without 64-bit integers"
+            remedy = 'Call `jax.config.update("jax_enable_x64", True)`.'
+            raise argument_error("matrix", expected, f"{most} entries", remedy)
 
         def stack(at: int, dtype: Any) -> Array:
             length = max(len(part[at]) for part in parts)
@@ -235,7 +221,6 @@ class SparseOperator(Operator):
         return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), *factors)
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         block = all_rows(own, self.mesh)
         sums = all_sum(matmul(self.right.T, own), self.mesh)
         seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
@@ -251,11 +236,6 @@ class SparseOperator(Operator):
         return squares + 2 * float(np.sum(left * seen)) + float(np.sum(grams[0] * grams[1]))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host.
-
-        Raises:
-            ValueError: it does not fit into memory.
-        """
         check_fits(
             "problem",
             f"a dense matrix of {self.size} words",
@@ -267,7 +247,6 @@ class SparseOperator(Operator):
         return np.asarray(self._host_csr().toarray() + left @ right.T, np.float64)
 
     def shard(self, mesh: Mesh) -> "SparseOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return SparseOperator.of(self._host_csr(), self.to_words(self.left), self.to_words(self.right), mesh)
 
     def _host_csr(self) -> sparse.csr_array:
@@ -301,19 +280,15 @@ class DiagonalOperator(Operator):
         return cls(len(values), mesh, place(deal_rows(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
-        """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
         return self.values[:, None] * own
 
     def norm_squared(self) -> float:
-        """Return the squared Frobenius norm."""
         return float(jnp.sum(self.values**2))
 
     def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host."""
         return np.diag(self._host_values().astype(np.float64))
 
     def shard(self, mesh: Mesh) -> "DiagonalOperator":
-        """Return the same operator with its rows dealt out over another mesh."""
         return DiagonalOperator.of(self._host_values(), mesh)
 
     def _host_values(self) -> Float[np.ndarray, " V"]:

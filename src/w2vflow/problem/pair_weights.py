@@ -64,11 +64,9 @@ class PairWeights:
     def sums(self) -> tuple[Float[np.ndarray, " V"], Float[np.ndarray, " V"]]:
         """Return the sums of `G` over all contexts of every word, and over all words of every context."""
         if self.dense_negative is not None:
-            positive, negative = self.dense()
-            G = positive + negative
-            return G.sum(axis=1), G.sum(axis=0)
-        rows = self.left @ self.right.sum(axis=0)
-        columns = self.right @ self.left.sum(axis=0)
+            rows, columns = self.dense_negative.sum(axis=1), self.dense_negative.sum(axis=0)
+        else:
+            rows, columns = self.left @ self.right.sum(axis=0), self.right @ self.left.sum(axis=0)
         if self.exclusive:
             return rows, columns
         return rows + self.positive.sum(axis=1), columns + self.positive.sum(axis=0)
@@ -99,10 +97,6 @@ class PairWeights:
         left, right = np.hstack([self.left, self.right]) / 2, np.hstack([self.right, self.left])
         return replace(self, left=left, right=right)
 
-    def entries(self) -> Iterator[tuple[slice, Int[np.ndarray, " n"], Int[np.ndarray, " n"]]]:
-        """Yield some million seen pairs at a time: where their values are, rows and columns."""
-        yield from seen_entries(self.positive)
-
     def low_rank(
         self, rows: Int[np.ndarray, " n"], columns: Int[np.ndarray, " n"]
     ) -> Float[np.ndarray, " n"]:
@@ -123,7 +117,7 @@ class PairWeights:
         if self.dense_negative is not None:
             raise argument_error("weighting", "of low rank where pairs were never seen", "an array")
         values = np.empty(self.positive.nnz)
-        for at, rows, columns in self.entries():
+        for at, rows, columns in seen_entries(self.positive):
             seen, low_rank = self.positive.data[at], self.low_rank(rows, columns)
             values[at] = 4 * seen / (low_rank if self.exclusive else low_rank + seen)
         return sparse.csr_array(
@@ -136,7 +130,7 @@ class PairWeights:
             positive, negative = self.dense()
             return float(np.sum(_ratio(4 * (positive - negative) ** 2, positive + negative)))
         seen, above = 0.0, 0.0
-        for at, rows, columns in self.entries():
+        for at, rows, columns in seen_entries(self.positive):
             positive, low_rank = self.positive.data[at], self.low_rank(rows, columns)
             total = low_rank if self.exclusive else low_rank + positive
             seen += float(np.sum(4 * (2 * positive - total) ** 2 / total))
@@ -166,9 +160,9 @@ class PairWeights:
             parts["Psi-"] = self.dense_negative
         for name, part in parts.items():
             # NaN compares false.
-            if not (part >= 0).all() or not np.isfinite(part).all():
-                bad = part[~((part >= 0) & np.isfinite(part))].ravel()[0]
-                raise argument_error("weighting", f"nonnegative and finite in {name.strip()}", bad)
+            bad = part[~((part >= 0) & np.isfinite(part))]
+            if bad.size:
+                raise argument_error("weighting", f"nonnegative and finite in {name.strip()}", bad[0])
         if not self.total() > 0:
             raise argument_error("weighting", "positive for some pair", "zero for all pairs")
 

@@ -48,10 +48,9 @@ class Problem:
         dW/dt = -dL/dW,   dC/dt = -dL/dC
 
     For the quartic loss `L = 1/4 sum_ij G_ij (M*_ij - x_ij)^2`. A discrete step of learning rate
-    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones: each of `W` and
-    `C` gets half of the gradient. Precision is JAX's default: float64 under `jax_enable_x64`, which
-    theory and flow need, else float32. Make one with `Problem.from_statistics`, or with
-    `Problem.from_target` from a matrix of your own.
+    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. Precision is JAX's
+    default: float64 under `jax_enable_x64`, which theory and flow need, else float32. Made with
+    `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
 
     Attributes:
         pair_loss: loss of one pair.
@@ -114,12 +113,9 @@ class Problem:
         form = _form(stats, matrix)
         weights = weighting.pair_weights(stats).normalised()
         if tied and not weights.symmetric:
-            raise argument_error(
-                "weighting",
-                "symmetric where words and contexts share their vectors",
-                repr(weighting),
-                "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same.",
-            )
+            expected = "symmetric where words and contexts share their vectors"
+            remedy = "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same."
+            raise argument_error("weighting", expected, repr(weighting), remedy)
         mesh = word_mesh()
         # At constant G all else follows from M*. Other problems make it when it is asked for.
         target = _target_operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
@@ -213,11 +209,8 @@ class Problem:
         """Return loss and gradient as pure functions, in the form that costs least.
 
         The quartic loss with `G` of low rank, or of low rank plus few seen pairs, needs no matrix of
-        pairs. All else takes a block of rows of that matrix at a time.
-
-        Args:
-            dtype: precision; JAX's own by default.
-            mesh: the devices that share the rows; one device by default.
+        pairs. All else takes a block of rows of that matrix at a time. By default in JAX's own
+        precision, on one device.
         """
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh
@@ -247,53 +240,31 @@ class Problem:
         }
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
-        """Return the statistics.
-
-        Raises:
-            ValueError: the problem was made from a matrix.
-        """
+        """Return the statistics, or raise `ValueError` where the problem was made from a matrix."""
         if self.statistics is None:
-            raise argument_error(
-                "problem",
-                f"made from statistics, from which {purpose}",
-                "one made from a matrix",
-                "Use `Problem.from_statistics(stats)`.",
-            )
+            expected = f"made from statistics, from which {purpose}"
+            remedy = "Use `Problem.from_statistics(stats)`."
+            raise argument_error("problem", expected, "one made from a matrix", remedy)
         return self.statistics
 
     def require_solvable(self, purpose: str) -> None:
-        """Raise unless the theory's closed forms hold: quartic loss, constant `G`.
-
-        Raises:
-            ValueError: they do not; the message says why, and what does hold.
-        """
+        """Raise `ValueError` unless the theory's closed forms hold: quartic loss, constant `G`."""
         why = {
             f"the loss {self.pair_loss!r}": not isinstance(self.pair_loss, Quartic),
             f"the weighting {self.weighting!r}": not self.constant_G,
         }
         found = [name for name, holds in why.items() if holds]
         if found:
-            raise argument_error(
-                "problem",
-                f"quartic and at constant G for `{purpose}`, which is exact for those",
-                f"one with {' and '.join(found)}",
-                "Use `solve_flow`; or `Problem.from_target(problem.target_operator())`, by which the "
-                "theory approximates it.",
-            )
+            expected = f"quartic and at constant G for `{purpose}`, which is exact for those"
+            other = "`Problem.from_target(problem.target_operator())`, by which the theory approximates it"
+            remedy = f"Use `solve_flow`; or {other}."
+            raise argument_error("problem", expected, f"one with {' and '.join(found)}", remedy)
 
     def require_tied(self, purpose: str) -> None:
-        """Raise unless words and contexts share their vectors.
-
-        Raises:
-            ValueError: they do not.
-        """
+        """Raise `ValueError` unless words and contexts share their vectors."""
         if not self.tied:
-            raise argument_error(
-                "problem",
-                f"one of tied weights for `{purpose}`",
-                "one of untied weights",
-                "Use `solve_flow`.",
-            )
+            expected = f"one of tied weights for `{purpose}`"
+            raise argument_error("problem", expected, "one of untied weights", "Use `solve_flow`.")
 
     def shard(self, devices: Sequence[jax.Device]) -> "Problem":
         """Return the same problem with the rows of words dealt out over several devices.
@@ -343,36 +314,27 @@ def _dense_bytes(vocab_size: int) -> int:
 
 def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
     size, need = stats.vocab_size, _dense_bytes(stats.vocab_size)
+    fewer = "`stats.most_frequent(n)` with a smaller n."
     if matrix == "dense":
-        check_fits(
-            "matrix",
-            f"a dense matrix of {size} words",
-            need,
-            "Use matrix='sparse', which forms only products, or `stats.most_frequent(n)` with a smaller n.",
-        )
+        remedy = f"Use matrix='sparse', which forms only products, or {fewer}"
+        check_fits("matrix", f"a dense matrix of {size} words", need, remedy)
         return "dense"
     few = size > _DENSE_UP_TO and stats.counts.nnz < _SPARSE_BELOW * size**2
-    sparse_form = matrix == "sparse" or few or need > available_memory()
-    if sparse_form:
-        check_fits(
-            "stats",
-            f"the sparse matrix of {stats.counts.nnz} seen pairs",
-            # Values and columns stay; building them takes the values once more, and so do float32 products.
-            (3 * 8 + 2 * 4) * stats.counts.nnz,
-            "Use `stats.most_frequent(n)` with a smaller n.",
-        )
-    return "sparse" if sparse_form else "dense"
+    if matrix != "sparse" and not few and need <= available_memory():
+        return "dense"
+    # Values and columns stay; building them takes the values once more, and so do float32 products.
+    need = (3 * 8 + 2 * 4) * stats.counts.nnz
+    check_fits("stats", f"the sparse matrix of {stats.counts.nnz} seen pairs", need, f"Use {fewer}")
+    return "sparse"
 
 
 def _target_operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
     """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
     if not weights.symmetric:
-        raise argument_error(
-            "problem",
-            "one with a symmetric M*, which has eigenvectors",
-            "weights that treat words and contexts differently",
-            "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`.",
-        )
+        expected = "one with a symmetric M*, which has eigenvectors"
+        remedy = "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`."
+        got = "weights that treat words and contexts differently"
+        raise argument_error("problem", expected, got, remedy)
     if form == "dense" or weights.dense_negative is not None:
         return DenseOperator.of(weights.dense_target(), mesh)
     ones = np.ones((weights.vocab_size, 1))

@@ -21,12 +21,8 @@ def csr_matmul(
     values: Float[Array, " n"],
     block: Float[Array, "V b"],
 ) -> Float[Array, "R b"]:
-    """Return the matrix with these CSR arrays times a block of vectors.
-
-    On a CPU by JAX's compiled loop over rows, on all cores; a loop of our own in numba took between
-    0.8 and 1.2 times as long (benchmarks/operators.py). Elsewhere JAX would gather a vector for
-    every entry at once.
-    """
+    """Return the matrix with these CSR arrays times a block of vectors."""
+    # JAX has a compiled loop over rows for CPUs; elsewhere it would gather a vector for every entry at once.
     shape = len(indptr) - 1, len(block)
     return jax.lax.platform_dependent(
         indptr,

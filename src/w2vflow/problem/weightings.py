@@ -60,12 +60,8 @@ class RankOne(Weighting):
         # Of mean size 1, so that no power of a probability underflows.
         g = (p * len(p)) ** self.alpha
 
-        def weight(
-            pair: np.ndarray, product: np.ndarray, rows: np.ndarray, columns: np.ndarray
-        ) -> np.ndarray:
-            return g[rows] * g[columns] * pair / (pair + product)
-
-        return PairWeights(_seen(stats, weight), g[:, None], g[:, None], exclusive=True)
+        positive = _seen(stats, lambda pair, product, i, j: g[i] * g[j] * pair / (pair + product))
+        return PairWeights(positive, g[:, None], g[:, None], exclusive=True)
 
 
 class Uniform(Weighting):
@@ -117,8 +113,7 @@ class Mikolov(Weighting):
     counts already: count with `weighting="linear"` and word2vec's `window`. Word and context play
     different roles in `B`; tied weights need `Symmetrized(Mikolov(...))`.
 
-    word2vec drops words before it lays windows, which then reach further; here windows are as they
-    were counted, and every pair is kept with the probabilities of both its words.
+    word2vec drops words before it lays windows, which then reach further; here windows are as counted.
 
     Args:
         subsample: `t`, as word2vec's `-sample`; 0 for no subsampling.
@@ -154,13 +149,7 @@ class Mikolov(Weighting):
 
 
 class Symmetrized(Weighting):
-    """The mean of other weights and their transpose.
-
-    To tied weights it is the same objective: `x_ij = x_ji`.
-
-    Args:
-        weighting: the other weights.
-    """
+    """The mean of other weights and their transpose: the same objective where vectors are tied."""
 
     weighting: Weighting
 
@@ -173,12 +162,10 @@ class Custom(Weighting):
     """Weights of your own, `Psi+` and `Psi-`: each an array `(V, V)`, or a function.
 
     A function takes joint probabilities `P_ij` and products `p_i p_j`, arrays of one shape, and
-    returns weights of that shape. All pairs are formed: for vocabularies whose matrices fit into
-    memory.
+    returns weights of that shape. All pairs are formed: the matrices have to fit into memory.
 
     Args:
-        positive: `Psi+`.
-        negative: `Psi-`.
+        positive, negative: `Psi+` and `Psi-`.
 
     Raises:
         ValueError: where used: a weight is negative or not finite, or an array has another shape.
@@ -204,9 +191,9 @@ class Custom(Weighting):
             psi[name] = np.asarray(given(pair, product) if callable(given) else given, np.float64)
             if psi[name].shape != pair.shape:
                 raise argument_error(name, f"of shape {pair.shape}", f"shape {psi[name].shape}")
-            if not ((psi[name] >= 0) & np.isfinite(psi[name])).all():
-                bad = psi[name][~((psi[name] >= 0) & np.isfinite(psi[name]))][0]
-                raise argument_error(name, "nonnegative and finite for every pair", bad)
+            bad = psi[name][~((psi[name] >= 0) & np.isfinite(psi[name]))]
+            if bad.size:
+                raise argument_error(name, "nonnegative and finite for every pair", bad[0])
         none = np.zeros((len(p), 0))
         positive = sparse.csr_array(psi["positive"] * pair)
         return PairWeights(positive, none, none, dense_negative=psi["negative"] * product)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.results.trajectory import Trajectory
+from w2vflow.results.trajectory import Trajectory, same_times
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -31,10 +31,9 @@ def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "...
 
         W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
 
-    which makes `V_k^T W Q` symmetric and positive semidefinite. A closed form, whose embeddings are right
-    up to a rotation at each time, a flow and SGD show the same cloud in it; at the optimum, with as many
-    concepts as dimensions, column k is `sqrt(lambda_k) v_k`. With fewer concepts than dimensions the
-    others are left out, with more the cloud lies in a subspace.
+    which makes `V_k^T W Q` symmetric and positive semidefinite. A closed form, a flow and SGD show the same
+    cloud in it; at the optimum, with as many concepts as dimensions, column k is `sqrt(lambda_k) v_k`. With
+    fewer concepts than dimensions the others are left out, with more the cloud lies in a subspace.
 
     Args:
         embeddings: of all words, `(..., V, d)`, at one time or many; of untied weights those of words.
@@ -98,11 +97,7 @@ class Cloud:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_xarray()` as netCDF, atomically.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write `to_xarray()` as netCDF, whole or not at all, or raise `OSError`."""
         write_dataset(self.to_xarray(), path, "cloud")
 
     @classmethod
@@ -110,8 +105,7 @@ class Cloud:
         """Read a cloud written by `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is damaged or holds no cloud.
+            FileNotFoundError, ValueError: as `Trajectory.load`.
         """
         data = read_dataset(path, "cloud")
         sources = [str(name) for name in data["source"].values]
@@ -173,7 +167,7 @@ def embedding_cloud(
     for traj in trajectories:
         if traj.source in coordinates:
             raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
-        if traj.ts.shape != ts.shape or not np.allclose(traj.ts, ts, rtol=1e-9, atol=0):
+        if not same_times(traj, trajectories[0]):
             raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
         embeddings = (traj if traj.seeds is None else traj.sel(seed=seed)).require_embeddings()
         # Time by time: all words at all times in float64 would be the largest array of a run.

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,12 @@ from w2vflow.results.trajectory import (
     SeedChoice,
     TimeChoice,
     Trajectory,
+    arrays_of,
     chosen_seeds,
     chosen_times,
     result_attributes,
+    same_times,
+    with_arrays,
 )
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
@@ -72,8 +75,8 @@ class Comparison:
     def sel(self, *, time: TimeChoice | None = None, seed: SeedChoice | None = None) -> "Comparison":
         """Return the comparison at some of its times, of some of its seeds; see `Trajectory.sel`.
 
-        A source without a seed axis counts as seed 0. One with fewer seeds keeps those of them that it
-        has, and is left out if it has none. Step times stay as they were measured, on all times.
+        A source without a seed axis counts as seed 0. One with fewer seeds keeps those that it has, and
+        is left out if it has none. Step times stay as they were measured, on all times.
 
         Raises:
             ValueError: times beyond those observed, a slice without any, or seeds that no source has.
@@ -108,7 +111,7 @@ class Comparison:
         )
 
     def _size(self) -> str:
-        arrays = [getattr(traj, name) for traj in self.trajectories.values() for name in AXES]
+        arrays = [array for traj in self.trajectories.values() for array in arrays_of(traj).values()]
         return megabytes(*arrays, None if self.spectrum is None else self.spectrum.eigenvectors)
 
     def __str__(self) -> str:
@@ -148,15 +151,8 @@ class Comparison:
             last = _with_seeds(traj).singular_values[:, -1].mean(axis=0)
             loss = _with_seeds(traj).loss.mean(axis=0)
             about = [str(traj.metadata[key]) for key in ("precision", "device") if key in traj.metadata]
-            rows.append(
-                (
-                    name,
-                    str(traj.seeds or 1),
-                    f"{loss[0]:.6g} -> {loss[-1]:.6g}",
-                    f"{last[0]:.4g} .. {last[-1]:.4g}",
-                    " on ".join(about),
-                )
-            )
+            fall, ends = f"{loss[0]:.6g} -> {loss[-1]:.6g}", f"{last[0]:.4g} .. {last[-1]:.4g}"
+            rows.append((name, str(traj.seeds or 1), fall, ends, " on ".join(about)))
         return rows
 
     def _modes(self) -> int:
@@ -223,15 +219,10 @@ class Comparison:
     def save(self, path: str | os.PathLike[str], *, embeddings: bool = False) -> None:
         """Write `to_xarray()` as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
 
-        The same numbers give the same bytes.
-
-        Args:
-            path: where to write.
-            embeddings: keep the embeddings too, most of the memory by far.
+        The same numbers give the same bytes. Embeddings are most of the memory by far.
 
         Raises:
-            ImportError: Zarr is wanted and not installed.
-            OSError: the file cannot be written.
+            ImportError, OSError: as `Trajectory.save`.
         """
         write_dataset(self.to_xarray(embeddings=embeddings), path, "comparison")
 
@@ -242,9 +233,7 @@ class Comparison:
         Files of the first format hold no eigenpairs: `spectrum` is None, the step times are there.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ImportError: it is Zarr, which is not installed.
-            ValueError: the file is damaged, holds no comparison, or was written by a later version.
+            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
         """
         data = read_dataset(path, "comparison")
         metadata = json.loads(
@@ -299,12 +288,12 @@ def _layout(comparison: Comparison, kept: tuple[str, ...]) -> dict[str, Any]:
     """Return by source what the common arrays of a dataset do not tell of its own."""
     layout = {}
     for name, traj in comparison.trajectories.items():
-        arrays = {key: getattr(traj, key) for key in kept}
+        arrays = {key: array.dtype.str for key, array in arrays_of(traj).items() if key in kept}
         steps = comparison.step_times.get(name)
         layout[name] = {
             "seeds": traj.seeds,
             "words": traj.words is not None,
-            "arrays": {key: array.dtype.str for key, array in arrays.items() if array is not None},
+            "arrays": arrays,
             "step_times": None if steps is None else steps.shape,
         }
     return layout
@@ -342,25 +331,19 @@ def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comp
         raise argument_error("trajectories", "at least one trajectory", "none")
     first = trajectories[0]
     for traj in trajectories[1:]:
-        if traj.ts.shape != first.ts.shape or not np.allclose(traj.ts, first.ts, rtol=1e-9, atol=0):
-            raise argument_error(
-                "trajectories",
-                "on the same times",
-                f"other times for {traj.source!r} than for {first.source!r}",
-                "Pass the `ts` of the SGD trajectory to the other solvers.",
-            )
+        if not same_times(traj, first):
+            got = f"other times for {traj.source!r} than for {first.source!r}"
+            remedy = "Pass the `ts` of the SGD trajectory to the other solvers."
+            raise argument_error("trajectories", "on the same times", got, remedy)
         if traj.dim != first.dim:
             raise argument_error("trajectories", "of one dimension", f"{first.dim} and {traj.dim}")
     names = [traj.source for traj in trajectories]
     if len(set(names)) < len(names):
-        raise argument_error(
-            "trajectories",
-            "of different sources",
-            names,
-            "Rename one with `dataclasses.replace(trajectory, source=...)`.",
-        )
-    by_source = dict(zip(names, trajectories, strict=True))
-    times = {} if spectrum is None else {n: _steps(traj, spectrum) for n, traj in by_source.items()}
+        remedy = "Rename one with `dataclasses.replace(trajectory, source=...)`."
+        raise argument_error("trajectories", "of different sources", names, remedy)
+    by_source, times = dict(zip(names, trajectories, strict=True)), {}
+    if spectrum is not None:
+        times = {n: measure_step_times(_with_seeds(traj), spectrum) for n, traj in by_source.items()}
     return Comparison(by_source, spectrum, times)
 
 
@@ -373,11 +356,4 @@ def spread(values: np.ndarray) -> str:
 
 
 def _with_seeds(traj: Trajectory) -> Trajectory:
-    if traj.seeds is not None:
-        return traj
-    arrays = {name: getattr(traj, name) for name in AXES}
-    return replace(traj, **{name: array[None] for name, array in arrays.items() if array is not None})
-
-
-def _steps(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
-    return measure_step_times(_with_seeds(traj), spectrum)
+    return traj if traj.seeds is not None else with_arrays(traj, lambda array: array[None])

@@ -16,7 +16,8 @@ class Recording:
 
     Attributes:
         metrics: file for a line of JSON at every observation and every ten seconds in between, of descent
-            and SGD: `step`, `time`, `loss` (a list for an ensemble), `pairs_per_second`, `seconds`, `left`.
+            and SGD: `step`, `time`, `loss` (a list for an ensemble), `pairs_per_second` of all seeds since
+            the line before, `seconds` since the run began and those `left`.
         checkpoint: folder for the state, so that the same call after a kill goes on from there, metrics too;
             the result is that of the undisturbed call, to the bit. If the disk is full, the last state
             stays, with a warning, and the run goes on. The folder is removed at the end.

@@ -15,8 +15,7 @@ def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
     """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
     Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
-    the sigmoid of an undisturbed step; so the grid may be coarse against the step. A mode that
-    starts above half has no step: NaN.
+    the sigmoid of an undisturbed step. A mode that starts above half has no step: NaN.
 
     A negative eigenvalue is learned only if its `s_k^2` is above half at the end too. Of untied
     weights it then is; singular values of tied weights pass by there at most on their way to 0.

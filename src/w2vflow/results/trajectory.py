@@ -24,10 +24,13 @@ __all__ = [
     "SeedChoice",
     "TimeChoice",
     "Trajectory",
+    "arrays_of",
     "chosen_seeds",
     "chosen_times",
     "result_attributes",
+    "same_times",
     "singular_values",
+    "with_arrays",
 ]
 
 TimeChoice = int | float | slice | Sequence[float] | np.ndarray
@@ -106,18 +109,10 @@ class Trajectory:
         return self.singular_values.shape[-1]
 
     def require_embeddings(self) -> np.ndarray:
-        """Return the embeddings.
-
-        Raises:
-            ValueError: they were not kept.
-        """
+        """Return the embeddings, or raise `ValueError` where they were not kept."""
         if self.embeddings is None:
-            raise argument_error(
-                "traj",
-                "a trajectory with embeddings",
-                "none",
-                "Run the solver with `Recording(save_embeddings=True)`.",
-            )
+            remedy = "Run the solver with `Recording(save_embeddings=True)`."
+            raise argument_error("traj", "a trajectory with embeddings", "none", remedy)
         return self.embeddings
 
     def sel(self, *, time: TimeChoice | None = None, seed: SeedChoice | None = None) -> "Trajectory":
@@ -140,18 +135,12 @@ class Trajectory:
         found = self
         if seed is not None:
             chosen = chosen_seeds(self.seeds or 0, seed)
-            found = self._each(lambda array: array[chosen])
+            found = with_arrays(self, lambda array: array[chosen])
         if time is None:
             return found
         times = chosen_times(found.ts, time)
         axis = 0 if found.seeds is None else 1
-        return replace(found._each(lambda array: np.take(array, times, axis)), ts=found.ts[times])
-
-    def _each(self, function: Callable[[np.ndarray], np.ndarray]) -> "Trajectory":
-        """Return the trajectory with the function of each of its arrays."""
-        arrays = {name: getattr(self, name) for name in AXES}
-        changed: dict[str, Any] = {n: function(array) for n, array in arrays.items() if array is not None}
-        return replace(self, **changed)
+        return replace(with_arrays(found, lambda array: np.take(array, times, axis)), ts=found.ts[times])
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
@@ -163,7 +152,7 @@ class Trajectory:
         loss = np.mean(self.loss, axis=0) if self.seeds else self.loss
         last = np.atleast_2d(self.singular_values[..., -1, :]).mean(axis=0)
         kept = [name for name in ("embeddings", "contexts") if getattr(self, name) is not None]
-        size = megabytes(*(getattr(self, name) for name in AXES))
+        size = megabytes(*arrays_of(self).values())
         span = f"[{self.ts[0]:.4g}, {self.ts[-1]:.4g}]"
         about, problem = self.metadata, self.metadata.get("problem")
         facts = [
@@ -194,15 +183,14 @@ class Trajectory:
     def to_xarray(self) -> "xr.Dataset":
         """Return a dataset over `(seed,) time, mode` (and `word, dim` of embeddings).
 
-        Coordinates are the source, the seeds from 0, the times, the modes from 1 and the words, where
-        they are known. Attributes hold the configuration as JSON, versions, device, precision and the
-        SHA-256 of the counts, where the solver told them.
+        Coordinates are the source, the seeds from 0, the times, the modes from 1 and the words, if known.
+        Attributes hold the configuration as JSON, versions, device, precision and the SHA-256 of the
+        counts, if the solver told them.
         """
         import xarray as xr  # here, because it takes longer to import than the rest of the package
 
         lead = slice(1 if self.seeds is None else 0, None)
-        arrays = {name: getattr(self, name) for name in AXES}
-        variables = {n: (AXES[n][lead], array) for n, array in arrays.items() if array is not None}
+        variables = {name: (AXES[name][lead], array) for name, array in arrays_of(self).items()}
         coordinates: dict[str, Any] = {
             "source": self.source,
             "time": self.ts,
@@ -248,6 +236,23 @@ class Trajectory:
         return cls(str(source), data["time"].values, metadata=json.loads(metadata), words=words, **arrays)
 
 
+def arrays_of(traj: Trajectory) -> dict[str, np.ndarray]:
+    """Return those of the arrays of a trajectory that it has, by name."""
+    arrays = {name: getattr(traj, name) for name in AXES}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def with_arrays(traj: Trajectory, function: Callable[[np.ndarray], np.ndarray]) -> Trajectory:
+    """Return the trajectory with the function of each of its arrays."""
+    changed: dict[str, Any] = {name: function(array) for name, array in arrays_of(traj).items()}
+    return replace(traj, **changed)
+
+
+def same_times(one: Trajectory, other: Trajectory) -> bool:
+    """Return whether two trajectories are observed at the same times, up to rounding."""
+    return one.ts.shape == other.ts.shape and np.allclose(one.ts, other.ts, rtol=1e-9, atol=0)
+
+
 def _is_description(problem: Any) -> TypeGuard[Mapping[str, Any]]:
     """Return whether `Problem.describe` made it: metadata may be anyone's own."""
     return isinstance(problem, Mapping) and "statistics_sha256" in problem
@@ -279,11 +284,7 @@ def result_attributes(metadata: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def chosen_seeds(seeds: int, seed: SeedChoice) -> int | list[int]:
-    """Return the seed, or those of a slice or of several, of so many.
-
-    Raises:
-        ValueError: there is no such seed, or none at all.
-    """
+    """Return the seed, or those of a slice or of several, of so many; else raise `ValueError`."""
     expected = f"among the {seeds or 'no'} seeds, from 0"
     if isinstance(seed, slice):
         found = list(range(seeds))[seed]
@@ -303,8 +304,7 @@ def chosen_times(ts: np.ndarray, time: TimeChoice) -> np.ndarray:
     """Return the places, rising, of the observed times between two, or nearest to some.
 
     Raises:
-        ValueError: none is between, or one asked for lies beyond those observed by more than the
-            distance of two.
+        ValueError: none is between, or one lies beyond those observed by more than the distance of two.
     """
     observed = f"within the observed times, {ts[0]:.4g} to {ts[-1]:.4g}"
     if isinstance(time, slice):

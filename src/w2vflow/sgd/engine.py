@@ -21,8 +21,11 @@ from w2vflow.sgd.journal import Journal
 from w2vflow.support.devices import float64_device, has_float64
 from w2vflow.support.machine import available_cores
 
-__all__ = ["Descent", "Feed", "GradientSource", "Optimizer", "descend", "placement"]
+__all__ = ["Descent", "Feed", "GradientSource", "Number", "Optimizer", "Weights", "descend", "placement"]
 
+# The number of a step, and weights as rows of words, and of contexts below them where they are untied.
+Number = Int[Array, ""]
+Weights = Float[Array, "n d"]
 # What makes an optax transformation of a learning rate or a schedule, e.g. `optax.adam`.
 Optimizer = Callable[[Any], optax.GradientTransformation]
 
@@ -36,24 +39,16 @@ class GradientSource(eqx.Module):
         """Pairs of words in one step."""
 
     @abstractmethod
-    def gradient(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> Float[Array, "n d"]:
+    def gradient(self, number: Number, key: Key[Array, ""], Z: Weights) -> Weights:
         """Return the gradient of the step with this number at the weights `Z`, drawn with `key`."""
 
-    @abstractmethod
-    def moved(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
-        """Return `Z + factor * gradient`, touching no rows that have no part in the gradient."""
+    def moved(self, number: Number, key: Key[Array, ""], Z: Weights, factor: Float[Array, ""]) -> Weights:
+        """Return `Z + factor * gradient`."""
+        return Z + factor * self.gradient(number, key, Z)
 
 
 class Feed(Protocol):
-    """What brings data to a source from the host, in blocks of so many steps.
-
-    Attributes:
-        steps: steps of a block.
-    """
+    """What brings data to a source from the host, in blocks of `steps` steps."""
 
     steps: int
 
@@ -61,7 +56,7 @@ class Feed(Protocol):
         """Return the source with the data of the next block."""
 
     def state(self, step: int) -> np.ndarray:
-        """Return where to begin in order to go on at this step, the last of its block or one within."""
+        """Return where to begin in order to go on after this step."""
 
     def restore(self, state: np.ndarray) -> None:
         """Begin there."""
@@ -80,13 +75,11 @@ class Descent(eqx.Module):
     learning_rate: Float[Array, ""] | Callable[[Any], Any]
     optimizer: Optimizer | None = eqx.field(static=True, default=None)
 
-    def start(self, Z: Float[Array, "n d"]) -> Any:
+    def start(self, Z: Weights) -> Any:
         """Return the optimizer's state before the first step."""
         return None if self.optimizer is None else self.optimizer(self.learning_rate).init(Z)
 
-    def step(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], state: Any
-    ) -> tuple[Float[Array, "n d"], Any]:
+    def step(self, number: Number, key: Key[Array, ""], Z: Weights, state: Any) -> tuple[Weights, Any]:
         """Return weights and optimizer's state after the step with this number."""
         key = jax.random.fold_in(key, number)
         if self.optimizer is None:
@@ -110,9 +103,8 @@ def descend(
 ) -> dict[str, np.ndarray]:
     """Return what was seen at the journal's observations: singular values, loss, weights; `(S, T, ...)`.
 
-    Steps are made in chunks that end at observations, or where a chunk would take longer than some
-    seconds. How they are cut changes nothing: random numbers and rates belong to the number of a
-    step, which is traced, so that chunks of all lengths are one compiled function.
+    Steps are made in chunks that end at observations, or before they take longer than some seconds. How
+    they are cut changes nothing: random numbers and rates belong to the number of a step.
 
     Args:
         descent: how a step is made.
@@ -121,8 +113,7 @@ def descend(
         keys: of the seeds' steps.
         journal: records progress, and has the state of an interrupted run.
         save_weights: whether to keep the weights at all observations.
-        limit_at: returns the stability limit at weights; where a seed diverges it is asked for the
-            last weights before.
+        limit_at: returns the stability limit at weights, the last before a seed diverged.
         feed: of the source, where its data come from the host.
 
     Raises:
@@ -179,8 +170,8 @@ class _Group(NamedTuple):
 class _Seeds:
     """All seeds, each group of them on its device.
 
-    An accelerator wants all its seeds in one vmapped step. A CPU is faster seed after seed, with the
-    weights of one in its cache; and as most of a step runs on one core, other seeds take the others.
+    An accelerator wants all its seeds in one vmapped step. A CPU is faster with the weights of one seed
+    in its cache, and other seeds on the other cores.
     """
 
     def __init__(

@@ -38,20 +38,20 @@ def run_sgd(
         W <- W - eta * (gradient of the minibatch loss);   time advances by eta a step
 
     Args:
-        problem: the problem: any loss, any weights, tied or untied.
+        problem: of any loss and weighting, tied or untied.
         W0: initial weights `(V, dim)`; of untied problems `(2, V, dim)`, words before contexts.
         ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
         key: JAX key of the minibatches.
         learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
-            schedule, a function of the step, whose sum is then the time. Where not given, that of
-            `recommended_learning_rate` for 1%, with initial weights of the size of `W0`; the result's
-            metadata say what bounds it. It asks for the quartic loss at constant `G`, no optimizer.
+            schedule, a function of the step, whose sum is then the time. By default, of the quartic loss at
+            constant `G` without an optimizer, that of `recommended_learning_rate` for 1% from the size
+            of `W0`; the result's metadata say what bounds it.
         batch_size: pairs in a minibatch.
         sampler: of the minibatches: `"balanced"` (pairs from `G`), `"blocks"` (all pairs of some words),
             `"corpus"` (pairs as a text has them) or `"shared"` (negative pairs in blocks).
         optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
-            `functools.partial(optax.sgd, momentum=0.9)`. Where not given, plain descent, which
-            touches only the rows of the words that were drawn; an optimizer moves all rows.
+            `functools.partial(optax.sgd, momentum=0.9)`. By default plain descent, which touches only
+            the rows of the words that were drawn; an optimizer moves all rows.
         deterministic: the same result each time on an accelerator too, where that costs time.
         recording: what the run keeps and shows.
 
@@ -64,17 +64,9 @@ def run_sgd(
     if weights.ndim != 2:
         own = "(V, dim)" if problem.tied else "(2, V, dim)"
         raise argument_error("W0", f"of one seed, {own}", f"shape {np.shape(W0)}", "Use `run_sgd_ensemble`.")
-    return _run(
-        problem,
-        weights[None],
-        key[None],
-        ts,
-        learning_rate,
-        Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic),
-        optimizer,
-        recording,
-        ensemble=False,
-    )
+    source = Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic)
+    starts, keys = weights[None], key[None]
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=False)
 
 
 @checked
@@ -101,39 +93,28 @@ def run_sgd_ensemble(
     other seeds. Seeds of untied problems start from `untied_init`.
 
     Args:
-        problem: the problem.
+        problem, ts, learning_rate, batch_size, sampler, optimizer, deterministic, recording: as in `run_sgd`.
         keys: JAX keys, `jax.random.split(key, S)`.
-        ts: as in `run_sgd`.
         dim: embedding dimension.
         scale: size of the initial weights.
-        learning_rate, batch_size, sampler: as in `run_sgd`.
         contexts: of untied problems, `"random"` or `"zero"`, as `untied_init` has it.
-        optimizer, deterministic, recording: as in `run_sgd`.
 
     Raises:
         ValueError, RuntimeError: as `run_sgd`.
     """
     if keys.ndim != 1:
-        raise argument_error(
-            "keys", "an array of keys", f"shape {keys.shape}", "Use `jax.random.split(key, S)`."
-        )
+        remedy = "Use `jax.random.split(key, S)`."
+        raise argument_error("keys", "an array of keys", f"shape {keys.shape}", remedy)
     if problem.tied:
         if contexts != "random":
             raise argument_error("contexts", "left out where words and contexts are tied", repr(contexts))
         drawn = gaussian_init(keys, problem.vocab_size, dim, scale)
     else:
         drawn = untied_init(keys, problem.vocab_size, dim, scale, contexts=contexts)
-    return _run(
-        problem,
-        check_weights(drawn, problem.vocab_size, problem.sides),
-        jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys),
-        ts,
-        learning_rate,
-        Minibatches.of(problem, sampler, batch_size, dim, deterministic),
-        optimizer,
-        recording,
-        ensemble=True,
-    )
+    source = Minibatches.of(problem, sampler, batch_size, dim, deterministic)
+    starts = check_weights(drawn, problem.vocab_size, problem.sides)
+    keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=True)
 
 
 def _run(
@@ -148,7 +129,7 @@ def _run(
     *,
     ensemble: bool,
 ) -> Trajectory:
-    """Check and run; the common part of the two public functions."""
+    """Return the trajectory of either public function."""
     settings = source.settings()
     if learning_rate is None:
         learning_rate, bound_by = _recommended(problem, starts, source, optimizer)
@@ -175,13 +156,11 @@ def _recommended(
     """Return the recommended rate, and what bounds it."""
     if optimizer is not None or not problem.quartic_at_constant_G:
         why = "an optimizer" if optimizer is not None else "a problem that is not quartic at constant G"
-        raise argument_error(
-            "learning_rate",
-            f"given for {why}: none is recommended there",
-            None,
+        remedy = (
             "Choose one: for plain descent a twentieth of `stability_limit_at(problem, W)`, with weights "
-            "near those it settles on, is a start.",
+            "near those it settles on, is a start."
         )
+        raise argument_error("learning_rate", f"given for {why}: none is recommended there", None, remedy)
     scale = float(np.linalg.norm(starts)) / np.sqrt(starts.shape[0] * starts.shape[1])
     found = recommended_learning_rate(
         problem, starts.shape[2], batch_size=source.batch_size, sampler=source.name, scale=scale

@@ -5,11 +5,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Key
 
 from w2vflow.problem import Objective, Problem
 from w2vflow.results import Recording, Trajectory
-from w2vflow.sgd.engine import GradientSource, Optimizer
+from w2vflow.sgd.engine import GradientSource, Number, Optimizer, Weights
 from w2vflow.sgd.solver import check_rate, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
@@ -29,17 +29,8 @@ class FullBatch(GradientSource):
         """All pairs of words."""
         return self.vocab_size**2
 
-    def gradient(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> Float[Array, "n d"]:
-        """Return `dL/dZ`; nothing about it is random."""
+    def gradient(self, number: Number, key: Key[Array, ""], Z: Weights) -> Weights:
         return self.objective.gradient(Z)
-
-    def moved(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
-        """Return `Z + factor * dL/dZ`."""
-        return Z + factor * self.objective.gradient(Z)
 
 
 @checked
@@ -59,15 +50,10 @@ def run_gd(
     As `eta` goes to 0 it becomes the gradient flow, with an error of first order in `eta`.
 
     Args:
-        problem: the problem: any loss, any weights, tied or untied.
+        problem: of any loss and weighting, tied or untied.
         W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; of untied problems
             `([S,] 2, V, dim)`, words before contexts.
-        ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
-        learning_rate: `eta`, below `stability_limit(problem)` where that is known; or an optax
-            schedule, a function of the step.
-        optimizer: what makes an optax transformation of a learning rate: `optax.adam`, or
-            `functools.partial(optax.sgd, momentum=0.9)`; plain descent by default.
-        recording: what the run keeps and shows.
+        ts, learning_rate, optimizer, recording: as in `run_sgd`.
 
     Raises:
         ValueError: a bad argument, a learning rate above the stability limit among them.

@@ -1,19 +1,19 @@
 """Journal of a long run: observations, lines of metrics, progress, checkpoints, divergence."""
 
 import json
-import os
 import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
+from w2vflow.results import Recording
 from w2vflow.sgd.timeline import Timeline
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checkpoint import Checkpoint
@@ -30,43 +30,34 @@ _CHUNK = 2.0
 _FAR = 10.0
 
 
+@dataclass(eq=False, kw_only=True)
 class Journal:
     """What the host does between chunks of steps.
 
-    One line of JSON for every look at the loss: `step`, `time`, `loss` (a list for an ensemble),
-    `pairs_per_second` since the line before (of all seeds; compilation and looks are in it),
-    `seconds` since the run began and those `left`. Lines are flushed as they are written.
-
-    Args:
+    Attributes:
         name: of the algorithm, for the progress bar.
         timeline: steps and times of the observations.
         pairs_per_step: of all seeds.
         loss_scale: how much the loss changes on the way from small weights to a solution, at most.
         remedy: what to do where a run diverges.
         ensemble: whether the loss has a seed axis for the user.
-        metrics: file for the lines; None for none.
-        checkpoint: for the state; None for none.
-        progress: show a progress bar.
+        recording: has the file of metrics and says whether to show a progress bar.
+        checkpoint: for the state, if any.
     """
 
-    def __init__(
-        self,
-        name: str,
-        timeline: Timeline,
-        *,
-        pairs_per_step: int,
-        loss_scale: float,
-        remedy: str,
-        ensemble: bool,
-        metrics: str | os.PathLike[str] | None,
-        checkpoint: Checkpoint | None,
-        progress: bool,
-    ) -> None:
-        self.name, self.timeline, self.pairs_per_step = name, timeline, pairs_per_step
-        self.loss_scale, self.remedy, self.ensemble = loss_scale, remedy, ensemble
-        self.checkpoint = checkpoint
-        self.path = None if metrics is None else Path(metrics)
-        self.bar = tqdm(total=int(timeline.steps[-1]), desc=name, unit="step", disable=not progress)
+    name: str
+    timeline: Timeline
+    pairs_per_step: int
+    loss_scale: float
+    remedy: str
+    ensemble: bool
+    recording: Recording
+    checkpoint: Checkpoint | None
+
+    def __post_init__(self) -> None:
+        self.path = None if self.recording.metrics is None else Path(self.recording.metrics)
+        last, hidden = int(self.timeline.steps[-1]), not self.recording.progress
+        self.bar = tqdm(total=last, desc=self.name, unit="step", disable=hidden)
         self.file: IO[str] | None = None
         self.initial: list[float] | None = None
         self.parts: list[dict[str, np.ndarray]] = []
@@ -79,9 +70,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.bar.close()
         if self.file is not None:
             self.file.close()
@@ -105,9 +94,6 @@ class Journal:
         """Return the step and the arrays of the last checkpoint; 0 and nothing where there is none.
 
         The file of metrics goes on behind the line of that step.
-
-        Raises:
-            ValueError: the checkpoint is of another run, or the metrics cannot be written.
         """
         step, arrays = 0, dict[str, np.ndarray]()
         found = None if self.checkpoint is None else self.checkpoint.load_parts()
@@ -143,21 +129,18 @@ class Journal:
         if step == self.last_step:
             # The state that was taken up has been looked at.
             return False
-        if self.save_due():
-            return True
-        return time.monotonic() - self.last_look > max(_LOOK_EVERY, self.look_seconds / _LOOK_SHARE)
+        wait = max(_LOOK_EVERY, self.look_seconds / _LOOK_SHARE)
+        return self.save_due() or time.monotonic() - self.last_look > wait
 
     def save_due(self) -> bool:
         """Return whether it is time for a checkpoint."""
         return self.checkpoint is not None and self.checkpoint.due()
 
     def diverged(self, loss: Float[np.ndarray, " S"]) -> int | None:
-        """Return the first seed whose loss is not finite or has left the range of sane losses, or None.
+        """Return the first seed with `|L - L_0| > 10 (|L_0| + scale)`, or a loss not finite, or None.
 
-        That is `|L - L_0| > 10 (|L_0| + scale)`, with the initial loss `L_0`. On the way to a solution
-        the loss changes by less than a tenth of that, with all noise and transients of a run that
-        settles; one that diverges passes any bound within a few steps. A loss that falls without
-        bound is caught like one that rises.
+        On the way to a solution the loss `L` changes by less than a tenth of that; one that diverges, up
+        or down, passes any bound within a few steps.
         """
         initial = loss if self.initial is None else np.asarray(self.initial)
         # NaN compares false.
@@ -177,7 +160,7 @@ class Journal:
         )
 
     def look(self, step: int, loss: Float[np.ndarray, " S"], seconds: float) -> None:
-        """Write a line of metrics; `seconds` is what the look has taken."""
+        """Write a line of metrics (see `Recording`); `seconds` is what the look has taken."""
         now = time.monotonic()
         if self.initial is None:
             self.initial = loss.tolist()
@@ -216,12 +199,11 @@ class Journal:
         """Replace the checkpoint. Where the disk is full the last one stays, and the run goes on."""
         assert self.checkpoint is not None
         new = self._gathered()
-        seconds = time.monotonic() - self.began
-        state = {"step": step, "initial": self.initial, "seconds": seconds}
+        state = {"step": step, "initial": self.initial, "seconds": time.monotonic() - self.began}
         try:
             self.checkpoint.append(new, self.parts, arrays, state)
         except OSError as error:
-            # Not again at the next chunk: a failing write may take as long as one that succeeds.
+            # Not again at the next chunk: a failing write may take long.
             self.checkpoint.last = time.monotonic()
             if not self.warned:
                 self.warned = True
@@ -264,6 +246,6 @@ def _reopened(path: Path, until: int | None) -> IO[str]:
         write_text(path, "".join(kept))
         return path.open("a", encoding="utf-8")
     except OSError as error:
-        raise argument_error(
-            "metrics", "a file that can be written", f"{path} ({error.strerror})", "Choose another path."
-        ) from error
+        got = f"{path} ({error.strerror})"
+        remedy = "Choose another path."
+        raise argument_error("metrics", "a file that can be written", got, remedy) from error

@@ -9,19 +9,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from w2vflow.problem import Loss, Problem
-from w2vflow.sgd.engine import GradientSource
+from w2vflow.sgd.engine import GradientSource, Number, Weights
 from w2vflow.sgd.samplers.base import PairSampler, Sampler
+from w2vflow.sgd.samplers.batches import check_batch
 from w2vflow.sgd.samplers.gradients import RowGradient, added_rows
 from w2vflow.sgd.samplers.pairs import SAMPLERS
-from w2vflow.support.checks import argument_error
 
 __all__ = ["InParts", "Minibatches", "parts_of"]
 
 
 class InParts(GradientSource):
     """The gradient of minibatches, each cut into parts whose vectors fit into a cache.
-
-    All parts are taken at the same weights, those before the step.
 
     Attributes:
         parts: how many there are.
@@ -32,31 +30,20 @@ class InParts(GradientSource):
     deterministic: bool = eqx.field(static=True)
 
     @abstractmethod
-    def part(
-        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> RowGradient:
+    def part(self, number: Number, part: Int[Array, ""], key: Key[Array, ""], Z: Weights) -> RowGradient:
         """Return the gradient of one part of the batch of a step; their mean is that of the batch."""
 
-    def gradient(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> Float[Array, "n d"]:
+    def gradient(self, number: Number, key: Key[Array, ""], Z: Weights) -> Weights:
         """Return the gradient of one batch, as an array like `Z`."""
         return self._added(jnp.zeros_like(Z), number, key, Z, jnp.ones((), Z.dtype))
 
-    def moved(
-        self, number: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"], factor: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
+    def moved(self, number: Number, key: Key[Array, ""], Z: Weights, factor: Float[Array, ""]) -> Weights:
         """Return `Z + factor * gradient` of one batch. Of a single part, only its rows are touched."""
         return self._added(Z, number, key, Z, factor)
 
     def _added(
-        self,
-        total: Float[Array, "n d"],
-        number: Int[Array, ""],
-        key: Key[Array, ""],
-        Z: Float[Array, "n d"],
-        factor: Float[Array, ""],
-    ) -> Float[Array, "n d"]:
+        self, total: Weights, number: Number, key: Key[Array, ""], Z: Weights, factor: Float[Array, ""]
+    ) -> Weights:
         """Return `total + factor * gradient` at the weights `Z`."""
 
         def add(total: Array, drawn: tuple[Array, Array]) -> tuple[Array, None]:
@@ -94,14 +81,7 @@ class Minibatches(InParts):
         Raises:
             ValueError: another sampler, a bad batch size, or a problem made from a matrix.
         """
-        if sampler not in SAMPLERS:
-            raise argument_error("sampler", f"one of {sorted(SAMPLERS)}", repr(sampler))
-        if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
-            raise argument_error(
-                "batch_size",
-                "at least 1, and even for the sampler 'corpus' (half positive, half negative)",
-                batch_size,
-            )
+        check_batch(sampler, batch_size, SAMPLERS)
         draws = SAMPLERS[sampler].of(problem)
         # A block has few vectors for its pairs.
         parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
@@ -116,10 +96,7 @@ class Minibatches(InParts):
         """Return what a result says of them."""
         return {"sampler": self.name, "batch_size": self.batch_size, "deterministic": self.deterministic}
 
-    def part(
-        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> RowGradient:
-        """Return the gradient of one part of a batch."""
+    def part(self, number: Number, part: Int[Array, ""], key: Key[Array, ""], Z: Weights) -> RowGradient:
         return self.sampler.gradient(key, Z, self.pair_loss, self.batch_size // self.parts)
 
 

@@ -28,8 +28,7 @@ def check_rate(
 ) -> Timeline:
     """Return the steps that reach the times, with the stability limit, infinite where it is not known.
 
-    The limit is that of plain descent: an optimizer's rate is not held against it. Of a schedule,
-    the largest rate is.
+    The largest rate is held against the limit, which is that of plain descent without an optimizer.
 
     Raises:
         ValueError: bad times or rates, or a rate at or above the limit.
@@ -63,18 +62,12 @@ def solve_by_steps(
     """Return the trajectory of descent with the gradients of `source`; see `run_sgd` and `run_gd`.
 
     Args:
-        problem: the problem.
-        source: of the gradient.
-        starts: initial weights, in the precision of the run.
-        keys: of the seeds' steps.
-        timeline: steps and times.
+        problem, optimizer, recording: as in `run_sgd`.
+        source, starts, keys, feed: as in `descend`.
+        timeline, remedy: as of a `Journal`.
         name: `"SGD"` or `"GD"`.
-        optimizer: see `run_sgd`.
         settings: of the source, for the metadata.
-        remedy: what to do where a run diverges.
         ensemble: whether the result has a seed axis.
-        recording: what the run keeps and shows.
-        feed: of the source, where its data come from the host.
     """
     S, rows, dim = starts.shape
     if recording.save_embeddings:
@@ -82,39 +75,33 @@ def solve_by_steps(
     objective = problem.objective(starts.dtype)
     rate = timeline.rate if callable(timeline.rate) else jnp.asarray(timeline.rate, starts.dtype)
     about = {**settings, "learning_rate": timeline.described_rate(), "optimizer": _name_of(optimizer)}
+    # The sum of all weights of pairs, of which every loss is some part; with `M*` given, its own too.
+    loss_scale = float(problem.vocab_size) ** 2
+    if problem.statistics is None:
+        loss_scale += problem.target_norm_squared() / 4
     kept = None
     if recording.checkpoint is not None:
-        identity = {
-            "method": name,
-            **about,
-            **_identity(problem, objective, starts, keys, timeline, optimizer),
-        }
-        identity["save_embeddings"] = recording.save_embeddings
+        identity = {"method": name, **about, "save_embeddings": recording.save_embeddings}
+        identity |= _identity(problem, objective, starts, keys, timeline, optimizer)
         kept = Checkpoint(recording.checkpoint, identity, recording.checkpoint_every)
     journal = Journal(
-        name,
-        timeline,
+        name=name,
+        timeline=timeline,
         pairs_per_step=S * source.pairs,
-        loss_scale=_loss_scale(problem),
+        loss_scale=loss_scale,
         remedy=remedy,
         ensemble=ensemble,
-        metrics=recording.metrics,
+        recording=recording,
         checkpoint=kept,
-        progress=recording.progress,
     )
-    shape = (problem.vocab_size, dim) if problem.tied else (2, problem.vocab_size, dim)
-    seen = descend(
-        Descent(source, rate, optimizer),
-        objective,
-        starts,
-        keys,
-        journal,
-        save_weights=recording.save_embeddings,
-        limit_at=lambda Z: (
-            timeline.limit if np.isfinite(timeline.limit) else stability_limit_at(problem, Z.reshape(shape))
-        ),
-        feed=feed,
-    )
+
+    def limit_at(Z: np.ndarray) -> float:
+        if np.isfinite(timeline.limit):
+            return timeline.limit
+        return stability_limit_at(problem, Z if problem.tied else Z.reshape(2, -1, dim))
+
+    step, save = Descent(source, rate, optimizer), recording.save_embeddings
+    seen = descend(step, objective, starts, keys, journal, save_weights=save, limit_at=limit_at, feed=feed)
     devices = list(dict.fromkeys(device for device, _ in placement(S, starts.dtype == np.float64)))
     about |= {
         "method": name,
@@ -131,12 +118,6 @@ def solve_by_steps(
         words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
         found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
     return found if ensemble else found.sel(seed=0)
-
-
-def _loss_scale(problem: Problem) -> float:
-    """Return the sum of all weights of pairs, of which every loss is some part; with `M*` given, its own."""
-    pairs = float(problem.vocab_size) ** 2
-    return pairs if problem.statistics is not None else pairs + problem.target_norm_squared() / 4
 
 
 def _identity(

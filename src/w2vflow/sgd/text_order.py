@@ -1,19 +1,19 @@
 """SGD in the order of a text, as word2vec.c runs: real windows, real subsampling, one seed."""
 
+from contextlib import closing
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
 from w2vflow.corpus import TokenFile
 from w2vflow.problem import Loss, Mikolov, Problem, Symmetrized
 from w2vflow.results import Recording, Trajectory
-from w2vflow.sgd.engine import Optimizer
+from w2vflow.sgd.engine import Number, Optimizer, Weights
 from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
@@ -60,10 +60,7 @@ class StreamedPairs(InParts):
         """Pairs of one step, negative ones among them."""
         return self.rows.shape[1] * (1 + self.negatives)
 
-    def part(
-        self, number: Int[Array, ""], part: Int[Array, ""], key: Key[Array, ""], Z: Float[Array, "n d"]
-    ) -> RowGradient:
-        """Return the gradient of one part of the batch of a step."""
+    def part(self, number: Number, part: Int[Array, ""], key: Key[Array, ""], Z: Weights) -> RowGradient:
         steps, batch = self.rows.shape
         size = batch // self.parts
         at = (number % steps, part * size)
@@ -93,12 +90,8 @@ class _TextFeed:
         self.began = dict.fromkeys(_STATE, 0)
         self.stream = PairStream(corpus, self.steps * self.batch, **self.settings)
 
-    def __enter__(self) -> "_TextFeed":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End the stream."""
         self.stream.close()
 
     def next(self) -> StreamedPairs:
@@ -114,7 +107,7 @@ class _TextFeed:
 
     def restore(self, state: np.ndarray) -> None:
         """Begin at the block that begins there."""
-        self.stream.close()
+        self.close()
         there = dict(zip(_STATE, state.tolist(), strict=True))
         self.stream = PairStream(self.corpus, self.steps * self.batch, state=there, **self.settings)
 
@@ -148,8 +141,7 @@ def run_sgd_on_text(
 
     Args:
         problem: with `Mikolov` weights and a whole number of negatives, or `Symmetrized` ones.
-        W0: initial weights `(V, dim)`; of untied problems `(2, V, dim)`, words before contexts.
-        ts: times at which to observe; each is moved to the nearest whole step (see the result's `ts`).
+        W0, ts: as in `run_sgd`.
         corpus: the text, with the words of the problem's statistics.
         key: JAX key of windows, subsampling and negative contexts.
         learning_rate: `eta`, or an optax schedule, a function of the step.
@@ -171,7 +163,7 @@ def run_sgd_on_text(
     timeline = check_rate(problem, ts, learning_rate, optimizer)
     template = _template(problem, weighting, batch_size, weights.shape[1], deterministic)
     high, low = (int(word) for word in jax.random.bits(key, (2,), jnp.uint32))
-    with _TextFeed(template, corpus, window, weighting.subsample, (high << 32) + low) as feed:
+    with closing(_TextFeed(template, corpus, window, weighting.subsample, (high << 32) + low)) as feed:
         return solve_by_steps(
             problem,
             template,
@@ -201,19 +193,13 @@ def _mikolov(problem: Problem, corpus: TokenFile) -> Mikolov:
     weighting = problem.weighting
     weighting = weighting.weighting if isinstance(weighting, Symmetrized) else weighting
     if not (isinstance(weighting, Mikolov) and weighting.negatives == int(weighting.negatives)):
-        raise argument_error(
-            "problem",
-            "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them",
-            repr(problem.weighting),
-            "Use `run_sgd`, whose samplers know all weightings.",
-        )
+        expected = "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them"
+        remedy = "Use `run_sgd`, whose samplers know all weightings."
+        raise argument_error("problem", expected, repr(problem.weighting), remedy)
     if corpus.words != stats.words:
-        raise argument_error(
-            "corpus",
-            "of the words of the problem's statistics, in their order",
-            f"{len(corpus.words)} other words",
-            "Make it with `tokenize(..., vocabulary=stats.words)`.",
-        )
+        expected = "of the words of the problem's statistics, in their order"
+        remedy = "Make it with `tokenize(..., vocabulary=stats.words)`."
+        raise argument_error("corpus", expected, f"{len(corpus.words)} other words", remedy)
     return weighting
 
 

@@ -1,6 +1,6 @@
 """Time axis of descent: each step advances it by its learning rate."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from w2vflow.support.checks import argument_error, check_times
+from w2vflow.support.checks import argument_error, check_positive_rate, check_times
 from w2vflow.support.devices import float64_device
 
 __all__ = ["LearningRate", "Timeline", "lay_out"]
@@ -78,23 +78,18 @@ def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
     if callable(learning_rate):
         steps, reached, largest, block_times = _scheduled(times, learning_rate)
     else:
-        if not (np.isfinite(learning_rate) and learning_rate > 0):
-            raise argument_error("learning_rate", "positive and finite", learning_rate)
+        check_positive_rate(learning_rate)
         if times[-1] / learning_rate > _MOST_STEPS:
             raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)
         steps = np.rint(times / learning_rate).astype(np.int64)
         reached, largest, block_times = steps * learning_rate, float(learning_rate), np.zeros(1)
     if (np.diff(steps) == 0).any():
-        raise argument_error(
-            "ts",
-            f"at least one step of {largest:.3g} apart",
-            f"times as close as {np.diff(times).min():.3g}",
-            "Ask for fewer times or use a smaller `learning_rate`.",
-        )
+        expected, got = f"at least one step of {largest:.3g} apart", np.diff(times).min()
+        remedy = "Ask for fewer times or use a smaller `learning_rate`."
+        raise argument_error("ts", expected, f"times as close as {got:.3g}", remedy)
     if steps[-1] == 0:
-        raise argument_error(
-            "ts", f"at least half a step of {largest:.3g}", times[-1], "Use a smaller `learning_rate`."
-        )
+        expected, remedy = f"at least half a step of {largest:.3g}", "Use a smaller `learning_rate`."
+        raise argument_error("ts", expected, times[-1], remedy)
     return Timeline(steps, reached, learning_rate, largest, block_times)
 
 
@@ -102,7 +97,8 @@ def _scheduled(times: np.ndarray, schedule: Callable) -> tuple[np.ndarray, np.nd
     """Return steps and times nearest to `times`, the largest rate and the times of the blocks."""
     steps, reached = np.zeros(len(times), np.int64), np.zeros(len(times))
     block_times, largest, last_rate, found = [0.0], 0.0, 0.0, 0
-    for first, rates in _blocks(schedule):
+    for first in range(0, _MOST_STEPS - _BLOCK, _BLOCK):
+        rates = _rates(schedule, first, _BLOCK)
         after = block_times[-1] + np.concatenate([[0.0], np.cumsum(rates)])
         moving = np.flatnonzero(rates)
         last_rate = rates[moving[-1]] if moving.size else last_rate
@@ -113,12 +109,9 @@ def _scheduled(times: np.ndarray, schedule: Callable) -> tuple[np.ndarray, np.nd
             # A schedule that has ended; its sum and the last time may differ by rounding.
             here = found + int(np.sum(times[found:] <= after[-1] + last_rate / 2))
             if here < len(times):
-                raise argument_error(
-                    "learning_rate",
-                    f"a schedule whose sum reaches `ts[-1]` = {times[-1]:.6g}",
-                    f"one that stays at {after[-1]:.6g} from step {first} on",
-                    "End `ts` earlier.",
-                )
+                expected = f"a schedule whose sum reaches `ts[-1]` = {times[-1]:.6g}"
+                got = f"one that stays at {after[-1]:.6g} from step {first} on"
+                raise argument_error("learning_rate", expected, got, "End `ts` earlier.")
         above = np.minimum(np.searchsorted(after, times[found:here]), len(rates))
         below = np.maximum(above - 1, 0)
         nearer = np.where(times[found:here] - after[below] <= after[above] - times[found:here], below, above)
@@ -128,16 +121,9 @@ def _scheduled(times: np.ndarray, schedule: Callable) -> tuple[np.ndarray, np.nd
         found = here
         block_times.append(float(after[-1]))
         if found == len(times):
-            break
-    return steps, reached, largest, np.asarray(block_times)
-
-
-def _blocks(schedule: Callable) -> Iterator[tuple[int, np.ndarray]]:
-    for first in range(0, _MOST_STEPS - _BLOCK, _BLOCK):
-        yield first, _rates(schedule, first, _BLOCK)
-    raise argument_error(
-        "learning_rate", "a schedule that reaches `ts[-1]` within 2^31 steps", "one that does not"
-    )
+            return steps, reached, largest, np.asarray(block_times)
+    expected = "a schedule that reaches `ts[-1]` within 2^31 steps"
+    raise argument_error("learning_rate", expected, "one that does not")
 
 
 def _rates(schedule: Callable, first: int, count: int) -> Float[np.ndarray, " n"]:
@@ -148,9 +134,6 @@ def _rates(schedule: Callable, first: int, count: int) -> Float[np.ndarray, " n"
     bad = ~(np.isfinite(rates) & (rates >= 0))
     if bad.any():
         step = int(np.argmax(bad))
-        raise argument_error(
-            "learning_rate",
-            "a schedule of finite rates that are not negative",
-            f"{rates[step]} at step {first + step}",
-        )
+        expected = "a schedule of finite rates that are not negative"
+        raise argument_error("learning_rate", expected, f"{rates[step]} at step {first + step}")
     return rates

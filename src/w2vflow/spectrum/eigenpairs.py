@@ -47,18 +47,16 @@ def leading_eigenpairs(
     come from block Lanczos with a fixed start, so that the result is reproducible.
 
     Args:
-        problem: the problem.
         k: how many pairs.
         tol: largest residual norm wanted, over `lambda_1`. From 1e-6 on, products are taken in
             float32, in half the time, where `lambda_min` is not so large in size that their rounding
             errors would show; the pairs are float64 all the same.
         max_products: how many vectors to apply `M*` to at most; 100 k + 10,000 by default.
-        max_basis: how many vectors of length V to hold at most, at least `k + 160`; `3 k + 160` where
-            not given. Fewer take less memory and more products.
-        require_convergence: raise where the products did not suffice, and do not only warn.
-        checkpoint: folder for the state of the iteration. Where it holds one, of this very
-            computation, it goes on from there, to the same result bit for bit. Removed when all
-            pairs are found.
+        max_basis: how many vectors of length V to hold at most, at least `k + 160`, by default
+            `3 k + 160`. Fewer take less memory and more products.
+        require_convergence: whether to raise where the products did not suffice, and not only warn.
+        checkpoint: folder for the state of the iteration, which goes on from a state that is there, to
+            the same result bit for bit. Removed when all pairs are found.
         checkpoint_every: seconds between two states at least.
 
     Raises:
@@ -102,16 +100,7 @@ def extreme_eigenpairs(
 def learned_eigenpairs(problem: Problem, k: int, *, tol: float = 1e-10) -> Spectrum:
     """Return the `k` eigenpairs that the weights of a problem learn first, in that order.
 
-    Tied weights learn the algebraically largest (`leading_eigenpairs`), untied ones those of largest size
-    (`extreme_eigenpairs`).
-
-    Args:
-        problem: the problem.
-        k: how many pairs.
-        tol: see `leading_eigenpairs`.
-
-    Raises:
-        ValueError: as `leading_eigenpairs`.
+    Of tied weights those of `leading_eigenpairs`, of untied ones those of `extreme_eigenpairs`.
     """
     find = leading_eigenpairs if problem.tied else extreme_eigenpairs
     return find(problem, k, tol=tol)
@@ -184,7 +173,7 @@ def _iterated(
     )
     values, residuals = _polished(product, found.values, found.vectors)
     scale = np.abs(values).max()
-    # Estimates and residuals differ by rounding; both count, so that none is told to be what it is not.
+    # Estimates and residuals differ by rounding; both count.
     relative = np.maximum(found.residuals, residuals / 1.5) / scale
     missed = int((relative > settings.tol).sum())
     if missed:
@@ -230,8 +219,7 @@ def _ends(product: Product, size: int, tol: float, dtype: type) -> Host:
 def _polished(product: Product, values: Host, vectors: Host) -> tuple[Host, Host]:
     """Return Rayleigh quotients and residual norms in float64; normalise the vectors in place.
 
-    The entry of largest size of each becomes positive. From float32 iterations, a Rayleigh
-    quotient has twice the digits of its vector.
+    The entry of largest size of each becomes positive. Rayleigh quotients have twice the vectors' digits.
     """
     values, residuals = values.copy(), np.empty(len(values))
     for at in range(0, len(values), 32):

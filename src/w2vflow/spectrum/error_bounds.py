@@ -30,13 +30,7 @@ class SpectrumBounds(NamedTuple):
 def residual_bounds(
     values: Float[Host, " k"], residuals: Float[Host, " k"], complete: bool
 ) -> SpectrumBounds:
-    """Return the bounds that `Spectrum.error_bounds` explains.
-
-    Args:
-        values: eigenvalues.
-        residuals: of the pairs.
-        complete: whether there are no others.
-    """
+    """Return the bounds that `Spectrum.error_bounds` explains; `complete` if there are no other pairs."""
     shared = _shared_residuals(values, residuals)
     distances = np.abs(values[:, None] - values) - shared
     np.fill_diagonal(distances, np.inf)

@@ -48,9 +48,8 @@ class Eigenpairs(NamedTuple):
         values: eigenvalues, `(k,)`, in the order asked for.
         vectors: orthonormal eigenvectors as columns, float64 `(size, k)`.
         residuals: estimated residual norms, `(k,)`.
-        nodes: `(m,)`, falling, and
-        weights: `(m,)`, quadrature of the spectral density of all other eigenvalues; the weights
-            sum to `size - k`.
+        nodes, weights: `(m,)`, quadrature of the spectral density of all other eigenvalues, nodes
+            falling; the weights sum to `size - k`.
         products: how many vectors the operator was applied to.
     """
 
@@ -78,10 +77,9 @@ def lanczos_eigenpairs(
 ) -> Eigenpairs:
     """Return the first `k` eigenpairs in the given order by block Lanczos with thick restarts.
 
-    The operator is applied to `block` vectors at a time, which a processor does several times
-    faster than one by one. The basis is orthogonalised in full, so that no eigenvalue appears
-    twice; when it is full, the best Ritz vectors are kept and it grows on from there. The start is
-    fixed: the result is reproducible.
+    The operator is applied to `block` vectors at a time. The basis is orthogonalised in full, so that
+    no eigenvalue appears twice; when it is full, the best Ritz vectors are kept and it grows on from
+    there. The start is fixed: the result is reproducible.
 
     The Ritz values `theta_j` of the first cycle, before any restart, come with the weights
     `size / block * ||first rows of s_j||^2` (`s_j` the eigenvectors of the projected operator,
@@ -92,16 +90,14 @@ def lanczos_eigenpairs(
         product: applies the operator to C-contiguous `(size, block)` vectors of `dtype`.
         size: dimension of the operator, at least `k + 5 block`.
         k: how many pairs.
-        tol: a pair is done when the norm of its residual is below `tol` times the largest eigenvalue
-            (in size, of those found). In float32, 1e-6 is about as far as it goes.
+        tol: largest residual norm wanted, over the largest eigenvalue in size; in float32 from 1e-6 on.
         order: ranks the eigenvalues: `algebraic`, `by_size` or `both_ends`.
         dtype: of the vectors; projected matrices are float64.
         block: vectors in a block.
-        max_products: how many vectors to apply the operator to at most; 100 k + 10,000 by default.
+        max_products: as in `leading_eigenpairs`.
         max_basis: how many vectors to hold at most, at least `k + 5 block`, by default `3 k + 5 block`.
-        checkpoint: where the state of the computation is left, when due and at each restart; its `run`
-            identifies the operator. Where a state is there, it goes on from that, to the same result
-            bit for bit. Removed when all pairs are done, kept where the products did not suffice.
+        checkpoint: for the state, when due and at each restart, as in `leading_eigenpairs`; its `run`
+            identifies the operator. Kept where the products did not suffice.
 
     Raises:
         ValueError: too many pairs for the size; a basis that does not fit into memory; or a
@@ -147,25 +143,15 @@ def lanczos_eigenpairs(
 def check_symmetric(product: Product, size: int, dtype: type) -> None:
     """Raise `ValueError` unless `x^T A y = y^T A x` for four pairs of random vectors, up to rounding.
 
-    One product with 8 vectors. A part `E` of `A - A^T` is noticed from about `||E||_F = 1e-6 ||A||_F`
-    on (1e-4 in float32).
-
-    Args:
-        product: applies the operator to `(size, 8)` vectors of `dtype`.
-        size: dimension of the operator.
-        dtype: of the vectors.
-
-    Raises:
-        ValueError: it is not symmetric, or a product has another shape or is not finite.
+    A part `E` of `A - A^T` is noticed from about `||E||_F = 1e-6 ||A||_F` on (1e-4 in float32).
     """
     vectors: np.ndarray = np.random.default_rng(2).standard_normal((size, 8)).astype(dtype)
     images = np.asarray(product(vectors))
     if images.shape != vectors.shape:
         raise argument_error("product", f"of shape {vectors.shape}", f"shape {images.shape}")
     if not np.isfinite(images).all():
-        raise argument_error(
-            "product", "finite", "NaN or infinite entries", "Check the entries of the operator."
-        )
+        remedy = "Check the entries of the operator."
+        raise argument_error("product", "finite", "NaN or infinite entries", remedy)
     one, other = vectors[:, :4].astype(np.float64), vectors[:, 4:].astype(np.float64)
     of_one, of_other = images[:, :4].astype(np.float64), images[:, 4:].astype(np.float64)
     difference = np.abs((one * of_other).sum(axis=0) - (other * of_one).sum(axis=0))
@@ -173,12 +159,9 @@ def check_symmetric(product: Product, size: int, dtype: type) -> None:
     scale = np.maximum(np.linalg.norm(of_one, axis=0), np.linalg.norm(of_other, axis=0))
     worst = float((difference / np.where(scale > 0, scale, 1)).max())
     if worst > max(1e-6, 1e3 * float(np.finfo(dtype).eps)):
-        raise argument_error(
-            "product",
-            "of a symmetric operator",
-            f"x^T A y and y^T A x that differ by {worst:.1e} of their size",
-            "Symmetrise it, `(A + A.T) / 2`: Lanczos iterations find no other eigenvalues.",
-        )
+        got = f"x^T A y and y^T A x that differ by {worst:.1e} of their size"
+        remedy = "Symmetrise it, `(A + A.T) / 2`: Lanczos iterations find no other eigenvalues."
+        raise argument_error("product", "of a symmetric operator", got, remedy)
 
 
 def _capacity(size: int, k: int, block: int, max_basis: int | None, itemsize: int) -> int:
@@ -201,14 +184,11 @@ class _State:
     """The basis `Q` and the projected operator `T = Q^T A Q` between two products.
 
     Attributes:
-        basis: `(size, capacity)`, column after column; `used` columns are complete, the `block`
-            after them are what the operator is applied to next.
+        basis: `(size, capacity)`; `used` columns are complete, the `block` after them come next.
         projected: `(capacity, capacity)`; in rows and columns of the next block, its coupling to
-            what is complete.
-        used: complete columns.
+            the complete ones.
         products: vectors the operator was applied to.
-        nodes: of the quadrature, once the first cycle is over, and
-        weights: theirs.
+        nodes, weights: of the quadrature, once the first cycle is over.
         worst: residual of the wanted pairs, over the largest of them, when last looked at.
         saved: columns of the basis that the last state left in a checkpoint holds, piece by piece.
     """
@@ -262,8 +242,7 @@ class _State:
     def _following(self, rest: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Return orthonormal `F`, orthogonal to the basis, and `C` with `rest = F C`.
 
-        Where the rest has lost rank (the operator's range is exhausted), random vectors fill up,
-        which nothing couples to.
+        Where the rest has lost rank, random vectors fill up, which nothing couples to.
         """
         following, coupling = _orthonormal(rest)
         left, sizes, right = np.linalg.svd(coupling)
@@ -288,11 +267,7 @@ class _State:
         return following, coupling
 
     def hopeful(self, tol: float) -> bool:
-        """Return whether the pairs may be done with this block.
-
-        Looking costs as much as some products: not after every block, and not where the last look
-        found them far away.
-        """
+        """Return whether the pairs may be done, as far as it can be told without a look, which is costly."""
         return self.used // self.block % 2 == 0 and self.worst <= 30 * tol
 
     def solve(self, order: Order) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -380,8 +355,7 @@ class _State:
 def _orthonormal(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return orthonormal `Q` and `C` with `block = Q C`, `Q` near a block that is near orthonormal.
 
-    Through the float64 Gram matrix (`C = G^(1/2)`, Loewdin), a few times faster than reflections,
-    which take over where the Gram matrix has no digits left.
+    By the root of the float64 Gram matrix (Loewdin), or by reflections where that has no digits left.
     """
     gram = np.zeros((block.shape[1], block.shape[1]))
     for at in range(0, len(block), _ROWS):

@@ -14,8 +14,7 @@ __all__ = ["degenerate_groups", "group_numbers", "in_learning_order"]
 
 Host = np.ndarray
 
-# Eigenvalues closer than this, relative to their size, are taken as one. Measured on a pair 1% apart: step
-# times are then 1% off, told apart 1.5% (scale 1e-8) to 12% (1e-2). The two are equal at 3%.
+# Eigenvalues closer than this, relative to their size, are one: told apart, step times would be further off.
 _SAME = 1e-2
 
 
@@ -33,19 +32,9 @@ def degenerate_groups(spectrum: Spectrum) -> list[slice]:
         >>> degenerate_groups(Spectrum(values, np.eye(4), np.zeros(4), none, none))
         [slice(0, 1, None), slice(1, 3, None), slice(3, 4, None)]
     """
-    sizes = np.abs(spectrum.eigenvalues)
-    if (np.diff(sizes) > 0).any():
-        sizes = spectrum.eigenvalues
-    return _groups(sizes, spectrum.residuals)
-
-
-@checked
-def group_numbers(groups: Sequence[slice]) -> Int[Host, " k"]:
-    """Return the number of the group to which each concept belongs."""
-    return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
-
-
-def _groups(values: Host, residuals: Host) -> list[slice]:
+    residuals, values = spectrum.residuals, np.abs(spectrum.eigenvalues)
+    if (np.diff(values) > 0).any():
+        values = spectrum.eigenvalues
     starts = [0]
     for k in range(1, len(values)):
         first = starts[-1]
@@ -53,6 +42,12 @@ def _groups(values: Host, residuals: Host) -> list[slice]:
         if values[first] - values[k] > reach:
             starts.append(k)
     return [slice(*ends) for ends in zip(starts, [*starts[1:], len(values)], strict=True)]
+
+
+@checked
+def group_numbers(groups: Sequence[slice]) -> Int[Host, " k"]:
+    """Return the number of the group to which each concept belongs."""
+    return np.repeat(np.arange(len(groups)), [group.stop - group.start for group in groups])
 
 
 @checked
@@ -65,10 +60,7 @@ def in_learning_order(spectrum: Spectrum, tied: bool) -> Spectrum:
     larger = not tied and nodes.size > 0 and np.abs(nodes).max() > 1.05 * np.abs(values).min()
     if not complete and (larger or (order != np.arange(len(values))).any()):
         name, which = ("leading", "tied") if tied else ("extreme", "untied")
-        raise argument_error(
-            "spectrum",
-            f"that of `{name}_eigenpairs`, in the order in which {which} weights learn",
-            "pairs in another order",
-        )
+        expected = f"that of `{name}_eigenpairs`, in the order in which {which} weights learn"
+        raise argument_error("spectrum", expected, "pairs in another order")
     rows = (values[order], spectrum.eigenvectors[:, order], spectrum.residuals[order])
     return Spectrum(*rows, nodes, spectrum.bath_weights)

@@ -22,13 +22,7 @@ Host = np.ndarray
 
 # Eigenpairs that a notebook shows.
 _SHOWN = 10
-_FIELDS = {
-    "eigenvalue": "eigenvalues",
-    "eigenvector": "eigenvectors",
-    "residual": "residuals",
-    "bath_node": "bath_nodes",
-    "bath_weight": "bath_weights",
-}
+# The variables of a file and their axes; an `s` behind, they are the fields.
 _AXES = {
     "eigenvalue": ("mode",),
     "eigenvector": ("word", "mode"),
@@ -45,10 +39,9 @@ class Spectrum(eqx.Module):
         eigenvalues: `lambda_k`, `(k,)`, falling.
         eigenvectors: orthonormal columns `v_k`, `(V, k)`; the entry of largest size is positive.
         residuals: `||M* v_k - lambda_k v_k||`, `(k,)`; each bounds the error of its eigenvalue.
-        bath_nodes: `nu_j`, `(m,)`, and
-        bath_weights: `w_j`, `(m,)`, of a quadrature of the spectral density of the eigenvalues not
-            held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with `sum_j w_j = V - k`.
-            Empty for a complete eigenbasis.
+        bath_nodes, bath_weights: `nu_j` and `w_j`, `(m,)`, of a quadrature of the spectral density of
+            the eigenvalues not held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with
+            `sum_j w_j = V - k`. Empty for a complete eigenbasis.
     """
 
     _made_by = "`leading_eigenpairs(problem, k)`"
@@ -85,12 +78,11 @@ class Spectrum(eqx.Module):
     def to_xarray(self, words: Sequence[str] | None = None) -> "xr.Dataset":
         """Return a dataset over `word, mode`, and over `bath` for what is left of the spectrum.
 
-        Args:
-            words: the vocabulary, to name the rows of the eigenvectors by.
+        The vocabulary `words` names the rows of the eigenvectors.
         """
         import xarray as xr
 
-        variables = {name: (axes, getattr(self, _FIELDS[name])) for name, axes in _AXES.items()}
+        variables = {name: (axes, getattr(self, f"{name}s")) for name, axes in _AXES.items()}
         coordinates: dict[str, Any] = {"mode": np.arange(1, len(self.eigenvalues) + 1)}
         if words is not None:
             if len(words) != len(self.eigenvectors):
@@ -102,19 +94,14 @@ class Spectrum(eqx.Module):
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Spectrum":
         """Return the spectrum of a dataset that `to_xarray` made."""
-        return cls(**{field: data[name].values for name, field in _FIELDS.items()})
+        return cls(**{f"{name}s": data[name].values for name in _AXES})
 
     def save(self, path: str | os.PathLike[str], words: Sequence[str] | None = None) -> None:
         """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
 
-        Args:
-            path: where to write.
-            words: the vocabulary, for other readers of the file.
-
         Raises:
-            ImportError: Zarr is wanted and not installed.
-            ValueError: words of another number.
-            OSError: the file cannot be written.
+            ImportError, OSError: as `Trajectory.save`.
+            ValueError: `words`, the vocabulary for other readers of the file, of another number.
         """
         write_dataset(self.to_xarray(words), path, "spectrum")
 
@@ -123,9 +110,7 @@ class Spectrum(eqx.Module):
         """Read a spectrum written by `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ImportError: it is Zarr, which is not installed.
-            ValueError: the file is damaged, holds no spectrum, or was written by a later version.
+            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
         """
         return cls.from_xarray(read_dataset(path, "spectrum"))
 
@@ -138,13 +123,9 @@ class Spectrum(eqx.Module):
         if not 1 <= k <= len(self.eigenvalues):
             raise argument_error("k", f"between 1 and the {len(self.eigenvalues)} pairs at hand", k)
         left_out = self.eigenvalues[k:]
-        return Spectrum(
-            self.eigenvalues[:k],
-            self.eigenvectors[:, :k],
-            self.residuals[:k],
-            np.concatenate([left_out, self.bath_nodes]),
-            np.concatenate([np.ones(len(left_out)), self.bath_weights]),
-        )
+        nodes = np.concatenate([left_out, self.bath_nodes])
+        weights = np.concatenate([np.ones(len(left_out)), self.bath_weights])
+        return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k], nodes, weights)
 
     def error_bounds(self) -> SpectrumBounds:
         """Return bounds that the residuals `r_k` put on the errors of the pairs.
@@ -173,25 +154,16 @@ class Spectrum(eqx.Module):
         return residual_bounds(self.eigenvalues, self.residuals, complete)
 
     def require_complete(self) -> "Spectrum":
-        """Return the pairs themselves, if they are the whole eigenbasis.
-
-        Raises:
-            ValueError: some are missing.
-        """
+        """Return the pairs themselves, if they are the whole eigenbasis; else raise `ValueError`."""
         size, given = self.eigenvectors.shape
         if given != size:
-            raise argument_error(
-                "spectrum",
-                f"the complete eigenbasis of {size} pairs",
-                f"{given} pairs",
-                "Use `leading_eigenpairs(problem, problem.vocab_size)`, or leave the argument out.",
-            )
+            remedy = "Use `leading_eigenpairs(problem, problem.vocab_size)`, or leave the argument out."
+            expected = f"the complete eigenbasis of {size} pairs"
+            raise argument_error("spectrum", expected, f"{given} pairs", remedy)
         return self
 
     def to_words(self, coordinates: Any) -> Host:
-        """Return weights `(..., V, d)` from their coordinates `(..., k, d)` along the eigenvectors.
-
-        One product for all times and seeds: many thin ones take ten times as long.
-        """
+        """Return weights `(..., V, d)` from their coordinates `(..., k, d)` along the eigenvectors."""
+        # One product for all times and seeds: many thin ones take ten times as long.
         product = np.tensordot(self.eigenvectors, np.asarray(coordinates), axes=(1, -2))
         return np.moveaxis(product, 0, -2)

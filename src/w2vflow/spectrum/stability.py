@@ -27,20 +27,17 @@ def stability_limit(problem: Problem) -> float:
     The largest curvature at the end point is either along the leading concept or, with tied weights,
     between it and the most negative eigenvalue, which is never learned but pulls back. Untied weights
     learn eigenvalues of either sign; the curvature between a learned concept j and any k is
-    `(|lambda_j| + |lambda_k|) / 2`. The limit is that of full-batch descent from small weights; noise
-    of small batches lowers it. Both ends of the spectrum come from one run of block Lanczos, to less
-    than 1e-6 of the result.
+    `(|lambda_j| + |lambda_k|) / 2`. The limit is that of full-batch descent from small weights, to less
+    than 1e-6 of itself; noise of small batches lowers it.
 
     Raises:
         ValueError: the loss is not quartic or `G` not constant; then use `stability_limit_at`.
     """
     if not problem.quartic_at_constant_G:
-        raise argument_error(
-            "problem",
-            "quartic and at constant G, where the end point is known",
-            f"the loss {problem.pair_loss!r} with the weighting {problem.weighting!r}",
-            "Use `stability_limit_at(problem, W)` with weights near those that descent settles on.",
-        )
+        expected = "quartic and at constant G, where the end point is known"
+        got = f"the loss {problem.pair_loss!r} with the weighting {problem.weighting!r}"
+        remedy = "Use `stability_limit_at(problem, W)` with weights near those that descent settles on."
+        raise argument_error("problem", expected, got, remedy)
     largest, smallest = spectrum_ends(problem.target_operator())
     if problem.tied:
         return 2 / max(2 * largest, largest - smallest)
@@ -52,10 +49,10 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
     """Return `2 / h` with `h` the largest eigenvalue of the Hessian of the objective at given weights.
 
     Descent with steps above it moves away from such weights along that eigenvector, where they are a
-    minimum. Any loss, any weighting. Found by Lanczos to 0.1%.
+    minimum. Found by Lanczos to 0.1%.
 
     Args:
-        problem: the problem.
+        problem: of any loss and weighting.
         W: weights `(V, dim)`, or `(2, V, dim)` where they are untied.
 
     Raises:
@@ -88,12 +85,8 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     limit = stability_limit(problem)
     if learning_rate >= limit:
         formula = "2 / max(2 lambda_1, lambda_1 - lambda_min)" if problem.tied else "2 / max |lambda_k|"
-        raise argument_error(
-            "learning_rate",
-            f"below the stability limit {limit:.4g} ({formula})",
-            learning_rate,
-            "A twentieth of it is a safe start.",
-        )
+        expected = f"below the stability limit {limit:.4g} ({formula})"
+        raise argument_error("learning_rate", expected, learning_rate, "A twentieth of it is a safe start.")
     return limit
 
 

@@ -121,14 +121,12 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     once; from given weights follow times (`Ladder.step_times`).
 
     At constant `G` and quartic loss the plateaus are those of the leading eigenpairs of `M*`, and times those
-    of `predict_step_times` to 0.1%. Else the ladder is exact as the scale of the start tends to 0,
-    and times right to some 0.1%, wherever steps are further apart than they are wide. Where they are not,
-    the flow leaves a plateau before it has settled on it: with word2vec's weights the first steps come within
-    1% or 2%, those that rise jointly a tenth too late, and at scale 1e-2 more (see docs/predictions.md, "Any
-    weights, any loss: the ladder"): use `solve_flow`.
+    of `predict_step_times` to 0.1%. Else the ladder is exact as the scale of the start tends to 0, wherever
+    steps are further apart than they are wide. Where they are not, the flow leaves a plateau before it has
+    settled on it, and steps that rise jointly come too late (see docs/predictions.md, "Any weights, any loss:
+    the ladder"): use `solve_flow`.
 
-    The cost is that of some hundred gradients for each step; no matrix of pairs is formed where the
-    objective needs none.
+    The cost is that of some hundred gradients for each step.
 
     Args:
         problem: of any loss and weighting, tied or untied.
@@ -245,9 +243,8 @@ def _value_and_gradient(
 def _growth_of(
     objective: Objective, S: Float[Array | np.ndarray, "n d"], U: Float[Array | np.ndarray, "n b"]
 ) -> Float[Array, "n b"]:
-    return velocity(objective, jnp.concatenate([jnp.asarray(S), jnp.asarray(U)], axis=1), S.shape[1])[
-        :, S.shape[1] :
-    ]
+    dim = S.shape[1]
+    return velocity(objective, jnp.concatenate([jnp.asarray(S), jnp.asarray(U)], axis=1), dim)[:, dim:]
 
 
 def _leading(
@@ -279,11 +276,7 @@ def _ceiling(
 def _settled(
     objective: Objective, S: Float[np.ndarray, "n d"], before: float, rate: float
 ) -> Float[np.ndarray, "n d"]:
-    """Return the minimum in whose basin the end of an orbit lies, by L-BFGS from there.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """Return the minimum to which L-BFGS falls from the end of an orbit, or raise `ValueError`."""
     fallen = before - float(_value_and_gradient(objective, S)[0])
 
     def scaled(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -300,12 +293,9 @@ def _settled(
     rest = fallen * np.linalg.norm(found.jac) / np.linalg.norm(found.x)
     # NaN compares false.
     if not rest < _STATIONARY * rate:
-        raise argument_error(
-            "problem",
-            "one whose loss has a minimum after each step",
-            f"a gradient of {rest:.2g} times the weights where it should be stationary",
-            "A Taylor expansion of order 4, 8, ... falls without bound; use the logistic loss.",
-        )
+        got = f"a gradient of {rest:.2g} times the weights where it should be stationary"
+        remedy = "A Taylor expansion of order 4, 8, ... falls without bound; use the logistic loss."
+        raise argument_error("problem", "one whose loss has a minimum after each step", got, remedy)
     return found.x.reshape(S.shape)
 
 

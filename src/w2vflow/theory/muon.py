@@ -30,22 +30,19 @@ def muon_strengths(
 
     Where it stops being true:
 
-    - Steps of `eta`: what has arrived goes back and forth by at most `eta`. Of what has decayed to 0 the
-      gradient is rounding, whose polar factor points anywhere: it is off by up to some 8 steps (tests).
+    - Steps of `eta`: values that have arrived go back and forth by at most `eta`. Of those decayed to 0 the
+      gradient is rounding, whose polar factor points anywhere: they are off by up to some 8 steps.
     - Random starts: the largest singular value is at most `||W0||_2 + t`, and those of a small start
-      keep to the curve within about `||W0||_2` while they rise (tests: 1.1 of it), whatever their
-      directions are. These turn towards the eigenvectors slowly: beside a concept k, another mode j
-      falls behind as `(t / s_k(0))^-(1 - lambda_j / lambda_k)`, a power where descent has an
-      exponential. So neighbours of `lambda_d` are not told apart before the concepts level off, which
-      then are late, the last by some per cent (see docs/predictions.md, "Corpora solved by hand, Muon").
+      keep to the curve within about `||W0||_2` while they rise. Their directions turn towards the
+      eigenvectors slowly: beside a concept k, another mode j falls behind as
+      `(t / s_k(0))^-(1 - lambda_j / lambda_k)`, a power where descent has an exponential. So neighbours
+      of `lambda_d` are not told apart before the concepts level off, the last of them late by some per
+      cent (see docs/predictions.md, "Corpora solved by hand, Muon").
     - optax's polar factor is a few steps of a polynomial, whose usual coefficients leave singular
       values between about 0.7 and 1.2 of it, and its momentum overshoots: `muon(rate, beta=0,
       nesterov=False, ns_coeffs=(1.875, -1.25, 0.375), ns_steps=30)` is what is meant here.
 
-    Args:
-        eigenvalues: `lambda_k`.
-        initial: `s_k^2(0)`, positive.
-        ts: times `eta n`.
+    Arguments are those of `aligned_strengths`, times `eta n`.
 
     References:
         Rhee, Simon, Karkada (2026), arXiv 2606.30509.
@@ -69,14 +66,7 @@ def muon_step_times(eigenvalues: Float[Array, " k"], initial: Float[Array, " k"]
 
     Negative where the start is above half; NaN where it is above `lambda_k`, or `lambda_k <= 0`. Weak
     concepts come first, and the size of a small start does not matter, where `half_rise_times` of
-    descent has its logarithm. For where it holds see `muon_strengths`.
-
-    Args:
-        eigenvalues: `lambda_k`.
-        initial: `s_k^2(0)`, positive.
-
-    References:
-        arXiv 2606.30509.
+    descent has its logarithm. Arguments, reach and source are those of `muon_strengths`.
     """
     eigenvalues, initial = jnp.asarray(eigenvalues), jnp.asarray(initial)
     half = jnp.sqrt(jnp.where(eigenvalues > initial, eigenvalues, jnp.nan) / 2)

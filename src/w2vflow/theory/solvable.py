@@ -85,8 +85,8 @@ def binary_attributes(strengths: Sequence[float]) -> SolvableCorpus:
     empty set, which no attribute tells apart, is negative.
 
     Args:
-        strengths: one for each attribute, between -1 and 1 and not 0; at positive ones, words that agree
-            attract each other. At most 12, for the matrix holds `4^D` entries.
+        strengths: one for each attribute, at most 12, between -1 and 1 and not 0; at positive ones,
+            words that agree attract each other.
 
     Raises:
         ValueError: no strengths or too many, or one that is 0 or not between -1 and 1.
@@ -107,9 +107,8 @@ def binary_attributes(strengths: Sequence[float]) -> SolvableCorpus:
         raise argument_error("strengths", "between 1 and 12 numbers", f"{len(strengths)} of them")
     bad = [strength for strength in strengths if not 0 < abs(strength) < 1]
     if bad:
-        raise argument_error(
-            "strengths", "above -1, below 1 and not 0", bad[0], "At 0 an attribute tells nothing."
-        )
+        remedy = "At 0 an attribute tells nothing."
+        raise argument_error("strengths", "above -1, below 1 and not 0", bad[0], remedy)
     count = len(strengths)
     size = 2**count
     # Attribute k is bit D - 1 - k of the number of a word, so that words are in the order of reading.
@@ -220,8 +219,7 @@ def interval(size: int, reach: float) -> SolvableCorpus:
 
     with one root in each `(m pi / n, (m + 1) pi / n)`, `m = 1 .. n - 1`, odd for odd `m`; and the constant,
     with eigenvalue 0. They are found by bisection to rounding. For large `n` they tend to those of
-    `interval_limit`, with a relative error of order `1 / n^2`: at `s = 0.5`, `3.7 / n^2` for the first,
-    `16 / n^2` for the fourth.
+    `interval_limit`, with a relative error of order `1 / n^2`.
 
     There are no counts: centring makes an `M*` that no corpus has exactly.
 
@@ -282,7 +280,7 @@ def interval(size: int, reach: float) -> SolvableCorpus:
 
 @checked
 def interval_limit(reach: float, modes: int) -> Float[np.ndarray, " modes"]:
-    """Return the leading eigenvalues of the centred kernel `e^(-|x - y| / s)` on [-1, 1] itself.
+    """Return the leading eigenvalues of the centred kernel `e^(-|x - y| / s)` on [-1, 1], `s` the reach.
 
         lambda_m = 2 s / (1 + s^2 k_m^2)
 
@@ -290,10 +288,6 @@ def interval_limit(reach: float, modes: int) -> Float[np.ndarray, " modes"]:
         even m:  k = m pi / 2 + arctan(k / (1 + s (1 + s) k^2))
 
     To these the eigenvalues of `interval(n, s)` tend for many words.
-
-    Args:
-        reach: `s`.
-        modes: how many.
 
     Raises:
         ValueError: a reach that is not positive and finite, or no modes.

@@ -82,7 +82,7 @@ def follow_transition(
     fall, in one e-fold of the mode, by 2% of what it has fallen.
 
     Args:
-        objective: its loss and gradient.
+        objective: of which the flow is.
         start: plateau and a little of the direction that grows, with zero columns for those to come.
         dormant: directions whose linear growth is followed.
         rate: at which the new direction grows at first.

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.problem import PairWeights, Problem
-from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
+from w2vflow.problem import PairWeights, Problem, seen_entries
+from w2vflow.sgd.samplers.batches import Blocking, blocked, check_batch, shared_out
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -26,12 +26,9 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     leading = learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
     learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0
     if not learned.all():
-        raise argument_error(
-            "dim",
-            f"at most the number of {'positive' if problem.tied else 'nonzero'} eigenvalues, {learned.sum()}",
-            dim,
-            "Directions beyond it are never learned.",
-        )
+        kind = "positive" if problem.tied else "nonzero"
+        expected = f"at most the number of {kind} eigenvalues, {learned.sum()}"
+        raise argument_error("dim", expected, dim, "Directions beyond it are never learned.")
     return leading
 
 
@@ -43,8 +40,7 @@ def gradient_noise(
 
         gradient of a batch = (S + S^T) W   (tied);   S C and S^T W   (untied)
 
-    `S` holds the slopes of the pairs that were drawn. For a slope of second moment `w_ij` at pair
-    `(i, j)`, of independent pairs,
+    `S` holds the slopes of the pairs that were drawn. For independent pairs of second moment `w_ij`,
 
         E (v_k^T (S + S^T) v_j)^2 = 2 sum_ii' w_ii' v_ki^2 v_ji'^2   (twice that for k = j)
 
@@ -53,15 +49,13 @@ def gradient_noise(
 
         variance = (rows' means) / a + (columns' means) / b + (what remains) / (a b).
 
-    Sums over all pairs are sums over seen ones and products of thin matrices: time
-    `nnz d + V d^3`, no matrix of pairs.
+    Sums over all pairs take time `nnz d + V d^3` and no matrix of pairs.
 
     Args:
         problem: quartic, at constant `G`, from statistics.
         concepts: from `concepts_of`.
         learned: at the solution, `x = sum_k lambda_k v_k v_k^T`; else at small weights, `x = 0`.
-        batch_size: as asked of the sampler.
-        sampler: its name.
+        batch_size, sampler: as in `run_sgd`.
 
     Returns:
         The concepts `j` first; where not `learned`, after them a column for each node of the density
@@ -70,13 +64,7 @@ def gradient_noise(
     References:
         Hoeffding (1948), Annals of Mathematical Statistics 19, section 5.
     """
-    problem.require_statistics("pairs are drawn")
-    if sampler not in _SAMPLERS:
-        raise argument_error("sampler", f"one of {sorted(_SAMPLERS)}", repr(sampler))
-    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
-        raise argument_error(
-            "batch_size", "at least 1, and even for the sampler 'corpus'", batch_size, "As `run_sgd` asks."
-        )
+    check_batch(sampler, batch_size, _SAMPLERS)
     return _SAMPLERS[sampler](_Pairs.of(problem, concepts, learned), batch_size)
 
 
@@ -108,7 +96,7 @@ class _Pairs(NamedTuple):
         squares, x = vectors**2, np.zeros(weights.positive.nnz)
         if learned:
             columns, nodes = squares, np.zeros(0)
-            for at, rows, others in weights.entries():
+            for at, rows, others in seen_entries(weights.positive):
                 for value, vector in zip(values, vectors.T, strict=True):
                     x[at] += value * vector[rows] * vector[others]
         else:
@@ -131,7 +119,7 @@ class _Pairs(NamedTuple):
     def product_of_words(self) -> Host:
         """Return `p_i p_j` of the entries of `A`."""
         product = np.empty(self.weights.positive.nnz)
-        for at, rows, columns in self.weights.entries():
+        for at, rows, columns in seen_entries(self.weights.positive):
             product[at] = self.word[rows] * self.word[columns]
         return product
 
@@ -171,11 +159,11 @@ class _Pairs(NamedTuple):
         """Return the variance of blocks.
 
         Args:
-            pair: of a single pair.
+            pair: that of a single pair.
             mean: of `v_k^T (S + S^T) v_j`, for concepts.
             slopes: `mu_j` of `S v_j = mu_j v_j + (v_j^T 1) 1`, for concepts and nodes.
             ones: whether `S` has the term with `1`.
-            blocking: how many blocks of how many words.
+            blocking: the blocks.
         """
         size, V = len(self.values), len(self.vectors)
         sums = self.vectors.sum(axis=0) * ones

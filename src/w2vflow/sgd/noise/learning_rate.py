@@ -54,31 +54,26 @@ def recommended_learning_rate(
       `q eta lambda_k / 4` of themselves; for every concept at most `accuracy`.
     - `"noise of step times"`: one standard deviation of a step time over minibatches, of itself
       (`step_time_noise`); its median over concepts and over starts of `gaussian_init` is at most
-      `accuracy`. The last concepts have more, because little is left over for them to start from: two or
-      three times the median (see docs/predictions.md, "Finite steps and minibatches"), less than the linear
-      law has there.
+      `accuracy`. The last concepts have two or three times the median, because little is left over for
+      them to start from (see docs/predictions.md, "Finite steps and minibatches").
     - `"noise of settled values"`: `stationary_noise` of every concept is at most `accuracy` of `s_k`.
     - `"stability"`: half of `stability_limit`.
     - `"single pairs"`: a step does not overshoot in the heaviest pair, of the longest vectors; half of
-      the rate at which it would swing up there. A bound from above is taken for the weight of that pair,
-      and for blocks, a typical one that has the longest vector.
+      the rate at which it would swing up there, by a bound from above on the weight of that pair.
 
     It is of first order in `accuracy`: good up to some hundredths. Nothing is asked of directions. It
-    takes the leading eigenpairs, of large vocabularies the longest part by far, and some `2 dim` sums
-    over seen pairs: no matrix of pairs, and no sampling.
+    takes the leading eigenpairs and some `2 dim` sums over seen pairs: no matrix of pairs, no sampling.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.
         dim: embedding dimension.
-        batch_size: pairs of a batch.
-        sampler: as in `run_sgd`.
+        batch_size, sampler: as in `run_sgd`.
         accuracy: the relative error wanted, between 0 and 1.
         scale: of the start, on whose logarithm step times depend.
         spectrum: at least `dim` leading eigenpairs, if at hand; untied: `extreme_eigenpairs`.
 
     Raises:
-        ValueError: the problem is of another kind, an argument does not fit it, or fewer than `dim`
-            concepts are ever learned.
+        ValueError: as `stationary_noise`.
     """
     problem.require_solvable("recommended_learning_rate")
     if not 0 < accuracy < 1:

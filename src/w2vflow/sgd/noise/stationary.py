@@ -45,16 +45,13 @@ def stationary_noise(
     It is drawn a thousand times, always alike.
 
     First order in `eta`: within 5% of SGD on average over concepts (see docs/predictions.md, "Finite steps
-    and minibatches"). It does not say how far directions turn out of the learned plane. That changes the
-    noise at second order only, most for `"blocks"`, whose noise at the solution itself is least. Larger than
-    `0.2 s_k` it is no longer true, and a warning says so.
+    and minibatches"). How far directions turn out of the learned plane is left out: it changes the noise at
+    second order only. Noise above `0.2 s_k` is not linear any more: a warning says so.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.
         dim: embedding dimension: how many concepts are learned.
-        learning_rate: `eta`.
-        batch_size: pairs of a batch, as `run_sgd` takes it.
-        sampler: as in `run_sgd`.
+        learning_rate, batch_size, sampler: as in `run_sgd`.
         spectrum: at least `dim` leading eigenpairs, if at hand; untied: `extreme_eigenpairs`.
 
     Raises:
@@ -95,12 +92,8 @@ def spread_of_strengths(
     """
     both = (1.0 if tied else 0.5) * learning_rate * (sizes[:, None] + sizes)
     if both.max() >= 2:
-        raise argument_error(
-            "learning_rate",
-            f"below {2 * learning_rate / both.max():.4g}, where the leading concept settles",
-            learning_rate,
-            "See `stability_limit`.",
-        )
+        expected = f"below {2 * learning_rate / both.max():.4g}, where the leading concept settles"
+        raise argument_error("learning_rate", expected, learning_rate, "See `stability_limit`.")
     return both * noise / (2 - both)
 
 

@@ -42,11 +42,10 @@ def step_time_noise(
     differences of words and contexts too, which decay. It is the noise between many runs from one
     start; a start with a small `R_kk`, as the last concept often has, has much.
 
-    First order in `eta`: for concepts apart it is within 20% while `sd(ln R_kk^2)` is below 0.3, and no
-    shift of the mean is seen. Of concepts closer together than their rise is wide, which trade places, it is
-    too large, of the last concept several times (see docs/predictions.md, "Finite steps and minibatches").
-    Of much larger noise what is mixed in can only add, so that a late concept comes early on average; by how
-    much has no reliable closed form.
+    First order in `eta`: for concepts apart it is within 20% while `sd(ln R_kk^2)` is below 0.3. Of concepts
+    closer together than their rise is wide, which trade places, it is too large, of the last concept several
+    times (see docs/predictions.md, "Finite steps and minibatches"). Of much larger noise what is mixed in
+    can only add, so that a late concept comes early on average.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.

@@ -3,9 +3,10 @@
 from abc import abstractmethod
 
 import equinox as eqx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from w2vflow.problem import Loss, Problem
+from w2vflow.sgd.engine import Weights
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
 
 __all__ = ["PairSampler", "Sampler", "context_offset"]
@@ -34,9 +35,7 @@ class Sampler(eqx.Module):
         """Return how many pairs a batch that was asked to have `batch_size` has."""
 
     @abstractmethod
-    def gradient(
-        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
-    ) -> RowGradient:
+    def gradient(self, key: Key[Array, ""], Z: Weights, pair_loss: Loss, batch_size: int) -> RowGradient:
         """Return the gradient of the loss of a minibatch."""
 
 
@@ -47,10 +46,7 @@ class PairSampler(Sampler):
     def draw(self, key: Key[Array, ""], batch_size: int) -> PairBatch:
         """Return pairs and their weights."""
 
-    def gradient(
-        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
-    ) -> RowGradient:
-        """Return the gradient of the loss of a minibatch."""
+    def gradient(self, key: Key[Array, ""], Z: Weights, pair_loss: Loss, batch_size: int) -> RowGradient:
         return pair_gradient(Z, pair_loss, self.draw(key, batch_size))
 
 

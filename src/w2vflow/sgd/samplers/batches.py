@@ -1,9 +1,12 @@
 """Division of a batch into blocks and shares, on which samplers and noise agree."""
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
-__all__ = ["Blocking", "blocked", "shared_out"]
+from w2vflow.support.checks import argument_error
+
+__all__ = ["Blocking", "blocked", "check_batch", "shared_out"]
 
 # Of a block: one larger block of as many pairs is noisier, smaller ones are hardly less so.
 _SIDE = 64
@@ -17,6 +20,15 @@ class Blocking(NamedTuple):
     blocks: int
     rows: int
     columns: int
+
+
+def check_batch(sampler: str, batch_size: int, samplers: Collection[str]) -> None:
+    """Raise `ValueError` unless the sampler is one of those known, and the batch of a size for it."""
+    if sampler not in samplers:
+        raise argument_error("sampler", f"one of {sorted(samplers)}", repr(sampler))
+    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
+        expected = "at least 1, and even for the sampler 'corpus' (half positive, half negative)"
+        raise argument_error("batch_size", expected, batch_size)
 
 
 def blocked(batch_size: int) -> Blocking:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from w2vflow.problem import Loss, PairWeights, Problem
+from w2vflow.problem import Loss, Problem
+from w2vflow.sgd.engine import Weights
 from w2vflow.sgd.samplers.base import Sampler, context_offset
 from w2vflow.sgd.samplers.batches import blocked, shared_out
 from w2vflow.sgd.samplers.draws import AliasTable, SeenPairs
@@ -27,9 +28,8 @@ class Blocks(Sampler):
         weight of a pair in its block = A_ij / (64^2 r_i c_j),   r, c = the marginals of G,
 
     from which rows and columns are drawn. Work is matrix products, and a row of `Z` is fetched and
-    written once for 64 pairs. Every pair counts with both its weights, not with a label drawn for
-    it. Pairs of a block are not independent of each other; of larger blocks that is felt, where the
-    gradient of a word is large beside what single pairs scatter about it (`benchmarks/sgd_step.py`).
+    written once for 64 pairs. Every pair counts with both its weights. Pairs of a block are not
+    independent of each other, which is felt in larger blocks (`benchmarks/sgd_step.py`).
 
     Attributes:
         rows, columns: words, drawn from the marginals.
@@ -45,10 +45,9 @@ class Blocks(Sampler):
 
     @classmethod
     def of(cls, problem: Problem) -> "Blocks":
-        """Build the tables for a problem."""
         problem.require_statistics("pairs are drawn")
         weights = problem.pair_weights()
-        rows, columns = _marginals(weights)
+        rows, columns = (sums / sums.sum() for sums in weights.sums())
         return cls(
             context_offset(problem),
             AliasTable.of(rows),
@@ -62,10 +61,7 @@ class Blocks(Sampler):
         """Return the pairs of as many whole blocks as come nearest, or of a smaller one."""
         return math.prod(blocked(batch_size))
 
-    def gradient(
-        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
-    ) -> RowGradient:
-        """Return the gradient of the loss of the blocks."""
+    def gradient(self, key: Key[Array, ""], Z: Weights, pair_loss: Loss, batch_size: int) -> RowGradient:
         count, rows, columns = blocked(batch_size)
         for_rows, for_columns = jax.random.split(key)
         row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
@@ -86,9 +82,8 @@ class Shared(Sampler):
         L = sum_ij A_ij [l+(x_ij) - kappa l-(x_ij)] + (L R^T)_ij l-(x_ij)
 
     with `kappa = 1` where `B = L R^T - A`, else 0. Pairs of the first sum are drawn from `A`, words
-    and contexts of the blocks of the second from the marginals of `L R^T`. No weight is looked up, and
-    a negative pair costs a matrix product alone, a fiftieth of one on its own. For word2vec's
-    weights, whose positive pairs are few and heavy and whose negative ones are many and light.
+    and contexts of the blocks of the second from the marginals of `L R^T`. For word2vec's weights,
+    whose positive pairs are few and heavy and whose negative ones are many and light.
 
     Attributes:
         seen: seen pairs, drawn from `A`.
@@ -116,9 +111,8 @@ class Shared(Sampler):
         problem.require_statistics("pairs are drawn")
         weights = problem.pair_weights()
         if weights.dense_negative is not None:
-            raise argument_error(
-                "sampler", "another than 'shared' for weights of your own", "'shared'", "Use 'blocks'."
-            )
+            expected = "another than 'shared' for weights of your own"
+            raise argument_error("sampler", expected, "'shared'", "Use 'blocks'.")
         L, R = weights.left, weights.right
         row, column = L @ R.sum(axis=0), R @ L.sum(axis=0)
         row, column = row / row.sum(), column / column.sum()
@@ -138,10 +132,7 @@ class Shared(Sampler):
         seen, block = shared_out(batch_size)
         return seen + math.prod(block)
 
-    def gradient(
-        self, key: Key[Array, ""], Z: Float[Array, "n d"], pair_loss: Loss, batch_size: int
-    ) -> RowGradient:
-        """Return the gradient of the loss of a minibatch."""
+    def gradient(self, key: Key[Array, ""], Z: Weights, pair_loss: Loss, batch_size: int) -> RowGradient:
         drawn, (count, rows, columns) = shared_out(batch_size)
         for_seen, for_rows, for_columns = jax.random.split(key, 3)
         first, second = self.seen.draw(for_seen, drawn)
@@ -183,14 +174,3 @@ def _inverse(probability: np.ndarray) -> Float[Array, " V"]:
     return jnp.asarray(
         np.divide(1, probability, out=np.zeros(len(probability)), where=probability > 0), jnp.float32
     )
-
-
-def _marginals(weights: PairWeights) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares of rows and of columns in the sum of `G`."""
-    if weights.dense_negative is None:
-        row, column = weights.left @ weights.right.sum(axis=0), weights.right @ weights.left.sum(axis=0)
-    else:
-        row, column = weights.dense_negative.sum(axis=1), weights.dense_negative.sum(axis=0)
-    if not weights.exclusive:
-        row, column = row + weights.positive.sum(axis=1), column + weights.positive.sum(axis=0)
-    return row / row.sum(), column / column.sum()

@@ -1,7 +1,5 @@
 """Random indices, words and pairs of words on the device, in 32-bit arithmetic."""
 
-from abc import abstractmethod
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,7 @@ from scipy import sparse
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "PairDraws", "SeenPairs", "draw_index"]
+__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "SeenPairs", "draw_index"]
 
 
 def draw_index(
@@ -19,9 +17,8 @@ def draw_index(
 ) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
     """Return `count` uniform indices below `size`, and for each a uniform fraction in [0, 1).
 
-    The index is the integer part of `size` times a fixed-point fraction of one or two random words
-    of 32 bits, the second result its fractional part; so one draw serves an alias table or a label.
-    No index is likelier than another by more than `size / 2^64`, or `size / 2^32` of one word.
+    The integer and the fractional part of `size` times a fixed-point fraction of one or two random words
+    of 32 bits. No index is likelier than another by more than `size / 2^64`, or `size / 2^32` of one word.
 
     Raises:
         ValueError: a size beyond 32 bits.
@@ -55,8 +52,7 @@ class AliasTable(eqx.Module):
     Index `k` is kept with probability `share[k]`, and is `alias[k]` else.
 
     Attributes:
-        slots: bits of `share`, and `alias`, side by side: the table of all seen pairs lies outside
-            every cache, and is asked once.
+        slots: bits of `share`, and `alias`, side by side: a large table is asked once.
         words: random words of 32 bits in a draw.
     """
 
@@ -83,23 +79,12 @@ class AliasTable(eqx.Module):
 
 
 def _words(weights: np.ndarray) -> int:
-    """Return how many random words a draw needs so that rare indices are drawn as often as they should.
-
-    One word puts the border of a share off by up to 2^-32 of all, which must be little of every
-    probability: at most 2^-15.
-    """
+    """Return how many random words a draw needs so that rare indices are drawn as often as they should."""
+    # One word puts the border of a share off by up to 2^-32 of all: at most 2^-15 of any probability.
     return 1 if np.min(weights[weights > 0]) > 2.0**-17 * np.sum(weights) else 2
 
 
-class PairDraws(eqx.Module):
-    """Draws pairs of words."""
-
-    @abstractmethod
-    def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
-        """Return rows and columns of `count` independent pairs."""
-
-
-class SeenPairs(PairDraws):
+class SeenPairs(eqx.Module):
     """Pairs among the entries of a sparse matrix, in proportion to weights of its entries.
 
     Attributes:
@@ -128,7 +113,7 @@ class SeenPairs(PairDraws):
         return pairs[:, 0], pairs[:, 1]
 
 
-class FactoredPairs(PairDraws):
+class FactoredPairs(eqx.Module):
     """Pairs in proportion to `L R^T`: a column of both factors, then a word from each.
 
     Attributes:
@@ -161,7 +146,7 @@ class FactoredPairs(PairDraws):
         return row % self.vocab_size, column % self.vocab_size
 
 
-class DensePairs(PairDraws):
+class DensePairs(eqx.Module):
     """Pairs in proportion to the entries of a matrix."""
 
     table: AliasTable

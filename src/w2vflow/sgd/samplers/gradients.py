@@ -19,9 +19,7 @@ __all__ = ["PairBatch", "RowGradient", "added_rows", "block_gradient", "pair_gra
 class PairBatch(NamedTuple):
     """A minibatch; its loss is the sum over pairs of `positive l+(x) + negative l-(x)`.
 
-    Attributes:
-        first, second: the two rows of `Z` of each pair.
-        positive, negative: weights of the pair as a positive and as a negative example.
+    `x` are the inner products of the rows `first` and `second` of `Z`.
     """
 
     first: Int[Array, " b"]
@@ -33,9 +31,7 @@ class PairBatch(NamedTuple):
 class RowGradient(NamedTuple):
     """A gradient that is zero but for some rows: the sum over k of `values[k]`, placed at `rows[k]`.
 
-    Attributes:
-        rows: rows of `Z`; any of them may come up more than once.
-        values: what is to be added there.
+    A row may come up more than once.
     """
 
     rows: Int[Array, " m"]
@@ -43,14 +39,11 @@ class RowGradient(NamedTuple):
 
 
 def pair_gradient(Z: Float[Array, "n d"], pair_loss: Loss, batch: PairBatch) -> RowGradient:
-    """Return the gradient of the loss of a batch of pairs: `slope z_second` at `first`, and vice versa.
-
-    Only indices and slopes are put end to end, never vectors: on a CPU that takes two to three times
-    as long (`benchmarks/sgd_step.py`).
-    """
+    """Return the gradient of the loss of a batch of pairs: `slope z_second` at `first`, and vice versa."""
     x = jnp.sum(Z[batch.first] * Z[batch.second], axis=1)
     # Without the barrier an accelerator would compute its pair's slope anew for each of d entries.
     slope = jax.lax.optimization_barrier(pair_loss.slope(batch.positive, batch.negative, x))
+    # Indices and slopes are put end to end, not vectors, which would take longer (benchmarks/sgd_step.py).
     other = jnp.concatenate([batch.second, batch.first])
     values = jnp.concatenate([slope, slope])[:, None] * Z[other]
     return RowGradient(jnp.concatenate([batch.first, batch.second]), values)
@@ -77,12 +70,8 @@ def added_rows(
 ) -> Float[Array, "n d"]:
     """Return `Z + factor * gradient`, of which only the gradient's rows are touched.
 
-    Args:
-        Z: weights.
-        gradient: what to add.
-        factor: times this; `-eta` for a step of descent.
-        deterministic: the same bits each time, on accelerators too, whose scatter-add sums rows that
-            come up more than once in any order. A CPU's order is always the same.
+    `deterministic`: the same bits each time on accelerators too, whose scatter-add sums rows that come up
+    more than once in any order.
     """
     add = _added_in_order if deterministic else _scatter_added
     return jax.lax.platform_dependent(

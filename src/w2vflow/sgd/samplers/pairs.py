@@ -10,7 +10,7 @@ from scipy import sparse
 from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
 from w2vflow.sgd.samplers.blocks import Blocks, Shared
-from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, PairDraws, SeenPairs
+from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs
 from w2vflow.sgd.samplers.gradients import PairBatch
 from w2vflow.sgd.samplers.weight_table import WeightTable
 
@@ -20,8 +20,8 @@ __all__ = ["SAMPLERS", "Balanced", "Corpus"]
 class Corpus(PairSampler):
     """Positive pairs from `P`, as many negative ones from `p x p`, with importance weights Psi.
 
-    This is how word2vec meets its data. At constant `G` the weights of rare pairs are huge, and so
-    is the variance: small learning rates or large batches are needed.
+    This is how word2vec meets its data. At constant `G` rare pairs have huge weights, and the variance
+    asks for small learning rates or large batches.
 
     Attributes:
         seen: seen pairs, drawn from `P`.
@@ -83,7 +83,6 @@ class Balanced(PairSampler):
 
     @classmethod
     def of(cls, problem: Problem) -> "Balanced":
-        """Build the tables for a problem."""
         problem.require_statistics("pairs are drawn")
         weights = problem.pair_weights()
         if weights.exclusive:
@@ -107,12 +106,11 @@ class Balanced(PairSampler):
 class _Labelled(Balanced):
     """Where `G` is a product: pairs from its factors, then the label of each."""
 
-    total: PairDraws
+    total: FactoredPairs
     table: WeightTable
     sum_of_total: float = eqx.field(static=True)
 
     def pairs(self, batch_size: int) -> int:
-        """Return `batch_size`."""
         return batch_size
 
     def draw(self, key: Key[Array, ""], batch_size: int) -> PairBatch:
@@ -132,7 +130,7 @@ class _Mixed(Balanced):
     """Where `B` does not depend on `A`: as many pairs from each as their shares of `G`."""
 
     positive: SeenPairs
-    negative: PairDraws
+    negative: FactoredPairs | DensePairs
     sum_of_positive: float = eqx.field(static=True)
     sum_of_negative: float = eqx.field(static=True)
 

@@ -1,7 +1,5 @@
 """Weights of given pairs on the device: in a matrix, or by binary search among seen pairs."""
 
-from abc import abstractmethod
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,22 +11,14 @@ from w2vflow.problem import PairWeights
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 
-__all__ = ["DenseTable", "PairTable", "SearchedTable", "WeightTable"]
+__all__ = ["DenseTable", "SearchedTable", "WeightTable"]
 
 # Up to here a matrix takes a gigabyte, and is two to four times as fast (benchmarks/sgd_step.py).
 _DENSE_UP_TO = 2**14
 
 
-class PairTable(eqx.Module):
-    """The entries of a matrix of pairs, float32."""
-
-    @abstractmethod
-    def at(self, rows: Int[Array, "..."], columns: Int[Array, "..."]) -> Float[Array, "..."]:
-        """Return the entries of pairs whose rows and columns are of one shape, or broadcast to one."""
-
-
-class DenseTable(PairTable):
-    """All entries, in memory."""
+class DenseTable(eqx.Module):
+    """All entries of a matrix of pairs, float32."""
 
     values: Float[Array, "V V"]
 
@@ -38,12 +28,12 @@ class DenseTable(PairTable):
         return cls(jnp.asarray(matrix, jnp.float32))
 
     def at(self, rows: Int[Array, "..."], columns: Int[Array, "..."]) -> Float[Array, "..."]:
-        """Return the entries of pairs."""
+        """Return the entries of pairs whose rows and columns are of one shape, or broadcast to one."""
         return self.values[rows, columns]
 
 
-class SearchedTable(PairTable):
-    """The entries that are not zero, row by row, found by binary search in their row.
+class SearchedTable(eqx.Module):
+    """The entries of a matrix that are not zero, float32, found by binary search in their row.
 
     Attributes:
         starts: where each row begins, and where the last one ends.
@@ -65,9 +55,8 @@ class SearchedTable(PairTable):
             ValueError: 2^31 entries or more.
         """
         if matrix.nnz > np.iinfo(np.int32).max:
-            raise argument_error(
-                "problem", "of fewer than 2^31 seen pairs", matrix.nnz, "Use a smaller vocabulary."
-            )
+            remedy = "Use a smaller vocabulary."
+            raise argument_error("problem", "of fewer than 2^31 seen pairs", matrix.nnz, remedy)
         if not matrix.has_sorted_indices:
             matrix = matrix.sorted_indices()
         longest = int(np.diff(matrix.indptr).max(initial=1))
@@ -103,7 +92,7 @@ class WeightTable(eqx.Module):
         negative: `B` itself where it is of no such form.
     """
 
-    positive: PairTable
+    positive: DenseTable | SearchedTable
     left: Float[Array, "V q"]
     right: Float[Array, "V q"]
     negative: DenseTable | None

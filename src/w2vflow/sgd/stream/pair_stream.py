@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,12 +65,9 @@ class _Walk:
             filled += found
             last = self.state.epoch if found else last
             if self.state.epoch - last > _EMPTY_EPOCHS:
-                raise argument_error(
-                    "subsample",
-                    "one that leaves some pairs",
-                    f"one that left none in {_EMPTY_EPOCHS} epochs",
-                    "Choose a larger one, or 0 to keep all tokens.",
-                )
+                got = f"one that left none in {_EMPTY_EPOCHS} epochs"
+                remedy = "Choose a larger one, or 0 to keep all tokens."
+                raise argument_error("subsample", "one that leaves some pairs", got, remedy)
         return rows, columns, self.state
 
 
@@ -83,16 +79,15 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
     `1 - keep_probability`, before windows are laid. Every token that is left is a centre: its
     window b is drawn uniformly from 1..window, and all tokens within b on either side, left to
     right, are its contexts. Windows end with the document; word2vec.c cuts after 1,000 words too.
-    Rows are centres, columns contexts. (word2vec.c takes the vector of the context from its first
-    matrix and that of the centre from its second; the law of a pair is symmetric.)
+    Rows are centres, columns contexts; word2vec.c has them the other way round, and the law of a pair
+    is symmetric.
 
     Without subsampling, pair (i, j) comes `counts_ij / window` times an epoch on average, where
     `counts` are those of `w2vflow.count` with the same words and window, `weighting="linear"` and
-    `out_of_vocabulary="before"`. They hold both directions of a pair, as the stream does: so this
-    holds for the diagonal too, and all pairs of an epoch are `sum(counts) / window` on average.
+    `out_of_vocabulary="before"`.
 
-    Random numbers are a hash of seed, epoch and place in the text (word2vec.c: one generator for
-    each thread): the pairs do not depend on `size`, nor on where the stream was interrupted.
+    Random numbers are a hash of seed, epoch and place in the text: the pairs do not depend on `size`,
+    nor on where the stream was interrupted.
 
     A thread prepares the next chunks outside the interpreter's lock. It ends with `close`, at the
     end of a `with` block, or when nobody holds the stream any more. One reader at a time.
@@ -103,8 +98,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
         window: largest distance of a pair.
         subsample: t in the probability of keeping a word; 0 keeps all tokens.
         seed: of the random numbers, 0 to 2^64 - 1.
-        state: `state` of a stream with the same corpus, window, subsample and seed, to go on from
-            there; from the beginning by default.
+        state: `state` of a stream with the same corpus, window, subsample and seed, to go on there.
         ahead: chunks that are prepared before they are asked for.
 
     Raises:
@@ -152,7 +146,7 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
 
         Raises:
             ValueError: the stream is closed, or its subsampling leaves no pairs.
-            Exception: whatever the thread raised; the stream is closed then.
+            Exception: an error of the thread, which closes the stream.
         """
         if self._thread is None:
             raise argument_error("stream", "open", "one that was closed", "Make another with its `state`.")
@@ -202,16 +196,9 @@ class PairStream(Iterator[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]
             self._chunks.clear()
 
     def __enter__(self) -> "PairStream":
-        """Return the stream, to be closed at the end of the block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the thread."""
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -222,12 +209,9 @@ def _check_pairs(tokens: np.ndarray) -> None:
         word = tokens[start : start + block + 1] >= 0
         if (word[1:] & word[:-1]).any():
             return
-    raise argument_error(
-        "corpus",
-        "a text with two words of the vocabulary in one document",
-        "one in which no pair exists",
-        "Give longer documents or a larger vocabulary.",
-    )
+    expected = "a text with two words of the vocabulary in one document"
+    remedy = "Give longer documents or a larger vocabulary."
+    raise argument_error("corpus", expected, "one in which no pair exists", remedy)
 
 
 def _checked_state(state: Mapping[str, int], tokens: int) -> _State:
@@ -235,7 +219,6 @@ def _checked_state(state: Mapping[str, int], tokens: int) -> _State:
         raise argument_error("state", f"the numbers {', '.join(_State._fields)}", f"{dict(state)}")
     found = _State(**state)
     if min(found) < 0 or found.place >= tokens:
-        raise argument_error(
-            "state", f"that of a stream over these {tokens} tokens", dict(state), "Use the same token file."
-        )
+        expected = f"that of a stream over these {tokens} tokens"
+        raise argument_error("state", expected, dict(state), "Use the same token file.")
     return found

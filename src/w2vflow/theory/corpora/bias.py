@@ -68,11 +68,9 @@ def document_bias(
     either part. What does not fall as 1 / N is not seen: pairs never met at all (`rare_pair_bias`).
 
     Args:
-        problem: quartic, at constant `G`, made from counts of `tokens`.
-        spectrum: eigenpairs of it; hold twice as many as are asked for.
-        tokens: the text.
+        problem, tokens, workers: as of `document_influence`.
+        spectrum: eigenpairs of the problem; hold twice as many as are asked for.
         groups: `G`; each is counted once, so that the text is read once.
-        workers: threads; the number of cores by default.
 
     Raises:
         ValueError: another problem, a spectrum of another one, a text that was not counted, `groups`
@@ -113,8 +111,7 @@ def rare_pair_bias(
     with `b` of `expected_target_of_independent_words`. A pair that is not met has `M* = -2` however
     little it was to be expected. The bias is that of words independent of each other, to first order;
     pairs that do associate are met more often, and have less. It adds up in directions of one sign,
-    above all in that of the most negative eigenvalue (`extreme_eigenpairs`), which it makes grow in
-    size with the vocabulary.
+    above all in that of the most negative eigenvalue (`extreme_eigenpairs`).
 
     Args:
         problem: quartic, at constant `G`, made from statistics.
@@ -159,15 +156,12 @@ def expected_target_of_independent_words(events: Any) -> Host:
 def _interpolation() -> CubicSpline:
     """Return `b` by the logarithm of m, for few events."""
     grid = np.linspace(np.log(_HARDLY), np.log(_MANY), 800)
-    return CubicSpline(grid, _exact_means(np.exp(grid)))
-
-
-def _exact_means(means: Host) -> Host:
-    """Return `b(m)` by its sum over all n that matter."""
+    means = np.exp(grid)[:, None]
+    # Its sum over all n that matter.
     events = np.arange(int(_MANY + 12 * np.sqrt(_MANY)) + 20)
-    targets = 2 * (events - means[:, None]) / (events + means[:, None])
-    chances = np.exp(xlogy(events, means[:, None]) - means[:, None] - gammaln(events + 1))
-    return (chances * targets).sum(axis=1)
+    targets = 2 * (events - means) / (events + means)
+    chances = np.exp(xlogy(events, means) - means - gammaln(events + 1))
+    return CubicSpline(grid, (chances * targets).sum(axis=1))
 
 
 def bias_of_rare_pairs(

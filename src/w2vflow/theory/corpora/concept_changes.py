@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import degenerate_groups, group_numbers, leading_eigenpairs
+from w2vflow.spectrum import common_rows, degenerate_groups, group_numbers, leading_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
@@ -95,9 +95,8 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     Words are matched by name where both problems know theirs; a word that only one of them has counts
     as a row of zeros in the other. Step times are the mean of `step_time_law`, which says how small
     `scale` must be. First-order changes are right to `|dM|^2 / gap`, with the distance to the nearest
-    eigenvalue as gap; the exact ones beside them show how far that is. To take words out is no small
-    change of their rows: `v^T dM v` alone would be twice too large there, because the concept turns
-    away from them at once. Hence the quotient over the words that stay.
+    eigenvalue as gap. To take words out is no small change of their rows, as the concept turns away from
+    them at once: hence the quotient over the words that stay.
 
     Args:
         before, after: quartic, constant `G`, tied.
@@ -162,19 +161,14 @@ def _common_rows(before: Problem, after: Problem) -> tuple[np.ndarray, np.ndarra
     """Return the rows of the words that both problems have, in either."""
     if before.statistics is None or after.statistics is None:
         if before.vocab_size != after.vocab_size:
-            raise argument_error(
-                "after",
-                f"of the {before.vocab_size} words of `before`, as one of them does not know its words",
-                f"{after.vocab_size} words",
-            )
+            expected = f"of the {before.vocab_size} words of `before`, as one of them does not know its words"
+            raise argument_error("after", expected, f"{after.vocab_size} words")
         every = np.arange(before.vocab_size)
         return every, every
-    number = {word: i for i, word in enumerate(after.statistics.words)}
-    pairs = [(i, number[word]) for i, word in enumerate(before.statistics.words) if word in number]
-    if not pairs:
-        raise argument_error("after", "of a vocabulary that has words of `before`", "none of them")
-    rows, rows_after = np.array(pairs).T
-    return rows, rows_after
+    try:
+        return common_rows(before.statistics.words, after.statistics.words)
+    except ValueError as error:
+        raise argument_error("after", "of a vocabulary that has words of `before`", "none of them") from error
 
 
 def _shared_overlaps(

@@ -85,11 +85,8 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     slopes = count_slopes(problem, spectrum.eigenvectors, "count_influence")
     vectors = _members(spectrum, k)
     margins, constants = slopes.margins(vectors)
-    each = [
-        slopes.of_counts((v, v), (q, q), c)
-        for v, q, c in zip(vectors.T, margins.T, np.diag(constants), strict=True)
-    ]
-    return slopes.both_orders(slopes.counts.data * np.mean(each, axis=0))
+    found = slopes.mean_slopes(vectors, margins, np.diag(constants))
+    return slopes.both_orders(slopes.counts.data * found)
 
 
 @checked
@@ -102,14 +99,7 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
     as if the word came more often by a small share, in each of its contexts alike. Scaling all words
     alike changes nothing: a column adds up to zero.
 
-    Args:
-        problem, spectrum: as for `pmi_influence`. Equal eigenvalues share the mean of theirs.
-
-    Raises:
-        ValueError: another problem, or a spectrum of another one.
-
-    Warns:
-        RuntimeWarning: equal eigenvalues, none of which has a derivative of its own.
+    Arguments and errors are those of `pmi_influence`; equal eigenvalues share the mean of theirs.
     """
     slopes = count_slopes(problem, spectrum.eigenvectors, "word_influence")
     vectors = spectrum.eigenvectors
@@ -127,9 +117,8 @@ def document_influence(
         I_dk = sum_ij n^d_ij D^k_ij        with the counts n^d of the document, D of `count_influence`
 
     One pass over the text. Over all documents they add up to zero. First order: influences of a set of
-    documents add up, for changes of some per cent to a tenth of the change or two, less well where an
-    eigenvalue comes near another (see docs/predictions.md, "A finite corpus"). `changed_spectrum` predicts
-    such changes.
+    documents add up, less well where an eigenvalue comes near another (see docs/predictions.md, "A finite
+    corpus"). `changed_spectrum` predicts changes of some per cent.
 
     Args:
         problem: quartic, at constant `G`, made from counts of `tokens` by `count_documents`, or by
@@ -142,7 +131,7 @@ def document_influence(
         ValueError: another problem, a spectrum of another one, or a text that was not counted.
 
     Warns:
-        RuntimeWarning: equal eigenvalues, none of which has a derivative of its own.
+        RuntimeWarning: as `pmi_influence`.
 
     References:
         Koh, Liang (2017), Understanding black-box predictions via influence functions;
@@ -155,11 +144,7 @@ def document_influence(
 def document_changes(
     problem: Problem, vectors: Float[Host, "V K"], tokens: TokenFile, workers: int | None
 ) -> Float[Host, "documents K K"]:
-    """Return `V^T dM*_d V`, the change of `M*` by one more of each document as given vectors see it.
-
-    Raises:
-        ValueError: as `document_influence`.
-    """
+    """Return `V^T dM*_d V`, the change of `M*` by one more of each document as given vectors see it."""
     slopes = count_slopes(problem, vectors, "document_influence")
     stats = problem.require_statistics("documents are looked up")
     window, weighting = window_of(stats, tokens)
@@ -193,10 +178,9 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     finite changes what `document_influence` is for small ones, and near eigenvalues do no harm.
 
     An exact eigenvalue lies within `|rho|` of `theta_k` (`residuals` of the result). The error grows
-    towards the last pairs, whose neighbours are not held: hold twice as many as are asked for. Then changes
-    of some per cent are right to less than 1% of themselves (see docs/predictions.md, "A finite corpus").
-    Eigenvectors of pairs that nearly meet turn in their common plane by more than is predicted: step times
-    of one seed, which see their overlaps, are as good only for pairs further apart than they change.
+    towards the last pairs, whose neighbours are not held: hold twice as many as are asked for (see
+    docs/predictions.md, "A finite corpus"). Eigenvectors of pairs that nearly meet turn in their common
+    plane by more than is predicted, which step times of one seed see.
 
     Args:
         problem: the problem after the change, with the same words.
@@ -215,9 +199,8 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     problem.require_solvable("changed_spectrum")
     basis = spectrum.eigenvectors
     if len(basis) != problem.vocab_size:
-        raise argument_error(
-            "problem", f"one of the same {len(basis)} words", f"one of {problem.vocab_size} words"
-        )
+        got = f"one of {problem.vocab_size} words"
+        raise argument_error("problem", f"one of the same {len(basis)} words", got)
     image = problem.target_operator().host_product(np.float64)(np.ascontiguousarray(basis))
     inside = basis.T @ image
     values, mixing = np.linalg.eigh((inside + inside.T) / 2)
@@ -236,14 +219,8 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
         vectors = scipy.linalg.polar(vectors)[0]
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
-    vectors = vectors[:, places]
-    return Spectrum(
-        values[places],
-        vectors * peak_signs(vectors),
-        residuals[places],
-        spectrum.bath_nodes,
-        spectrum.bath_weights,
-    )
+    vectors, rest = vectors[:, places], (spectrum.bath_nodes, spectrum.bath_weights)
+    return Spectrum(values[places], vectors * peak_signs(vectors), residuals[places], *rest)
 
 
 @checked
@@ -283,18 +260,12 @@ def _members(spectrum: Spectrum, k: int) -> Float[Host, "V m"]:
 
 
 def window_of(stats: CooccurrenceStatistics, tokens: TokenFile) -> tuple[int, str]:
-    """Return window and weighting of statistics, once it is clear that they are of these documents.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """Return window and weighting of statistics of these documents; `ValueError` if they are of others."""
     remedy = "Count them with `count_documents(tokens)`."
     if stats.words != tokens.words or not np.array_equal(stats.unigram, tokens.unigram):
-        raise argument_error(
-            "tokens", "the text that was counted", "other words or other frequencies", remedy
-        )
+        got = "other words or other frequencies"
+        raise argument_error("tokens", "the text that was counted", got, remedy)
     if "restricted_to_most_frequent" in stats.metadata or "window" not in stats.metadata:
-        raise argument_error(
-            "problem", "made from counts of `tokens`", "counts restricted later or of unknown windows", remedy
-        )
+        got = "counts restricted later or of unknown windows"
+        raise argument_error("problem", "made from counts of `tokens`", got, remedy)
     return int(stats.metadata["window"]), str(stats.metadata["weighting"])

@@ -48,13 +48,14 @@ class CountSlopes(NamedTuple):
         """Return the rows and columns of the pairs seen."""
         return np.repeat(np.arange(len(self.totals)), np.diff(self.counts.indptr)), self.counts.indices
 
-    def of_counts(self, vectors: tuple[Host, Host], margins: tuple[Host, Host], constant: float) -> Host:
-        """Return `D^ab_ij` of the pairs seen (see `margins`) from two vectors and their margins."""
+    def mean_slopes(self, vectors: Host, margins: Host, constants: Host) -> Host:
+        """Return `D^aa_ij` of the pairs seen (see `margins`), the mean over the columns of vectors."""
         rows, columns = self.places()
-        (one, other), (own, its) = vectors, margins
-        row_terms = (one * its + own * other) / 2
-        products = (one[rows] * other[columns] + other[rows] * one[columns]) / 2
-        return self.slopes.data * products - row_terms[rows] - row_terms[columns] + constant
+        each = [
+            self.slopes.data * (v[rows] * v[columns]) - (v * q)[rows] - (v * q)[columns] + constant
+            for v, q, constant in zip(vectors.T, margins.T, constants, strict=True)
+        ]
+        return np.mean(each, axis=0)
 
     def both_orders(self, values: Host) -> Float[Host, "V V"]:
         """Return values of the pairs seen as a dense matrix, those of two different words twice."""
@@ -93,11 +94,8 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
     problem.require_solvable(function)
     counts = problem.require_statistics("influences of counts are found").counts.astype(np.float64)
     if len(vectors) != problem.vocab_size:
-        raise argument_error(
-            "spectrum",
-            f"one of the {problem.vocab_size} words of the problem",
-            f"one of {len(vectors)} words",
-        )
+        expected = f"one of the {problem.vocab_size} words of the problem"
+        raise argument_error("spectrum", expected, f"one of {len(vectors)} words")
     totals = np.asarray(counts.sum(axis=1))
     rows = np.repeat(np.arange(len(totals)), np.diff(counts.indptr))
     expected = totals[rows] * totals[counts.indices] / totals.sum()
@@ -138,10 +136,8 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
     and half the rate for untied weights. The finite form of `step_time_slopes`, of the same reach.
 
     Args:
-        eigenvalues: `lambda_k`, `(k,)`.
-        step_times: `t_k`, `(..., k)`.
+        eigenvalues, step_times, sides: as of `step_time_slopes`.
         changed: `lambda'_k`, `(..., k)`.
-        sides: 1 for tied weights, 2 for untied.
 
     Returns:
         NaN where `lambda'_k` has the other sign or is below `R_k^2`: the step never comes.
@@ -190,10 +186,6 @@ def group_means(found: Float[Host, "n k"], groups: Int[Host, " k"]) -> Float[Hos
 def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[Host, Host, Host]:
     values, times = np.asarray(eigenvalues, np.float64), np.asarray(step_times, np.float64)
     if not (times > 0).all():
-        raise argument_error(
-            "step_times",
-            "positive",
-            f"{times[~(times > 0)][0]}",
-            "Leave out concepts that are learned from the start, or never.",
-        )
+        remedy = "Leave out concepts that are learned from the start, or never."
+        raise argument_error("step_times", "positive", times[~(times > 0)][0], remedy)
     return values, times, 2 * np.abs(values) * times / sides

@@ -122,17 +122,14 @@ def document_uncertainty(
     variance of `poisson_uncertainty` is the over-dispersion of the text.
 
     Args:
-        problem: quartic, at constant `G`, made from counts of `tokens`.
-        spectrum: eigenpairs of it; see `poisson_uncertainty`.
-        tokens: the text.
-        workers: threads; the number of cores by default.
+        problem, tokens, workers: as of `document_influence`.
+        spectrum: as of `poisson_uncertainty`.
 
     Raises:
-        ValueError: another problem, a spectrum of another one, or a text that was not counted.
+        ValueError: as `document_influence`.
 
     Warns:
-        RuntimeWarning: equal eigenvalues, or a bias of rare pairs above a tenth of an eigenvalue and
-            above its error bar (`rare_pair_bias`).
+        RuntimeWarning: as `poisson_uncertainty`.
 
     References:
         Jaeckel (1972), The infinitesimal jackknife; Efron (1982), The jackknife, the bootstrap and
@@ -161,15 +158,12 @@ def _with_probes(spectrum: Spectrum) -> Float[Host, "V K"]:
 
 def _variances(slopes: CountSlopes, spectrum: Spectrum, groups: Int[Host, " k"]) -> Float[Host, " k"]:
     """Return `sum_ij n_ij D_ij^2`, with the mean of D over a group of equal eigenvalues."""
-    margins, constants = slopes.margins(spectrum.eigenvectors)
-    found = np.empty(len(groups))
+    vectors, found = spectrum.eigenvectors, np.empty(len(groups))
+    margins, constants = slopes.margins(vectors)
     for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        each = [
-            slopes.of_counts((v, v), (q, q), constants[k, k])
-            for k, v, q in zip(members, spectrum.eigenvectors.T[members], margins.T[members], strict=True)
-        ]
-        found[members] = slopes.counts.data @ np.mean(each, axis=0) ** 2
+        own = groups == group
+        mean = slopes.mean_slopes(vectors[:, own], margins[:, own], np.diag(constants)[own])
+        found[own] = slopes.counts.data @ mean**2
     return found
 
 

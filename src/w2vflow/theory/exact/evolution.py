@@ -1,5 +1,6 @@
 """Weights in an eigenbasis, complete or not, and their exact evolution over many times and seeds."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,11 +14,11 @@ from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from w2vflow.problem import Problem, factored_loss
-from w2vflow.results import singular_values
+from w2vflow.results import Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.devices import float64_device
+from w2vflow.support.devices import describe_mesh, float64_device, versions, word_mesh
 from w2vflow.support.machine import available_cores
 from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
 from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
@@ -26,7 +27,7 @@ from w2vflow.theory.step_size import growth_rates, saturation_advance
 from w2vflow.theory.step_times.law import strengths_of_overlaps
 from w2vflow.theory.step_times.modes import checked_pairs
 
-__all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of"]
+__all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of", "trajectory_of"]
 
 # Up to this vocabulary size the complete basis is taken: half a minute of LAPACK, no approximation.
 COMPLETE_UP_TO = 3000
@@ -41,11 +42,7 @@ class Rates(NamedTuple):
     weight_decay: float = 0.0
 
     def check(self) -> "Rates":
-        """Return the rates, if they are usable.
-
-        Raises:
-            ValueError: one is negative or not finite.
-        """
+        """Return the rates, or raise `ValueError` where one is negative or not finite."""
         if not 0 <= self.learning_rate < np.inf:
             raise argument_error("learning_rate", "0 for the flow, or positive", self.learning_rate)
         if not 0 <= self.weight_decay < np.inf:
@@ -96,9 +93,7 @@ class State:
 
 @checked
 def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
-    """Return the given eigenpairs if they suffice, or else as many as a prediction wants.
-
-    Untied weights want all: what is left out has no bound there.
+    """Return the given eigenpairs if they suffice, or else as many as a prediction wants; untied, all.
 
     Raises:
         ValueError: they are of another vocabulary, fewer than `dim`, do not say what is left out, or
@@ -113,9 +108,8 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
         return spectrum.require_complete()
     pairs = len(spectrum.eigenvalues)
     if pairs < size and not np.sum(spectrum.bath_weights) > 0:
-        raise argument_error(
-            "spectrum", "complete, or hold a density of the rest", f"{pairs} pairs of {size} without one"
-        )
+        got = f"{pairs} pairs of {size} without one"
+        raise argument_error("spectrum", "complete, or hold a density of the rest", got)
     return spectrum
 
 
@@ -159,10 +153,7 @@ def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep
     """Return the observables of a state at times from now, and its factors if they are to be kept.
 
     Weight decay `kappa` is a shift of all eigenvalues: `dW/dt = (M* - kappa I - W W^T) W`. The loss
-    remains that of `M*` itself. Untied weights follow the same equation, doubled, at half the speed.
-
-    Warns:
-        RuntimeWarning: untied weights are unbalanced by more than 1% of the largest `|lambda|`.
+    remains that of `M*` itself.
     """
     basis = state.basis
     norm_squared, rest_squared = float(np.sum(basis.eigenvalues**2)), None
@@ -236,8 +227,7 @@ def _modes(eigenvalues: np.ndarray, overlaps: np.ndarray, rates: Rates) -> _Mode
 def _over_cores(operands: tuple["_Shared", "_Modes"], times: np.ndarray, keep_factors: bool) -> Any:
     """Return what `_observe` gives, its times shared out over the cores if there is enough to do.
 
-    Times do not depend on each other. LAPACK's own threads get in each other's way on matrices of
-    this size: one thread for each core's times is five times as fast (benchmarks/exact_trajectory.py).
+    LAPACK's own threads get in each other's way on matrices of this size (benchmarks/exact_trajectory.py).
     """
     operands = jax.device_put(operands, float64_device())
     rows = operands[1].overlaps
@@ -294,14 +284,34 @@ def _log_left_out(state: State) -> np.ndarray:
     return 2 * (np.log(np.maximum(rest, tiny)) - np.log(np.maximum(least, tiny)))
 
 
+def trajectory_of(
+    problem: Problem, times: np.ndarray, seen: Sequence[Any], axis: int | slice, about: dict[str, Any]
+) -> Trajectory:
+    """Return values, loss, weights (or None) and error bound (or None) as a trajectory.
+
+    `axis` takes the seeds wanted, `about` is the metadata that not all closed forms share.
+    """
+    values, loss, *others = seen
+    kept, bound = (None if part is None else part[axis] for part in others)
+    size = problem.vocab_size
+    return Trajectory(
+        "theory-discrete" if np.any(about["learning_rate"]) else "theory",
+        times,
+        values[axis],
+        loss[axis],
+        None if kept is None else kept[..., :size, :],
+        about | {"precision": "float64", "device": describe_mesh(word_mesh()), "versions": versions()},
+        bound,
+        None if kept is None or problem.tied else kept[..., size:, :],
+        problem.words,
+    )
+
+
 @eqx.filter_jit
 def _observe(
     shared: _Shared, modes: _Modes, ts: Float[Array, " T"], keep_factors: bool
 ) -> tuple[Float[Array, "S T d"], Float[Array, "S T"], Array | None, Float[Array, "S T d"] | None]:
-    """Observables for every seed and time, one after the other to save memory.
-
-    Side by side they take as long: LAPACK factors one matrix at a time either way.
-    """
+    """Return the observables for every seed and time, one after the other to save memory."""
 
     def of_seed(own: _Modes) -> tuple[Array, Array, Array | None, Array | None]:
         return jax.lax.map(lambda t: _at_time(shared, own, t, keep_factors), ts)
@@ -312,12 +322,8 @@ def _observe(
 def _at_time(
     shared: _Shared, modes: _Modes, t: Array, keep_factors: bool
 ) -> tuple[Array, Array, Array | None, Array | None]:
-    eigenvalues, overlaps, pairs, bath = (
-        modes.eigenvalues,
-        modes.overlaps,
-        len(modes.eigenvalues),
-        shared.bath,
-    )
+    eigenvalues, overlaps, pairs = modes.eigenvalues, modes.overlaps, len(modes.eigenvalues)
+    bath = shared.bath
     exponent = 2 * modes.rates * (t + _saturation_advance(shared, modes, t))
     log_f, log_g_squared = log_f_and_g(eigenvalues, exponent, t)
     row_f, row_g_squared = log_f, log_g_squared

@@ -11,9 +11,17 @@ from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_times, check_weights
-from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
+from w2vflow.support.devices import require_float64
 from w2vflow.support.machine import check_embeddings_fit
-from w2vflow.theory.exact.evolution import Observed, Rates, State, basis_for, evolve, state_of
+from w2vflow.theory.exact.evolution import (
+    Observed,
+    Rates,
+    State,
+    basis_for,
+    evolve,
+    state_of,
+    trajectory_of,
+)
 
 __all__ = ["Phase", "predict_phases"]
 
@@ -43,15 +51,13 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     """Return the trajectory through phases in closed form, each starting where the one before ends.
 
     The exact solution is a semigroup: a phase cut in two gives the same as the whole. So it covers
-    learning rates that are constant piece by piece (in the flow, where a step of `eta` is a time
-    `eta`, a schedule only says how many steps a stretch of time takes; with `learning_rate` each
-    phase is corrected for its own), another corpus in mid-training, and weight decay switched on
-    or off. To cut a phase of descent is right to second order in the step size, as the whole is.
+    learning rates that are constant piece by piece (each phase is corrected for its own), another corpus
+    in mid-training, and weight decay switched on or off. To cut a phase of descent is right to second
+    order in the step size, as the whole is.
 
-    With leading eigenpairs alone, the weights of the nodes of the rest are carried along where the
-    next phase has the same problem, and the semigroup stays exact. Where the problem changes,
-    the weights are taken over as they are predicted, which outside the leading eigenvectors is
-    approximate, and the rest of them again to lie without preference in the rest of the new spectrum.
+    With leading eigenpairs alone, the semigroup stays exact where the next phase has the same problem.
+    Where it changes, the weights are taken over as they are predicted, approximately outside the leading
+    eigenvectors, and the rest again to lie without preference in the rest of the new spectrum.
 
     Args:
         phases: one or more, all of one vocabulary, and all tied or all untied.
@@ -60,9 +66,8 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
 
     Returns:
         Trajectory on one time axis from the beginning of the first phase. A first time 0 of a later
-        phase, which repeats the end of the one before, is left out. The loss is that of the
-        problem of each phase. `error_bound` is None where there are several phases: errors carried
-        from one into the next are not bounded.
+        phase, which repeats the end of the one before, is left out. The loss is that of the problem
+        of each phase. There is no `error_bound` over several phases.
 
     Raises:
         ValueError: no phases, different vocabulary sizes, tied and untied weights, or arguments that
@@ -70,9 +75,6 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
 
     Warns:
         RuntimeWarning: as `predict`, of untied weights at the beginning of a phase.
-
-    References:
-        Docstring of `predict`.
     """
     require_float64("predict_phases")
     weights, stretches = _checked(phases, W0)
@@ -108,18 +110,12 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndar
     for number, phase in enumerate(phases):
         phase.problem.require_solvable("predict_phases")
         if phase.problem.vocab_size != size:
-            raise argument_error(
-                "phases",
-                f"of one vocabulary, of {size} words as the first",
-                f"{phase.problem.vocab_size} words in phase {number}",
-                "Count both corpora with the same words.",
-            )
+            expected = f"of one vocabulary, of {size} words as the first"
+            got = f"{phase.problem.vocab_size} words in phase {number}"
+            raise argument_error("phases", expected, got, "Count both corpora with the same words.")
         if phase.problem.tied != tied:
-            raise argument_error(
-                "phases",
-                f"all {'tied' if tied else 'untied'}, as the first",
-                f"phase {number}, which is not",
-            )
+            expected = f"all {'tied' if tied else 'untied'}, as the first"
+            raise argument_error("phases", expected, f"phase {number}, which is not")
         Rates(phase.learning_rate, phase.weight_decay).check()
     return check_weights(W0, size, phases[0].problem.sides), [check_times(phase.ts) for phase in phases]
 
@@ -134,30 +130,16 @@ def _end(problem: Problem, state: State, observed: Observed, end: float, rates: 
 
 def _joined(phases: Sequence[Phase], parts: list, bases: list, axis: int | slice) -> Trajectory:
     """Return the trajectory made of the parts."""
-    times, values, loss, words = zip(*parts, strict=True)
-    bound = bases[0][1] if len(phases) == 1 else None
+    times, *seen = zip(*parts, strict=True)
+    joined = [np.concatenate(part, axis=1) if part[0] is not None else None for part in seen]
     complete = all(part is None for _, part in bases)
-    first, size = phases[0].problem, phases[0].problem.vocab_size
-    kept = np.concatenate(words, axis=1)[axis] if words[0] is not None else None
-    descent = any(phase.learning_rate > 0 for phase in phases)
-    return Trajectory(
-        "theory-discrete" if descent else "theory",
-        np.concatenate(times),
-        np.concatenate(values, axis=1)[axis],
-        np.concatenate(loss, axis=1)[axis],
-        kept[..., :size, :] if kept is not None else None,
-        {
-            "method": "exact Riccati solution" + ("" if complete else ", leading eigenpairs"),
-            "eigenpairs": [pairs for pairs, _ in bases],
-            "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist(),
-            "learning_rate": [phase.learning_rate for phase in phases],
-            "weight_decay": [phase.weight_decay for phase in phases],
-            "precision": "float64",
-            "device": describe_mesh(word_mesh()),
-            "problem": [phase.problem.describe() for phase in phases],
-            "versions": versions(),
-        },
-        None if bound is None else bound[axis],
-        None if kept is None or first.tied else kept[..., size:, :],
-        first.words,
-    )
+    about = {
+        "method": "exact Riccati solution" + ("" if complete else ", leading eigenpairs"),
+        "eigenpairs": [pairs for pairs, _ in bases],
+        "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist(),
+        "learning_rate": [phase.learning_rate for phase in phases],
+        "weight_decay": [phase.weight_decay for phase in phases],
+        "problem": [phase.problem.describe() for phase in phases],
+    }
+    bound = bases[0][1] if len(phases) == 1 else None
+    return trajectory_of(phases[0].problem, np.concatenate(times), (*joined, bound), axis, about)

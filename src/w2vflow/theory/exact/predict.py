@@ -9,9 +9,9 @@ from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_times, check_weights
-from w2vflow.support.devices import describe_mesh, require_float64, versions, word_mesh
+from w2vflow.support.devices import require_float64
 from w2vflow.support.machine import check_embeddings_fit
-from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of
+from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of, trajectory_of
 
 __all__ = ["predict"]
 
@@ -35,12 +35,11 @@ def predict(
     `o_k(t) = -3/4 eta ln(1 - s_k^2(t) / lambda_k)` as it saturates. Its error is of second order
     in `eta lambda_1`; joint learning of near-degenerate modes is corrected only on average.
 
-    Untied weights follow the same equation in a matrix twice as tall, at half the speed, wherever
-    `W^T W - C^T C = lam I` at the start (`balanced_init`): exactly then. They learn negative
-    eigenvalues as fast as positive ones, with opposed vectors of words and contexts. Other starts are
-    taken along to first order in `D - lam I`, `D = W^T W - C^T C`, whose norm over the largest
-    `|lambda|` is `metadata["imbalance_over_lambda_1"]`. Errors of `s_k^2` stayed below a third of that,
-    1e-6 at scale 1e-2 (see docs/predictions.md, "Two matrices").
+    Untied weights follow the same equation in a matrix twice as tall, at half the speed, exactly where
+    `W^T W - C^T C = lam I` at the start (`balanced_init`). They learn negative eigenvalues as fast as
+    positive ones, with opposed vectors of words and contexts. Other starts are taken along to first
+    order in `D - lam I`, `D = W^T W - C^T C`, whose norm over the largest `|lambda|` is
+    `metadata["imbalance_over_lambda_1"]` (see docs/predictions.md, "Two matrices").
 
     With the complete eigenbasis nothing is left out. With leading eigenpairs alone, the rest of the
     start is taken to lie without preference in the rest of the spectrum, whose density the pairs
@@ -53,17 +52,14 @@ def predict(
             they are untied: `(2, V, dim)` or `(S, 2, V, dim)`.
         ts: times `(T,)`, increasing; the first may be 0.
         learning_rate: step size `eta` of the descent to predict; 0 for the gradient flow.
-        weight_decay: `kappa` of `dW/dt = -dL/dW - kappa W`: `M*` less `kappa I` in the dynamics, so
-            that concepts with `lambda_k < kappa` are never learned and the others only to
-            `s_k^2 = lambda_k - kappa`; twice `kappa` below `|lambda_k|` where weights are untied, of
-            which each gets half of the gradient. The loss returned is `L(W)` all the same.
-        spectrum: at least `dim` leading eigenpairs, if at hand. Left out, they are all of them up
-            to 3,000 words, and the leading `4 dim + 100` beyond. Untied weights need all of them:
-            `leading_eigenpairs(problem, V)`, minutes of LAPACK at V = 10,000.
+        weight_decay: `kappa` of `dW/dt = -dL/dW - kappa W`: concepts with `lambda_k < kappa` are never
+            learned and the others only to `s_k^2 = lambda_k - kappa`; untied to `|lambda_k| - 2 kappa`.
+            The loss returned is `L(W)` all the same.
+        spectrum: at least `dim` leading eigenpairs, if at hand. By default all of them up to 3,000
+            words, and the leading `4 dim + 100` beyond. Untied weights need all of them.
         save_embeddings: keep `W(t)`, and `C(t)` of untied weights, right up to one rotation of their
-            columns at each time. With leading eigenpairs alone, the part outside them keeps the shape
-            it had at the start, only its size is predicted: there the embeddings are exact at 0 and
-            approximate later.
+            columns at each time. The part outside of leading eigenpairs is approximate after time 0:
+            it keeps its shape, and only its size is predicted.
 
     Raises:
         ValueError: the problem is not quartic and at constant `G`, float64 is off, or an argument does
@@ -96,30 +92,17 @@ def predict(
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     state = state_of(basis, seeds, keep_frame=save_embeddings)
     values, loss, factors, bound, imbalance = evolve(problem, state, times, rates, save_embeddings)
-    axis = 0 if weights.ndim == 2 else slice(None)
-    kept = state.to_words(factors)[axis] if factors is not None else None
+    words = state.to_words(factors) if factors is not None else None
     metadata: dict[str, Any] = {
         "method": "exact Riccati solution" + (", leading eigenpairs" if bound is not None else ""),
         "eigenpairs": len(basis.eigenvalues),
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
-        "precision": "float64",
-        "device": describe_mesh(word_mesh()),
         "problem": problem.describe(),
-        "versions": versions(),
     }
     if bound is not None:
         metadata["largest_error_bound_over_lambda_1"] = float(np.max(bound) / basis.eigenvalues[0])
     if imbalance is not None:
         metadata["imbalance_over_lambda_1"] = imbalance
-    return Trajectory(
-        "theory" if learning_rate == 0 else "theory-discrete",
-        times,
-        values[axis],
-        loss[axis],
-        kept[..., : problem.vocab_size, :] if kept is not None else None,
-        metadata,
-        None if bound is None else bound[axis],
-        None if kept is None or problem.tied else kept[..., problem.vocab_size :, :],
-        problem.words,
-    )
+    axis = 0 if weights.ndim == 2 else slice(None)
+    return trajectory_of(problem, times, (values, loss, words, bound), axis, metadata)

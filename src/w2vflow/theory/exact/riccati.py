@@ -18,10 +18,9 @@ def riccati_factor(
 
     Evaluated as written this loses all digits once `e^(2 lambda_1 t)` passes 1e30. Here the rows
     `sqrt(f_k) b_k` stacked on the identity are sorted by size and factored by Householder QR,
-    `[sqrt(f) B; I] = [Q1; Q2] R`, which is backward stable row by row; then
-    `X = diag(g) Q1` with `g_k^2 = e^(2 lambda_k t) / f_k`. Sizes are kept as logarithms. Where
-    more than `d` rows would overflow, the d + 1 largest decide alone and all are scaled down
-    together, so that any `t` may be asked for.
+    `[sqrt(f) B; I] = [Q1; Q2] R`, which is backward stable row by row; then `X = diag(g) Q1` with
+    `g_k^2 = e^(2 lambda_k t) / f_k`. Sizes are kept as logarithms. Where more than `d` rows would
+    overflow, all are scaled down together, so that any `t` may be asked for.
 
     Args:
         overlaps: `B = V^T W0`.
@@ -59,12 +58,8 @@ def log_f_and_g(
 ) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
     """Return `ln f_k`, `f_k = (e^x_k - 1) / lambda_k`, and `ln g_k^2 = x_k - ln f_k`, `f = 2 t` at 0.
 
-    The second is not left to a subtraction: at late times both terms are huge and all but equal.
-
-    Args:
-        eigenvalues: `lambda_k` of either sign.
-        exponent: `x_k`: `2 lambda_k t` in the flow, of the sign of `lambda_k` always.
-        t: time.
+    `exponent` are `x_k`, `2 lambda_k t` in the flow, always of the sign of `lambda_k`. The second is not
+    left to a subtraction: at late times both terms are huge and all but equal.
     """
     # Rounding may leave no growth to an eigenvalue of 1e-17 either.
     flat = exponent == 0

@@ -1,7 +1,6 @@
 """Phases of a learning-rate schedule."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -31,12 +30,10 @@ def schedule_phases(
 ) -> list[Phase]:
     """Return phases of constant learning rate by which `predict_phases` predicts descent under a schedule.
 
-    The flow knows of a schedule only that time is the sum of its rates. Descent grows by
-    `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step size is that of
-    the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each phase. So the
-    growth of small modes is right to second order however the rate changes within a phase; where a
-    mode saturates, the correction of `predict` (first order) takes the phase's rate for the one at
-    that moment. Many pieces thus give errors of second order in the step size, as at a constant rate.
+    Descent grows by `sum ln(1 + eta_i lambda)` over a stretch of steps, which to second order in the step
+    size is that of the constant rate `sum eta_i^2 / sum eta_i` over the same time: that is the rate of each
+    phase. Where a mode saturates, the first-order correction of `predict` takes the phase's rate for the
+    one at that moment. Many pieces thus give errors of second order, as at a constant rate.
 
     Args:
         problem: quartic, constant `G`, tied.
@@ -62,23 +59,18 @@ def schedule_phases(
         raise argument_error("pieces", "at least 1", pieces)
     rates = _rates(schedule, int(numbers[-1]))
     after = np.concatenate([[0.0], np.cumsum(rates)])
-    stretches = np.split(numbers, _cuts(len(numbers), pieces))
+    # Parts of nearly one length.
+    edges = np.linspace(0, len(numbers), min(pieces, len(numbers)) + 1).round().astype(int)
+    stretches = np.split(numbers, edges[1:-1])
     phases = []
     for begin, inside in zip([0, *(s[-1] for s in stretches[:-1])], stretches, strict=True):
         ts, own = after[inside] - after[begin], rates[begin : inside[-1]]
         if (np.diff(ts, prepend=0.0) <= 0).any():
-            raise argument_error(
-                "steps", "such that some rate between any two is positive", "steps that do not move"
-            )
+            expected = "such that some rate between any two is positive"
+            raise argument_error("steps", expected, "steps that do not move")
         rate = float(np.sum(own**2) / np.sum(own))
         phases.append(Phase(problem, ts, rate, weight_decay, spectrum))
     return phases
-
-
-def _cuts(count: int, pieces: int) -> list[int]:
-    """Return where to cut `count` observations into at most so many parts of nearly one length."""
-    edges = np.linspace(0, count, min(pieces, count) + 1).round().astype(int)
-    return [high for _, high in pairwise(edges.tolist())][:-1]
 
 
 def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
@@ -93,7 +85,6 @@ def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
     bad = ~(np.isfinite(rates) & (rates >= 0))
     if bad.any():
         step = int(np.argmax(bad))
-        raise argument_error(
-            "schedule", "of finite rates that are not negative", f"{rates[step]} at step {step}"
-        )
+        got = f"{rates[step]} at step {step}"
+        raise argument_error("schedule", "of finite rates that are not negative", got)
     return rates

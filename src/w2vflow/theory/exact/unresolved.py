@@ -76,12 +76,10 @@ def error_bound(
         eig_k(E_lo, P_hi)  <=  s_k^2  <=  eig_k(E_hi, P_lo).
 
     Besides, `W W^T <= V diag(g^2) V^T` always: `s_k^2` is at most the k-th largest `g^2`, which is
-    about `lambda_k` at late times. Coarser, but to be read off: with `q = ||F||`, `P_lo` is at least
-    `1 - q` and `P_hi` at most `1 + (f_hi / fbar - 1) q`.
+    about `lambda_k` at late times.
 
     Args:
-        bath: the rest.
-        t: time.
+        bath, t: the rest and the time.
         strengths: `s_k^2` as predicted, falling.
         log_g_squared: `ln g_k^2` of the modes.
         R_modes: triangular factor of the rows of `X` that belong to modes.
@@ -115,11 +113,8 @@ def error_bound(
 def _scaled(
     Q: Float[Array, "d d"], log_largest_F: Float[Array, ""]
 ) -> tuple[Float[Array, ""], Float[Array, "d d"]]:
-    """Return the logarithm of the largest entry, and the matrix with that taken out.
-
-    `||Q^T Q||` is at least the square of that entry: where this contradicts the limit, `Q` is
-    rounding, and the limit is taken for all directions.
-    """
+    """Return the logarithm of the largest entry, and the matrix with that taken out."""
+    # ||Q^T Q|| is at least its square: beyond the limit, Q is rounding, and the limit is taken everywhere.
     size = jnp.log(jnp.max(jnp.abs(Q)))
     drowned = 2 * size >= log_largest_F
     scaled = Q / jnp.where(drowned, 1.0, jnp.exp(size))

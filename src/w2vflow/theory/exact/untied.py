@@ -32,12 +32,6 @@ class Doubled(NamedTuple):
     angles: Float[Host, "S V"]
 
 
-def _difference_of_grams(overlaps: Float[Host, "S n d"]) -> Float[Host, "S d d"]:
-    """Return `D = W^T W - C^T C`, which the flow conserves, from `W` above `C` in any basis of the words."""
-    words, contexts = np.split(overlaps, 2, axis=1)
-    return np.swapaxes(words, 1, 2) @ words - np.swapaxes(contexts, 1, 2) @ contexts
-
-
 def doubled(
     eigenvalues: Float[Host, " V"], overlaps: Float[Host, "S n d"], weight_decay: float
 ) -> tuple[Doubled, Float[Host, " S"]]:
@@ -66,19 +60,16 @@ def doubled(
     the first half of the eigenvectors that drift by `1 - e^(-r t)` of the difference which the angle
     makes to them. Later on `D` changes singular values to second order only.
 
-    Args:
-        eigenvalues: of `M*`.
-        overlaps: `V^T W` above `V^T C`, of the complete basis.
-        weight_decay: of the doubled flow, `2 kappa`. It takes `D` to 0; `lam` is 0 then.
-
-    Returns:
-        The doubled start, and `||D - lam I||_2` of every seed.
+    `overlaps` are `V^T W` above `V^T C` in the complete basis, `weight_decay` that of the doubled flow,
+    `2 kappa`: it takes `D` to 0, and `lam` is 0 then. With the start is returned `||D - lam I||_2` of
+    every seed.
 
     References:
         Fukumizu (1998) and Braun et al. (2022) for `lam = 0`; Domine et al. (2024), arXiv 2409.14623,
         for `lam I`.
     """
-    D = _difference_of_grams(overlaps)
+    W, C = np.split(overlaps, 2, axis=1)
+    D = np.swapaxes(W, 1, 2) @ W - np.swapaxes(C, 1, 2) @ C
     lam = np.trace(D, axis1=1, axis2=2) / D.shape[-1] if weight_decay == 0 else np.zeros(len(D))
     deltas, axes = np.linalg.eigh(D)
     words, contexts = np.split(overlaps / np.sqrt(2), 2, axis=1)

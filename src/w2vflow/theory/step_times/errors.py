@@ -15,15 +15,14 @@ TYPICAL_ERROR, WORST_ERROR = 0.05, 0.3
 
 
 class Neighbours(NamedTuple):
-    """What disturbs the rise of concept k: concepts before it, concepts after it, and the rest.
+    """Disturbances of the rise of concept k: by concepts before it, after it, and by the rest.
 
     Attributes:
         before: `(R^-1)_jk^2` of the triangle `R` of the overlaps, `(..., d, d)`; used for j < k.
         after: `(b_l . q_k)^2`, `(..., d, n)`: overlaps of concept l along the direction `q_k` that is
             left to concept k; used for l > k.
         rest: the same of all modes without a vector, together, `(..., d)`.
-        nodes: their eigenvalues, `(m,)`, and
-        weights: how many each stands for.
+        nodes, weights: their eigenvalues, `(m,)`, and how many each stands for.
     """
 
     before: Float[Host, "*s d d"]
@@ -46,18 +45,13 @@ def relative_errors(
             - sum_(l>k) [(lambda_l - mu) f_l + 1] (b_l . q_k)^2 / mu     these have grown as well
 
     so that the time is off by `x_k / (2 lambda_k)`. Returned is `ln(1 + |x_k|) / (2 lambda_k t_k)`, with
-    the size of every term: of the right order also where `x_k` is large, because at most the
-    strengths of all concepts add up.
+    the size of every term; infinite where the time is not a positive number.
 
     Args:
-        times: of the law, in units in which a mode grows as `e^(2 lambda t)`; not finite where a start
-            is beyond the fraction.
+        times: of the law, in units in which a mode grows as `e^(2 lambda t)`.
         sizes: `lambda_l` of the concepts, positive, falling; those of `times` first.
         near: their overlaps.
         fraction: q.
-
-    Returns:
-        Relative errors; infinite where the time is not a positive number.
     """
     early = np.where(times > 0, times, 1.0)[..., None]
     count = times.shape[-1]

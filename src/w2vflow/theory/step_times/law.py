@@ -45,9 +45,9 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s 
 
     A mode sees only the part of its initial overlap `b_k = v_k^T W0` that is orthogonal to those
     of the modes learned before it: with the columns `b_1 .. b_d` in learning order,
-    `[b_1 .. b_d] = O R`, mode k rises as if it had started aligned at `s_k^2(0) = R_kk^2`. Modes of
-    one eigenvalue (`degenerate_groups`) are learned at once: theirs are the squared singular values of
-    their overlaps, less the part along modes learned before, falling; no basis of their subspace enters.
+    `[b_1 .. b_d] = O R`, mode k rises as if it had started aligned at `s_k^2(0) = R_kk^2`. Those of
+    modes of one eigenvalue (`degenerate_groups`) are the squared singular values of their overlaps, less
+    the part along modes learned before, falling.
 
     Args:
         spectrum: at least `dim` leading eigenpairs; with more, a group at the end is seen whole.
@@ -149,19 +149,18 @@ def predict_step_times(
     `b_k = (v_k^T W0 + sgn(lambda_k) v_k^T C0) / 2`. Concepts of one eigenvalue (`degenerate_groups`) are
     learned as one subspace, whose times are in rising order and belong to no single eigenvector.
 
-    A law for small starts. Its next order is `estimate_step_time_errors`. Within 1% where steps are apart,
-    less exact for the last concepts, which are disturbed by those that find no room in the embedding (see
-    docs/predictions.md, "When concepts are learned"). Of untied starts, `D = W0^T W0 - C0^T C0` is left out,
-    which changes an overlap by some `||D|| / (4 |lambda_k|)` of itself.
+    A law for small starts, with `estimate_step_time_errors` for its next order. Within 1% where steps are
+    apart, less exact for the last concepts, which are disturbed by those that find no room in the embedding
+    (see docs/predictions.md, "When concepts are learned"). Of untied starts, `D = W0^T W0 - C0^T C0` is left
+    out, which changes an overlap by some `||D|| / (4 |lambda_k|)` of itself.
 
     Args:
         problem: quartic, at constant `G`; tied or untied.
         W0: initial weights `([S,] V, dim)`, or of words and contexts `([S,] 2, V, dim)`.
         fraction: q, 1/2 for half-rise.
-        learning_rate: 0 for the gradient flow; otherwise gradient descent of that step size, to second
-            order in `eta lambda_k`: `lambda_k` in the denominator becomes `l_k = ln(1 + eta lambda_k) / eta`
-            (untied: `|lambda_k|` becomes `2 ln(1 + eta |lambda_k| / 2) / eta`), and `3/4 eta ln(1 - q)` is
-            added.
+        learning_rate: 0 for the gradient flow; otherwise of gradient descent, to second order in
+            `eta lambda_k`: `lambda_k` in the denominator becomes `ln(1 + eta lambda_k) / eta` (untied:
+            `|lambda_k|` becomes `2 ln(1 + eta |lambda_k| / 2) / eta`), and `3/4 eta ln(1 - q)` is added.
         spectrum: eigenpairs, at least `dim`, if at hand: `leading_eigenpairs`, or `extreme_eigenpairs` of
             untied weights.
 
@@ -198,11 +197,11 @@ def estimate_step_time_errors(
 ) -> Float[Host, "*s d"]:
     """Return the estimated relative errors of `predict_step_times` in the flow, `([S,] dim)`.
 
-    What other concepts and the rest of the start change to first order, each by its size, and for members
-    of a group how far apart their eigenvalues are; see `relative_errors`. Within a factor of 2 for most
-    concepts, too small for those a few per cent apart (see docs/predictions.md, "When concepts are learned").
-    Infinite for concepts that start at the fraction or above, NaN for those never learned. Arguments and
-    errors are those of `predict_step_times`.
+    They sum the sizes of the first-order changes by other concepts and the rest of the start, and for
+    members of a group how far apart their eigenvalues are. Within a factor of 2 for most concepts, too small
+    for those a few per cent apart (see docs/predictions.md, "When concepts are learned"). Infinite for
+    concepts that start at the fraction or above, NaN for those never learned. Arguments and errors are those
+    of `predict_step_times`.
     """
     start, dim, _ = _checked_start(problem, W0, fraction, 0.0, spectrum, "estimate_step_time_errors")
     return _padded(start.errors, dim)
@@ -270,17 +269,14 @@ def step_time_law(
         dim: embedding dimension `d`.
         scale: of `gaussian_init` or `untied_init`.
         contexts: of `untied_init`.
-        fraction: q, as in `predict_step_times`.
-        learning_rate: as in `predict_step_times`.
-        spectrum: as in `predict_step_times`.
+        fraction, learning_rate, spectrum: as in `predict_step_times`.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, float64 is off, an argument does not
-            fit, or there are fewer than `dim` positive eigenvalues (untied: nonzero ones).
+        ValueError: as `predict_step_times`, or there are fewer than `dim` positive eigenvalues (untied:
+            nonzero ones).
 
     Warns:
-        RuntimeWarning: the estimated error of a typical seed exceeds 5% for half of the concepts or 30%
-            for one.
+        RuntimeWarning: the estimated error of a typical seed is as large as `predict_step_times` warns of.
 
     References:
         Bartlett (1933) decomposition of a Gaussian matrix.
@@ -293,12 +289,9 @@ def step_time_law(
         raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
     modes = modes_of(problem, dim, spectrum)
     if modes.learned < dim:
-        raise argument_error(
-            "dim",
-            f"at most the number of {'positive' if problem.tied else 'nonzero'} eigenvalues, {modes.learned}",
-            dim,
-            "Directions beyond it are never learned.",
-        )
+        kind = "positive" if problem.tied else "nonzero"
+        expected = f"at most the number of {kind} eigenvalues, {modes.learned}"
+        raise argument_error("dim", expected, dim, "Directions beyond it are never learned.")
     variance = _overlap_variance(problem, dim, scale, contexts)
     log_mean, log_variance = log_strength_moments(modes.groups, dim)
     log_odds = np.log(modes.sizes[:dim] / variance) - log_mean

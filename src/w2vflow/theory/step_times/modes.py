@@ -64,29 +64,20 @@ def adapted(overlaps: Float[Host, "*s n d"], groups: Sequence[slice]) -> Float[H
 
 
 def wanted_pairs(dim: int, size: int) -> int:
-    """Return how many eigenpairs the step times of an embedding take.
-
-    Some are beyond its last direction: a group may reach over it, and they disturb it most.
-    """
+    """Return how many eigenpairs the step times of an embedding take."""
+    # Some beyond its last direction: a group may reach over it, and they disturb it most.
     return min(size, 2 * dim + 8)
 
 
 def checked_pairs(spectrum: Spectrum, size: int, dim: int) -> Spectrum:
-    """Return the eigenpairs, if they are of `size` words and enough for the embedding.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """Return the eigenpairs, if they are of `size` words and at least `dim`; else raise `ValueError`."""
     words, pairs = spectrum.eigenvectors.shape
     if words != size:
         raise argument_error("spectrum", f"of {size} words, as the problem", f"eigenvectors of {words}")
     if pairs < dim:
-        raise argument_error(
-            "spectrum",
-            f"at least {dim} eigenpairs, one for every direction of the embedding",
-            f"{pairs} pairs",
-            "Ask for more, or leave the argument out.",
-        )
+        expected = f"at least {dim} eigenpairs, one for every direction of the embedding"
+        remedy = "Ask for more, or leave the argument out."
+        raise argument_error("spectrum", expected, f"{pairs} pairs", remedy)
     return spectrum
 
 

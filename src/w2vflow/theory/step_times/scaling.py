@@ -79,10 +79,9 @@ def silent_alignment(
         (1 - lambda_(k+1) / lambda_k) ln(lambda_k / scale^2) / 2
 
     While all is small the weights turn towards the larger of two concepts as `e^-((lambda_k -
-    lambda_(k+1)) t)`; by the time of its half-rise, `t = ln(lambda_k / scale^2) / (2 lambda_k)`, the angle
-    between them has shrunk by e to the power of this. Well above 1, concept k is a direction of its own
-    before it shows in the loss (silent alignment); below 1 it is still mixed with the next. The same
-    tied or untied. Leading order: single seeds differ by what their overlaps differ.
+    lambda_(k+1)) t)`, until its half-rise at `t = ln(lambda_k / scale^2) / (2 lambda_k)`. Well above 1,
+    concept k is a direction of its own before it shows in the loss (silent alignment); below 1 it is still
+    mixed with the next. The same tied or untied. Leading order: single seeds differ as their overlaps do.
 
     Args:
         problem: quartic, at constant `G`.
@@ -105,12 +104,8 @@ def silent_alignment(
         raise argument_error("dim", f"at most the {modes.learned} concepts that are ever learned", dim)
     sizes = modes.sizes[:dim]
     if not 0 < scale**2 < sizes[-1]:
-        raise argument_error(
-            "scale",
-            f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}",
-            scale,
-            "A start as large as the concepts has no early phase.",
-        )
+        expected = f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}"
+        raise argument_error("scale", expected, scale, "A start as large as the concepts has no early phase.")
     return (1 - sizes[1:] / sizes[:-1]) * np.log(sizes[:-1] / scale**2) / 2
 
 
@@ -119,7 +114,7 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
     """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
 
     Args:
-        traj: a trajectory.
+        traj: of any source.
         spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
     modes = min(traj.dim, len(spectrum.eigenvalues))
@@ -132,9 +127,8 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
 def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
     """Return the effective rank that needs no spectrum, `(sum s_k^2)^2 / sum s_k^4`, `([S,] T)`.
 
-    Between 1 and `dim`; r for r equal singular values. At a small Gaussian start it is `dim V / (dim +
-    V + 1)` on average, nearly `dim`: it falls to 1 as the first concept outgrows the rest, and rises from
-    there.
+    Between 1 and `dim`; r for r equal singular values. From `dim V / (dim + V + 1)` at a small Gaussian
+    start it falls to 1 as the first concept outgrows the rest, and rises from there.
     """
     values = traj.singular_values.astype(np.float64)
     # In units of the largest: powers of tiny starts would underflow.
@@ -148,12 +142,8 @@ def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
 
         rank(t) = #{k: t_k <= t}
 
-    In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. As exact as the
-    step times: off by one for as long as one of them is off.
-
-    Args:
-        step_times: half-rise times `([S,] d)`; NaN for concepts never learned.
-        ts: times.
+    In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. Step times are
+    those of half-rise, `([S,] d)`, NaN for concepts never learned.
     """
     times, at = np.asarray(step_times, np.float64), check_times(ts)
     return np.sum(times[..., None, :] <= at[:, None], axis=-1)
@@ -178,8 +168,7 @@ class PowerLaw:
     def rank_exponent(self) -> float:
         """`1 / a`: the effective rank grows as `t^(1/a)`.
 
-        Up to logarithms: the local exponent is `1 / (a (1 - 1/L))`, `L = ln(lambda_k / scale^2)` of the
-        concept that is being learned; 5% larger at L = 20.
+        Up to logarithms: the local exponent is `1 / (a (1 - 1/L))`, `L = ln(lambda_k / scale^2)`.
         """
         return 1 / self.exponent
 
@@ -194,13 +183,12 @@ class PowerLaw:
             ValueError: `a <= 1/2`, where that sum diverges with the number of words.
         """
         if self.exponent <= 0.5:
-            raise argument_error(
-                "exponent",
-                "above 1/2 for a power law of the loss",
-                f"{self.exponent:.3g}",
+            remedy = (
                 "The sum of lambda_k^2 then lies in its tail, and grows with the number of words, whatever "
-                "is learned: the loss has no exponent. Use the loss of `predict`.",
+                "is learned: the loss has no exponent. Use the loss of `predict`."
             )
+            expected = "above 1/2 for a power law of the loss"
+            raise argument_error("exponent", expected, f"{self.exponent:.3g}", remedy)
         return -(2 * self.exponent - 1) / self.exponent
 
 
@@ -209,9 +197,8 @@ def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) 
     """Return the power law through eigenvalues `first` to `last`, by least squares of `ln lambda` on `ln k`.
 
     Eigenvalues scatter about a power law smoothly and not independently. The standard error therefore
-    counts `n (1 - r) / (1 + r)` of the n residuals as independent, with r the correlation of neighbours,
-    and still only says how well a line fits this range: another range has another exponent, and
-    many decades are needed to tell a power law from other curves.
+    counts `n (1 - r) / (1 + r)` of the n residuals as independent, with r the correlation of neighbours.
+    It says how well a line fits this range; another range has another exponent.
 
     Args:
         eigenvalues: falling, `lambda_1` first; sizes of those of an untied problem.
@@ -224,16 +211,12 @@ def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) 
     values = np.asarray(eigenvalues, np.float64)
     last = len(values) if last is None else last
     if not 1 <= first <= last - 3 <= len(values) - 3:
-        raise argument_error(
-            "last", f"at least `first` + 3 and at most the {len(values)} eigenvalues", f"{first} to {last}"
-        )
+        expected = f"at least `first` + 3 and at most the {len(values)} eigenvalues"
+        raise argument_error("last", expected, f"{first} to {last}")
     used, places = values[first - 1 : last], np.arange(first, last + 1)
     if used.min() <= 0:
-        raise argument_error(
-            "last",
-            f"below the first eigenvalue that is not positive, number {first + int(np.argmax(used <= 0))}",
-            last,
-        )
+        bad = first + int(np.argmax(used <= 0))
+        raise argument_error("last", f"below the first eigenvalue that is not positive, number {bad}", last)
     x, y = np.log(places) - np.log(places).mean(), np.log(used)
     slope = float(x @ y / (x @ x))
     residuals = y - y.mean() - slope * x
