@@ -120,3 +120,19 @@ def test_page_is_what_the_kept_rows_give(scripts, tmp_path, monkeypatch, corpus_
     assert Path("made/predictions/relations.csv").read_bytes().decode() == page.as_csv(rows)
     assert len(table(sections(written)[parts["relations"].title])) == len(rows) + 1
     assert PAGE.read_bytes() == before
+
+
+def test_the_page_in_the_documentation_is_short_and_whole(scripts):
+    """Every part is there; tables of five short columns; picture and rows in full beside each."""
+    text = PAGE.read_text(encoding="utf-8")
+    parts = runpy.run_path(str(SCRIPTS / "predictions.py"), run_name="read")["PARTS"]
+    found = sections(text)
+    assert list(found) == [part.title for part in parts.values()]
+    assert len(text.split()) < 2700
+    for section in found.values():
+        rows = table(section)
+        assert all(len(cells) == 5 and max(map(len, cells)) <= LONGEST for cells in rows)
+        picture, full = PAGE.parent / target(section, ".png"), read(PAGE.parent / target(section, ".csv"))
+        assert picture.stat().st_size > 10_000
+        assert len(full) == len(rows)
+        assert {len(cells) for cells in full} == {len(full[0])}
