@@ -225,6 +225,19 @@ def test_estimated_errors_are_those_made(scale):
     assert (np.abs(np.log(estimated / made)) < np.log(3)).all()
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_estimated_error_counts_the_many_that_no_vector_is_held_of(tied):
+    """Of 60 eigenvalues not far below the first, nine are held: what disturbs it is the others."""
+    problem = problem_of([2.0, *np.linspace(1.3, 1.0, 60)], tied)
+    W0 = starts(problem, 10, 1, 1e-3)
+    predicted = wf.predict_step_times(problem, W0)
+    ts = np.linspace(0, 1.5 * predicted.max(), 200)
+    squares = np.minimum(wf.predict(problem, W0, ts).singular_values ** 2, 2.0 * (1 - 1e-9))
+    measured = np.array([crossings(ts, each, [(1.0, 2.0)]) for each in squares])
+    made = np.median(np.abs(predicted / measured - 1))
+    assert np.median(estimate_step_time_errors(problem, W0)) == pytest.approx(made, rel=0.3)
+
+
 def test_a_large_start_is_warned_of():
     problem = separated_problem()
     W0 = starts(problem, 4, 5, 2.0)
@@ -243,7 +256,17 @@ def test_a_large_start_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wf.predict_step_times(problem, W0 * 1e-3)
+        # One seed of many is no matter.
+        wf.predict_step_times(problem, W0 * np.array([1e-3, 1e-3, 1.0, 1e-3])[:, None, None])
         wf.step_time_law(problem, 5, 2e-3)
+
+
+def test_a_start_above_a_small_fraction_has_no_time_and_no_error():
+    problem = separated_problem()
+    W0 = starts(problem, 4, 5, 0.3)
+    assert np.isposinf(estimate_step_time_errors(problem, W0, fraction=1e-7)).all()
+    with pytest.warns(RuntimeWarning, match="holds for small starts"):
+        assert np.isnan(wf.predict_step_times(problem, W0, fraction=1e-7)).all()
 
 
 def test_directions_that_are_never_learned():
