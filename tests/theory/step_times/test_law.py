@@ -213,6 +213,19 @@ def test_strengths_of_a_group_are_singular_values():
     np.testing.assert_allclose(np.prod(found), np.linalg.det(b[:4]) ** 2, rtol=1e-9)
 
 
+def test_a_negative_eigenvalue_of_equal_size_is_in_no_group_of_tied_weights():
+    """Of 3, 1 and -1 in the order of values, only the first two are ever learned, each by itself."""
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_target(np.diag([3.0, 1.0, -1.0])), 3)
+    W0 = np.random.default_rng(0).normal(size=(3, 2))
+    length = np.linalg.norm(W0[0])
+    found = effective_initial_strengths(spectrum, W0)
+    np.testing.assert_allclose(found, [length**2, (np.linalg.det(W0[:2]) / length) ** 2], rtol=1e-12)
+    # The spectrum does not tell by itself whether it is one of untied weights, which learn both at once.
+    assert degenerate_groups(spectrum) == degenerate_groups(spectrum, tied=False)
+    assert degenerate_groups(spectrum)[1] == slice(1, 3)
+    assert degenerate_groups(spectrum, tied=True) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+
+
 @pytest.mark.parametrize("scale", [1e-1, 1e-2, 1e-4, 1e-8])
 def test_estimated_errors_are_those_made(scale):
     """In the median over seeds, concept by concept, within a factor of 3, over nine decades."""
