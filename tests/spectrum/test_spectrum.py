@@ -45,8 +45,13 @@ def test_bad_k(problem, basis):
     for k in (0, 31):
         with pytest.raises(ValueError, match="`k` must be between 1 and the vocabulary size 30"):
             wf.leading_eigenpairs(problem, k)
-    with pytest.raises(ValueError, match="`k` must be between 1 and the 30 pairs at hand"):
-        basis.leading(31)
+        with pytest.raises(ValueError, match="`k` must be between 1 and the 30 pairs at hand"):
+            basis.leading(k)
+
+
+def test_a_spectrum_says_what_it_does_not_hold(basis):
+    assert "not held: none" in repr(basis)
+    assert "not held: 25 eigenvalues in 25 nodes" in repr(basis.leading(5))
 
 
 @pytest.mark.parametrize("lowest", [-0.4, -3.0])
