@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -240,3 +241,27 @@ def test_arrays_of_a_state(tmp_path):
     (folder / "manifest.json").write_text("{")
     with pytest.raises(ValueError, match="a manifest that is not JSON"):
         state.load()
+
+
+@pytest.mark.parametrize("block", [1, 32])
+def test_memory_is_asked_for_as_it_is_taken(block, monkeypatch):
+    """Room for less than what an iteration really takes is refused, three times as much is enough."""
+    from w2vflow.support import machine
+
+    matrix, _ = known_matrix()
+
+    def found():
+        return lanczos_eigenpairs(lambda v: matrix @ v, 700, 30, tol=1e-10, block=block)
+
+    found()
+    tracemalloc.start()
+    try:
+        found()
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(machine, "available_memory", lambda: 3 * taken)
+    found()
+    monkeypatch.setattr(machine, "available_memory", lambda: taken)
+    with pytest.raises(ValueError, match="`k` must be such that a basis"):
+        found()

@@ -9,6 +9,7 @@ from systems import quartic_gradient, random_statistics
 
 import w2vflow as wf
 from w2vflow.spectrum.eigenpairs import extreme_eigenpairs
+from w2vflow.spectrum.order import degenerate_groups, group_numbers, in_learning_order
 
 
 @pytest.mark.parametrize(("vocab_size", "k"), [(30, 5), (30, 30), (600, 4), (600, 600)])
@@ -44,8 +45,13 @@ def test_bad_k(problem, basis):
     for k in (0, 31):
         with pytest.raises(ValueError, match="`k` must be between 1 and the vocabulary size 30"):
             wf.leading_eigenpairs(problem, k)
-    with pytest.raises(ValueError, match="`k` must be between 1 and the 30 pairs at hand"):
-        basis.leading(31)
+        with pytest.raises(ValueError, match="`k` must be between 1 and the 30 pairs at hand"):
+            basis.leading(k)
+
+
+def test_a_spectrum_says_what_it_does_not_hold(basis):
+    assert "not held: none" in repr(basis)
+    assert "not held: 25 eigenvalues in 25 nodes" in repr(basis.leading(5))
 
 
 @pytest.mark.parametrize("lowest", [-0.4, -3.0])
@@ -267,3 +273,68 @@ def test_coarse_tolerance_is_met_whatever_the_other_end(lowest):
     found = wf.leading_eigenpairs(problem, 12, tol=1e-5)
     assert found.residuals.max() < 1.5e-5 * values[0]
     np.testing.assert_allclose(found.eigenvalues, values[:12], rtol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1.0, 1e2])
+def test_bounds_of_a_pair_alone_are_second_order_over_its_gap(gap):
+    """A coupling c to an eigenvalue a gap away moves both by `c^2 / gap`, and turns them by `c / gap`."""
+    coupling = 1e-3 * gap
+    values, vectors = np.linalg.eigh([[5 + gap, coupling], [coupling, 5.0]])
+    bounds = wf.Spectrum(
+        np.array([5 + gap, 5.0]), np.eye(2), np.full(2, coupling), np.empty(0), np.empty(0)
+    ).error_bounds()
+    np.testing.assert_allclose(bounds.eigenvalues, values[1] - 5 - gap, rtol=5e-3)
+    np.testing.assert_allclose(bounds.directions, abs(vectors[0, 0]), rtol=5e-3)
+
+
+@pytest.mark.parametrize("values", [[3.0, 2.0, 0.5, -0.4], [-3.0, 2.5, -2.4, 0.5]])
+def test_bounds_have_no_unit(values):
+    """Of a matrix a thousand times as small, errors are as small, angles and relative errors the same."""
+    values, residuals = np.array(values), np.array([0.1, 0.01, 0.02, 0.03])
+    one, other = (
+        wf.Spectrum(
+            unit * values, np.eye(6)[:, :4], unit * residuals, np.empty(0), np.empty(0)
+        ).error_bounds()
+        for unit in (1.0, 1e-3)
+    )
+    np.testing.assert_allclose(other.eigenvalues, 1e-3 * one.eigenvalues)
+    np.testing.assert_allclose(other.directions, one.directions)
+    np.testing.assert_allclose(other.step_times, one.step_times)
+    assert (one.directions[:3] < 1).all()
+
+
+def test_curvature_limit_of_a_single_weight():
+    """Of `1/4 (3 - w^2)^2` the second derivative at its minimum is 6."""
+    problem = wf.Problem.from_target(np.array([[3.0]]))
+    assert wf.spectrum.stability_limit_at(problem, np.sqrt([[3.0]])) == pytest.approx(2 / 6)
+
+
+def some_pairs(values, *rest):
+    """The first of six pairs, the others known by their nodes."""
+    vectors = np.eye(6)[:, : len(values)]
+    return wf.Spectrum(np.array(values), vectors, np.zeros(len(values)), np.array(rest), np.ones(len(rest)))
+
+
+def test_groups_number_their_members():
+    groups = degenerate_groups(some_pairs([4.0, 3.0, 3.0, 3.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(group_numbers(groups), [0, 1, 1, 1, 2, 2])
+
+
+def test_pairs_in_the_order_of_values_that_rise_in_size_are_told_by_value():
+    groups = degenerate_groups(some_pairs([3.0, 2.0, 1.0, -1.005, -2.0, -3.0]))
+    assert groups == [slice(k, k + 1) for k in range(6)]
+
+
+def test_order_of_learning_of_untied_weights_is_that_of_sizes():
+    """A larger size among the pairs left out shows that they were ordered by value; a little is error."""
+    with pytest.raises(ValueError, match="`spectrum` must be that of `extreme_eigenpairs`"):
+        in_learning_order(some_pairs([3.0, 2.0], 1.0, 0.5, 0.1, -2.2), tied=False)
+    for size in (2.05, 0.1):
+        given = some_pairs([3.0, 2.0], 1.0, 0.5, 0.1, -size)
+        np.testing.assert_array_equal(in_learning_order(given, tied=False).eigenvalues, [3.0, 2.0])
+    # By value the other end is no hindrance, however large.
+    assert in_learning_order(some_pairs([3.0, 2.0], 1.0, -9.0), tied=True).eigenvalues[1] == 2.0
+    complete = some_pairs([3.0, 2.0, 1.0, 0.5, -1.5, -4.0])
+    turned = in_learning_order(complete, tied=False)
+    np.testing.assert_array_equal(turned.eigenvalues, [-4.0, 3.0, 2.0, -1.5, 1.0, 0.5])
+    np.testing.assert_array_equal(turned.eigenvectors.argmax(axis=0), [5, 0, 1, 4, 2, 3])

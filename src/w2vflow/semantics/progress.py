@@ -219,7 +219,7 @@ def _concepts(
         raise argument_error("spectrum", "with a positive eigenvalue", "none", "Nothing is ever learned.")
     sizes, vectors, speed = sizes[:learned], pairs.eigenvectors[:, :learned], 1.0 if tied else 0.5
     if step_times is None:
-        log_mean, _ = log_strength_moments(degenerate_groups(pairs), dim)
+        log_mean, _ = log_strength_moments(degenerate_groups(pairs, tied=tied), dim)
         initial = scale**2 / dim * speed * np.exp(log_mean[:learned])
     else:
         given = np.asarray(step_times, np.float64)[:learned]

@@ -19,7 +19,7 @@ _SAME = 1e-2
 
 
 @checked
-def degenerate_groups(spectrum: Spectrum) -> list[slice]:
+def degenerate_groups(spectrum: Spectrum, *, tied: bool | None = None) -> list[slice]:
     """Return which concepts share one eigenvalue, as stretches of places from 0, in order.
 
     Of a group of several, only the subspace is known and learned, not its single directions: every
@@ -27,13 +27,18 @@ def degenerate_groups(spectrum: Spectrum) -> list[slice]:
     one. Eigenvalues of a group are within 1% of its first, so that their steps overlap from any start in
     use, or closer than their residuals tell apart; of `extreme_eigenpairs` it is their size that counts.
 
+    Args:
+        spectrum: eigenpairs in learning order.
+        tied: whether it is that of tied weights, which never learn what is negative. By default told by the
+            order, which pairs that fall in value and in size have in common.
+
     Example:
         >>> values, none = np.array([3.0, 2.0, 2.0, 1.0]), np.empty(0)
         >>> degenerate_groups(Spectrum(values, np.eye(4), np.zeros(4), none, none))
         [slice(0, 1, None), slice(1, 3, None), slice(3, 4, None)]
     """
     residuals, values = spectrum.residuals, np.abs(spectrum.eigenvalues)
-    if (np.diff(values) > 0).any():
+    if tied or (tied is None and (np.diff(values) > 0).any()):
         values = spectrum.eigenvalues
     starts = [0]
     for k in range(1, len(values)):

@@ -16,6 +16,7 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
 from w2vflow.sgd.noise.stationary import _repulsion, spread_of_strengths, stationary_noise
 from w2vflow.sgd.noise.step_times import step_time_noise
+from w2vflow.sgd.samplers.batches import blocked, shared_out
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 
 V, DIM = 12, 3
@@ -104,6 +105,30 @@ def test_noise_of_pairs_by_a_loop_over_all_of_them(tied):
         np.testing.assert_allclose(np.diag(noise), 4 * variance, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("sampler", "batch_size"), [("blocks", 36), ("blocks", 8192), ("shared", 20_000)])
+@pytest.mark.parametrize("learned", [True, False], ids=["solution", "start"])
+def test_noise_of_blocks_by_the_means_of_rows_and_columns(tied, learned, sampler, batch_size):
+    """Hoeffding's variance of a block from the whole matrix of what each of its pairs adds."""
+    spec = wf.leading_eigenpairs(tied, DIM)
+    A, _ = tied.pair_weights().dense()
+    x = learned * spec.eigenvectors * spec.eigenvalues @ spec.eigenvectors.T
+    noise = gradient_noise(tied, spec, learned=learned, batch_size=batch_size, sampler=sampler)
+    for k, v in enumerate(spec.eigenvectors.T):
+        pairs, expected = 2 * np.outer(v, v), 0.0
+        if sampler == "blocks":
+            blocking, added = blocked(batch_size), V**2 * pairs * (1 + x / 2 - 2 * A)
+        else:
+            drawn, blocking = shared_out(batch_size)
+            chances, seen = A / A.sum(), -2 * A.sum() * pairs
+            expected = (np.sum(chances * seen**2) - np.sum(chances * seen) ** 2) / drawn
+            added = V**2 * pairs * (1 + x / 2)
+        count, rows, columns = blocking
+        of_rows, of_columns, whole = added.mean(axis=1).var(), added.mean(axis=0).var(), added.var()
+        rest = whole - of_rows - of_columns
+        expected += (of_rows / rows + of_columns / columns + rest / (rows * columns)) / count
+        assert noise[k, k] == pytest.approx(expected, rel=1e-9)
+
+
 def settled(problem, spec, rate, count, **run):
     """Singular values of one run of SGD from the solution, far apart in time."""
     size = np.sqrt(np.abs(spec.eigenvalues))
@@ -162,6 +187,66 @@ def test_noise_is_of_first_order_in_the_rate(tied):
     np.testing.assert_allclose(large, 2 * small, rtol=1e-3)
 
 
+@pytest.fixture(scope="module")
+def four_words():
+    counts = np.array([[60.0, 2, 3, 1], [2, 32, 1, 2], [3, 1, 19, 2], [1, 2, 2, 9]])
+    return wf.CooccurrenceStatistics(tuple("abcd"), counts, counts.sum(axis=1))
+
+
+def response_of_step_times(problem, spec, W0, noise):
+    """`Var(t_k) / eta` from small kicks to linear growth, one for each entry of the noise and each moment."""
+    rates, signs = np.abs(spec.eigenvalues)[:, None] / 2, np.sign(spec.eigenvalues)[:, None]
+    size = len(rates)
+    # Sums and differences of words and contexts, which share one vector where they are tied.
+    sides = spec.eigenvectors.T @ np.reshape(W0, (problem.sides, size, -1))
+    start = np.stack([sides[0] + signs * sides[-1], sides[0] - signs * sides[-1]]) / 2
+    dim = W0.shape[-1]
+
+    def grown(state, t):
+        if problem.tied:
+            return state * np.exp(2 * rates * signs * t)
+        return state * np.exp(np.stack([rates, -rates]) * t)
+
+    def logarithms(state):
+        triangle = np.linalg.qr(np.swapaxes(state[..., 0, :dim, :], -1, -2), mode="r")
+        return np.log(np.diagonal(triangle, axis1=-2, axis2=-1) ** 2)
+
+    def kicked(state, i, j):
+        words, contexts = state[..., 0, :, :] + state[..., 1, :, :], state[..., 0, :, :] - state[..., 1, :, :]
+        contexts = signs * contexts if not problem.tied else words
+        more, other = np.zeros_like(words), np.zeros_like(words)
+        more[..., i, :], other[..., j, :] = contexts[..., j, :], words[..., i, :]
+        if problem.tied:
+            return np.stack([more + other, 0 * more], axis=-3)
+        return np.stack([more + signs * other, more - signs * other], axis=-3) / 2
+
+    slopes, found = 2 * problem.speed * 2 * rates[:dim, 0], np.zeros(dim)
+    times = (np.log(2 * rates[:dim, 0]) - logarithms(start)) / slopes
+    for k, t in enumerate(times):
+        moments = ((np.arange(400) + 0.5) * t / 400)[:, None, None, None]
+        before = grown(start, moments)
+        for i, j in np.ndindex(size, size):
+            ends = [grown(before + e * kicked(before, i, j), t - moments) for e in (1e-6, -1e-6)]
+            response = (logarithms(ends[0])[:, k] - logarithms(ends[1])[:, k]) / 2e-6
+            # `S_ij` of `N = S + S^T`.
+            found[k] += noise[i, j] / (4 if i == j else 2) * np.mean(response**2) * t
+    return found / slopes**2
+
+
+@pytest.mark.parametrize(("is_tied", "error"), [(True, 0.01), (False, 0.15)])
+@pytest.mark.parametrize("sampler", ["balanced", "corpus"])
+def test_noise_of_step_times_is_the_response_to_that_of_the_gradient(four_words, is_tied, error, sampler):
+    """Of four words three are learned: the rest is one eigenvector, whose overlaps and noise are known."""
+    problem = wf.Problem.from_statistics(four_words, tied=is_tied)
+    spec = (wf.leading_eigenpairs if is_tied else wf.extreme_eigenpairs)(problem, 4)
+    noise = gradient_noise(problem, spec, learned=False, batch_size=64, sampler=sampler)
+    draw = wf.gaussian_init if is_tied else wf.untied_init
+    W0 = np.asarray(draw(jax.random.key(1), 4, 3, 1e-4))
+    found = step_time_noise(problem, W0, learning_rate=1e-4, batch_size=64, sampler=sampler)
+    expected = 1e-2 * np.sqrt(response_of_step_times(problem, spec, W0, noise))
+    np.testing.assert_allclose(found, expected, rtol=error)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tied", "untied"])
 def test_step_times_scatter_as_predicted(request, kind):
@@ -211,6 +296,31 @@ def test_the_recommended_rate_reaches_the_accuracy(request, kind):
         speed * np.abs(spec.eigenvalues)
     )
     assert np.nanmedian(relative) < 1.25 * accuracy
+
+
+@pytest.mark.parametrize("kind", ["tied", "untied"])
+def test_rate_for_step_times_is_that_of_a_typical_start(request, kind):
+    """At that rate a step time scatters by the accuracy, in the median over starts and concepts."""
+    problem = request.getfixturevalue(kind)
+    run, scale = {"batch_size": 64, "sampler": "corpus"}, 1e-4
+    limits = recommended_learning_rate(problem, 2, accuracy=0.02, scale=scale, **run).limits
+    draw = wf.gaussian_init if problem.tied else wf.untied_init
+    W0 = draw(jax.random.split(jax.random.key(0), 400), V, 2, scale)
+    deviations = step_time_noise(problem, W0, learning_rate=limits["noise of step times"], **run)
+    assert np.median(deviations / wf.predict_step_times(problem, W0)) == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("sampler", ["corpus", "balanced"])
+def test_rate_for_single_pairs_is_that_of_the_heaviest(tied, sampler):
+    """A pair drawn once pulls `x` back by `eta w (|w_i|^2 + |w_j|^2) / 2`: all of it at no smaller rate."""
+    found = recommended_learning_rate(tied, DIM, batch_size=64, sampler=sampler)
+    spec = wf.leading_eigenpairs(tied, DIM)
+    lengths = np.sum(spec.eigenvectors**2 * spec.eigenvalues, axis=1)
+    p = tied.statistics.word_probability
+    _, B = tied.pair_weights().dense()
+    weight = B / np.outer(p, p) / 32 if sampler == "corpus" else np.full((V, V), V**2 / 64)
+    heaviest = np.max(weight * np.add.outer(lengths, lengths) / 2)
+    assert 0.3 < found.limits["single pairs"] * heaviest <= 1
 
 
 def test_which_condition_binds(tied):

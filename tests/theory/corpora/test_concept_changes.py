@@ -315,6 +315,10 @@ def test_bad_schedules(schedule, steps, options, match):
             "`after` must be of the 20 words of `before`",
         ),
         (
+            lambda p, q: concept_changes(q, p, 1, dim=2, scale=1e-3),
+            "`after` must be of the 30 words of `before`",
+        ),
+        (
             functools.partial(lambda p, q: concept_changes(q, renamed(q), 1, dim=2, scale=1e-3)),
             "`after` must be of a vocabulary that has words of `before`, but got none",
         ),

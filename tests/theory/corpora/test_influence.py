@@ -237,6 +237,7 @@ def test_the_strongest_are_the_ends_of_the_order():
     found = strongest_influences(values, 2)
     assert found.hastening.tolist() == [2, 3]
     assert found.delaying.tolist() == [1, 0]
+    assert strongest_influences(values, 4).hastening.tolist() == [2, 3, 0, 1]
     pairs = np.array([[1.0, -7.0], [-7.0, 4.0]])
     found = strongest_influences(pairs, 1)
     assert found.hastening.tolist() == [[1, 1]]
@@ -272,6 +273,10 @@ def test_equal_eigenvalues_share_the_derivative_of_their_mean():
     np.testing.assert_allclose(words[:, :2], 0, atol=1e-12)
     with pytest.warns(RuntimeWarning, match="no derivatives or error bars of their own"):
         assert equal_eigenvalues(spectrum).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]
+    # Those that their residuals do not tell apart, by both together.
+    rough = wf.Spectrum(np.array([3.0, 2.0, 1.9]), np.eye(3), np.full(3, 0.06), *[np.empty(0)] * 2)
+    with pytest.warns(RuntimeWarning, match="1 of 3 eigenvalues"):
+        assert equal_eigenvalues(rough).tolist() == [0, 1, 1]
 
 
 def test_other_problems_are_refused(small, text):

@@ -213,6 +213,19 @@ def test_strengths_of_a_group_are_singular_values():
     np.testing.assert_allclose(np.prod(found), np.linalg.det(b[:4]) ** 2, rtol=1e-9)
 
 
+def test_a_negative_eigenvalue_of_equal_size_is_in_no_group_of_tied_weights():
+    """Of 3, 1 and -1 in the order of values, only the first two are ever learned, each by itself."""
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_target(np.diag([3.0, 1.0, -1.0])), 3)
+    W0 = np.random.default_rng(0).normal(size=(3, 2))
+    length = np.linalg.norm(W0[0])
+    found = effective_initial_strengths(spectrum, W0)
+    np.testing.assert_allclose(found, [length**2, (np.linalg.det(W0[:2]) / length) ** 2], rtol=1e-12)
+    # The spectrum does not tell by itself whether it is one of untied weights, which learn both at once.
+    assert degenerate_groups(spectrum) == degenerate_groups(spectrum, tied=False)
+    assert degenerate_groups(spectrum)[1] == slice(1, 3)
+    assert degenerate_groups(spectrum, tied=True) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+
+
 @pytest.mark.parametrize("scale", [1e-1, 1e-2, 1e-4, 1e-8])
 def test_estimated_errors_are_those_made(scale):
     """In the median over seeds, concept by concept, within a factor of 3, over nine decades."""
@@ -223,6 +236,19 @@ def test_estimated_errors_are_those_made(scale):
     made = np.median(np.abs(predicted / measured - 1), axis=0)
     estimated = np.median(estimate_step_time_errors(problem, W0), axis=0)
     assert (np.abs(np.log(estimated / made)) < np.log(3)).all()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_estimated_error_counts_the_many_that_no_vector_is_held_of(tied):
+    """Of 60 eigenvalues not far below the first, nine are held: what disturbs it is the others."""
+    problem = problem_of([2.0, *np.linspace(1.3, 1.0, 60)], tied)
+    W0 = starts(problem, 10, 1, 1e-3)
+    predicted = wf.predict_step_times(problem, W0)
+    ts = np.linspace(0, 1.5 * predicted.max(), 200)
+    squares = np.minimum(wf.predict(problem, W0, ts).singular_values ** 2, 2.0 * (1 - 1e-9))
+    measured = np.array([crossings(ts, each, [(1.0, 2.0)]) for each in squares])
+    made = np.median(np.abs(predicted / measured - 1))
+    assert np.median(estimate_step_time_errors(problem, W0)) == pytest.approx(made, rel=0.3)
 
 
 def test_a_large_start_is_warned_of():
@@ -243,7 +269,17 @@ def test_a_large_start_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wf.predict_step_times(problem, W0 * 1e-3)
+        # One seed of many is no matter.
+        wf.predict_step_times(problem, W0 * np.array([1e-3, 1e-3, 1.0, 1e-3])[:, None, None])
         wf.step_time_law(problem, 5, 2e-3)
+
+
+def test_a_start_above_a_small_fraction_has_no_time_and_no_error():
+    problem = separated_problem()
+    W0 = starts(problem, 4, 5, 0.3)
+    assert np.isposinf(estimate_step_time_errors(problem, W0, fraction=1e-7)).all()
+    with pytest.warns(RuntimeWarning, match="holds for small starts"):
+        assert np.isnan(wf.predict_step_times(problem, W0, fraction=1e-7)).all()
 
 
 def test_directions_that_are_never_learned():

@@ -124,7 +124,7 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     carried = np.zeros((after.vocab_size, len(old.eigenvalues)))
     carried[rows_after] = old.eigenvectors[rows]
     cosines = carried.T @ new.eigenvectors
-    groups, groups_after = (group_numbers(degenerate_groups(spectrum)) for spectrum in (old, new))
+    groups, groups_after = (group_numbers(degenerate_groups(spectrum, tied=True)) for spectrum in (old, new))
     overlaps = _shared_overlaps(cosines**2, groups, groups_after)
     one, other = linear_sum_assignment(overlaps, maximize=True)
     found = overlaps[one, other] >= 0.5

@@ -64,7 +64,7 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s 
     held = min(len(spectrum.eigenvalues), wanted_pairs(dim, len(spectrum.eigenvectors)))
     pairs = checked_pairs(spectrum, len(spectrum.eigenvectors), dim).leading(held)
     overlaps = pairs.eigenvectors.T @ weights
-    return strengths_of_overlaps(adapted(overlaps, degenerate_groups(pairs))[..., :dim, :])
+    return strengths_of_overlaps(adapted(overlaps, degenerate_groups(pairs, tied=True))[..., :dim, :])
 
 
 def strengths_of_overlaps(overlaps: Float[Host, "*s k d"]) -> Float[Host, "*s k"]:

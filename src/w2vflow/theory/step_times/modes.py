@@ -104,6 +104,6 @@ def modes_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Modes:
         # Of the doubled matrix: each eigenvalue of M* with either sign.
         nodes = np.concatenate([np.abs(nodes), -np.abs(nodes), -sizes])
         weights = np.concatenate([weights, weights, np.ones(held)])
-    groups = degenerate_groups(pairs.leading(held)) if held else []
+    groups = degenerate_groups(pairs.leading(held), tied=tied) if held else []
     vectors = pairs.eigenvectors[:, :held]
     return Modes(sizes, signs, vectors, groups, min(held, dim), problem.speed, nodes, weights)
