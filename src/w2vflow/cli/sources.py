@@ -29,9 +29,7 @@ class TextOptions:
     """Weight of a pair at distance r: window + 1 - r, 1/r or 1."""
     min_document_words: int = 0
     """Leave out documents with fewer words."""
-    reader: Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"] = (
-        "auto"
-    )
+    reader: Reader = "auto"
     """How files split into documents; auto looks into them: lines, or paragraphs of wrapped lines."""
 
 

@@ -149,9 +149,11 @@ def checked_axes(axes: Any, shape: tuple[int, ...]) -> np.ndarray:
 @checked
 def letter_panels(axes: Sequence[Axes] | np.ndarray) -> None:
     """Write a, b, c, ... in bold at the upper left of each panel, in the order given."""
-    for letter, ax in zip(ascii_lowercase, np.ravel(np.asarray(axes, dtype=object)), strict=False):
+    for number, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
         outside = ax.transAxes + ScaledTranslation(-4 / 72, 3 / 72, ax.get_figure().dpi_scale_trans)
-        text = ax.text(0, 1, letter, transform=outside, weight="bold", ha="right", va="bottom")
+        text = ax.text(
+            0, 1, ascii_lowercase[number], transform=outside, weight="bold", ha="right", va="bottom"
+        )
         text.set_in_layout(False)
 
 

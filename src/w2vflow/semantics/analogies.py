@@ -16,7 +16,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import available_cores
 
-__all__ = ["AnalogyScore", "Rows", "answered", "evaluate_analogies", "known_rows"]
+__all__ = ["AnalogyScore", "Rows", "answered", "evaluate_analogies", "first_spellings", "known_rows"]
 
 # Rows of the words of a question: `a`, `b`, `c` and the right answers that are known, one at least.
 Rows = tuple[int, int, int, list[int]]
@@ -136,7 +136,7 @@ def evaluate_analogies(
         expected = "a file with a question of which all four words are among `words`"
         got = f"{named} with none in {len(words)} words"
         raise argument_error("questions", expected, got, "Give more words, or a file in their language.")
-    right = answered(units, words, list(chain.from_iterable(known.values())), method)
+    right = answered(units, first_spellings(words, first), list(chain.from_iterable(known.values())), method)
     by_category, start = {}, 0
     for name, asked in questions.categories.items():
         total = len(known[name])
@@ -145,6 +145,11 @@ def evaluate_analogies(
         start += total
     outside = sum(score.out_of_vocabulary for score in by_category.values())
     return AnalogyScore(int(right.sum()), len(right), outside, by_category)
+
+
+def first_spellings(words: Sequence[str], first: Mapping[str, int]) -> np.ndarray:
+    """Return for every word the row of the first that is the same but for case, given `first_rows`."""
+    return np.array([first[word.casefold()] for word in words])
 
 
 def known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[Rows]:
@@ -159,11 +164,9 @@ def known_rows(asked: Sequence[Question], first: Mapping[str, int]) -> list[Rows
 
 
 def answered(
-    units: np.ndarray, words: Sequence[str], questions: Sequence[Rows], method: str = "3CosAdd"
+    units: np.ndarray, same: np.ndarray, questions: Sequence[Rows], method: str = "3CosAdd"
 ) -> np.ndarray:
-    """Return which questions are answered rightly by vectors of unit length."""
-    first = first_rows(words)
-    same = np.array([first[word.casefold()] for word in words])
+    """Return which questions are answered rightly by vectors of unit length; `same` of `first_spellings`."""
     best = _best_words(units, same, np.array([question[:3] for question in questions]), method)
     of = np.repeat(np.arange(len(questions)), [len(question[3]) for question in questions])
     answers = np.fromiter(chain.from_iterable(question[3] for question in questions), int)

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -325,10 +327,11 @@ def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[Ro
 
 def _added(parts: list[RowBlock], vocab_size: int) -> RowBlock:
     shape = (len(parts[0].row_lengths), vocab_size)
-    total = sparse.csr_array(shape, dtype=np.int64)
+    matrices = []
     for lengths, columns, counts in parts:
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        total = total + sparse.csr_array((np.asarray(counts), np.asarray(columns), indptr), shape=shape)
+        matrices.append(sparse.csr_array((np.asarray(counts), np.asarray(columns), indptr), shape=shape))
+    total = reduce(add, matrices)
     total.sort_indices()
     return RowBlock(np.diff(total.indptr).astype(np.int64), total.indices, total.data)
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from w2vflow.embeddings import first_rows, unit_rows
 from w2vflow.results import Trajectory
-from w2vflow.semantics.analogies import Rows, answered, known_rows
+from w2vflow.semantics.analogies import Rows, answered, first_spellings, known_rows
 from w2vflow.semantics.questions import Question, Questions, pairwise_questions, read_questions
 from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
@@ -279,9 +279,10 @@ def _followed(
     known = _known_relations(questions, words)
     followed = {name: relation for name, relation in known.items() if len(relation.ends) >= _LEAST_PAIRS}
     asked = [rows for relation in followed.values() for rows in relation.questions]
+    same = first_spellings(words, first_rows(words))
     right, seen = [], []
     for X in embeddings:
-        right.append(answered(unit_rows(X, words), words, asked))
+        right.append(answered(unit_rows(X, words), same, asked))
         # Task vectors along principal axes: what is noise there is taken as uncorrelated.
         axes = np.linalg.svd(np.linalg.qr(X.astype(np.float64), mode="r"))[2].T
         seen.append([_seen((X[r.ends[:, 1]] - X[r.ends[:, 0]]) @ axes) for r in followed.values()])
