@@ -130,6 +130,14 @@ def test_every_type_that_a_public_function_returns_is_public():
     assert not hidden
 
 
+def test_every_argument_can_be_given_by_its_name():
+    functions = [value for _, value in public_names() if inspect.isfunction(value)]
+    assert len(functions) > 100
+    for function in functions:
+        kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+        assert inspect.Parameter.POSITIONAL_ONLY not in kinds, function
+
+
 def test_no_signature_is_too_long_to_read():
     """At most twelve parameters; the doors to text spell out how it is read, cut and counted."""
     for path in FILES:

@@ -27,6 +27,14 @@ def test_leading_eigenpairs_equal_dense(vocab_size, k):
     assert (peaks > 0).all()
 
 
+def test_coordinates_become_weights():
+    spec = wf.leading_eigenpairs(wf.Problem.from_statistics(random_statistics(30)), 4)
+    for lead in ((), (3,), (2, 3)):
+        coordinates = np.random.default_rng(0).normal(size=(*lead, 4, 2))
+        expected = np.einsum("vk,...kd->...vd", spec.eigenvectors, coordinates)
+        np.testing.assert_allclose(spec.to_words(coordinates), expected, atol=1e-14)
+
+
 def test_most_negative_eigenvalue_comes_last(wikipedia):
     problem = wf.Problem.from_statistics(wikipedia.most_frequent(800))
     spec = wf.leading_eigenpairs(problem, 10)

@@ -80,7 +80,9 @@ def test_a_concept_that_becomes_none():
     assert found.lost.tolist() == [1]
     assert found.overlaps[1] < 0.5
     assert found.retained[1] == pytest.approx(1)
-    assert "none" in str(found)
+    first, second = str(found).split("\n")[1:3]
+    assert first.split(")")[1].split()[0] == "1"
+    assert second.split(")")[1].split()[0] == "none"
 
 
 def test_degenerate_concepts_are_spaces():

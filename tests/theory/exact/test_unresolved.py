@@ -82,6 +82,19 @@ def test_bound_is_never_exceeded(kind):
             assert (error(cut, full) <= cut.error_bound + 1e-11 * largest).all(), (seed, pairs, options)
 
 
+def test_bound_holds_where_steps_are_too_large_for_what_could_be_left_out():
+    """`1 + eta low` is negative: growth no longer falls with the eigenvalue, and the limit from below goes."""
+    problem, basis, W0 = example("power", 5)
+    leading = basis.leading(12)
+    low = -np.sqrt(np.sum(leading.bath_nodes**2))
+    rate = 1.2 / abs(low)
+    assert 1 + rate * float(leading.bath_nodes.min()) > 0.2
+    full = wf.predict(problem, W0, TIMES, spectrum=basis, learning_rate=rate)
+    cut = wf.predict(problem, W0, TIMES, spectrum=leading, learning_rate=rate)
+    assert np.isfinite(cut.error_bound).all()
+    assert (error(cut, full) <= cut.error_bound + 1e-11 * full.singular_values.max() ** 2).all()
+
+
 def bath_means(nodes, t):
     return np.mean(np.expm1(2 * nodes * t) / nodes), np.mean(np.exp(2 * nodes * t))
 
