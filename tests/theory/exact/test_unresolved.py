@@ -83,7 +83,7 @@ def test_bound_is_never_exceeded(kind):
 
 
 def test_bound_holds_where_steps_are_too_large_for_what_could_be_left_out():
-    """`1 + eta low` is negative: growth no longer falls with the eigenvalue, and the limit from below goes."""
+    """`1 + eta low` is negative: growth no longer falls with the eigenvalue, no limit is left from below."""
     problem, basis, W0 = example("power", 5)
     leading = basis.leading(12)
     low = -np.sqrt(np.sum(leading.bath_nodes**2))
