@@ -194,6 +194,7 @@ def test_the_ring_appears_when_both_modes_of_the_first_pair_are_learned():
         (lambda: ring(5, words=list("abc")), "`words` must be 5 names, one for each word, but got 3 names"),
         (lambda: interval(1, 1.0), "`size` must be at least 2 words"),
         (lambda: interval(5, 0.0), "`reach` must be positive and finite"),
+        (lambda: interval_limit(-1.0, 3), "`reach` must be positive and finite"),
         (lambda: interval_limit(0.0, 3), "`reach` must be positive and finite"),
         (lambda: interval_limit(1.0, 0), "`modes` must be at least 1"),
     ],
