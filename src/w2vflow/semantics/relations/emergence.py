@@ -258,12 +258,12 @@ def _known_of(asked: Sequence[Question], first: Mapping[str, int]) -> _Known:
     return _Known(rows, len(asked) - len(rows), np.array(sides, int).reshape(-1, 2), ends)
 
 
-def _known_relations(questions: Asked, words: Sequence[str]) -> dict[str, _Known]:
+def _known_relations(questions: Asked, first: Mapping[str, int]) -> dict[str, _Known]:
+    """Return what is known of each relation, given the rows of the words (`first_rows`)."""
     if isinstance(questions, Mapping):
         questions = pairwise_questions(questions)
     elif not isinstance(questions, Questions):
         questions = read_questions(questions)
-    first = first_rows(words)
     known = {name: _known_of(asked, first) for name, asked in questions.categories.items()}
     if all(len(relation.ends) < _LEAST_PAIRS for relation in known.values()):
         expected = f"of a relation with {_LEAST_PAIRS} pairs of known words"
@@ -276,10 +276,11 @@ def _followed(
     axis: str, values: Host, concepts: Host, embeddings: Iterable[Any], words: Sequence[str], questions: Asked
 ) -> Emergence:
     """Return the emergence over embeddings, one for each value of the axis."""
-    known = _known_relations(questions, words)
+    first = first_rows(words)
+    known = _known_relations(questions, first)
     followed = {name: relation for name, relation in known.items() if len(relation.ends) >= _LEAST_PAIRS}
     asked = [rows for relation in followed.values() for rows in relation.questions]
-    same = first_spellings(words, first_rows(words))
+    same = first_spellings(words, first)
     right, seen = [], []
     for X in embeddings:
         right.append(answered(unit_rows(X, words), same, asked))
