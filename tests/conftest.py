@@ -13,7 +13,6 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_numpy_rank_promotion", "raise")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

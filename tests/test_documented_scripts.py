@@ -25,12 +25,16 @@ PLACES = {
 }
 # By script: in place of words and times by the thousand.
 SMALLER = {
+    "benchmarks/accelerator.py": "--vocab-size 60 --dim 3 --steps 5 --batch-size 64 --repeat 1 "
+    "--functions predict_step_times subspace_overlap",
+    "benchmarks/baseline.py": "--vocab-size 40 --turns 1 --only 'step times'",
     "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5",
     "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5",
     "benchmarks/embeddings.py": "--page page.md --keep kept --relations relations --vocab-size 40 --dim 5 "
     "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
     "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",
     "benchmarks/flow_bases.py": "--vocab-size 40 --dim 3 --times 5",
+    "benchmarks/functions.py": "--vocab-size 40 --dim 3 --scales 3 --seeds 2",
     "benchmarks/gensim_evaluators.py": "",
     "benchmarks/gensim_sgns.py": "--vocab-size 40 --min-document-words 5 --dim 5 --epochs 2",
     "benchmarks/gradients.py": "--dim 3 --block-pairs 256",
@@ -47,6 +51,9 @@ SMALLER = {
 }
 # Named nowhere, or in part.
 OTHERS = [
+    "python benchmarks/accelerator.py",
+    "python benchmarks/baseline.py",
+    "python benchmarks/functions.py",
     "python benchmarks/imports.py",
     "python benchmarks/operators.py STATISTICS",
     "python benchmarks/scaling.py STATISTICS",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.integrate
+from systems import random_statistics
 
 import w2vflow as wf
 import w2vflow.flow
@@ -273,3 +274,19 @@ def test_untied_flow_has_no_eigenbasis_form(stats):
     problem = wf.Problem.from_statistics(stats, tied=False)
     with pytest.raises(ValueError, match="solve_flow in the eigenbasis"):
         wf.solve_flow(problem, np.ones((2, 30, 2)), [1.0], basis="eigenvectors")
+
+
+@pytest.mark.parametrize("basis", ["words", "eigenvectors"])
+def test_in_float32_a_flow_ends_and_is_right(basis):
+    """However small some entries are beside others, in whose sums they are rounded."""
+    stats = random_statistics(300)
+    with jax.enable_x64(False):
+        problem = wf.Problem.from_statistics(stats)
+        W0 = np.array(wf.gaussian_init(jax.random.key(0), 300, 3, 1e-3))
+        W0[7] *= 1e-6
+        end = float(1.2 * np.nanmax(wf.predict_step_times(problem, W0)))
+        flow = wf.solve_flow(problem, W0, [end / 2, end], basis=basis)
+    assert flow.singular_values.dtype == np.float32
+    assert sum(flow.metadata["accepted_steps"]) < 500
+    exact = wf.predict(wf.Problem.from_statistics(stats), W0.astype(float), [end / 2, end]).singular_values
+    np.testing.assert_allclose(flow.singular_values, exact, atol=1e-4 * exact.max())

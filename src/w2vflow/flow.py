@@ -16,11 +16,12 @@ from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Prob
 from w2vflow.results import Recording, Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checkpoint import Checkpoint
-from w2vflow.support.checks import argument_error, check_times, check_weights
-from w2vflow.support.devices import WORDS, describe_mesh, require_float64, versions
+from w2vflow.support.checks import argument_error, check_times, check_tolerances, check_weights
+from w2vflow.support.devices import WORDS, describe_mesh, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
-from w2vflow.support.sharding import all_rows, on_devices, to_host, to_rows, to_words
+from w2vflow.support.sharding import PRECISION, all_max, all_rows, in_words, on_devices, to_host, to_rows
 
 __all__ = ["solve_flow"]
 
@@ -45,9 +46,10 @@ def solve_flow(
     rtol: float = 1e-9,
     atol: float | None = None,
     max_steps: int = 16_384,
+    adjoint: dfx.AbstractAdjoint | None = None,
     recording: Recording = Recording(),
 ) -> Trajectory:
-    """Return the trajectory of `dW/dt = -dL/dW`, integrated adaptively in float64, of any problem.
+    """Return the trajectory of `dW/dt = -dL/dW`, integrated adaptively, of any problem.
 
         quartic, constant G, tied:    dW/dt = (M* - W W^T) W
         any loss and weights, tied:   dW/dt = -2 S W,   S_ij = A_ij l+'(x_ij) + B_ij l-'(x_ij)
@@ -58,8 +60,8 @@ def solve_flow(
     `dB/dt = Lambda B - B (B^T B)` for `B = V^T W`: the same flow, exactly, at `V d^2`, but the basis
     has to be found once, at some `9 V^3`. The result's `metadata["method"]` says which it was.
 
-    The error of every step is kept below `atol + rtol |w|` in the largest entry. On a problem spread over
-    many devices (`Problem.shard`) the weights are spread alike.
+    The error of every step is kept below `atol + rtol |w|` in every entry; in float32, whose rounding no step
+    avoids, `|w|` is the largest. On a problem spread over many devices (`Problem.shard`) the weights are too.
 
     Args:
         problem: of any loss and weighting, tied or untied.
@@ -72,17 +74,21 @@ def solve_flow(
         spectrum: the complete eigenbasis (`leading_eigenpairs(problem, V)`), if at hand.
         weight_decay: `kappa` of an additional `-kappa W` in the velocity; the loss is without it.
         solver: a diffrax solver; `Dopri8()` by default.
-        rtol: relative tolerance.
+        rtol: relative tolerance; in float32 1e-6 at least.
         atol: absolute tolerance; `rtol` times the root mean square of `W0` by default. Above
             the size of the initial weights it would blind the error control while they grow.
         max_steps: of the integrator, in each stretch between checkpoints.
+        adjoint: how derivatives are taken, where something is traced. By default with checkpoints, for
+            `jax.grad` and `jax.vjp`; `diffrax.ForwardMode()` for `jax.jvp`.
         recording: what the run keeps and shows; no `metrics`. With a checkpoint, the times are cut into
             stretches at whose ends the integrator starts anew.
 
+    diffrax looks at traced times through a callback to the host, unless `EQX_ON_ERROR=nan` is set.
+
     Raises:
-        ValueError: float64 is off, an argument does not fit the problem, or `checkpoint` holds
-            another flow.
-        RuntimeError: the integrator ran out of steps; the message says how far it came.
+        ValueError: an argument does not fit the problem, or `checkpoint` holds another flow.
+        RuntimeError: the integrator ran out of steps; the message says how far it came. Of a traced flow
+            all values are NaN.
 
     Example:
         >>> import jax, numpy as np
@@ -93,56 +99,81 @@ def solve_flow(
         >>> (flow.singular_values[:, 0] ** 2).round(3).tolist()
         [0.0, 0.903, 1.905]
     """
-    require_float64("solve_flow")
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
-    _check_tolerances(rtol, atol, weights)
+    if is_known(weights, atol):
+        check_tolerances(rtol, atol, np.asarray(weights))
+    rtol = max(rtol, 8 * float(jnp.finfo(weights.dtype).eps))
     seeds = weights if weights.ndim == 3 else weights[None]
-    if recording.metrics is not None:
-        expected = "without `metrics` for a flow, which takes no steps of one size"
-        raise argument_error("recording", expected, repr(recording.metrics), "Use `progress=True`.")
     keep = recording.save_embeddings
     if keep:
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
-    vectors = _eigenbasis(problem, basis, spectrum, seeds)
+    vectors = _eigenbasis(problem, basis, spectrum, seeds.shape)
     if vectors is None:
-        objective, method = problem.objective(np.float64, problem.mesh), _method(problem)
+        objective, method = problem.objective(seeds.dtype, problem.mesh), _method(problem)
     else:
         diagonal = DiagonalOperator.of(vectors.eigenvalues, problem.mesh)
         objective, method = FactoredObjective.of_target(diagonal, 1), "eigenbasis flow"
-        seeds = vectors.eigenvectors.T @ seeds
-    if atol is None:
-        atol = rtol * float(np.sqrt(np.mean(seeds**2)))
+        seeds = jnp.matmul(vectors.eigenvectors.T, seeds, precision=PRECISION)
+    absolute = rtol * jnp.sqrt(jnp.mean(seeds**2)) if atol is None else atol
+    constants = jnp.stack([jnp.asarray(one, seeds.dtype) for one in (weight_decay, rtol, absolute)])
     solver = dfx.Dopri8() if solver is None else solver
-    constants = np.asarray([weight_decay, rtol, atol])
-    meter = dfx.TqdmProgressMeter() if recording.progress else dfx.NoProgressMeter()
-    sides = problem.sides
-    rows = seeds if sides == 1 else np.concatenate(np.split(seeds, 2, axis=1), axis=2)
+    rows = seeds if problem.tied else jnp.concatenate(jnp.split(seeds, 2, axis=1), axis=2)
+    told = {"rtol": rtol, "atol": absolute, "weight_decay": weight_decay}
+    settings: dict[str, float | str] = {"method": method, "solver": type(solver).__name__}
+    settings |= {name: float(one) if is_known(one) else "traced" for name, one in told.items()}
+    how = _How(solver, max_steps, keep, recording.progress)
+    if is_known(objective, rows, times, constants):
+        parts = _run(problem, objective, rows, times, constants, how, recording)
+    else:
+        if recording != Recording(save_embeddings=keep):
+            raise argument_error("recording", "of weights alone for a traced flow", repr(recording))
+        adjoint, mesh, begin = adjoint or dfx.RecursiveCheckpointAdjoint(), problem.mesh, 0 * times[0]
+        ran = _integrate(objective, to_rows(rows, mesh), begin, times, constants, how, adjoint, mesh)
+        parts = [_in_words(ran, problem.vocab_size, mesh)]
+    return _trajectory(problem, times, parts, settings, vectors, weights.shape)
 
-    def integrate(start: np.ndarray, begin: float, until: np.ndarray) -> dict[str, np.ndarray]:
-        numbers = (jnp.asarray(begin), jnp.asarray(until), jnp.asarray(constants))
-        spread = to_rows(start, problem.mesh)
-        ran = _integrate(objective, spread, *numbers, solver, max_steps, keep, meter, problem.mesh)
-        return _checked(ran, problem, times[-1], max_steps)
+
+class _How(NamedTuple):
+    """How a flow is integrated, and what is kept and shown of it."""
+
+    solver: dfx.AbstractSolver
+    max_steps: int
+    keep: bool
+    progress: bool
+
+
+def _run(
+    problem: Problem,
+    objective: Objective,
+    rows: Float[Array, "S V e"],
+    times: Float[Array, " T"],
+    constants: Float[Array, "3"],
+    how: _How,
+    recording: Recording,
+) -> list[dict[str, Any]]:
+    """Return what was seen of a known flow, stretch by stretch where it leaves states in a checkpoint."""
+    if recording.metrics is not None:
+        expected = "without `metrics` for a flow, which takes no steps of one size"
+        raise argument_error("recording", expected, repr(recording), "Use `progress=True`.")
+
+    def integrate(start: Any, begin: float, until: Any) -> dict[str, Any]:
+        numbers = (jnp.asarray(begin, times.dtype), jnp.asarray(until), constants)
+        spread = to_rows(jnp.asarray(start), problem.mesh)
+        ran = _integrate(objective, spread, *numbers, how, dfx.ForwardMode(), problem.mesh)
+        _check_success(ran, float(times[-1]), how.max_steps)
+        return _in_words(ran, problem.vocab_size, problem.mesh)
 
     if recording.checkpoint is None:
-        parts = [integrate(rows, 0.0, times)]
-    else:
-        identity = _identity(objective, rows, times, constants, solver, max_steps, keep)
-        parts = _in_stretches(integrate, rows, times, Checkpoint(recording.checkpoint, identity))
-    settings = {
-        "method": method,
-        "solver": type(solver).__name__,
-        "rtol": rtol,
-        "atol": atol,
-        "weight_decay": weight_decay,
-    }
-    return _trajectory(problem, times, parts, settings, vectors, weights.shape)
+        return [integrate(rows, 0.0, times)]
+    start, ts = np.asarray(rows), np.asarray(times)
+    identity = _identity(objective, start, ts, np.asarray(constants), how.solver, how.max_steps, how.keep)
+    return _in_stretches(integrate, start, ts, Checkpoint(recording.checkpoint, identity))
 
 
 def _trajectory(
     problem: Problem,
-    times: Float[np.ndarray, " T"],
-    parts: list[dict[str, np.ndarray]],
+    times: Float[Array, " T"],
+    parts: list[dict[str, Any]],
     settings: dict[str, Any],
     vectors: Spectrum | None,
     shape: tuple[int, ...],
@@ -151,9 +182,11 @@ def _trajectory(
 
     `shape` is that of the initial weights, contexts below words: `([S,] sides V, d)`.
     """
-    steps = {n: np.sum([part[n] for part in parts], axis=0).tolist() for n in _STEPS}
+    steps = {}
+    if is_known(parts):
+        steps = {n: np.sum([np.asarray(part[n]) for part in parts], axis=0).tolist() for n in _STEPS}
     axis = 0 if len(shape) == 2 else slice(None)
-    seen = {n: np.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}
+    seen = {n: jnp.concatenate([part[n] for part in parts], axis=1)[axis] for n in _SEEN if n in parts[0]}
     words = contexts = None
     if (kept := seen.get("embeddings")) is not None:
         kept = kept if vectors is None else vectors.to_words(kept)
@@ -162,7 +195,7 @@ def _trajectory(
     metadata = {
         **settings,
         **steps,
-        "precision": "float64",
+        "precision": seen["loss"].dtype.name,
         "device": describe_mesh(problem.mesh),
         "problem": problem.describe(),
         "versions": versions(),
@@ -179,7 +212,7 @@ def _method(problem: Problem) -> str:
 
 
 def _eigenbasis(
-    problem: Problem, basis: str, spectrum: Spectrum | None, seeds: Float[np.ndarray, "S V d"]
+    problem: Problem, basis: str, spectrum: Spectrum | None, shape: tuple[int, ...]
 ) -> Spectrum | None:
     """Return the complete eigenbasis where the flow is to be integrated in it."""
     if basis not in ("auto", "words", "eigenvectors"):
@@ -192,7 +225,7 @@ def _eigenbasis(
         return None
     if spectrum is not None:
         return spectrum.require_complete()
-    count, size, dim = seeds.shape
+    count, size, dim = shape
     operator = problem.target_operator()
     entries = sum(leaf.size for leaf in jax.tree.leaves(operator))
     in_words = count * _EVALUATIONS * 2 * entries * dim
@@ -207,27 +240,11 @@ def _identity(
     objective: Objective, start: np.ndarray, times: np.ndarray, constants: np.ndarray, *settings: Any
 ) -> dict[str, Any]:
     """Return what decides a flow: the checkpoint of another one must not be gone on with."""
-    digests = (hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in (start, times))
-    names = ("solver", "max_steps", "save_embeddings")
-    return {
-        "what": "gradient flow",
-        "objective": objective.fingerprint(),
-        **dict(zip(("start", "times"), digests, strict=True)),
-        "constants": constants.tolist(),
-        **{name: repr(value) for name, value in zip(names, settings, strict=True)},
-    }
-
-
-def _check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> None:
-    if not 0 < rtol < 1:
-        raise argument_error("rtol", "between 0 and 1", rtol)
-    size = float(np.sqrt(np.mean(weights**2)))
-    if size == 0:
-        raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
-    if atol is not None and not 0 < atol < size:
-        expected = f"positive and below the size of the initial weights, {size:.3g}"
-        remedy = "Above it the error control is blind while they grow; leave `atol` out to have it chosen."
-        raise argument_error("atol", expected, atol, remedy)
+    digests = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in (start, times)]
+    names = ("start", "times", "solver", "max_steps", "save_embeddings")
+    others = dict(zip(names, [*digests, *map(repr, settings)], strict=True))
+    known = {"what": "gradient flow", "objective": objective.fingerprint(), "constants": constants.tolist()}
+    return known | others
 
 
 class _Stretch(NamedTuple):
@@ -245,7 +262,7 @@ class _Stretch(NamedTuple):
 
 
 def _in_stretches(
-    integrate: Callable[[np.ndarray, float, np.ndarray], dict[str, np.ndarray]],
+    integrate: Callable[[np.ndarray, float, np.ndarray], dict[str, Any]],
     start: Float[np.ndarray, "S V d"],
     times: Float[np.ndarray, " T"],
     checkpoint: Checkpoint,
@@ -258,7 +275,7 @@ def _in_stretches(
         start = arrays["end"]
     for number in range(len(parts), len(stretches)):
         begin = float(stretches[number - 1][-1]) if number else 0.0
-        seen = integrate(start, begin, stretches[number])
+        seen = {name: np.asarray(one) for name, one in integrate(start, begin, stretches[number]).items()}
         start = seen.pop("end")
         checkpoint.append(seen, parts, {"end": start}, {})
         parts.append(seen)
@@ -266,8 +283,8 @@ def _in_stretches(
     return parts
 
 
-def _checked(ran: _Stretch, problem: Problem, until: float, max_steps: int) -> dict[str, np.ndarray]:
-    """Return the result of a stretch on the host, in the order of the words, if its end was reached."""
+def _check_success(ran: _Stretch, until: float, max_steps: int) -> None:
+    """Raise `RuntimeError` unless the end of a stretch was reached."""
     ok, reached = to_host(ran.successful), to_host(ran.reached)
     if not ok.all():
         short = to_host(ran.out_of_steps).any()
@@ -276,11 +293,27 @@ def _checked(ran: _Stretch, problem: Problem, until: float, max_steps: int) -> d
             f"`solve_flow` {why} after time {reached[~ok].min():.6g} of {until:.6g}. "
             "Increase `max_steps`, loosen `rtol`, or end `ts` earlier."
         )
-    names = ("singular_values", "loss", "accepted_steps", "rejected_steps")
-    seen = {name: to_host(getattr(ran, name)) for name in names}
+
+
+@eqx.filter_jit
+def _in_words(ran: _Stretch, size: int, mesh: Mesh) -> dict[str, Any]:
+    """Return what was seen of a stretch, in the order of the words; NaN where its end was not reached."""
+    seen: dict[str, Any] = {name: getattr(ran, name) for name in _STEPS}
+    ok = ran.successful[:, None]
+    seen["loss"] = jnp.where(ok, ran.loss, jnp.nan)
+    seen["singular_values"] = jnp.where(ok[..., None], ran.singular_values, jnp.nan)
+    seen["end"] = in_words(ran.end, size, mesh)
     if ran.embeddings is not None:
-        seen["embeddings"] = to_words(ran.embeddings, problem.vocab_size, problem.mesh)
-    return {**seen, "end": to_words(ran.end, problem.vocab_size, problem.mesh)}
+        seen["embeddings"] = in_words(ran.embeddings, size, mesh)
+    return seen
+
+
+class _AgainstLargest(dfx.PIDController):
+    """Errors relative to the largest entry: in float32 its rounding is in all others, however small."""
+
+    def adapt_step_size(self, t0: Any, t1: Any, y0: Any, y1_candidate: Any, *others: Any) -> Any:
+        start, end = (jnp.full_like(y, self.norm(y)) for y in (y0, y1_candidate))
+        return super().adapt_step_size(t0, t1, start, end, *others)
 
 
 @eqx.filter_jit
@@ -290,10 +323,8 @@ def _integrate(
     begin: Float[Array, ""],
     ts: Float[Array, " T"],
     constants: Float[Array, "3"],
-    solver: dfx.AbstractSolver,
-    max_steps: int,
-    keep_weights: bool,
-    meter: dfx.AbstractProgressMeter,
+    how: _How,
+    adjoint: dfx.AbstractAdjoint,
     mesh: Mesh,
 ) -> _Stretch:
     """Integrate every seed from `begin`; each device has its rows of the objective and of the weights.
@@ -303,30 +334,32 @@ def _integrate(
 
     def run(objective: Objective, starts: Array, begin: Array, ts: Array, constants: Array) -> _Stretch:
         decay, rtol, atol = constants
+        controller = dfx.PIDController if starts.dtype == np.float64 else _AgainstLargest
+
+        def largest(y: Array) -> Array:
+            return all_max(jnp.max(jnp.abs(y)), mesh)
 
         def velocity(t: Any, own: Array, args: None) -> Array:
             return -objective.local_gradient(own) - decay * own
 
         def observe(t: Array, own: Array, args: None) -> tuple[Array, Array, Array | None]:
             values = _singular_values(own, objective.sides, mesh)
-            return values, objective.local_value(own), own if keep_weights else None
+            return values, objective.local_value(own), own if how.keep else None
 
         def one(W0: Array) -> _Stretch:
             solution = dfx.diffeqsolve(
                 dfx.ODETerm(velocity),
-                solver,
+                how.solver,
                 t0=begin,
                 t1=ts[-1],
                 dt0=None,
                 y0=W0,
                 saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(ts=ts, fn=observe), dfx.SubSaveAt(t1=True)]),
-                stepsize_controller=dfx.PIDController(
-                    rtol=rtol, atol=atol, norm=lambda y: jax.lax.pmax(jnp.max(jnp.abs(y)), WORDS)
-                ),
-                adjoint=dfx.ForwardMode(),
-                max_steps=max_steps,
+                stepsize_controller=controller(rtol=rtol, atol=atol, norm=largest),
+                adjoint=adjoint,
+                max_steps=how.max_steps,
                 throw=False,
-                progress_meter=meter,
+                progress_meter=dfx.TqdmProgressMeter() if how.progress else dfx.NoProgressMeter(),
             )
             ((values, loss, kept), (end,)), saved = solution.ys, solution.ts[0]
             return _Stretch(

@@ -255,7 +255,7 @@ def models(tmp_path, stats):
     spec = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 4)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     for name, shares in (("early.bin", (1, 1e-3, 1e-4, 1e-5)), ("late.txt", (1, 1, 1, 1))):
-        vectors = 3 * (spec.eigenvectors * np.sqrt(spec.eigenvalues * shares)) @ turn
+        vectors = 3 * (spec.eigenvectors * np.sqrt(np.multiply(spec.eigenvalues, shares))) @ turn
         kind = "word2vec-binary" if name.endswith("bin") else "word2vec-text"
         export_vectors(tmp_path / name, vectors, stats.words, kind)
     return spec.eigenvalues

@@ -53,7 +53,7 @@ def test_shifted_ppmi_equals_a_double_loop(stats, negatives, smoothing):
 
 def test_blocks_of_entries_change_nothing(stats, monkeypatch):
     whole = pmi(stats), ppmi(stats, 2.0, smoothing=0.75), log_counts(stats)
-    monkeypatch.setattr("w2vflow.problem.pair_weights._ENTRIES", 7)
+    monkeypatch.setattr("w2vflow.support.csr._ENTRIES", 7)
     parts = pmi(stats), ppmi(stats, 2.0, smoothing=0.75), log_counts(stats)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one.toarray(), other.toarray(), rtol=1e-12, atol=1e-12)

@@ -57,7 +57,7 @@ def row(runs, stats):
         theory.sel(seed=0),
         flow.sel(seed=0),
         sgd,
-        flow.ts[[10, 20, 39]],
+        flow.ts[np.array([10, 20, 39])],
         clouds,
         stats.words,
         range(8),

@@ -135,13 +135,11 @@ def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
 
     Z = np.random.default_rng(0).normal(size=(60, 3))
     for form in ("dense", "sparse"):
-        problem = wf.Problem.from_statistics(
-            stats, weighting=wf.Mikolov(), loss="logistic", tied=False, matrix=form
-        )
-        whole = problem.objective()
+        settings = {"weighting": wf.Mikolov(), "loss": "logistic", "tied": False, "matrix": form}
+        whole = wf.Problem.from_statistics(stats, **settings).objective()
         with monkeypatch.context() as patch:
             patch.setattr(blocked_objective, "_BLOCK_PAIRS", 100)
-            cut = problem.objective()
+            cut = wf.Problem.from_statistics(stats, **settings).objective()
         assert isinstance(cut, BlockedObjective)
         assert (whole.positive.blocks, cut.positive.blocks) == (1, 9)
         np.testing.assert_allclose(cut.value(Z), whole.value(Z), rtol=1e-13)

@@ -75,13 +75,27 @@ def test_words_at_both_ends_and_frequent_ones_are_kept(runs, basis, stats):
     assert cloud.coordinates["theory"].shape == (4, 12, 3)
     assert cloud.words == tuple(stats.words[row] for row in cloud.ranks)
     assert (np.diff(cloud.ranks) > 0).all()
-    ends = {*basis.eigenvectors[:, :3].argmin(axis=0), *basis.eigenvectors[:, :3].argmax(axis=0)}
+    vectors = np.asarray(basis.eigenvectors)[:, :3]
+    ends = {*vectors.argmin(axis=0), *vectors.argmax(axis=0)}
     assert ends <= set(cloud.ranks)
     frequent = [row for row in range(len(stats.words)) if row not in ends][: 12 - len(ends)]
     assert set(cloud.ranks) == ends | set(frequent)
     assert cloud.ts[0] == runs[0].ts[0]
     assert cloud.ts[-1] == runs[0].ts[-1]
-    assert set(cloud.ts) <= set(runs[0].ts)
+    assert set(cloud.ts) <= set(runs[0].ts.tolist())
+
+
+def test_within_jit_the_same_words_are_kept(runs, basis, stats):
+    def cloud(trajectories, spectrum):
+        return embedding_cloud(trajectories, spectrum, stats.words, n_words=12, n_concepts=3)
+
+    traced, known = jax.jit(cloud)(list(runs), basis), cloud(runs, basis)
+    assert traced.words == ()
+    np.testing.assert_array_equal(traced.ranks, known.ranks)
+    for source, places in known.coordinates.items():
+        np.testing.assert_allclose(traced.coordinates[source], places, atol=1e-6)
+    copied = jax.tree.map(np.asarray, known)
+    assert copied.words == known.words
 
 
 def test_a_cloud_comes_back_from_its_file(runs, basis, tmp_path):

@@ -47,14 +47,13 @@ def slow_similarity(X, vectors, strengths):
     """The cosine between two Gram matrices, centred and without diagonals, from the matrices themselves."""
     H = np.eye(len(X)) - 1 / len(X)
     K, G = H @ X @ X.T @ H, H @ vectors @ np.diag(strengths) @ vectors.T @ H
-    for matrix in (K, G):
-        np.fill_diagonal(matrix, 0)
+    K, G = (np.where(np.eye(len(X)), 0, matrix) for matrix in (K, G))
     return np.sum(K * G) / np.linalg.norm(K) / np.linalg.norm(G)
 
 
 def test_time_is_recovered_from_exact_embeddings(concepts, start, steps):
     # While a concept rises its strength tells the time best.
-    for vectors, t in zip(exact(concepts, start, steps[1:]), steps[1:], strict=True):
+    for vectors, t in zip(exact(concepts, start, steps[1:]), steps[1:].tolist(), strict=True):
         found = fit_progress(rotated(vectors), WORDS, concepts[1], WORDS, scale=SCALE, step_times=steps)
         assert found.time == pytest.approx(t, rel=2e-3)
         assert found.interval[0] < found.time < found.interval[1]

@@ -218,8 +218,8 @@ def test_times_of_a_long_schedule():
 @pytest.mark.parametrize(
     ("schedule", "ts", "match"),
     [
-        (lambda n: -0.1 + 0.0 * n, [1.0], r"a schedule of finite rates .* got -0.1 at step 0"),
-        (lambda n: 1.0 / (3.0 - n), [1.0], r"a schedule of finite rates .* got inf at step 3"),
+        (lambda n: -0.1 + 0.0 * n, [1.0], r"of finite rates that are not negative, but got -0.1 at step 0"),
+        (lambda n: 1.0 / (3.0 - n), [1.0], r"of finite rates that are not negative, but got inf at step 3"),
         (
             optax.linear_schedule(0.1, 0.0, 100),
             [6.0],

@@ -61,8 +61,9 @@ def test_all_chunks_are_one_compiled_function(problem):
     traced = []
 
     def schedule(step):
-        # Laid out beforehand with a batch of steps; in a compiled step it is a single one.
-        traced.extend([step] if type(step).__name__ != "BatchTracer" else [])
+        # Laid out beforehand with known steps and with a batch of them; in a compiled step with a single one.
+        batch = type(step).__name__ == "BatchTracer"
+        traced.extend([step] if isinstance(step, jax.core.Tracer) and not batch else [])
         return RATE + 0.0 * step
 
     run = RUN | {"learning_rate": schedule}

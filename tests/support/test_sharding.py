@@ -66,6 +66,25 @@ def test_eigenbasis_flow_on_eight_devices():
     assert many.metadata["method"] == "eigenbasis flow"
 
 
+def test_a_known_problem_on_eight_devices_within_traced_functions():
+    """What it asks of the spectrum of a known problem is found once, before."""
+    one = wf.Problem.from_statistics(random_statistics(600), matrix="sparse")
+    many, W = one.shard(jax.devices()), wf.gaussian_init(jax.random.key(1), 600, 3, 1e-2)
+
+    def found(problem, size):
+        descent = wf.run_gd(problem, size * W, [0.002], learning_rate=1e-3)
+        times = wf.predict_step_times(problem, size * W)
+        return times, descent.loss, wf.leading_eigenpairs(problem, 3).eigenvalues
+
+    expected = found(one, 1.0)
+    mapped = jax.vmap(lambda size: found(many, size))(np.ones(2))
+    for result in (found(many, 1.0), jax.jit(lambda size: found(many, size))(1.0)):
+        for array, known in zip(result, expected, strict=True):
+            np.testing.assert_allclose(array, known, rtol=1e-10)
+    for array, known in zip(mapped, expected, strict=True):
+        np.testing.assert_allclose(array[1], known, rtol=1e-10)
+
+
 WORKER = """
 import sys
 import jax

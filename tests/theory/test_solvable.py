@@ -94,7 +94,7 @@ def test_interval_tends_to_the_continuous_kernel():
     errors = [interval(n, 0.5).spectrum.eigenvalues[:6] / limit - 1 for n in (400, 800, 1600)]
     slopes = np.log2(errors[0] / errors[1]), np.log2(errors[1] / errors[2])
     np.testing.assert_allclose(slopes, 2, atol=0.01)
-    np.testing.assert_allclose(errors[-1][[0, 3]] * 1600**2, [3.7, 16.1], rtol=0.01)
+    np.testing.assert_allclose(errors[-1][np.array([0, 3])] * 1600**2, [3.7, 16.1], rtol=0.01)
 
 
 def test_iterated_eigenpairs():

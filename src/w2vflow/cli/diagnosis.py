@@ -251,7 +251,9 @@ def _spectrum_test(stats: "wf.CooccurrenceStatistics", spectrum: "wf.Spectrum") 
     independent = np.outer(word, word)
     values = np.linalg.eigvalsh(2 * (joint - independent) / (joint + independent))[::-1]
     error = float(np.abs(spectrum.eigenvalues - values).max() / values[0])
-    yield Check("spectrum", error < 1e-10, f"{error:.0e} lambda_1 from NumPy's (at most 1e-10)", _REINSTALL)
+    yield Check(
+        "spectrum", bool(error < 1e-10), f"{error:.0e} lambda_1 from NumPy's (at most 1e-10)", _REINSTALL
+    )
 
 
 def _flow_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check]:
@@ -263,7 +265,7 @@ def _flow_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check
     flow = wf.solve_flow(problem, W0, ts, basis="words").singular_values
     error = float(np.abs(flow - exact).max() / exact.max())
     detail = f"{error:.0e} of the largest singular value from the exact solution (at most 1e-8)"
-    yield Check("gradient flow", error < 1e-8, detail, _REINSTALL)
+    yield Check("gradient flow", bool(error < 1e-8), detail, _REINSTALL)
 
 
 def _sgd_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check]:
@@ -285,7 +287,7 @@ def _sgd_test(problem: "wf.Problem", spectrum: "wf.Spectrum") -> Iterator[Check]
         f"first concept {error:.1%} of lambda_1 from the closed form (at most 10%), squared cosine with "
         f"its eigenvector {overlap:.3f} (at least 0.95), two seeds"
     )
-    yield Check("SGD", error < 0.1 and overlap > 0.95, detail, _REINSTALL)
+    yield Check("SGD", bool(error < 0.1 and overlap > 0.95), detail, _REINSTALL)
 
 
 _LOOKS: dict[str, Callable[[], Iterator[Check]]] = {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 import w2vflow as wf
@@ -69,7 +70,7 @@ class Concepts:
         # No more can be learned than have a positive eigenvalue.
         dim = min(dim, int((pairs.eigenvalues > 0).sum()))
         law = wf.step_time_law(problem, dim, self.scale, spectrum=pairs) if dim else ((), ())
-        rows = _rows(features, *law)
+        rows = _rows(features, *(np.asarray(part).tolist() for part in law))
         if self.out is not None:
             listed.save(self.out, stats.words)
         record = {"statistics": self.statistics, "sha256": stats.sha256, "vocab_size": size}

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from w2vflow.corpus.downloads import cached_path, known_corpora
-from w2vflow.counts import CooccurrenceStatistics, CountFile
+from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+
+if TYPE_CHECKING:
+    from w2vflow.counts import CooccurrenceStatistics
 
 __all__ = ["Entry", "bundled_names", "catalog_entries", "load_statistics", "open_statistics"]
 
@@ -66,7 +69,7 @@ def bundled_names() -> tuple[str, ...]:
 
 
 @checked
-def load_statistics(name: str | os.PathLike[str]) -> CooccurrenceStatistics:
+def load_statistics(name: str | os.PathLike[str]) -> "CooccurrenceStatistics":
     """Return bundled statistics by name, or those in a file by path.
 
     Raises:
@@ -78,6 +81,8 @@ def load_statistics(name: str | os.PathLike[str]) -> CooccurrenceStatistics:
         ('the', 'of', 'and')
     """
     with _located(name) as path:
+        from w2vflow.counts import CooccurrenceStatistics  # here: listing what there is takes no JAX
+
         return CooccurrenceStatistics.load(path)
 
 

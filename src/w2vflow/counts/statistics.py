@@ -2,24 +2,27 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
+import equinox as eqx
+import jax
 import numpy as np
+from jaxtyping import Float, Int
 from scipy import sparse
 
 from w2vflow.counts.count_file import ContentHash, CountFile, RowBlock, write_count_file
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
+from w2vflow.support.csr import row_sums
 from w2vflow.support.display import beside, html_table, megabytes
+from w2vflow.support.static import Metadata, Vocabulary, remembered
 
 __all__ = ["CooccurrenceStatistics", "merge"]
 
 
 @checked
-@dataclass(frozen=True, eq=False, init=False)
-class CooccurrenceStatistics:
+class CooccurrenceStatistics(eqx.Module):
     """Symmetric weighted co-occurrence counts of a vocabulary, and how they were counted.
 
     `counts[i, j]` is the summed window weight of all pairs (word i, context j). Both directions are counted:
@@ -27,14 +30,23 @@ class CooccurrenceStatistics:
     probability is `P_ij = counts_ij / sum(counts)`; its marginal `p_i = sum_j P_ij` is the unigram
     probability of the theory.
 
+    A pytree, whose floating leaves are `values` and `occurrences`: JAX differentiates in them and maps over
+    them, e.g. over resampled corpora of one sparsity.
+
     Args:
         words: the `V` words, all different; the row order of `counts`.
-        counts: SciPy sparse or NumPy array `(V, V)`; kept as CSR, int64 if every entry is
-            integral and float64 otherwise.
+        counts: SciPy sparse or NumPy array `(V, V)`; kept as CSR.
         unigram: occurrences of each word in the corpus, `(V,)`.
         metadata: how the counts were made: window, weighting, tokens, source. JSON values.
         denominator: the counts are whole multiples of `1 / denominator`, which makes sums of
             fractional weights exact; 1 if nothing is known of them.
+
+    Attributes:
+        values: counts of the `n` seen pairs, row by row, float64 `(n,)`.
+        indices: contexts of the seen pairs, `(n,)`.
+        indptr: where each word begins among them, `(V + 1,)`.
+        occurrences: `unigram`, float64 `(V,)`.
+        vocabulary: the words as one constant.
 
     Raises:
         ValueError: shapes that disagree, repeated words, counts that are asymmetric, negative,
@@ -50,13 +62,15 @@ class CooccurrenceStatistics:
         (2, [0.4166666666666667, 0.5833333333333334])
     """
 
-    _made_by = "`count(paths)` or `load_statistics(name)`"
+    _made_by: ClassVar[str] = "`count(paths)` or `load_statistics(name)`"
 
-    words: tuple[str, ...]
-    counts: sparse.csr_array
-    unigram: np.ndarray
-    metadata: Mapping[str, Any]
-    denominator: int
+    values: Float[AnyArray, " n"]
+    indices: Int[AnyArray, " n"]
+    indptr: Int[AnyArray, " r"]
+    occurrences: Float[AnyArray, " V"]
+    vocabulary: Vocabulary = eqx.field(static=True)
+    metadata: Metadata = eqx.field(static=True)
+    denominator: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -70,15 +84,62 @@ class CooccurrenceStatistics:
         _check_shapes(words, counts, unigram)
         counts.sum_duplicates()
         _check_values(counts)
-        integral = counts.dtype.kind in "iu" or (counts.data == np.rint(counts.data)).all()
-        counts = counts.astype(np.int64 if integral else np.float64)
         counts.eliminate_zeros()
         _check_words_occur(words, counts, unigram)
-        object.__setattr__(self, "words", words)
-        object.__setattr__(self, "counts", counts)
-        object.__setattr__(self, "unigram", unigram.astype(np.int64))
-        object.__setattr__(self, "metadata", dict(metadata or {}))
-        object.__setattr__(self, "denominator", denominator)
+        self.values = counts.data.astype(np.float64, copy=False)
+        self.indices, self.indptr = counts.indices, counts.indptr
+        self.occurrences = unigram.astype(np.int64).astype(np.float64)
+        self.vocabulary, self.metadata = Vocabulary(words), Metadata(metadata or {})
+        self.denominator = denominator
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in the order of the rows."""
+        return self.vocabulary.words
+
+    @property
+    def counts(self) -> sparse.csr_array:
+        """The matrix of counts `(V, V)` on the host, int64 if every entry is integral, else float64."""
+        return remembered(self, "counts", self._counts)
+
+    def _counts(self) -> sparse.csr_array:
+        values = np.asarray(self.values)
+        if (values == np.rint(values)).all():
+            values = values.astype(np.int64)
+        indices, indptr = np.asarray(self.indices), np.asarray(self.indptr)
+        return sparse.csr_array((values, indices, indptr), shape=(self.vocab_size, self.vocab_size))
+
+    @property
+    def unigram(self) -> np.ndarray:
+        """Occurrences of each word on the host, int64 `(V,)`."""
+        return np.asarray(self.occurrences).astype(np.int64)
+
+    def with_values(self, values: Any) -> "CooccurrenceStatistics":
+        """Return statistics of the same words with other counts of the same seen pairs.
+
+        What a derivative in the counts, or a map over corpora, goes through: `values` may be traced. It is
+        `(n,)`, in the order of `self.values`; of a matrix that is not symmetric results mean nothing.
+
+        Raises:
+            ValueError: another number of pairs, or concrete values that are negative, NaN or infinite.
+
+        Example:
+            >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[2, 3], [3, 4]]), np.array([5, 7]))
+            >>> stats.with_values(stats.values * [1, 2, 2, 1]).counts.toarray().tolist()
+            [[2, 6], [6, 4]]
+        """
+        values = values if isinstance(values, jax.Array) else np.asarray(values, np.float64)
+        if values.shape != self.values.shape:
+            expected = f"of shape {self.values.shape}, one count for each seen pair"
+            raise argument_error("values", expected, f"shape {values.shape}")
+        if is_known(values) and not (np.isfinite(values) & (np.asarray(values) >= 0)).all():
+            raise argument_error("values", "finite and not negative", "other entries")
+        changed = object.__new__(CooccurrenceStatistics)
+        for name in ("indices", "indptr", "occurrences", "vocabulary", "metadata"):
+            object.__setattr__(changed, name, getattr(self, name))
+        object.__setattr__(changed, "values", values)
+        object.__setattr__(changed, "denominator", 1)
+        return changed
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
@@ -86,11 +147,11 @@ class CooccurrenceStatistics:
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return the facts to show at a glance, by name."""
-        seen, about = self.counts.nnz, self.metadata
+        seen, about = len(self.values), self.metadata
         facts = [
             ("what", f"{self.vocab_size:,} words, {seen:,} pairs seen ({seen / self.vocab_size**2:.1%})"),
             ("words", ", ".join(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
-            ("in memory", megabytes(self.counts.data, self.counts.indices, self.counts.indptr)),
+            ("in memory", megabytes(self.values, self.indices, self.indptr)),
         ]
         named = (
             "source",
@@ -115,15 +176,21 @@ class CooccurrenceStatistics:
         """Number of words `V`."""
         return len(self.words)
 
-    @cached_property
-    def word_probability(self) -> np.ndarray:
-        """Unigram probability `p_i = sum_j P_ij`, the marginal of the joint, float64 `(V,)`."""
-        marginal = self.counts.sum(axis=1).astype(np.float64)
+    @property
+    def word_probability(self) -> Float[AnyArray, " V"]:
+        """Unigram probability `p_i = sum_j P_ij`, the marginal of the joint, `(V,)`."""
+        return remembered(self, "word_probability", self._word_probability)
+
+    def _word_probability(self) -> Float[AnyArray, " V"]:
+        marginal = row_sums(self.values, self.indptr)
         return marginal / marginal.sum()
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """SHA-256 of words and counts, without `metadata`: the identity of the statistics."""
+        return remembered(self, "sha256", self._sha256)
+
+    def _sha256(self) -> str:
         denominator, block = self._in_units()
         content = ContentHash(self.words, self.unigram, denominator)
         content.update(block)

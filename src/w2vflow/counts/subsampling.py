@@ -4,13 +4,14 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
 
 __all__ = ["keep_probability"]
 
 
 @checked
-def keep_probability(share: Float[np.ndarray, " V"], threshold: float) -> Float[np.ndarray, " V"]:
+def keep_probability(share: Float[AnyArray, " V"], threshold: float) -> Float[AnyArray, " V"]:
     """Return the probability of keeping a token of each word, `min(1, sqrt(t / f) + t / f)`.
 
     Args:
@@ -27,9 +28,9 @@ def keep_probability(share: Float[np.ndarray, " V"], threshold: float) -> Float[
         >>> keep_probability(np.array([0.99, 0.01]), 0.01).round(3).tolist()
         [0.111, 1.0]
     """
-    if not 0 <= threshold < np.inf:
+    if is_known(threshold) and not 0 <= threshold < np.inf:
         raise argument_error("subsample", "finite and not negative", threshold, "0 keeps all words.")
-    if threshold == 0:
-        return np.ones(len(share))
-    ratio = threshold / share
-    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+    xp = namespace(share, threshold)
+    # At 0 all are kept; the square root has no derivative there.
+    ratio = xp.where(threshold == 0, 1.0, threshold) / share
+    return xp.where(threshold == 0, 1.0, xp.minimum(1.0, xp.sqrt(ratio) + ratio))

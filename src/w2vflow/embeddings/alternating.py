@@ -13,6 +13,7 @@ from scipy import sparse
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Mikolov, PairWeights, Weighting
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.machine import check_fits
 
@@ -94,10 +95,10 @@ def _sides(weights: PairWeights) -> tuple[_Side, _Side]:
     single.toarray(out=blocks[:size])
     positive = jnp.asarray(blocks).reshape(-1, _ROWS, size)
 
-    def side(left: Host, right: Host, sums: Host) -> _Side:
+    def side(left: AnyArray, right: AnyArray, sums: AnyArray) -> _Side:
         if not (sums > 0).all():
             raise argument_error("weighting", "positive for some pair of every word", "a word without weight")
-        parts = _in_blocks(left), jnp.asarray(right, jnp.float32)
+        parts = _in_blocks(np.asarray(left)), jnp.asarray(right, jnp.float32)
         return _Side(positive, *parts, weights.exclusive, np.sqrt(sums))
 
     of_words, of_contexts = weights.sums()

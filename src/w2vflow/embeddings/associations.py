@@ -9,9 +9,9 @@ from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import logsumexp
 
 from w2vflow.counts import CooccurrenceStatistics
-from w2vflow.problem import seen_entries
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.csr import some_entries
 
 __all__ = ["log_counts", "pmi", "ppmi"]
 
@@ -51,7 +51,7 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
     half = logsumexp(smoothing * marginal) / 2
     left, right = marginal - half, smoothing * marginal - half
     values = np.empty(counts.nnz)
-    for at, rows, columns in seen_entries(counts):
+    for at, rows, columns in some_entries(counts.indptr, counts.indices):
         values[at] = np.log(counts.data[at]) - (left[rows] + right[columns])
     return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
 
@@ -86,7 +86,7 @@ def ppmi(
     values = pmi(stats, smoothing=smoothing)
     values.data -= np.log(negatives)
     kept, lengths = values.data > 0, np.zeros(stats.vocab_size, np.int64)
-    for at, rows, _ in seen_entries(values):
+    for at, rows, _ in some_entries(values.indptr, values.indices):
         lengths += np.bincount(rows[kept[at]], minlength=len(lengths))
     indptr = np.append(0, np.cumsum(lengths)).astype(values.indptr.dtype)
     return sparse.csr_array((values.data[kept], values.indices[kept], indptr), shape=values.shape)
@@ -132,13 +132,13 @@ def log_counts(
     values = np.log(counts.data)
     F = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
     sums = np.zeros(size)
-    for at, rows, _ in seen_entries(counts):
+    for at, rows, _ in some_entries(counts.indptr, counts.indices):
         sums += np.bincount(rows, weights[at] * values[at], minlength=size)
     # In the scale of the row sums all eigenvalues lie between 0 and 2: some ten steps suffice.
     scale = 1 / np.sqrt(F.sum(axis=1))
     system = LinearOperator((size, size), lambda y: y + scale * (F @ (scale * y)), dtype=np.float64)
     solution, _ = cg(system, scale * sums, rtol=1e-12)
     bias = scale * solution
-    for at, rows, columns in seen_entries(counts):
+    for at, rows, columns in some_entries(counts.indptr, counts.indices):
         values[at] -= bias[rows] + bias[columns]
     return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)

@@ -1,23 +1,25 @@
 """Embeddings as factors of a matrix of associations, symmetric or not."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
-from w2vflow.problem import DenseOperator, Operator, Problem, SparseOperator
+from w2vflow.problem import DenseOperator, Operator, Problem, SparseOperator, csr_matmul
 from w2vflow.spectrum import lanczos_eigenpairs, leading_eigenpairs, peak_signs
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory
+from w2vflow.support.sharding import matmul
 
 __all__ = ["SingularTriplets", "factor_embedding", "singular_triplets"]
-
-Product = Callable[[np.ndarray], np.ndarray]
 
 # Above this share of entries a dense product, which runs on all cores, is faster than a sparse one.
 _DENSE_FROM = 0.1
@@ -83,7 +85,7 @@ def factor_embedding(
     if not np.isfinite(exponent):
         raise argument_error("exponent", "finite", exponent)
     if _symmetric(matrix):
-        spectrum = leading_eigenpairs(Problem.from_target(_operator(matrix)), dim, tol=tol)
+        spectrum = on_host(leading_eigenpairs(Problem.from_target(_operator(matrix)), dim, tol=tol))
         vectors, values, kind = spectrum.eigenvectors, spectrum.eigenvalues, "positive eigenvalues"
     else:
         vectors, values, _ = singular_triplets(matrix, dim, tol=tol)
@@ -140,10 +142,10 @@ def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTrip
         return _signed(left, values, right)
     dtype = np.float32 if tol >= 1e-6 else np.float64
     # A residual r of the square is one of r / sigma of the value: at first sigma_k is guessed.
-    found, worst = _iterated(_products(matrix, dtype), size, k, max(tol / 50, 1e-14), dtype)
+    found, worst = _iterated(_Square.of(matrix, dtype), k, max(tol / 50, 1e-14))
     if worst > tol:
         inner = max(tol * found.values[-1] / max(found.values[0], _TINY) / 2, 1e-15)
-        found, worst = _iterated(_products(matrix, np.float64), size, k, inner, np.float64)
+        found, worst = _iterated(_Square.of(matrix, np.float64), k, inner)
     if worst > tol:
         message = (
             f"The worst of {k} singular triplets has a residual of {worst:.1e} sigma_1, above `tol`, "
@@ -153,19 +155,59 @@ def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTrip
     return _signed(*found)
 
 
-def _iterated(
-    products: tuple[Product, Product], size: int, k: int, tol: float, dtype: type
-) -> tuple[SingularTriplets, float]:
-    """Return triplets of the matrix with these products, and their largest residual over `sigma_1`."""
-    forward, backward = products
-    basis = lanczos_eigenpairs(
-        lambda block: forward(backward(block)), size, k, tol=tol, dtype=dtype, block=_BLOCK
-    ).vectors
+class _Square(Operator):
+    """`matrix matrix^T`, of an operator, a dense matrix, or CSR arrays of a matrix and its transpose."""
+
+    # An operator, an array, or CSR arrays; of CSR arrays the transpose too.
+    matrix: Any
+    transpose: Any
+
+    @classmethod
+    def of(cls, matrix: Any, dtype: type) -> "_Square":
+        size, columns = _shape(matrix)
+        if isinstance(matrix, Operator):
+            return cls(size, word_mesh(), matrix.astype(dtype), None)
+        few = sparse.issparse(matrix) and matrix.nnz <= _DENSE_FROM * size * columns
+        fits = np.dtype(dtype).itemsize * size * columns < available_memory() / 2
+        if not few and (fits or not sparse.issparse(matrix)):
+            return cls(size, word_mesh(), jnp.asarray(_dense(matrix, dtype)), None)
+        kinds = (sparse.csr_array(one, dtype=dtype) for one in (matrix, matrix.T))
+        arrays = [tuple(map(jnp.asarray, (one.indptr, one.indices, one.data))) for one in kinds]
+        return cls(size, word_mesh(), *arrays)
+
+    def forward(self, block: Float[Array, "n b"]) -> Float[Array, "m b"]:
+        """Return the matrix times a block."""
+        if isinstance(self.matrix, Operator):
+            return self.matrix.product(block)
+        return _product(self.matrix, block)
+
+    def backward(self, block: Float[Array, "m b"]) -> Float[Array, "n b"]:
+        """Return the transpose of the matrix times a block."""
+        if isinstance(self.matrix, Operator):
+            return self.matrix.product(block)
+        return _product(self.transpose if self.transpose else self.matrix.T, block)
+
+    def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
+        return self.forward(self.backward(own))
+
+
+def _product(matrix: Any, block: Float[Array, "n b"]) -> Float[Array, "m b"]:
+    """Return the product of an array, or of CSR arrays, with a block."""
+    if isinstance(matrix, tuple):
+        indptr, indices, values = matrix
+        return csr_matmul(indptr, indices, values, block)
+    return matmul(matrix, block)
+
+
+def _iterated(square: _Square, k: int, tol: float) -> tuple[SingularTriplets, float]:
+    """Return triplets of the matrix that was squared, and their largest residual over `sigma_1`."""
+    with threadpool_limits(1, "blas"):
+        basis = lanczos_eigenpairs(square, k, tol=tol, block=_BLOCK).vectors
     # The values of the matrix itself within the basis have the digits that their squares have lost.
-    image = backward(np.ascontiguousarray(basis, dtype)).astype(np.float64)
+    image = np.asarray(square.backward(basis), np.float64)
     right, values, turn = scipy.linalg.svd(image, full_matrices=False)
-    left = basis @ turn.T
-    residuals = forward(np.ascontiguousarray(right, dtype)) - left * values
+    left = np.asarray(basis, np.float64) @ turn.T
+    residuals = np.asarray(square.forward(jnp.asarray(right, square.dtype))) - left * values
     worst = np.linalg.norm(residuals, axis=0).max() / max(values[0], _TINY)
     return SingularTriplets(left, values, right), float(worst)
 
@@ -198,24 +240,9 @@ def _shape(matrix: Any) -> tuple[int, int]:
 
 def _dense(matrix: Any, dtype: type) -> np.ndarray:
     if isinstance(matrix, Operator):
-        return matrix.dense().astype(dtype, copy=False)
+        return np.asarray(matrix.dense(), dtype)
     matrix = matrix.astype(dtype, copy=False)
     return matrix.toarray() if sparse.issparse(matrix) else matrix
-
-
-def _products(matrix: Any, dtype: type) -> tuple[Product, Product]:
-    """Return functions that multiply blocks `(n, b)` of `dtype` by the matrix and by its transpose."""
-    if isinstance(matrix, Operator):
-        product = matrix.host_product(dtype)
-        return product, product
-    if sparse.issparse(matrix):
-        size = matrix.shape[0] * matrix.shape[1]
-        fits = np.dtype(dtype).itemsize * size < available_memory() / 2
-        if matrix.nnz > _DENSE_FROM * size and fits:
-            matrix = _dense(matrix, dtype)
-    matrix = matrix.astype(dtype, copy=False)
-    transposed = matrix.T
-    return lambda block: matrix @ block, lambda block: transposed @ block
 
 
 def _symmetric(matrix: Any) -> bool:

@@ -135,7 +135,7 @@ def _solve(
         # In the words also where an eigenbasis would do: a check that owes nothing to the theory.
         flow = solve_flow(problem, W0[0], ts, basis="words", rtol=ablation.rtol, recording=recording)
     with stage(f"{cell}: stability limit at the end of the flow"):
-        limit = stability_limit_at(problem, flow.require_embeddings()[-1])
+        limit = float(stability_limit_at(problem, flow.require_embeddings()[-1]))
     # Observed times are whole steps, so that all solvers are on the same times.
     between = int(np.ceil(ts[1] / (ablation.learning_rate * limit)))
     rate, steps = float(ts[1]) / between, between * ablation.observations
@@ -250,4 +250,4 @@ def _half_rises(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
 
 def _subspace_overlaps(U: np.ndarray, V: np.ndarray) -> np.ndarray:
     """Return the overlap of the first 1, 2, ... columns of `U` with as many of `V`."""
-    return np.array([subspace_overlap(U[:, :k], V[:, :k]) for k in range(1, U.shape[1] + 1)])
+    return np.array([float(subspace_overlap(U[:, :k], V[:, :k])) for k in range(1, U.shape[1] + 1)])

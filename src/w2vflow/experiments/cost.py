@@ -38,7 +38,7 @@ class _Rates(NamedTuple):
     process: float = 300e6  # bytes of a process that has compiled something
     run: float = 900e6  # the same of all solvers and the figures
     counter: float = 230e6  # the same of one that counts
-    pair_read: float = 32  # bytes for a pair of words while it is read,
+    pair_read: float = 40  # bytes for a pair of words while it is read,
     pair_counted: float = 12  # while it is counted, in memory and in the work folder,
     pair_stored: float = 1.2  # and in the file
     token: float = 4.5  # bytes in the work folder

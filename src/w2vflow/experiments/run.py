@@ -34,6 +34,7 @@ from w2vflow.spectrum import (
     subspace_overlap,
 )
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.atomic_files import plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
@@ -120,7 +121,8 @@ def run_experiment(
         settings = {name: getattr(experiment, name) for name in ("dim", "scale", "batch_size", "sampler")}
         sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=recording, **settings)
     with stage("comparison"):
-        leading = basis.leading(experiment.dim)
+        exact, discrete, flow, dense, sgd = on_host((exact, discrete, flow, dense, sgd))
+        leading = on_host(basis.leading(experiment.dim))
         comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
         persistence = {
             fraction: {t.source: direction_persistence(t, leading, fraction) for t in (flow, sgd)}
@@ -128,7 +130,7 @@ def run_experiment(
         }
         features = label_features(leading, stats.words, n=min(6, stats.vocab_size))
         with _law_as_a_guide():
-            law = step_time_law(problem, experiment.dim, experiment.scale, spectrum=leading)
+            law = on_host(step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis))
         summary = {
             **provenance(experiment, stats),
             "learning_rate": rate,
@@ -174,7 +176,8 @@ def _statistics(
 def _check_concepts(dim: int, basis: Spectrum) -> None:
     """Raise unless every dimension has a concept to learn: only those of positive eigenvalue are."""
     # Rounding leaves a few 1e-16 of the largest where there is nothing.
-    positive = int((basis.eigenvalues > 1e-9 * np.abs(basis.eigenvalues).max()).sum())
+    values = np.asarray(basis.eigenvalues)
+    positive = int((values > 1e-9 * np.abs(values).max()).sum())
     if dim > positive:
         learned = "the concepts that can be learned from these counts (positive eigenvalues of M*)"
         remedy = f"Try `dim={positive}`, or more text." if positive else "Give more text."
@@ -189,13 +192,14 @@ def _times(
     If some concept of a seed is not half there by then, at this rate, to a little beyond its own step.
     """
     with _law_as_a_guide():
-        mean = step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis).mean
+        mean = np.asarray(step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis).mean)
     end = experiment.horizon * float(mean.max())
-    last = predict(problem, W0, [end], spectrum=basis, learning_rate=rate).singular_values[..., -1, :]
-    if experiment.horizon >= 1 and (last**2 < 0.55 * basis.eigenvalues[: experiment.dim]).any():
+    last = on_host(predict(problem, W0, [end], spectrum=basis, learning_rate=rate))
+    half = 0.55 * np.asarray(basis.eigenvalues)[: experiment.dim]
+    if experiment.horizon >= 1 and (last.singular_values[..., -1, :] ** 2 < half).any():
         with _law_as_a_guide():
             own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
-        end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(own, initial=0.0)))
+        end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(np.asarray(own), initial=0.0)))
     between = max(1, round(end / rate / experiment.observations))
     return np.arange(experiment.observations + 1) * between * rate
 

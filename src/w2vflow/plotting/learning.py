@@ -29,6 +29,7 @@ from w2vflow.plotting.style import (
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -95,6 +96,7 @@ def plot_singular_values(
         legend: name the sources.
         time_unit, ax: as in `plot_loss`.
     """
+    spectrum = on_host(spectrum)
     ax = axes_or_new(ax)
     if spectrum is not None:
         for value in np.abs(spectrum.eigenvalues[: trajectories[0].dim]):
@@ -134,6 +136,7 @@ def plot_concepts(
     Raises:
         ValueError: more concepts than a trajectory has directions.
     """
+    theory, flow = on_host((theory, flow))
     fewest = min(traj.dim for traj in (theory, flow, sgd) if traj is not None)
     if not 1 <= concepts <= fewest:
         raise argument_error("concepts", f"between 1 and the dimension {fewest}", concepts)

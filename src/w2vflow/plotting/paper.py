@@ -32,6 +32,7 @@ from w2vflow.results import Trajectory, measure_step_times
 from w2vflow.semantics import relative_entries
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 
 __all__ = [
@@ -198,6 +199,7 @@ def plot_init_scales(
     References:
         arXiv 2502.09863, figure 2.
     """
+    spectrum = on_host(spectrum)
     if not by_scale:
         raise argument_error("by_scale", "at least one initial scale", "none")
     if axes is None:
@@ -314,6 +316,7 @@ def plot_concept_table(
     References:
         arXiv 2502.09863, figure 4.
     """
+    spectrum = on_host(spectrum)
     known = len(spectrum.eigenvalues)
     known = known if step_times is None else min(known, len(step_times))
     if not 1 <= concepts <= known:

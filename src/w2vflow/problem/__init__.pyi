@@ -13,8 +13,8 @@ from .operators import DiagonalOperator as DiagonalOperator
 from .operators import Operator as Operator
 from .operators import SparseOperator as SparseOperator
 from .pair_weights import PairWeights as PairWeights
-from .pair_weights import seen_entries as seen_entries
 from .problem import Problem as Problem
+from .sparse_products import csr_matmul as csr_matmul
 from .weightings import Custom as Custom
 from .weightings import Mikolov as Mikolov
 from .weightings import Plain as Plain

@@ -14,9 +14,21 @@ from scipy import sparse
 from w2vflow.problem.losses import Loss, Quartic
 from w2vflow.problem.objective import Objective
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.support.sharding import ROWS, all_rows, all_sum, deal_rows, dealt_order, matmul, place, to_rows
+from w2vflow.support.arrays import AnyArray, is_known, namespace
+from w2vflow.support.sharding import (
+    ROWS,
+    Spread,
+    all_rows,
+    all_sum,
+    deal_rows,
+    dealt_order,
+    matmul,
+    place,
+    to_host,
+    to_rows,
+)
 
-__all__ = ["BlockedObjective", "DenseRows", "SparseRows"]
+__all__ = ["BlockLayout", "BlockedObjective", "DenseRows", "SparseRows"]
 
 # Pairs in a block: its temporary arrays stay near the cache, its products large (benchmarks/gradients.py).
 _BLOCK_PAIRS = 2**20
@@ -32,17 +44,16 @@ class DenseRows(eqx.Module):
     matrix: Float[Array, "N b P"]
 
     @classmethod
-    def of(cls, matrix: Float[np.ndarray, "V V"], mesh: Mesh, dtype: Any) -> "DenseRows":
+    def of(cls, matrix: Float[AnyArray, "V V"], mesh: Mesh, dtype: Any) -> "DenseRows":
         """Return the blocks of a matrix `(V, V)`."""
-        ranks = mesh.size
-        by_device = deal_rows(deal_rows(np.asarray(matrix, dtype), ranks, axis=0), ranks, axis=1)
+        xp, ranks = namespace(matrix), mesh.size
+        by_device = deal_rows(deal_rows(matrix.astype(dtype), ranks, axis=0), ranks, axis=1)
         rows, width = len(by_device) // ranks, by_device.shape[1]
         blocks = _block_count(rows, width)
         height = -(-rows // blocks)
-        cut = np.zeros((ranks, blocks, height, width), dtype)
-        for number in range(blocks):
-            own = by_device.reshape(ranks, rows, width)[:, number::blocks]
-            cut[:, number, : own.shape[1]] = own
+        # Row r is number r // N of block r mod N.
+        padded = xp.pad(by_device.reshape(ranks, rows, width), ((0, 0), (0, height * blocks - rows), (0, 0)))
+        cut = xp.swapaxes(padded.reshape(ranks, height, blocks, width), 1, 2)
         return cls(place(cut.reshape(-1, height, width), mesh, ROWS))
 
     @property
@@ -55,23 +66,27 @@ class DenseRows(eqx.Module):
         return self.matrix[number]
 
 
-class SparseRows(eqx.Module):
-    """A sparse matrix in the same blocks of rows, each expanded when it is its turn.
+class BlockLayout(Spread):
+    """Places of the entries of a sparse matrix `(V, V)` in the same blocks of rows.
 
     Attributes:
-        rows, columns, values: places within its block, and value, of each entry, padded with zeros.
+        rows, columns: `(N, m)`, places of each entry within its block.
+        entries: `(N, m)`, number of each entry in the matrix itself, -1 where a block has fewer.
         shape: of a block.
+        mesh: the devices that share the rows.
     """
 
     rows: Int[Array, "N m"]
     columns: Int[Array, "N m"]
-    values: Float[Array, "N m"]
+    entries: Int[Array, "N m"]
     shape: tuple[int, int] = eqx.field(static=True)
+    mesh: Mesh = eqx.field(static=True)
 
     @classmethod
-    def of(cls, matrix: sparse.csr_array, mesh: Mesh, dtype: Any) -> "SparseRows":
-        """Return the blocks of a sparse matrix `(V, V)`."""
-        order = dealt_order(matrix.shape[0], mesh.size)
+    def of(cls, indptr: Int[np.ndarray, " r"], indices: Int[np.ndarray, " n"], mesh: Mesh) -> "BlockLayout":
+        """Return the layout of a CSR matrix."""
+        size = len(indptr) - 1
+        order = dealt_order(size, mesh.size)
         rows = len(order) // mesh.size
         blocks = _block_count(rows, len(order))
         height = -(-rows // blocks)
@@ -81,34 +96,56 @@ class SparseRows(eqx.Module):
         device = np.arange(len(order)) // rows
         place_of_word[order] = (device * blocks + at % blocks) * height + at // blocks
         lengths = np.zeros(mesh.size * blocks * height, np.int64)
-        lengths[place_of_word[: matrix.shape[0]]] = np.diff(matrix.indptr)
-        by_place = np.argsort(place_of_word[: matrix.shape[0]], kind="stable")
-        entries = matrix[by_place]
+        lengths[place_of_word[:size]] = np.diff(indptr)
+        by_place = np.argsort(place_of_word[:size], kind="stable")
+        number = np.arange(len(indices))
+        entries = sparse.csr_array((number, indices, indptr), shape=(size, size))[by_place]
         counts = lengths.reshape(-1, height).sum(axis=1)
         starts = np.concatenate([[0], np.cumsum(counts)])
-        shape = len(counts), int(counts.max(initial=0))
-        local = np.repeat(np.sort(place_of_word[: matrix.shape[0]]) % height, np.diff(entries.indptr))
+        local = np.repeat(np.sort(place_of_word[:size]) % height, np.diff(entries.indptr))
         # Rows of the layout, for columns.
         column = np.argsort(order)[entries.indices]
-        filled = []
-        for source, kind in ((local, np.int32), (column, np.int32), (entries.data, dtype)):
-            block = np.zeros(shape, kind)
-            for number, (first, last) in enumerate(pairwise(starts)):
-                block[number, : last - first] = source[first:last]
-            filled.append(place(block, mesh, ROWS))
-        rows_of, columns_of, values = filled
-        return cls(rows_of, columns_of, values, (height, len(order)))
+        width = int(counts.max(initial=0))
+
+        def filled(source: Int[np.ndarray, " n"], fill: int) -> Array:
+            block = np.full((len(counts), width), fill, np.int32 if len(indices) < 2**31 else np.int64)
+            for of, (first, last) in enumerate(pairwise(starts)):
+                block[of, : last - first] = source[first:last]
+            return place(block, mesh, ROWS)
+
+        places = filled(local, 0), filled(column, 0), filled(entries.data, -1)
+        return cls(*places, (height, len(order)), mesh)
+
+
+class SparseRows(eqx.Module):
+    """A sparse matrix in the same blocks of rows, each expanded when it is its turn.
+
+    Attributes:
+        layout: places of the entries.
+        values: `(N, m)`, the entries; blocks with fewer end in zeros.
+    """
+
+    layout: BlockLayout
+    values: Float[Array, "N m"]
+
+    @classmethod
+    def of(cls, layout: BlockLayout, values: Float[AnyArray, " n"], dtype: Any) -> "SparseRows":
+        """Return the blocks of the matrix with these entries."""
+        entries = to_host(layout.entries) if is_known(layout, values) else layout.entries
+        xp = namespace(entries, values)
+        spread = xp.where(entries < 0, 0, values[entries]) if len(values) else xp.zeros(entries.shape)
+        return cls(layout, place(spread.astype(dtype), layout.mesh, ROWS))
 
     @property
     def blocks(self) -> int:
         return len(self.values)
 
     def block(self, number: Int[Array, ""]) -> Float[Array, "b P"]:
-        zeros = jnp.zeros(self.shape, self.values.dtype)
-        return zeros.at[self.rows[number], self.columns[number]].add(self.values[number])
+        zeros = jnp.zeros(self.layout.shape, self.values.dtype)
+        return zeros.at[self.layout.rows[number], self.layout.columns[number]].add(self.values[number])
 
 
-class BlockedObjective(Objective):
+class BlockedObjective(Objective, Spread):
     """The objective for any loss and weights: a block of rows of the matrix of pairs at a time.
 
         dL/dW = S C,   dL/dC = S^T W,   S_ij = A_ij l+'(x_ij) + B_ij l-'(x_ij);   tied: 2 S W
@@ -133,17 +170,17 @@ class BlockedObjective(Objective):
 
     @classmethod
     def of(
-        cls, weights: PairWeights, loss: Loss, sides: int, mesh: Mesh, dtype: Any, *, dense: bool
+        cls, weights: PairWeights, loss: Loss, sides: int, layout: BlockLayout | Mesh, dtype: Any
     ) -> "BlockedObjective":
-        """Return the objective for any weights and loss; with `dense`, `A` is held as a dense matrix."""
+        """Return the objective for any weights and loss; `A` is dense where only a mesh is given."""
         positive: DenseRows | SparseRows
-        if dense:
-            positive = DenseRows.of(weights.positive.toarray(), mesh, dtype)
+        if isinstance(layout, Mesh):
+            mesh, positive = layout, DenseRows.of(weights.dense()[0], layout, dtype)
         else:
-            positive = SparseRows.of(weights.positive, mesh, dtype)
+            mesh, positive = layout.mesh, SparseRows.of(layout, weights.values, dtype)
         B = weights.dense_negative
         negative = None if B is None else DenseRows.of(B, mesh, dtype)
-        left, right = (to_rows(np.asarray(factor, dtype), mesh) for factor in (weights.left, weights.right))
+        left, right = (to_rows(factor.astype(dtype), mesh) for factor in (weights.left, weights.right))
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
         offset = jnp.asarray(constant, dtype)
         return cls(sides, loss, positive, negative, left, right, offset, mesh, weights.exclusive)

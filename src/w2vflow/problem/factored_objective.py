@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
-from scipy import sparse
 
 from w2vflow.problem.objective import Objective
-from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.sparse_products import csr_sampled_product
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.sharding import all_rows, all_sum, matmul
 
 __all__ = ["FactoredObjective"]
@@ -46,29 +46,28 @@ class FactoredObjective(Objective):
         """Return the objective at constant `G = 1`, where `E` is `M*` itself."""
         factors = target.to_rows(np.ones((target.size, 1), target.dtype))
         none = target.to_rows(np.zeros((target.size, 0), target.dtype))
-        constant = jnp.asarray(target.norm_squared() / 4, target.dtype)
-        return cls(sides, target, none, none, factors, factors, constant, False)
+        return cls(sides, target, none, none, factors, factors, target.norm_squared() / 4, False)
 
     @classmethod
-    def of(cls, weights: PairWeights, sides: int, mesh: Mesh, *, dense: bool) -> "FactoredObjective":
+    def of(cls, weights: PairWeights, sides: int, layout: SparseLayout | Mesh) -> "FactoredObjective":
         """Return the objective for weights of low rank, `E = 2 (A - B)`.
 
-        With `dense`, `E` is formed; then `G` must be of low rank (`weights.exclusive`).
+        Of a layout of the seen pairs `E` is sparse. Of a mesh it is dense, and `G` must be of low rank.
         """
-        A, L, R = weights.positive, weights.left, weights.right
-        twice = sparse.csr_array(
-            ((4 if weights.exclusive else 2) * A.data, A.indices, A.indptr), shape=A.shape
-        )
+        L, R = weights.left, weights.right
+        twice = (4 if weights.exclusive else 2) * weights.values
         none = np.zeros((len(L), 0))
+        turn: tuple[AnyArray, AnyArray] = (none, none)
         operator: Operator
-        if dense:
-            operator, turn = DenseOperator.of(twice.toarray() - 2 * (L @ R.T), mesh), (none, none)
-        elif weights.symmetric:
-            operator, turn = SparseOperator.of(twice, -2 * L, R, mesh), (none, none)
+        if isinstance(layout, Mesh):
+            A, B = weights.dense()
+            operator = DenseOperator.of(2 * (A - B), layout)
+        elif is_known(weights) and weights.symmetric:
+            operator = SparseOperator.placed(layout, twice, -2 * L, R)
         else:
-            operator, turn = SparseOperator.of(twice, none, none, mesh), (-2 * L, R)
+            operator, turn = SparseOperator.placed(layout, twice, none, none), (-2 * L, R)
         out, into, left, right = (
-            operator.to_rows(np.asarray(factor, operator.dtype)) for factor in (*turn, L, R)
+            operator.to_rows(namespace(part).asarray(part, operator.dtype)) for part in (*turn, L, R)
         )
         constant = jnp.asarray(weights.target_norm_squared() / 4, operator.dtype)
         return cls(sides, operator, out, into, left, right, constant, not weights.exclusive)
@@ -101,7 +100,6 @@ class FactoredObjective(Objective):
             pull = pull + left[:, q, None] * matmul(W, gram)
         if self.seen_in_G:
             assert isinstance(self.operator, SparseOperator)
-            seen = self.operator
-            entries = seen.indptr[0], seen.indices[0], seen.values[0] / 2
-            pull = pull + csr_sampled_product(*entries, W, all_rows(C, mesh))
+            indptr, indices, values = self.operator.entries
+            pull = pull + csr_sampled_product(indptr, indices, values / 2, W, all_rows(C, mesh))
         return force, pull

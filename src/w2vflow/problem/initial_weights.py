@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_dimension
 
 __all__ = ["balanced_init", "gaussian_init", "untied_init"]
@@ -35,7 +36,7 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
         (5, 2)
     """
     check_dimension(dim, vocab_size)
-    if not (np.isfinite(scale) and scale > 0):
+    if is_known(scale) and not (np.isfinite(scale) and scale > 0):
         raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
 
     draw = partial(jax.random.normal, shape=(vocab_size, dim), dtype=jnp.float32)
@@ -96,7 +97,7 @@ def balanced_init(
         >>> bool(abs(W.T @ W - C.T @ C - 0.3 * jnp.eye(2)).max() < 1e-6)
         True
     """
-    if not np.isfinite(imbalance):
+    if is_known(imbalance) and not np.isfinite(imbalance):
         raise argument_error("imbalance", "finite", imbalance)
     drawn = untied_init(key, vocab_size, dim, scale)
     smaller, other = drawn[..., 0, :, :], drawn[..., 1, :, :]
@@ -104,4 +105,5 @@ def balanced_init(
     roots = jnp.sqrt(jnp.maximum(sizes, 0.0) + abs(imbalance))[..., None, :]
     left, _, right = jnp.linalg.svd(other, full_matrices=False)
     larger = left @ right @ (axes * roots) @ jnp.swapaxes(axes, -1, -2)
-    return jnp.stack([smaller, larger] if imbalance <= 0 else [larger, smaller], axis=-3)
+    below = imbalance <= 0
+    return jnp.stack([jnp.where(below, smaller, larger), jnp.where(below, larger, smaller)], axis=-3)

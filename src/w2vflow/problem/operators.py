@@ -4,7 +4,6 @@ Rows of an operator, and of a block of vectors, are dealt over devices as `suppo
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -16,17 +15,21 @@ from jaxtyping import Array, Float, Int
 from scipy import sparse
 
 from w2vflow.problem.sparse_products import csr_matmul
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
-from w2vflow.support.devices import require_float64, word_mesh
+from w2vflow.support.csr import entry_rows
+from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import check_fits
 from w2vflow.support.sharding import (
     PRECISION,
     ROWS,
+    Spread,
     all_rows,
     all_sum,
     deal_rows,
     dealt_order,
     fingerprint,
+    in_words,
     matmul,
     on_devices,
     place,
@@ -39,7 +42,7 @@ from w2vflow.support.sharding import (
 __all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator"]
 
 
-class Operator(eqx.Module):
+class Operator(Spread):
     """A symmetric operator on vectors over the vocabulary, known by its products with blocks.
 
     Leading axes of all arrays are spread over the mesh: the pytree can be passed into
@@ -57,47 +60,38 @@ class Operator(eqx.Module):
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         """Return this device's rows of the product, given its rows of the block; within `shard_map`."""
 
-    @abstractmethod
-    def norm_squared(self) -> float:
+    def norm_squared(self) -> Float[Array, ""]:
         """Return the squared Frobenius norm."""
+        return jnp.sum(self.dense() ** 2)
 
-    @abstractmethod
-    def dense(self) -> Float[np.ndarray, "V V"]:
-        """Return the matrix, float64, on the host.
+    def dense(self) -> Float[Array, "V V"]:
+        """Return the matrix, in the order of the words.
 
         Raises:
             ValueError: it does not fit into memory.
         """
+        _check_dense_fits(self.size, self.dtype)
+        return self.product(jnp.eye(self.size, dtype=self.dtype))
 
-    @abstractmethod
     def shard(self, mesh: Mesh) -> "Operator":
         """Return the same operator with its rows dealt out over another mesh."""
+        return DenseOperator.of(self.dense(), mesh)
 
     @property
     def dtype(self) -> np.dtype:
         """The float type of the entries."""
         return next(x.dtype for x in jax.tree.leaves(self) if jnp.issubdtype(x.dtype, jnp.floating))
 
-    def product(self, block: Any) -> Float[np.ndarray, "V b"]:
-        """Return the operator times a block of host vectors `(V, b)`, in the order of the words.
+    def product(self, block: AnyArray) -> Float[Array, "V b"]:
+        """Return the operator times a block of vectors `(V, b)`, in the order of the words.
 
         Raises:
             ValueError: the block has another shape.
         """
-        block = np.asarray(block, self.dtype)
-        if block.ndim != 2 or len(block) != self.size:
-            raise argument_error("block", f"of shape ({self.size}, b)", f"shape {block.shape}")
-        return self.to_words(_product(self, self.to_rows(block)))
-
-    def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
-        """Return a function that multiplies host blocks `(V, b)` of `dtype`, in that precision.
-
-        Raises:
-            ValueError: float64 is asked for, but off.
-        """
-        if dtype == np.float64:
-            require_float64("host_product")
-        return self.astype(dtype).product
+        if np.ndim(block) != 2 or len(block) != self.size:
+            raise argument_error("block", f"of shape ({self.size}, b)", f"shape {np.shape(block)}")
+        block = namespace(block).asarray(block, self.dtype)
+        return in_words(_product(self, to_rows(block, self.mesh)), self.size, self.mesh)
 
     def astype(self, dtype: type) -> "Operator":
         """Return the operator with its entries in another float type."""
@@ -135,37 +129,79 @@ class DenseOperator(Operator):
             ValueError: the matrix is not square or not symmetric.
         """
         mesh = word_mesh() if mesh is None else mesh
-        matrix = np.asarray(matrix, jnp.zeros(()).dtype)
+        if not (isinstance(matrix, jax.Array) and jnp.issubdtype(matrix.dtype, jnp.floating)):
+            matrix = namespace(matrix).asarray(matrix, jnp.zeros(()).dtype)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise argument_error("matrix", "square, (V, V)", f"shape {matrix.shape}")
-        asymmetry = np.abs(matrix - matrix.T).max(initial=0)
-        if not asymmetry <= 1e3 * np.finfo(matrix.dtype).eps * np.abs(matrix).max(initial=0):
-            raise argument_error(
-                "matrix", "symmetric", f"a largest |M - M^T| of {asymmetry:.3g}", "Use `(M + M.T) / 2`."
-            )
+        if is_known(matrix):
+            _check_symmetric(matrix)
         dealt = deal_rows(deal_rows(matrix, mesh.size, axis=0), mesh.size, axis=1)
         return cls(len(matrix), mesh, place(dealt, mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         return matmul(self.matrix, all_rows(own, self.mesh))
 
-    def norm_squared(self) -> float:
+    def norm_squared(self) -> Float[Array, ""]:
         # As a product: the squares would be another matrix.
-        return float(jnp.vdot(self.matrix, self.matrix, precision=PRECISION))
+        return jnp.vdot(self.matrix, self.matrix, precision=PRECISION)
 
-    def dense(self) -> Float[np.ndarray, "V V"]:
-        layout = self.size, self.mesh.size
-        matrix = undeal(undeal(to_host(self.matrix), *layout, axis=0), *layout, axis=1)
-        return np.asarray(matrix, np.float64)
+    def dense(self) -> Float[Array, "V V"]:
+        return in_words(in_words(self.matrix, self.size, self.mesh).T, self.size, self.mesh).T
 
-    def host_product(self, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
-        if self.mesh.size > 1 or self.mesh.devices.flat[0].platform != "cpu":
-            return super().host_product(dtype)
-        matrix: np.ndarray = np.asarray(self.matrix).astype(dtype, copy=False)
-        return lambda block: matrix @ block
 
-    def shard(self, mesh: Mesh) -> "DenseOperator":
-        return DenseOperator.of(self.dense(), mesh)
+class SparseLayout(Spread):
+    """Places of the entries of a sparse matrix `(V, V)` whose rows are spread over devices.
+
+    Attributes:
+        indptr: `(N, R + 1)`, where each row of a device begins among its entries.
+        indices: `(N, m)`, columns in the layout of the rows.
+        entries: `(N, m)`, number of each entry in the matrix itself, -1 where a device has fewer; None on
+            one device, which has all in their order.
+        mesh: the devices that share the rows.
+    """
+
+    indptr: Int[AnyArray, "N r"]
+    indices: Int[AnyArray, "N m"]
+    entries: Int[AnyArray, "N m"] | None
+    mesh: Mesh = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, indptr: Int[AnyArray, " r"], indices: Int[AnyArray, " n"], mesh: Mesh) -> "SparseLayout":
+        """Return the layout of a CSR matrix, which may be traced on one device only.
+
+        Raises:
+            ValueError: more than 2^31 entries on one device while 64-bit integers are off.
+        """
+        if mesh.size == 1:
+            _check_count(len(indices))
+            return cls(place(indptr[None], mesh, ROWS), place(indices[None], mesh, ROWS), None, mesh)
+        size = len(indptr) - 1
+        order = dealt_order(size, mesh.size)
+        position, lengths = np.argsort(order), np.append(np.diff(indptr), np.zeros(len(order) - size, int))
+        rows = sparse.csr_array((np.arange(len(indices)), indices, indptr), shape=(size, size))
+        parts = []
+        for words in order.reshape(mesh.size, -1):
+            own = rows[words[words < size]]
+            parts.append((np.append(0, np.cumsum(lengths[words])), position[own.indices], own.data))
+        most = max(len(part[1]) for part in parts)
+        _check_count(most)
+        index = np.int32 if len(indices) < 2**31 else np.int64
+
+        def stack(at: int, fill: int) -> Array:
+            length = max(len(part[at]) for part in parts)
+            padded = [np.pad(p[at], (0, length - len(p[at])), constant_values=fill) for p in parts]
+            return place(np.stack(padded).astype(index), mesh, ROWS)
+
+        return cls(stack(0, 0), stack(1, 0), stack(2, -1), mesh)
+
+    def spread(self, values: Float[AnyArray, " n"]) -> Float[Array, "N m"]:
+        """Return the values of the entries on their devices, zeros where a device has fewer."""
+        if self.entries is None:
+            return place(values[None], self.mesh, ROWS)
+        if is_known(values, self.entries):
+            entries = to_host(self.entries)
+            return place(np.where(entries < 0, 0, np.asarray(values)[entries]), self.mesh, ROWS)
+        return place(jnp.where(self.entries < 0, 0, values[self.entries]), self.mesh, ROWS)
 
 
 class SparseOperator(Operator):
@@ -174,14 +210,12 @@ class SparseOperator(Operator):
     `M* + 2 * 1 1^T` is zero where a pair was never seen: `M*` has `L = -2 * 1`, `R = 1`.
 
     Attributes:
-        indptr: `(N, R + 1)`, where each row of a device begins among its entries.
-        indices: `(N, m)`, columns in the layout of the rows.
-        values: `(N, m)`; devices with fewer entries have zeros at the end.
+        layout: places of the entries of `S`.
+        values: `(N, m)`, the entries; devices with fewer have zeros at the end.
         left, right: `L` and `R`, zero for empty words.
     """
 
-    indptr: Int[Array, "N r"]
-    indices: Int[Array, "N m"]
+    layout: SparseLayout
     values: Float[Array, "N m"]
     left: Float[Array, "P q"]
     right: Float[Array, "P q"]
@@ -199,59 +233,58 @@ class SparseOperator(Operator):
         Raises:
             ValueError: more than 2^31 entries on one device while 64-bit integers are off.
         """
-        mesh = word_mesh() if mesh is None else mesh
-        dtype, size, ranks = jnp.zeros(()).dtype, matrix.shape[0], mesh.size
-        order = dealt_order(size, ranks)
-        parts = _dealt_rows(matrix, order, ranks)
-        most = max(len(indices) for _, indices, _ in parts)
-        index = np.int32 if most < 2**31 else np.int64
-        if index is np.int64 and jnp.zeros((), int).dtype != np.int64:
-            expected = "of fewer than 2^31 entries on each device without 64-bit integers"
-            remedy = 'Call `jax.config.update("jax_enable_x64", True)`.'
-            raise argument_error("matrix", expected, f"{most} entries", remedy)
+        layout = SparseLayout.of(matrix.indptr, matrix.indices, word_mesh() if mesh is None else mesh)
+        return cls.placed(layout, matrix.data, left, right)
 
-        def stack(at: int, dtype: Any) -> Array:
-            length = max(len(part[at]) for part in parts)
-            rows = (np.asarray(part[at]).astype(dtype, copy=False) for part in parts)
-            if ranks == 1:
-                return place(next(rows)[None], mesh, ROWS)
-            return place(np.stack([np.pad(r, (0, length - len(r))) for r in rows]), mesh, ROWS)
+    @classmethod
+    def placed(
+        cls,
+        layout: SparseLayout,
+        values: Float[AnyArray, " n"],
+        left: Float[AnyArray, "V q"],
+        right: Float[AnyArray, "V q"],
+    ) -> "SparseOperator":
+        """Return the operator of these entries and factors, in JAX's default precision."""
+        dtype, mesh = jnp.zeros(()).dtype, layout.mesh
+        cast = [namespace(part).asarray(part, dtype) for part in (values, left, right)]
+        factors = (to_rows(part, mesh) for part in cast[1:])
+        return cls(len(left), mesh, layout, layout.spread(cast[0]), *factors)
 
-        factors = (to_rows(np.asarray(factor, dtype), mesh) for factor in (left, right))
-        return cls(size, mesh, stack(0, index), stack(1, index), stack(2, dtype), *factors)
+    @property
+    def entries(self) -> tuple[Int[Array, " r"], Int[Array, " m"], Float[Array, " m"]]:
+        """CSR arrays of this device's rows; on several, within `shard_map`."""
+        return self.layout.indptr[0], self.layout.indices[0], self.values[0]
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         block = all_rows(own, self.mesh)
         sums = all_sum(matmul(self.right.T, own), self.mesh)
-        seen = csr_matmul(self.indptr[0], self.indices[0], self.values[0], block)
+        # On one device the matrix is its own transpose; on several, its rows are only some.
+        seen = csr_matmul(*self.entries, block, symmetric=self.mesh.size == 1)
         return seen + matmul(self.left, sums)
 
-    def norm_squared(self) -> float:
+    def norm_squared(self) -> Float[Array, ""]:
         """Return the squared Frobenius norm, `||S||^2 + 2 <S, L R^T> + ||L R^T||^2`."""
-        left, right = self.to_words(self.left), self.to_words(self.right)
-        grams = left.T @ left, right.T @ right
+        left, right = (in_words(part, self.size, self.mesh) for part in (self.left, self.right))
+        grams = matmul(left.T, left), matmul(right.T, right)
         # The product holds S R + L (R^T R).
-        seen = np.asarray(self.product(right), np.float64) - left @ grams[1]
-        squares = float(jnp.sum(self.values**2))
-        return squares + 2 * float(np.sum(left * seen)) + float(np.sum(grams[0] * grams[1]))
+        seen = self.product(right) - matmul(left, grams[1])
+        return jnp.sum(self.values**2) + 2 * jnp.sum(left * seen) + jnp.sum(grams[0] * grams[1])
 
-    def dense(self) -> Float[np.ndarray, "V V"]:
-        check_fits(
-            "problem",
-            f"a dense matrix of {self.size} words",
-            2 * 8 * self.size**2,
-            "Use its products, `problem.target_operator()`, or few pairs: "
-            "`leading_eigenpairs(problem, k)` with a small k.",
-        )
-        left, right = self.to_words(self.left), self.to_words(self.right)
-        return np.asarray(self._host_csr().toarray() + left @ right.T, np.float64)
+    def dense(self) -> Float[Array, "V V"]:
+        if self.mesh.size > 1:
+            return super().dense()
+        _check_dense_fits(self.size, self.dtype)
+        indptr, indices, values = self.entries
+        low_rank = matmul(self.left, self.right.T)
+        return low_rank.at[entry_rows(indptr, len(indices)), indices].add(values)
 
     def shard(self, mesh: Mesh) -> "SparseOperator":
         return SparseOperator.of(self._host_csr(), self.to_words(self.left), self.to_words(self.right), mesh)
 
     def _host_csr(self) -> sparse.csr_array:
         order = dealt_order(self.size, self.mesh.size)
-        indptr, indices, values = (to_host(x) for x in (self.indptr, self.indices, self.values))
+        arrays = (self.layout.indptr, self.layout.indices, self.values)
+        indptr, indices, values = (to_host(x) for x in arrays)
         shape = (indptr.shape[1] - 1, len(order))
         parts = [
             sparse.csr_array((v[: p[-1]], i[: p[-1]], p), shape=shape)
@@ -276,23 +309,23 @@ class DiagonalOperator(Operator):
     def of(cls, values: Any, mesh: Mesh | None = None) -> "DiagonalOperator":
         """Return the operator of a diagonal `(V,)`, in JAX's default precision."""
         mesh = word_mesh() if mesh is None else mesh
-        values = np.asarray(values, jnp.zeros(()).dtype)
+        values = namespace(values).asarray(values, jnp.zeros(()).dtype)
         return cls(len(values), mesh, place(deal_rows(values, mesh.size, axis=0), mesh, ROWS))
 
     def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
         return self.values[:, None] * own
 
-    def norm_squared(self) -> float:
-        return float(jnp.sum(self.values**2))
+    def norm_squared(self) -> Float[Array, ""]:
+        return jnp.sum(self.values**2)
 
-    def dense(self) -> Float[np.ndarray, "V V"]:
-        return np.diag(self._host_values().astype(np.float64))
+    def dense(self) -> Float[Array, "V V"]:
+        return jnp.diag(in_words(self.values[:, None], self.size, self.mesh)[:, 0])
 
     def shard(self, mesh: Mesh) -> "DiagonalOperator":
         return DiagonalOperator.of(self._host_values(), mesh)
 
     def _host_values(self) -> Float[np.ndarray, " V"]:
-        return undeal(to_host(self.values), self.size, self.mesh.size, axis=0)
+        return np.asarray(undeal(to_host(self.values), self.size, self.mesh.size, axis=0))
 
 
 @eqx.filter_jit
@@ -301,17 +334,27 @@ def _product(operator: Operator, rows: Float[Array, "P b"]) -> Float[Array, "P b
     return one(operator, rows)
 
 
-def _dealt_rows(
-    matrix: sparse.csr_array, order: Int[np.ndarray, " P"], ranks: int
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return indptr, indices and values of the rows of each device, columns in the layout of the rows."""
-    if ranks == 1:
-        return [(matrix.indptr, matrix.indices, matrix.data)]
-    position = np.argsort(order)
-    lengths = np.append(np.diff(matrix.indptr), np.zeros(len(order) - matrix.shape[0], np.int64))
-    parts = []
-    for words in order.reshape(ranks, -1):
-        rows = matrix[words[words < matrix.shape[0]]]
-        indptr = np.append(0, np.cumsum(lengths[words]))
-        parts.append((indptr, position[rows.indices], rows.data))
-    return parts
+def _check_dense_fits(size: int, dtype: np.dtype) -> None:
+    """Raise `ValueError` unless a dense matrix, and another one beside it, fit into memory."""
+    remedy = (
+        "Use its products, `problem.target_operator()`, or few pairs: "
+        "`leading_eigenpairs(problem, k)` with a small k."
+    )
+    check_fits("problem", f"a dense matrix of {size} words", 2 * dtype.itemsize * size**2, remedy)
+
+
+def _check_symmetric(matrix: Float[AnyArray, "V V"]) -> None:
+    """Raise `ValueError` unless a matrix is symmetric to rounding."""
+    xp = namespace(matrix)
+    asymmetry, size = (float(xp.abs(part).max(initial=0)) for part in (matrix - matrix.T, matrix))
+    if not asymmetry <= 1e3 * np.finfo(matrix.dtype).eps * size:
+        got = f"a largest |M - M^T| of {asymmetry:.3g}"
+        raise argument_error("matrix", "symmetric", got, "Use `(M + M.T) / 2`.")
+
+
+def _check_count(most: int) -> None:
+    """Raise `ValueError` unless so many entries of one device can be numbered."""
+    if most >= 2**31 and jnp.zeros((), int).dtype != np.int64:
+        expected = "of fewer than 2^31 entries on each device without 64-bit integers"
+        remedy = 'Call `jax.config.update("jax_enable_x64", True)`.'
+        raise argument_error("matrix", expected, f"{most} entries", remedy)

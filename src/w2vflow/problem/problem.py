@@ -1,33 +1,33 @@
 """The optimisation problem: statistics x weighting x loss x tied or untied."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
 from w2vflow.counts import CooccurrenceStatistics
-from w2vflow.problem.blocked_objective import BlockedObjective
+from w2vflow.problem.blocked_objective import BlockedObjective, BlockLayout
 from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
 from w2vflow.problem.objective import Objective, spread_gradient, spread_value
-from w2vflow.problem.operators import DenseOperator, Operator, SparseOperator
+from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Uniform, Weighting
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.arrays import AnyArray, is_known, out_of_trace
+from w2vflow.support.checks import argument_error, check_weight_values, check_weights_shape
 from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory, check_fits
-from w2vflow.support.sharding import to_rows, to_words
+from w2vflow.support.sharding import Spread, in_words, place, to_rows
+from w2vflow.support.static import remembered
 
 __all__ = ["Problem"]
-
-AnyArray = Array | np.ndarray
 
 # Below this share of seen pairs a sparse product costs less than a dense one (benchmarks/operators.py).
 _SPARSE_BELOW = 0.2
@@ -39,8 +39,7 @@ _DENSE_UP_TO = 3000
 
 
 @checked
-@dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Spread):
     """What word2vec is asked to learn from given statistics, in the units of the whole package.
 
         A_ij = Psi+_ij P_ij,  B_ij = Psi-_ij p_i p_j,  G = A + B,  M* = 2 (A - B) / (A + B)
@@ -48,9 +47,12 @@ class Problem:
         dW/dt = -dL/dW,   dC/dt = -dL/dC
 
     For the quartic loss `L = 1/4 sum_ij G_ij (M*_ij - x_ij)^2`. A discrete step of learning rate
-    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. Precision is JAX's
-    default: float64 under `jax_enable_x64`, which theory and flow need, else float32. Made with
+    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. Made with
     `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
+
+    A pytree: its floating leaves are the counts, or the `M*` it was given, and the settings of the
+    weighting. All else follows from them whenever it is asked for, so that `jax.jit`, `jax.vmap` and
+    `equinox.filter_grad` of a function of a problem reach every count.
 
     Attributes:
         pair_loss: loss of one pair.
@@ -59,20 +61,25 @@ class Problem:
         statistics: what it was made from; SGD draws its pairs from them.
         matrix: whether matrices of pairs are `"dense"` or `"sparse"`.
         mesh: the devices over which words are dealt.
+        given: `M*` where it was given.
+        layout, blocks: places of the seen pairs on several devices and in blocks of rows, where they are
+            needed.
 
     References:
         arXiv 2502.09863, sections 2 and 3.
     """
 
-    _made_by = "`Problem.from_statistics(stats)`"
+    _made_by: ClassVar[str] = "`Problem.from_statistics(stats)`"
 
     pair_loss: Loss
     weighting: Weighting | None
-    tied: bool
+    tied: bool = eqx.field(static=True)
     statistics: CooccurrenceStatistics | None
-    matrix: str
-    mesh: Mesh
-    _target: Operator | None = field(repr=False)
+    matrix: str = eqx.field(static=True)
+    mesh: Mesh = eqx.field(static=True)
+    given: Operator | None = None
+    layout: SparseLayout | None = None
+    blocks: BlockLayout | None = None
 
     @classmethod
     def from_statistics(
@@ -110,16 +117,14 @@ class Problem:
         pair_loss = as_loss(loss)
         if matrix not in ("auto", "dense", "sparse"):
             raise argument_error("matrix", "'auto', 'dense' or 'sparse'", repr(matrix))
-        form = _form(stats, matrix)
-        weights = weighting.pair_weights(stats).normalised()
-        if tied and not weights.symmetric:
+        problem = cls(pair_loss, weighting, tied, stats, _form(stats, matrix), word_mesh())
+        # At constant G weights cannot be wrong. Others are looked at now, and made when they are asked for.
+        weights = None if problem.constant_G else problem.pair_weights()
+        if tied and weights is not None and is_known(weights) and not weights.symmetric:
             expected = "symmetric where words and contexts share their vectors"
             remedy = "Use `tied=False`, or `Symmetrized(...)` of it, which to tied vectors is the same."
             raise argument_error("weighting", expected, repr(weighting), remedy)
-        mesh = word_mesh()
-        # At constant G all else follows from M*. Other problems make it when it is asked for.
-        target = _target_operator(weights, form, mesh) if isinstance(weighting, Uniform) else None
-        return cls(pair_loss, weighting, tied, stats, form, mesh, target)
+        return problem._over(problem.mesh, weights)
 
     @classmethod
     def from_target(cls, target: AnyArray | Operator, *, tied: bool = True) -> "Problem":
@@ -136,6 +141,26 @@ class Problem:
         operator = target if isinstance(target, Operator) else DenseOperator.of(target)
         form = "dense" if isinstance(operator, DenseOperator) else "sparse"
         return cls(Quartic(), None, tied, None, form, operator.mesh, operator)
+
+    def _over(self, mesh: Mesh, weights: PairWeights | None) -> "Problem":
+        """Return the problem over a mesh, with the places of its pairs; `weights` if they are at hand."""
+        if self.statistics is None:
+            return replace(self, mesh=mesh, given=self._operator.shard(mesh))
+        layout = blocks = None
+        indptr, indices = self.statistics.indptr, self.statistics.indices
+        if self.matrix == "sparse":
+            if mesh.size > 1:
+                layout = SparseLayout.of(np.asarray(indptr), np.asarray(indices), mesh)
+            known = is_known(indptr, indices)
+            if known and not (self.quartic_at_constant_G or self._factored(weights or self.pair_weights())):
+                blocks = BlockLayout.of(np.asarray(indptr), np.asarray(indices), mesh)
+        return replace(self, mesh=mesh, layout=layout, blocks=blocks)
+
+    def _factored(self, weights: PairWeights) -> bool:
+        """Return whether the objective needs no matrix of pairs, or one of few pairs."""
+        few = self.matrix == "sparse" and len(weights.values) < _SAMPLED_BELOW * self.vocab_size**2
+        low_rank = weights.dense_negative is None and (weights.exclusive or few)
+        return isinstance(self.pair_loss, Quartic) and low_rank
 
     @property
     def vocab_size(self) -> int:
@@ -167,12 +192,36 @@ class Problem:
         """Whether the loss is quartic and all pairs weigh the same: `L = 1/4 ||M* - x||^2`."""
         return isinstance(self.pair_loss, Quartic) and self.constant_G
 
-    @cached_property
+    @property
     def _operator(self) -> Operator:
-        return self._target or _target_operator(self.pair_weights(), self.matrix, self.mesh)
+        return self.given or remembered(self, "operator", self._found_operator)
+
+    def _found_operator(self) -> Operator:
+        weights = self.pair_weights()
+        if is_known(weights):
+            # What is remembered must not belong to a computation that a problem of known counts is part of.
+            with out_of_trace():
+                return self._made_operator(weights)
+        return self._made_operator(weights)
+
+    def _made_operator(self, weights: PairWeights) -> Operator:
+        """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
+        if not self.constant_G and is_known(weights) and not weights.symmetric:
+            expected = "one with a symmetric M*, which has eigenvectors"
+            remedy = "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`."
+            got = "weights that treat words and contexts differently"
+            raise argument_error("problem", expected, got, remedy)
+        if self.matrix == "dense" or weights.dense_negative is not None:
+            return DenseOperator.of(weights.dense_target(), self.mesh)
+        ones = np.ones((weights.vocab_size, 1))
+        return SparseOperator.placed(self._sparse_layout(), weights.shifted_target(), -2 * ones, ones)
+
+    def _sparse_layout(self) -> SparseLayout:
+        stats = self.require_statistics("pairs are placed")
+        return self.layout or SparseLayout.of(stats.indptr, stats.indices, self.mesh)
 
     def pair_weights(self) -> PairWeights:
-        """Return `A` and `B` of all pairs, with `mean(A + B) = 1`, on the host.
+        """Return `A` and `B` of all pairs, with `mean(A + B) = 1`.
 
         Raises:
             ValueError: the problem was made from a matrix.
@@ -187,11 +236,9 @@ class Problem:
         Raises:
             ValueError: it does not fit into memory.
         """
-        if self._target is None and self.matrix == "dense":
-            return jnp.asarray(self.pair_weights().dense_target())
-        if isinstance(self._operator, DenseOperator) and self.mesh.size == 1:
-            return self._operator.matrix
-        return jnp.asarray(self._operator.dense(), self._operator.dtype)
+        if self.given is None and self.matrix == "dense":
+            return place(self.pair_weights().dense_target(), self.mesh, PartitionSpec())
+        return self._operator.dense()
 
     def target_operator(self) -> Operator:
         """Return `M*` as an operator, of which products with blocks of vectors can be taken.
@@ -201,7 +248,7 @@ class Problem:
         """
         return self._operator
 
-    def target_norm_squared(self) -> float:
+    def target_norm_squared(self) -> Float[Array, ""]:
         """Return `||M*||_F^2`."""
         return self._operator.norm_squared()
 
@@ -214,20 +261,27 @@ class Problem:
         """
         dtype = np.dtype(jnp.zeros(()).dtype if dtype is None else dtype)
         mesh = word_mesh() if mesh is None else mesh
+        here = self if mesh == self.mesh else self._over(mesh, None)
+        found: Objective
         if self.quartic_at_constant_G:
-            target = self._operator if mesh == self.mesh else self._operator.shard(mesh)
-            found: Objective = FactoredObjective.of_target(target, self.sides)
+            found = FactoredObjective.of_target(here._operator, self.sides)
         else:
             weights, dense = self.pair_weights(), self.matrix == "dense"
-            few = not dense and weights.positive.nnz < _SAMPLED_BELOW * self.vocab_size**2
-            low_rank = weights.dense_negative is None and (weights.exclusive or few)
-            if isinstance(self.pair_loss, Quartic) and low_rank:
-                found = FactoredObjective.of(weights, self.sides, mesh, dense=dense)
-            else:
-                return BlockedObjective.of(weights, self.pair_loss, self.sides, mesh, dtype, dense=dense)
+            if not self._factored(weights):
+                places = mesh if dense else here._blocks()
+                return BlockedObjective.of(weights, self.pair_loss, self.sides, places, dtype)
+            found = FactoredObjective.of(weights, self.sides, mesh if dense else here._sparse_layout())
         return jax.tree.map(
             lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, found
         )
+
+    def _blocks(self) -> BlockLayout:
+        stats = self.require_statistics("pairs are placed")
+        if self.blocks is None and not is_known(stats.indptr, stats.indices):
+            expected = "made outside of a function that traces its seen pairs, for this loss and weighting"
+            remedy = "Make it from known pairs, `stats.with_values(values)`, or use matrix='dense'."
+            raise argument_error("problem", expected, "one made within", remedy)
+        return self.blocks or BlockLayout.of(np.asarray(stats.indptr), np.asarray(stats.indices), self.mesh)
 
     def describe(self) -> dict[str, Any]:
         """Return what results say of the problem, as JSON values; the counts by their SHA-256."""
@@ -236,7 +290,9 @@ class Problem:
             "loss": repr(self.pair_loss),
             "weighting": None if self.weighting is None else repr(self.weighting),
             "tied": self.tied,
-            "statistics_sha256": None if self.statistics is None else self.statistics.sha256,
+            "statistics_sha256": self.statistics.sha256
+            if self.statistics is not None and is_known(self.statistics)
+            else None,
         }
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
@@ -276,8 +332,7 @@ class Problem:
         Raises:
             ValueError: no devices, or one without float64.
         """
-        mesh = word_mesh(devices)
-        return replace(self, mesh=mesh, _target=self._target and self._target.shard(mesh))
+        return self._over(word_mesh(devices), None)
 
     def loss(self, W: AnyArray) -> Float[Array, ""]:
         """Return `L` of weights `(V, dim)`, or `(2, V, dim)` where they are untied.
@@ -296,15 +351,27 @@ class Problem:
         """
         rows = self._checked(W)
         found = spread_gradient(self.objective(rows.dtype, self.mesh), rows, self.mesh)
-        words = to_words(found, self.vocab_size, self.mesh)
-        return jnp.asarray(words if self.tied else np.stack(np.split(words, 2, axis=1)))
+        words = in_words(found, self.vocab_size, self.mesh)
+        return words if self.tied else jnp.stack(jnp.split(words, 2, axis=1))
+
+    def velocity(self, W: AnyArray) -> Float[Array, "*side V d"]:
+        """Return `dW/dt = -dL/dW`, and `dC/dt` where weights are untied, of the shape of `W`.
+
+        Raises:
+            ValueError: `W` is not of the shape that `loss` takes.
+        """
+        return -self.gradient(W)
 
     def _checked(self, W: Any) -> Array:
         if np.ndim(W) != self.sides + 1:
             own = f"{self.vocab_size}, dim" if self.tied else f"2, {self.vocab_size}, dim"
             raise argument_error("W", f"of shape ({own})", f"shape {np.shape(W)}")
-        Z = check_weights(W, self.vocab_size, self.sides).astype(jnp.zeros(()).dtype)
-        return to_rows(Z if self.tied else np.concatenate(np.split(Z, 2), axis=1), self.mesh)
+        check_weights_shape(np.shape(W), self.vocab_size, self.sides)
+        Z = jnp.asarray(W)
+        Z = Z if jnp.issubdtype(Z.dtype, jnp.floating) else Z.astype(jnp.zeros(()).dtype)
+        if is_known(Z):
+            check_weight_values(np.asarray(Z))
+        return to_rows(Z if self.tied else jnp.concatenate([Z[0], Z[1]], axis=1), self.mesh)
 
 
 def _dense_bytes(vocab_size: int) -> int:
@@ -319,23 +386,10 @@ def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
         remedy = f"Use matrix='sparse', which forms only products, or {fewer}"
         check_fits("matrix", f"a dense matrix of {size} words", need, remedy)
         return "dense"
-    few = size > _DENSE_UP_TO and stats.counts.nnz < _SPARSE_BELOW * size**2
+    few = size > _DENSE_UP_TO and len(stats.values) < _SPARSE_BELOW * size**2
     if matrix != "sparse" and not few and need <= available_memory():
         return "dense"
     # Values and columns stay; building them takes the values once more, and so do float32 products.
-    need = (3 * 8 + 2 * 4) * stats.counts.nnz
-    check_fits("stats", f"the sparse matrix of {stats.counts.nnz} seen pairs", need, f"Use {fewer}")
+    need = (3 * 8 + 2 * 4) * len(stats.values)
+    check_fits("stats", f"the sparse matrix of {len(stats.values)} seen pairs", need, f"Use {fewer}")
     return "sparse"
-
-
-def _target_operator(weights: PairWeights, form: str, mesh: Mesh) -> Operator:
-    """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
-    if not weights.symmetric:
-        expected = "one with a symmetric M*, which has eigenvectors"
-        remedy = "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`."
-        got = "weights that treat words and contexts differently"
-        raise argument_error("problem", expected, got, remedy)
-    if form == "dense" or weights.dense_negative is not None:
-        return DenseOperator.of(weights.dense_target(), mesh)
-    ones = np.ones((weights.vocab_size, 1))
-    return SparseOperator.of(weights.shifted_target(), -2 * ones, ones, mesh)

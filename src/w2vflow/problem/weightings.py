@@ -4,25 +4,54 @@ A pair of words counts as a positive example with `A_ij = Psi+_ij P_ij` and as a
 `B_ij = Psi-_ij p_i p_j`. Only their ratio between pairs matters: `G = A + B` is normalised to mean 1.
 """
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float
-from scipy import sparse
 
 from w2vflow.counts import CooccurrenceStatistics, keep_probability
-from w2vflow.problem.pair_weights import PairWeights, seen_entries
+from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
+from w2vflow.support.csr import entry_rows, of_entries, row_sums, taken
 
 __all__ = ["Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram", "Weighting"]
 
-Elementwise = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Elementwise = Callable[[AnyArray, AnyArray], AnyArray]
+
+
+def _number(value: Any) -> Any:
+    """Return a setting as a float, or as it is if JAX traces it."""
+    return value if isinstance(value, jax.Array) else float(value)
+
+
+def _as_leaf(given: Any) -> Any:
+    """Return weights as a part of a pytree: an array, or a function without arrays of its own."""
+    return jax.tree_util.Partial(given) if callable(given) else given
 
 
 class Weighting(eqx.Module):
     """Weights of positive and negative pairs, from the statistics of a corpus."""
+
+    def __repr__(self) -> str:
+        """Return the settings that differ from the defaults, as they were given or as JAX has made them."""
+        shown = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if np.ndim(value) == 0 and not isinstance(value, Weighting | jax.tree_util.Partial):
+                value = float(value) if is_known(value) else "traced"
+            if isinstance(value, jax.tree_util.Partial):
+                value = getattr(value.func, "__qualname__", "a function")
+            if np.ndim(value):
+                value = f"an array {np.shape(value)}"
+            if value != field.default:
+                shown.append(f"{field.name}={value}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @abstractmethod
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
@@ -48,10 +77,10 @@ class RankOne(Weighting):
         Srebro, Jaakkola (2003), Weighted low-rank approximations, section 3.
     """
 
-    alpha: float = eqx.field(default=0.5, converter=float)
+    alpha: float = eqx.field(default=0.5, converter=_number)
 
     def __check_init__(self) -> None:
-        if not np.isfinite(self.alpha):
+        if is_known(self.alpha) and not np.isfinite(self.alpha):
             raise argument_error("alpha", "finite", self.alpha)
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
@@ -60,8 +89,8 @@ class RankOne(Weighting):
         # Of mean size 1, so that no power of a probability underflows.
         g = (p * len(p)) ** self.alpha
 
-        positive = _seen(stats, lambda pair, product, i, j: g[i] * g[j] * pair / (pair + product))
-        return PairWeights(positive, g[:, None], g[:, None], exclusive=True)
+        values = _seen(stats, lambda pair, product, i, j: taken(g, i) * taken(g, j) * pair / (pair + product))
+        return _weights(stats, values, g[:, None], g[:, None], exclusive=True)
 
 
 class Uniform(Weighting):
@@ -88,7 +117,7 @@ class Plain(Weighting):
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = P` and `B = p p^T`."""
         p = stats.word_probability[:, None]
-        return PairWeights(_seen(stats, lambda pair, *_: pair), p, p)
+        return _weights(stats, _seen(stats, lambda pair, *_: pair), p, p)
 
 
 class Unigram(Weighting):
@@ -99,8 +128,9 @@ class Unigram(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = P / (p_i p_j)` and `B = 1`."""
-        ones = np.ones((stats.vocab_size, 1))
-        return PairWeights(_seen(stats, lambda pair, product, *_: pair / product), ones, ones)
+        values = _seen(stats, lambda pair, product, *_: pair / product)
+        ones = namespace(values).ones((stats.vocab_size, 1), values.dtype)
+        return _weights(stats, values, ones, ones)
 
 
 class Mikolov(Weighting):
@@ -128,11 +158,13 @@ class Mikolov(Weighting):
         a word.
     """
 
-    subsample: float = eqx.field(default=1e-3, converter=float)
-    power: float = eqx.field(default=0.75, converter=float)
-    negatives: float = eqx.field(default=5.0, converter=float)
+    subsample: float = eqx.field(default=1e-3, converter=_number)
+    power: float = eqx.field(default=0.75, converter=_number)
+    negatives: float = eqx.field(default=5.0, converter=_number)
 
     def __check_init__(self) -> None:
+        if not is_known(self):
+            return
         if not np.isfinite(self.power):
             raise argument_error("power", "finite", self.power)
         if not (np.isfinite(self.negatives) and self.negatives > 0):
@@ -140,12 +172,13 @@ class Mikolov(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = c_i c_j P` and `B = k u_i q_j`."""
-        frequency = stats.unigram / stats.unigram.sum()
+        occurrences = namespace(stats.values, stats.occurrences).asarray(stats.occurrences)
+        frequency = occurrences / occurrences.sum()
         keep = keep_probability(frequency, self.subsample)
-        positive = _seen(stats, lambda pair, _, rows, columns: keep[rows] * keep[columns] * pair)
+        values = _seen(stats, lambda pair, _, rows, columns: taken(keep, rows) * taken(keep, columns) * pair)
         share = frequency**self.power
-        left = self.negatives * positive.sum(axis=1)
-        return PairWeights(positive, left[:, None], (share / share.sum())[:, None])
+        left = self.negatives * row_sums(values, stats.indptr)
+        return _weights(stats, values, left[:, None], (share / share.sum())[:, None])
 
 
 class Symmetrized(Weighting):
@@ -174,38 +207,49 @@ class Custom(Weighting):
         >>> import numpy as np
         >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[2, 3], [3, 4]]), np.array([5, 7]))
         >>> plain = Custom(np.ones((2, 2)), lambda pair, product: np.ones_like(product))
-        >>> plain.pair_weights(stats).total()
+        >>> float(plain.pair_weights(stats).total())
         2.0
     """
 
-    positive: Float[np.ndarray, "V V"] | Elementwise
-    negative: Float[np.ndarray, "V V"] | Elementwise
+    positive: Float[AnyArray, "V V"] | Elementwise = eqx.field(converter=_as_leaf)
+    negative: Float[AnyArray, "V V"] | Elementwise = eqx.field(converter=_as_leaf)
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = Psi+ P` and `B = Psi- p p^T`."""
-        p = stats.word_probability
-        pair, product = stats.counts.toarray() / stats.counts.sum(), np.outer(p, p)
+        p, size = stats.word_probability, stats.vocab_size
+        xp = namespace(p, stats.values)
+        seen = entry_rows(stats.indptr, len(stats.values)), stats.indices
+        shares, product = stats.values / stats.values.sum(), xp.outer(p, p)
+        if xp is np:
+            pair = np.zeros((size, size))
+            pair[seen] = shares
+        else:
+            pair = xp.zeros((size, size), shares.dtype).at[seen].set(shares)
         psi = {}
         for name in ("positive", "negative"):
             given = getattr(self, name)
-            psi[name] = np.asarray(given(pair, product) if callable(given) else given, np.float64)
+            psi[name] = xp.asarray(given(pair, product) if callable(given) else given, product.dtype)
             if psi[name].shape != pair.shape:
                 raise argument_error(name, f"of shape {pair.shape}", f"shape {psi[name].shape}")
+            if not is_known(psi[name]):
+                continue
             bad = psi[name][~((psi[name] >= 0) & np.isfinite(psi[name]))]
             if bad.size:
                 raise argument_error(name, "nonnegative and finite for every pair", bad[0])
-        none = np.zeros((len(p), 0))
-        positive = sparse.csr_array(psi["positive"] * pair)
-        return PairWeights(positive, none, none, dense_negative=psi["negative"] * product)
+        none = xp.zeros((size, 0), product.dtype)
+        return _weights(stats, psi["positive"][seen] * shares, none, none, psi["negative"] * product)
 
 
-def _seen(
-    stats: CooccurrenceStatistics,
-    weight: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-) -> sparse.csr_array:
+def _weights(stats: CooccurrenceStatistics, values: AnyArray, *parts: Any, **form: Any) -> PairWeights:
+    """Return weights whose seen pairs are those of the counts."""
+    return PairWeights(values, stats.indices, stats.indptr, *parts, **form)
+
+
+def _seen(stats: CooccurrenceStatistics, weight: Callable[..., AnyArray]) -> Float[AnyArray, " n"]:
     """Return `weight(P_ij, p_i p_j, i, j)` of all seen pairs."""
-    counts, p, total = stats.counts, stats.word_probability, stats.counts.sum()
-    values = np.empty(counts.nnz)
-    for at, rows, columns in seen_entries(counts):
-        values[at] = weight(counts.data[at] / total, p[rows] * p[columns], rows, columns)
-    return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
+    p, total = stats.word_probability, stats.values.sum()
+
+    def of_some(at: slice, rows: AnyArray, columns: AnyArray) -> AnyArray:
+        return weight(stats.values[at] / total, taken(p, rows) * taken(p, columns), rows, columns)
+
+    return of_entries(stats, of_some)

@@ -1,32 +1,32 @@
 """Cloud: words as points along the concepts, over time, in one gauge for every source."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from w2vflow.results.trajectory import Trajectory, same_times
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, polar_factor
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.sharding import matmul
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Cloud", "concept_coordinates", "embedding_cloud"]
 
-Host = np.ndarray
-
 # How many words of each end of a concept are kept, where there is room for them.
 _ENDS = 10
 
 
 @checked
-def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "... V k"]:
+def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[AnyArray, "*s V k"]:
     """Return the coordinates of words along the concepts, whatever the rotation of the embedding space.
 
         W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
@@ -45,37 +45,44 @@ def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[Host, "...
     References:
         Schonemann 1966, "A generalized solution of the orthogonal Procrustes problem".
     """
-    embeddings = np.asarray(embeddings, np.float64)
-    size = len(spectrum.eigenvectors)
+    vectors = spectrum.eigenvectors
+    if is_known(embeddings, vectors):
+        embeddings, vectors = np.asarray(embeddings), np.asarray(vectors)
+    size = len(vectors)
     if embeddings.ndim < 2 or embeddings.shape[-2] != size:
         raise argument_error("embeddings", f"of shape (..., {size}, dim)", f"shape {embeddings.shape}")
-    left, _, right = np.linalg.svd(spectrum.eigenvectors.T @ embeddings, full_matrices=False)
-    return embeddings @ np.swapaxes(left @ right, -1, -2)
+    return matmul(embeddings, _rotation(matmul(vectors.T, embeddings)))
+
+
+def _rotation(overlaps: Float[AnyArray, "*s k d"]) -> Float[AnyArray, "*s d k"]:
+    return namespace(overlaps).swapaxes(polar_factor(overlaps), -1, -2)
 
 
 @checked
-@dataclass(frozen=True, eq=False)
-class Cloud:
+class Cloud(eqx.Module):
     """Some of the words along the leading concepts at some times. Make one with `embedding_cloud`.
+
+    A pytree of its arrays.
 
     Attributes:
         ts: times `(T,)`, rising.
-        words: those kept, `(N,)`, by falling frequency.
+        words: those kept, `(N,)`, by falling frequency; none of traced eigenvectors, which choose them.
         ranks: their rows in the vocabulary, `(N,)`, from 0.
         eigenvalues: of the concepts, `(k,)`.
         coordinates: `(T, N, k)` by source, float32: `concept_coordinates`.
     """
 
-    ts: Host
-    words: tuple[str, ...]
-    ranks: Host
-    eigenvalues: Host
-    coordinates: Mapping[str, Host]
+    ts: Float[AnyArray, " T"]
+    words: tuple[str, ...] = eqx.field(static=True)
+    ranks: Int[AnyArray, " N"]
+    eigenvalues: Float[AnyArray, " k"]
+    coordinates: dict[str, Float[AnyArray, "T N k"]]
 
     def __repr__(self) -> str:
+        span = f" in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}]" if is_known(self.ts) else ""
         return (
-            f"Cloud({', '.join(self.coordinates)}: {len(self.words)} words along {len(self.eigenvalues)} "
-            f"concepts at {len(self.ts)} times in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}])"
+            f"Cloud({', '.join(self.coordinates)}: {len(self.ranks)} words along {len(self.eigenvalues)} "
+            f"concepts at {len(self.ts)} times{span})"
         )
 
     def to_xarray(self) -> "xr.Dataset":
@@ -91,7 +98,7 @@ class Cloud:
             {
                 "source": list(self.coordinates),
                 "time": self.ts,
-                "word": list(self.words),
+                "word": list(self.words or map(str, self.ranks)),
                 "mode": np.arange(1, len(self.eigenvalues) + 1),
             },
         )
@@ -156,34 +163,35 @@ def embedding_cloud(
     size = len(spectrum.eigenvectors)
     if len(words) != size:
         raise argument_error("words", f"the {size} words of the problem", f"{len(words)} words")
-    ts = trajectories[0].ts
+    trajectories, spectrum = at_hand((list(trajectories), spectrum))
+    ts, vectors = trajectories[0].ts, spectrum.eigenvectors
     kept = np.unique(np.linspace(0, len(ts) - 1, min(n_times, len(ts))).round().astype(int))
     # Of all dimensions, so that the concepts left out do not turn those that stay.
-    dim = max(traj.dim for traj in trajectories)
-    aligned = spectrum.leading(min(dim, len(spectrum.eigenvalues)))
-    modes = min(n_concepts, len(aligned.eigenvalues))
-    rows = _kept_rows(spectrum.eigenvectors[:, :modes], n_words)
-    coordinates: dict[str, Host] = {}
+    aligned = vectors[:, : max(traj.dim for traj in trajectories)]
+    modes = min(n_concepts, aligned.shape[1])
+    rows = _kept_rows(vectors[:, :modes], n_words)
+    coordinates: dict[str, Any] = {}
     for traj in trajectories:
         if traj.source in coordinates:
             raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
         if not same_times(traj, trajectories[0]):
             raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
         embeddings = (traj if traj.seeds is None else traj.sel(seed=seed)).require_embeddings()
+        xp = namespace(embeddings, rows)
         # Time by time: all words at all times in float64 would be the largest array of a run.
-        places = [concept_coordinates(embeddings[at], aligned)[rows, :modes] for at in kept]
-        coordinates[traj.source] = np.stack(places).astype(np.float32)
-    named = tuple(words[row] for row in rows)
+        rotation = _rotation(xp.stack([matmul(aligned.T, embeddings[at]) for at in kept]))
+        places = matmul(embeddings[kept[:, None], rows[None]], rotation)
+        coordinates[traj.source] = places[..., :modes].astype(np.float32)
+    named = tuple(words[row] for row in rows) if is_known(rows) else ()
     return Cloud(ts[kept], named, rows, spectrum.eigenvalues[:modes], coordinates)
 
 
-def _kept_rows(directions: Host, n_words: int) -> Host:
-    """Return the rows of the words to keep, rising."""
-    size, modes = directions.shape
+def _kept_rows(directions: Float[AnyArray, "V k"], n_words: int) -> Int[AnyArray, " N"]:
+    """Return the rows of the words to keep, rising: those at the ends, then the most frequent."""
+    (size, modes), xp = directions.shape, namespace(directions)
     if n_words >= size:
         return np.arange(size)
     each = min(_ENDS, n_words // (4 * modes))
-    order = np.argsort(directions, axis=0, kind="stable")
-    ends = np.unique(np.concatenate([order[:each], order[size - each :]]))
-    frequent = np.setdiff1d(np.arange(size), ends)
-    return np.sort(np.concatenate([ends, frequent[: n_words - len(ends)]]))
+    order = xp.argsort(directions, axis=0, stable=True)
+    ends = xp.concatenate([order[:each], order[size - each :]])
+    return xp.sort(xp.argsort(~xp.isin(xp.arange(size), ends), stable=True)[:n_words])

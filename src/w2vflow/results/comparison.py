@@ -23,6 +23,7 @@ from w2vflow.results.trajectory import (
 )
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
@@ -337,13 +338,18 @@ def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comp
             raise argument_error("trajectories", "on the same times", got, remedy)
         if traj.dim != first.dim:
             raise argument_error("trajectories", "of one dimension", f"{first.dim} and {traj.dim}")
+    # What is compared is written, printed and drawn.
+    trajectories, spectrum = on_host((trajectories, spectrum))
     names = [traj.source for traj in trajectories]
     if len(set(names)) < len(names):
         remedy = "Rename one with `dataclasses.replace(trajectory, source=...)`."
         raise argument_error("trajectories", "of different sources", names, remedy)
     by_source, times = dict(zip(names, trajectories, strict=True)), {}
     if spectrum is not None:
-        times = {n: measure_step_times(_with_seeds(traj), spectrum) for n, traj in by_source.items()}
+        times = {
+            name: np.asarray(measure_step_times(_with_seeds(traj), spectrum))
+            for name, traj in by_source.items()
+        }
     return Comparison(by_source, spectrum, times)
 
 

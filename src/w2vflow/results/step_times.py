@@ -1,17 +1,21 @@
 """Measured step times, and the persistence of learned directions."""
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.results.trajectory import Trajectory
 from w2vflow.spectrum import Spectrum, direction_overlaps, left_directions
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 
 __all__ = ["direction_persistence", "measure_step_times"]
 
 
 @checked
-def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
+def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> Float[Array, "*S k"]:
     """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
     Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
@@ -25,22 +29,31 @@ def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> np.ndarray:
         spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
             the smaller of their number and `dim` are left out.
     """
-    modes = min(traj.dim, len(spectrum.eigenvalues))
-    values = spectrum.eigenvalues[:modes]
-    sizes = np.maximum(np.abs(values), np.finfo(float).tiny)
-    fraction = traj.singular_values[..., :modes].astype(np.float64) ** 2 / sizes
+    squares, ts = (jnp.asarray(one) for one in (traj.singular_values, traj.ts))
+    one = squares.ndim == 2
+    found = _step_times(squares[None] if one else squares, ts, spectrum.eigenvalues)
+    return found[0] if one else found
+
+
+@eqx.filter_jit
+def _step_times(
+    values: Float[Array, "S T d"], ts: Float[Array, " T"], eigenvalues: Float[Array, " k"]
+) -> Float[Array, "S m"]:
+    modes = min(values.shape[-1], len(eigenvalues))
+    eigenvalues, eps = eigenvalues[:modes], jnp.finfo(eigenvalues.dtype)
+    sizes = jnp.maximum(jnp.abs(eigenvalues), eps.tiny)
+    fraction = values[..., :modes].astype(sizes.dtype) ** 2 / sizes[None, None]
     # SGD may overshoot lambda between two observed times.
-    fraction = np.clip(fraction, 1e-300, 1 - 1e-6)
-    logit = np.moveaxis(np.log(fraction) - np.log1p(-fraction), -2, -1)
+    fraction = jnp.clip(fraction, 1e8 * eps.tiny, 1 - 1e-6)
+    logit = jnp.moveaxis(jnp.log(fraction) - jnp.log1p(-fraction), -2, -1)
     above = logit >= 0
-    after = above.argmax(axis=-1)
-    crossed = above.any(axis=-1) & (after > 0) & (above[..., -1] | (values > 0))
-    after = np.maximum(after, 1)
-    low = np.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
-    high = np.take_along_axis(logit, after[..., None], -1)[..., 0]
-    share = -low / np.where(crossed, high - low, 1.0)
-    ts = traj.ts
-    return np.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), np.nan)
+    after = jnp.argmax(above, axis=-1)
+    crossed = jnp.any(above, axis=-1) & (after > 0) & (above[..., -1] | (eigenvalues > 0)[None])
+    after = jnp.maximum(after, 1)
+    low = jnp.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
+    high = jnp.take_along_axis(logit, after[..., None], -1)[..., 0]
+    share = -low / jnp.where(crossed, high - low, 1.0)
+    return jnp.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), jnp.nan)
 
 
 @checked
@@ -63,7 +76,8 @@ def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float =
     Raises:
         ValueError: the trajectory has no embeddings.
     """
-    embeddings = traj.require_embeddings()
+    traj, spectrum = on_host((traj, spectrum))
+    embeddings = np.asarray(traj.require_embeddings())
     if traj.seeds is not None:
         return np.stack(
             [direction_persistence(traj.sel(seed=s), spectrum, learned) for s in range(traj.seeds)]
@@ -72,8 +86,8 @@ def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float =
     directions = left_directions(embeddings, modes)
     order = np.stack([_matching(direction_overlaps(U, directions[-1])) for U in directions])
     directions = np.take_along_axis(directions, order[:, None, :], axis=2)
-    squares = np.take_along_axis(traj.singular_values[:, :modes] ** 2, order, axis=1)
-    reached = squares >= learned * np.abs(spectrum.eigenvalues[:modes])
+    squares = np.take_along_axis(np.asarray(traj.singular_values)[:, :modes] ** 2, order, axis=1)
+    reached = squares >= learned * np.abs(np.asarray(spectrum.eigenvalues)[:modes])
     when_learned = directions[reached.argmax(axis=0), :, np.arange(modes)].T
     cosines = np.sum(when_learned * directions, axis=1)
     return np.where(np.logical_or.accumulate(reached, axis=0), cosines**2, np.nan)

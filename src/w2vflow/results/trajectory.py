@@ -3,18 +3,22 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
 from w2vflow.support.sharding import matmul
+from w2vflow.support.static import Metadata, Vocabulary
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,16 +63,37 @@ def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"
     are still small.
     """
     if sides == 1:
-        return jnp.linalg.svd(jnp.linalg.qr(Z, mode="r"), compute_uv=False)
+        return _values_of(Z)
     words, contexts = (jnp.linalg.qr(part, mode="r") for part in jnp.split(Z, 2))
-    product = matmul(words, contexts.T)
-    return jnp.sqrt(jnp.linalg.svd(product, compute_uv=False))
+    values = jnp.linalg.svd(matmul(words, contexts.T), compute_uv=False)
+    # A root has no slope at 0: of what is nothing there, none.
+    there = values > 0
+    return jnp.where(there, jnp.sqrt(jnp.where(there, values, 1.0)), 0.0)
+
+
+@jax.custom_jvp
+def _values_of(Z: Float[Array, "n d"]) -> Float[Array, " d"]:
+    return jnp.linalg.svd(jnp.linalg.qr(Z, mode="r"), compute_uv=False)
+
+
+@_values_of.defjvp
+def _values_changed(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Return the change `u_k^T dZ v_k`: through the triangle, small values would lose their digits."""
+    (Z,), (change,) = primals, tangents
+    Q, R = jnp.linalg.qr(Z)
+    left, values, right = jnp.linalg.svd(R, full_matrices=False)
+    return values, jnp.sum(matmul(Q, left) * matmul(change, right.T), axis=0)
+
+
+def _words(given: Any) -> Vocabulary | None:
+    return given if given is None or isinstance(given, Vocabulary) else Vocabulary(given)
 
 
 @checked
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+class Trajectory(eqx.Module):
     """Observables of a run over time, of one seed or, with a leading axis, of an ensemble.
+
+    A pytree of its arrays, on the devices that computed them.
 
     Attributes:
         source: what made it: `"theory"`, `"theory-discrete"`, `"flow"`, `"gd"` or `"sgd"`.
@@ -88,15 +113,15 @@ class Trajectory:
 
     _made_by = "`predict`, `solve_flow` or `run_sgd`"
 
-    source: str
-    ts: np.ndarray
-    singular_values: np.ndarray
-    loss: np.ndarray
-    embeddings: np.ndarray | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    error_bound: np.ndarray | None = None
-    contexts: np.ndarray | None = None
-    words: tuple[str, ...] | None = None
+    source: str = eqx.field(static=True)
+    ts: Float[AnyArray, " T"]
+    singular_values: Float[AnyArray, "*S T d"]
+    loss: Float[AnyArray, "*S T"]
+    embeddings: Float[AnyArray, "*S T V d"] | None = None
+    metadata: Any = eqx.field(static=True, converter=Metadata, default_factory=dict)
+    error_bound: Float[AnyArray, "*S T d"] | None = None
+    contexts: Float[AnyArray, "*S T V d"] | None = None
+    words: Any = eqx.field(static=True, converter=_words, default=None)
 
     @property
     def seeds(self) -> int | None:
@@ -108,7 +133,7 @@ class Trajectory:
         """Embedding dimension."""
         return self.singular_values.shape[-1]
 
-    def require_embeddings(self) -> np.ndarray:
+    def require_embeddings(self) -> Float[AnyArray, "*S T V d"]:
         """Return the embeddings, or raise `ValueError` where they were not kept."""
         if self.embeddings is None:
             remedy = "Run the solver with `Recording(save_embeddings=True)`."
@@ -135,12 +160,13 @@ class Trajectory:
         found = self
         if seed is not None:
             chosen = chosen_seeds(self.seeds or 0, seed)
-            found = with_arrays(self, lambda array: array[chosen])
+            at = chosen if isinstance(chosen, int) else np.asarray(chosen)
+            found = with_arrays(self, lambda array: array[at])
         if time is None:
             return found
-        times = chosen_times(found.ts, time)
-        axis = 0 if found.seeds is None else 1
-        return replace(with_arrays(found, lambda array: np.take(array, times, axis)), ts=found.ts[times])
+        times = chosen_times(np.asarray(found.ts), time)
+        lead = () if found.seeds is None else (slice(None),)
+        return replace(with_arrays(found, lambda array: array[(*lead, times)]), ts=found.ts[times])
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
@@ -149,8 +175,8 @@ class Trajectory:
     def _facts(self) -> list[tuple[str, str]]:
         """Return what there is to know at a glance, by name."""
         seeds = "1 seed" if self.seeds in (None, 1) else f"{self.seeds} seeds"
-        loss = np.mean(self.loss, axis=0) if self.seeds else self.loss
-        last = np.atleast_2d(self.singular_values[..., -1, :]).mean(axis=0)
+        loss = np.asarray(self.loss).mean(axis=0) if self.seeds else np.asarray(self.loss)
+        last = np.atleast_2d(np.asarray(self.singular_values)[..., -1, :]).mean(axis=0)
         kept = [name for name in ("embeddings", "contexts") if getattr(self, name) is not None]
         size = megabytes(*arrays_of(self).values())
         span = f"[{self.ts[0]:.4g}, {self.ts[-1]:.4g}]"
@@ -171,13 +197,13 @@ class Trajectory:
         return facts
 
     def _repr_html_(self) -> str:
-        squares = np.moveaxis(self.singular_values[..., :_SKETCHED] ** 2, -1, -2)
-        loss = np.atleast_2d(self.loss)[:_SKETCHED]
+        squares = np.moveaxis(np.asarray(self.singular_values)[..., :_SKETCHED] ** 2, -1, -2)
+        loss = np.atleast_2d(np.asarray(self.loss))[:_SKETCHED]
         staircase = squares if self.seeds is None else squares.mean(axis=0)
         return beside(
             html_table("Trajectory", (), self._facts()),
-            line_sketch("loss", self.ts, {self.source: loss}),
-            line_sketch("squared singular values", self.ts, {self.source: staircase}),
+            line_sketch("loss", np.asarray(self.ts), {self.source: loss}),
+            line_sketch("squared singular values", np.asarray(self.ts), {self.source: staircase}),
         )
 
     def to_xarray(self) -> "xr.Dataset":
@@ -190,10 +216,10 @@ class Trajectory:
         import xarray as xr  # here, because it takes longer to import than the rest of the package
 
         lead = slice(1 if self.seeds is None else 0, None)
-        variables = {name: (AXES[name][lead], array) for name, array in arrays_of(self).items()}
+        variables = {name: (AXES[name][lead], np.asarray(array)) for name, array in arrays_of(self).items()}
         coordinates: dict[str, Any] = {
             "source": self.source,
-            "time": self.ts,
+            "time": np.asarray(self.ts),
             "mode": np.arange(1, self.dim + 1),
         }
         if self.seeds is not None:
@@ -231,26 +257,28 @@ class Trajectory:
         # Files of the first format had the source and all metadata as attributes.
         source = data.attrs["source"] if "source" in data.attrs else data["source"].item()
         metadata = data.attrs["configuration" if "configuration" in data.attrs else "metadata"]
-        words = tuple(map(str, data["word"].values)) if "word" in data.coords else None
+        words = list(map(str, data["word"].values)) if "word" in data.coords else None
         arrays = {name: data[name].values for name in AXES if name in data}
         return cls(str(source), data["time"].values, metadata=json.loads(metadata), words=words, **arrays)
 
 
-def arrays_of(traj: Trajectory) -> dict[str, np.ndarray]:
+def arrays_of(traj: Trajectory) -> dict[str, AnyArray]:
     """Return those of the arrays of a trajectory that it has, by name."""
     arrays = {name: getattr(traj, name) for name in AXES}
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def with_arrays(traj: Trajectory, function: Callable[[np.ndarray], np.ndarray]) -> Trajectory:
+def with_arrays(traj: Trajectory, function: Callable[[AnyArray], AnyArray]) -> Trajectory:
     """Return the trajectory with the function of each of its arrays."""
     changed: dict[str, Any] = {name: function(array) for name, array in arrays_of(traj).items()}
     return replace(traj, **changed)
 
 
 def same_times(one: Trajectory, other: Trajectory) -> bool:
-    """Return whether two trajectories are observed at the same times, up to rounding."""
-    return one.ts.shape == other.ts.shape and np.allclose(one.ts, other.ts, rtol=1e-9, atol=0)
+    """Return whether two trajectories are observed at the same times, up to rounding; as many traced ones."""
+    if np.shape(one.ts) != np.shape(other.ts) or not is_known(one.ts, other.ts):
+        return np.shape(one.ts) == np.shape(other.ts)
+    return np.allclose(np.asarray(one.ts), np.asarray(other.ts), rtol=1e-9, atol=0)
 
 
 def _is_description(problem: Any) -> TypeGuard[Mapping[str, Any]]:

@@ -157,7 +157,7 @@ def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
 def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return directions `(V, k)` in float64 and their eigenvalues, NaN if there are none."""
     if isinstance(spectrum, Spectrum):
-        return spectrum.eigenvectors, spectrum.eigenvalues
+        return np.asarray(spectrum.eigenvectors, np.float64), np.asarray(spectrum.eigenvalues, np.float64)
     directions = np.asarray(spectrum, np.float64)
     if directions.ndim != 2 or 0 in directions.shape:
         expected = "a Spectrum or columns of shape (V, k)"

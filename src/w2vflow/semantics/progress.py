@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from w2vflow.embeddings import check_vectors
 from w2vflow.spectrum import Spectrum, common_rows, degenerate_groups, in_learning_order
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory import aligned_strengths, half_rise_times, log_strength_moments
@@ -141,6 +142,7 @@ def fit_progress(
         arXiv 2502.09863, Result 1. The similarity: Kornblith et al. (2019), arXiv 1905.00414 (linear CKA),
         without diagonals as in Song et al. (2012), JMLR 13, 1393.
     """
+    spectrum = on_host(spectrum)
     require_float64("fit_progress")
     X, words = check_vectors(vectors, words)
     dim = X.shape[1] if dim is None else dim

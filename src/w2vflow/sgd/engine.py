@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -82,11 +83,14 @@ class Descent(eqx.Module):
     def step(self, number: Number, key: Key[Array, ""], Z: Weights, state: Any) -> tuple[Weights, Any]:
         """Return weights and optimizer's state after the step with this number."""
         key = jax.random.fold_in(key, number)
-        if self.optimizer is None:
-            rate = self.learning_rate(number) if callable(self.learning_rate) else self.learning_rate
-            return self.source.moved(number, key, Z, -jnp.asarray(rate, Z.dtype)), None
-        gradient = self.source.gradient(number, key, Z)
-        updates, state = self.optimizer(self.learning_rate).update(gradient, state, Z)
+        with warnings.catch_warnings():
+            # A schedule's own numbers may be float64 where a run is not.
+            warnings.filterwarnings("ignore", "Explicitly requested dtype")
+            if self.optimizer is None:
+                rate = self.learning_rate(number) if callable(self.learning_rate) else self.learning_rate
+                return self.source.moved(number, key, Z, -jnp.asarray(rate, Z.dtype)), None
+            gradient = self.source.gradient(number, key, Z)
+            updates, state = self.optimizer(self.learning_rate).update(gradient, state, Z)
         return optax.apply_updates(Z, updates), state
 
 

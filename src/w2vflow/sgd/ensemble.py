@@ -4,16 +4,17 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
 from w2vflow.problem import Problem, gaussian_init, untied_init
 from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Optimizer
 from w2vflow.sgd.minibatches import Minibatches
 from w2vflow.sgd.noise.learning_rate import recommended_learning_rate
-from w2vflow.sgd.solver import check_rate, solve_by_steps
+from w2vflow.sgd.solver import Algorithm, Clock, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["run_sgd", "run_sgd_ensemble"]
@@ -31,6 +32,7 @@ def run_sgd(
     sampler: str = "corpus",
     optimizer: Optimizer | None = None,
     deterministic: bool = True,
+    max_steps: int | None = None,
     recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of SGD on minibatches of pairs, in float32.
@@ -53,7 +55,12 @@ def run_sgd(
             `functools.partial(optax.sgd, momentum=0.9)`. By default plain descent, which touches only
             the rows of the words that were drawn; an optimizer moves all rows.
         deterministic: the same result each time on an accelerator too, where that costs time.
+        max_steps: bound on the number of steps where the learning rate or the times are traced. Backward
+            differentiation asks for it, and a traced schedule. More steps make all values NaN.
         recording: what the run keeps and shows.
+
+    Differentiable in `W0`, in the learning rate, of which the numbers of steps are held, and in settings of
+    the optimizer and of the loss; not in counts, from which minibatches are drawn.
 
     Raises:
         ValueError: a bad argument, a learning rate above the stability limit among them, or a
@@ -65,8 +72,8 @@ def run_sgd(
         own = "(V, dim)" if problem.tied else "(2, V, dim)"
         raise argument_error("W0", f"of one seed, {own}", f"shape {np.shape(W0)}", "Use `run_sgd_ensemble`.")
     source = Minibatches.of(problem, sampler, batch_size, weights.shape[1], deterministic)
-    starts, keys = weights[None], key[None]
-    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=False)
+    starts, keys, limit = weights[None], key[None], max_steps
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, limit, recording, ensemble=False)
 
 
 @checked
@@ -83,6 +90,7 @@ def run_sgd_ensemble(
     contexts: str = "random",
     optimizer: Optimizer | None = None,
     deterministic: bool = True,
+    max_steps: int | None = None,
     recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectories of an SGD ensemble, all seeds side by side.
@@ -93,7 +101,8 @@ def run_sgd_ensemble(
     other seeds. Seeds of untied problems start from `untied_init`.
 
     Args:
-        problem, ts, learning_rate, batch_size, sampler, optimizer, deterministic, recording: as in `run_sgd`.
+        problem, ts, learning_rate, batch_size, sampler, optimizer, deterministic, max_steps, recording: as in
+            `run_sgd`.
         keys: JAX keys, `jax.random.split(key, S)`.
         dim: embedding dimension.
         scale: size of the initial weights.
@@ -114,17 +123,19 @@ def run_sgd_ensemble(
     source = Minibatches.of(problem, sampler, batch_size, dim, deterministic)
     starts = check_weights(drawn, problem.vocab_size, problem.sides)
     keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
-    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, recording, ensemble=True)
+    limit = max_steps
+    return _run(problem, starts, keys, ts, learning_rate, source, optimizer, limit, recording, ensemble=True)
 
 
 def _run(
     problem: Problem,
-    starts: np.ndarray,
+    starts: Float[Array, "S n d"],
     keys: Key[Array, " S"],
     ts: Any,
     learning_rate: LearningRate | None,
     source: Minibatches,
     optimizer: Optimizer | None,
+    max_steps: int | None,
     recording: Recording,
     *,
     ensemble: bool,
@@ -134,26 +145,22 @@ def _run(
     if learning_rate is None:
         learning_rate, bound_by = _recommended(problem, starts, source, optimizer)
         settings["learning_rate_bound_by"] = bound_by
-    return solve_by_steps(
-        problem,
-        source,
-        starts.astype(np.float32),
-        keys,
-        check_rate(problem, ts, learning_rate, optimizer),
-        name="SGD",
-        optimizer=optimizer,
-        settings=settings,
-        remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, a larger "
-        "`batch_size`, or the sampler 'balanced' or 'blocks'.",
-        ensemble=ensemble,
-        recording=recording,
+    remedy = (
+        "Noise of small batches lowers that limit. Use a smaller `learning_rate`, a larger `batch_size`, or "
+        "the sampler 'balanced' or 'blocks'."
     )
+    algorithm = Algorithm("SGD", source, optimizer, settings, remedy)
+    clock, starts = Clock(ts, learning_rate, max_steps), starts.astype(np.float32)
+    return solve_by_steps(problem, algorithm, starts, keys, clock, ensemble=ensemble, recording=recording)
 
 
 def _recommended(
-    problem: Problem, starts: np.ndarray, source: Minibatches, optimizer: Optimizer | None
+    problem: Problem, starts: Float[Array, "S n d"], source: Minibatches, optimizer: Optimizer | None
 ) -> tuple[float, str]:
     """Return the recommended rate, and what bounds it."""
+    if not is_known(problem, starts):
+        remedy = "Ask `recommended_learning_rate` for one outside of `jit`, `vmap` or `grad`."
+        raise argument_error("learning_rate", "given for a traced run", None, remedy)
     if optimizer is not None or not problem.quartic_at_constant_G:
         why = "an optimizer" if optimizer is not None else "a problem that is not quartic at constant G"
         remedy = (

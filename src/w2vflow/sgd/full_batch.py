@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 from w2vflow.problem import Objective, Problem
 from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import GradientSource, Number, Optimizer, Weights
-from w2vflow.sgd.solver import check_rate, solve_by_steps
+from w2vflow.sgd.solver import Algorithm, Clock, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_weights
@@ -41,6 +41,7 @@ def run_gd(
     *,
     learning_rate: LearningRate,
     optimizer: Optimizer | None = None,
+    max_steps: int | None = None,
     recording: Recording = Recording(),
 ) -> Trajectory:
     """Return the trajectory of full-batch gradient descent, in the precision of JAX's default.
@@ -53,7 +54,7 @@ def run_gd(
         problem: of any loss and weighting, tied or untied.
         W0: initial weights `(V, dim)`, or `(S, V, dim)` for an ensemble; of untied problems
             `([S,] 2, V, dim)`, words before contexts.
-        ts, learning_rate, optimizer, recording: as in `run_sgd`.
+        ts, learning_rate, optimizer, max_steps, recording: as in `run_sgd`.
 
     Raises:
         ValueError: a bad argument, a learning rate above the stability limit among them.
@@ -67,17 +68,14 @@ def run_gd(
     """
     weights = check_weights(W0, problem.vocab_size, problem.sides)
     starts = (weights if weights.ndim == 3 else weights[None]).astype(jnp.zeros(()).dtype)
+    source = FullBatch(problem.objective(starts.dtype), problem.vocab_size)
     return solve_by_steps(
         problem,
-        FullBatch(problem.objective(starts.dtype), problem.vocab_size),
+        Algorithm("GD", source, optimizer, {}, "Use a smaller `learning_rate`."),
         starts,
         # Nothing is drawn.
         jax.random.split(jax.random.key(0), len(starts)),
-        check_rate(problem, ts, learning_rate, optimizer),
-        name="GD",
-        optimizer=optimizer,
-        settings={},
-        remedy="Use a smaller `learning_rate`.",
+        Clock(ts, learning_rate, max_steps),
         ensemble=weights.ndim == 3,
         recording=recording,
     )

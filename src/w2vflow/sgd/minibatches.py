@@ -14,6 +14,8 @@ from w2vflow.sgd.samplers.base import PairSampler, Sampler
 from w2vflow.sgd.samplers.batches import check_batch
 from w2vflow.sgd.samplers.gradients import RowGradient, added_rows
 from w2vflow.sgd.samplers.pairs import SAMPLERS
+from w2vflow.support.arrays import is_known
+from w2vflow.support.checks import argument_error
 
 __all__ = ["InParts", "Minibatches", "parts_of"]
 
@@ -82,7 +84,7 @@ class Minibatches(InParts):
             ValueError: another sampler, a bad batch size, or a problem made from a matrix.
         """
         check_batch(sampler, batch_size, SAMPLERS)
-        draws = SAMPLERS[sampler].of(problem)
+        draws = SAMPLERS[sampler].of(problem if is_known(problem) else _undifferentiable(problem))
         # A block has few vectors for its pairs.
         parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
         return cls(parts, deterministic, draws, problem.pair_loss, batch_size, sampler)
@@ -98,6 +100,21 @@ class Minibatches(InParts):
 
     def part(self, number: Number, part: Int[Array, ""], key: Key[Array, ""], Z: Weights) -> RowGradient:
         return self.sampler.gradient(key, Z, self.pair_loss, self.batch_size // self.parts)
+
+
+@eqx.filter_custom_jvp
+def _undifferentiable(problem: Problem) -> Problem:
+    """Return the problem, of which minibatches are drawn: by what they are, no derivative is told."""
+    return problem
+
+
+@_undifferentiable.def_jvp
+def _refused(primals: Any, tangents: Any) -> Any:
+    if jax.tree.leaves(tangents):
+        expected = "held where minibatches of it are differentiated through"
+        remedy = "Minibatches are drawn from its counts. Use `run_gd`, `solve_flow` or `predict`."
+        raise argument_error("problem", expected, "one in which to differentiate", remedy)
+    return primals[0], tangents[0]
 
 
 def parts_of(batch_size: int, dim: int) -> int:

@@ -3,37 +3,37 @@
 import functools
 import hashlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from w2vflow.problem import Objective, Problem
+from w2vflow.problem import Problem
 from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.journal import Journal
-from w2vflow.sgd.timeline import LearningRate, Timeline, lay_out
+from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
+from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
 from w2vflow.spectrum import check_learning_rate, stability_limit_at
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
 
-__all__ = ["check_rate", "digest", "solve_by_steps"]
+__all__ = ["Algorithm", "Clock", "digest", "solve_by_steps"]
 
 
-def check_rate(
-    problem: Problem, ts: Any, learning_rate: LearningRate, optimizer: Optimizer | None
-) -> Timeline:
-    """Return the steps that reach the times, with the stability limit, infinite where it is not known.
+def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | None) -> Timeline:
+    """Return a timeline with its stability limit, infinite where that is not known.
 
     The largest rate is held against the limit, which is that of plain descent without an optimizer.
 
     Raises:
-        ValueError: bad times or rates, or a rate at or above the limit.
+        ValueError: a rate at or above the limit.
     """
-    timeline = lay_out(ts, learning_rate)
     if optimizer is not None:
         return timeline
     return replace(timeline, limit=check_learning_rate(problem, timeline.largest_rate))
@@ -44,99 +44,204 @@ def digest(array: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
+class Algorithm(NamedTuple):
+    """What makes the steps of a run.
+
+    Attributes:
+        name: `"SGD"` or `"GD"`.
+        source: of the gradients.
+        optimizer: as in `run_sgd`.
+        settings: of the source, for the metadata.
+        remedy: as of a `Journal`.
+    """
+
+    name: str
+    source: GradientSource
+    optimizer: Optimizer | None
+    settings: dict[str, Any]
+    remedy: str
+
+
+class Clock(NamedTuple):
+    """Times of the observations and sizes of the steps, as in `run_sgd`."""
+
+    ts: Any
+    learning_rate: LearningRate
+    max_steps: int | None = None
+
+
 def solve_by_steps(
     problem: Problem,
-    source: GradientSource,
-    starts: Float[np.ndarray, "S n d"],
+    algorithm: Algorithm,
+    starts: Float[Array, "S n d"],
     keys: Key[Array, " S"],
-    timeline: Timeline,
+    clock: Clock,
     *,
-    name: str,
-    optimizer: Optimizer | None,
-    settings: dict[str, Any],
-    remedy: str,
     ensemble: bool,
     recording: Recording,
     feed: Feed | None = None,
 ) -> Trajectory:
-    """Return the trajectory of descent with the gradients of `source`; see `run_sgd` and `run_gd`.
+    """Return the trajectory of descent by an algorithm; see `run_sgd` and `run_gd`.
+
+    Where all is known the host looks at it in between; else it is one pure function.
 
     Args:
-        problem, optimizer, recording: as in `run_sgd`.
-        source, starts, keys, feed: as in `descend`.
-        timeline, remedy: as of a `Journal`.
-        name: `"SGD"` or `"GD"`.
-        settings: of the source, for the metadata.
+        problem, recording: as in `run_sgd`.
+        starts, keys, feed: as in `descend`.
         ensemble: whether the result has a seed axis.
     """
+    ts, rate, _ = clock
+    timeline = lay_out(ts, rate) if is_laid_out(ts, rate) else None
+    if timeline is not None and is_known(problem):
+        timeline = _checked_rate(problem, timeline, algorithm.optimizer)
+    if timeline is None or not is_known(problem, algorithm.source, starts, keys):
+        if feed is not None:
+            raise argument_error("W0", "known, as all else, where pairs come from a text", "traced values")
+        marks = traced_marks(*clock) if timeline is None else marks_of(timeline)
+        found = _traced(problem, algorithm, starts, keys, marks, rate, recording)
+    else:
+        journal = _journal(problem, algorithm, starts, keys, timeline, recording, ensemble)
+        found = _looked_at(problem, algorithm, starts, keys, journal, feed)
+    return found if ensemble else found.sel(seed=0)
+
+
+def _looked_at(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: Float[Array, "S n d"],
+    keys: Key[Array, " S"],
+    journal: Journal,
+    feed: Feed | None,
+) -> Trajectory:
+    """Return the trajectory of a known run, whose journal the host keeps."""
+    timeline, save = journal.timeline, journal.recording.save_embeddings
     S, rows, dim = starts.shape
-    if recording.save_embeddings:
+    if save:
         check_embeddings_fit(S, len(timeline.steps), rows, dim)
-    objective = problem.objective(starts.dtype)
-    rate = timeline.rate if callable(timeline.rate) else jnp.asarray(timeline.rate, starts.dtype)
-    about = {**settings, "learning_rate": timeline.described_rate(), "optimizer": _name_of(optimizer)}
+
+    def limit_at(Z: np.ndarray) -> float:
+        if np.isfinite(timeline.limit):
+            return timeline.limit
+        return float(stability_limit_at(problem, Z if problem.tied else Z.reshape(2, -1, dim)))
+
+    step = Descent(algorithm.source, _in_precision(timeline.rate, starts.dtype), algorithm.optimizer)
+    objective, drawn = problem.objective(starts.dtype), np.asarray(starts)
+    seen = descend(step, objective, drawn, keys, journal, save_weights=save, limit_at=limit_at, feed=feed)
+    devices = list(dict.fromkeys(device for device, _ in placement(S, starts.dtype == np.float64)))
+    about = {
+        **_told(problem, algorithm, timeline.described_rate(), starts.dtype),
+        "steps": int(timeline.steps[-1]),
+        "devices": len(devices),
+        "device": describe_devices(devices),
+    }
+    return _trajectory(problem, timeline.times, seen, about)
+
+
+def _journal(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: Float[Array, "S n d"],
+    keys: Key[Array, " S"],
+    timeline: Timeline,
+    recording: Recording,
+    ensemble: bool,
+) -> Journal:
     # The sum of all weights of pairs, of which every loss is some part; with `M*` given, its own too.
     loss_scale = float(problem.vocab_size) ** 2
     if problem.statistics is None:
-        loss_scale += problem.target_norm_squared() / 4
+        loss_scale += float(problem.target_norm_squared()) / 4
     kept = None
     if recording.checkpoint is not None:
-        identity = {"method": name, **about, "save_embeddings": recording.save_embeddings}
-        identity |= _identity(problem, objective, starts, keys, timeline, optimizer)
+        identity = _identity(problem, algorithm, np.asarray(starts), keys, timeline)
+        identity["save_embeddings"] = recording.save_embeddings
         kept = Checkpoint(recording.checkpoint, identity, recording.checkpoint_every)
-    journal = Journal(
-        name=name,
+    return Journal(
+        name=algorithm.name,
         timeline=timeline,
-        pairs_per_step=S * source.pairs,
+        pairs_per_step=len(starts) * algorithm.source.pairs,
         loss_scale=loss_scale,
-        remedy=remedy,
+        remedy=algorithm.remedy,
         ensemble=ensemble,
         recording=recording,
         checkpoint=kept,
     )
 
-    def limit_at(Z: np.ndarray) -> float:
-        if np.isfinite(timeline.limit):
-            return timeline.limit
-        return stability_limit_at(problem, Z if problem.tied else Z.reshape(2, -1, dim))
 
-    step, save = Descent(source, rate, optimizer), recording.save_embeddings
-    seen = descend(step, objective, starts, keys, journal, save_weights=save, limit_at=limit_at, feed=feed)
-    devices = list(dict.fromkeys(device for device, _ in placement(S, starts.dtype == np.float64)))
-    about |= {
-        "method": name,
-        "steps": int(timeline.steps[-1]),
-        "devices": len(devices),
-        "device": describe_devices(devices),
-        "precision": starts.dtype.name,
+def _traced(
+    problem: Problem,
+    algorithm: Algorithm,
+    starts: Float[Array, "S n d"],
+    keys: Key[Array, " S"],
+    marks: Marks,
+    rate: LearningRate,
+    recording: Recording,
+) -> Trajectory:
+    """Return the trajectory where something is traced."""
+    keep = recording.save_embeddings
+    if recording != Recording(save_embeddings=keep):
+        raise argument_error("recording", "of weights alone for a traced run", repr(recording))
+    objective = problem.objective(starts.dtype)
+    descent = Descent(algorithm.source, _in_precision(rate, starts.dtype), algorithm.optimizer)
+    seen = jax.vmap(lambda Z, key: observed(descent, objective, Z, key, marks, keep))(starts, keys)
+    described = "schedule" if callable(rate) else float(rate) if is_known(rate) else "traced"
+    return _trajectory(problem, marks.times, seen, _told(problem, algorithm, described, starts.dtype))
+
+
+def _in_precision(rate: LearningRate, dtype: Any) -> Any:
+    return rate if callable(rate) else jnp.asarray(rate, dtype)
+
+
+def _told(problem: Problem, algorithm: Algorithm, rate: float | str, dtype: Any) -> dict[str, Any]:
+    """Return what a result says of any run."""
+    return {
+        **algorithm.settings,
+        "method": algorithm.name,
+        "learning_rate": rate,
+        "optimizer": _name_of(algorithm.optimizer),
+        "precision": np.dtype(dtype).name,
         "problem": problem.describe(),
         "versions": versions(),
     }
-    values, loss = seen["singular_values"], seen["loss"]
-    found = Trajectory(name.lower(), timeline.times, values, loss, metadata=about, words=problem.words)
-    if recording.save_embeddings:
-        words, *contexts = np.split(seen["weights"], problem.sides, axis=2)
-        found = replace(found, embeddings=words, contexts=contexts[0] if contexts else None)
-    return found if ensemble else found.sel(seed=0)
+
+
+def _trajectory(problem: Problem, times: Any, seen: dict[str, Any], about: dict[str, Any]) -> Trajectory:
+    values, loss, weights = seen["singular_values"], seen["loss"], seen.get("weights")
+    sides: list[Any] = [None]
+    if weights is not None:
+        size = problem.vocab_size
+        sides = [weights[:, :, size * side : size * (side + 1)] for side in range(problem.sides)]
+    return Trajectory(
+        about["method"].lower(),
+        times,
+        values,
+        loss,
+        sides[0],
+        about,
+        contexts=sides[1] if len(sides) > 1 else None,
+        words=problem.words,
+    )
 
 
 def _identity(
     problem: Problem,
-    objective: Objective,
+    algorithm: Algorithm,
     starts: Float[np.ndarray, "S n d"],
     keys: Key[Array, " S"],
     timeline: Timeline,
-    optimizer: Optimizer | None,
 ) -> dict[str, Any]:
     """Return what decides a run, by names that a message can use where a checkpoint is of another one."""
     stats = problem.statistics
     return {
-        "optimizer_updates": _probed(optimizer, timeline.rate),
+        "method": algorithm.name,
+        **algorithm.settings,
+        "learning_rate": timeline.described_rate(),
+        "optimizer": _name_of(algorithm.optimizer),
+        "optimizer_updates": _probed(algorithm.optimizer, timeline.rate),
         "statistics": None if stats is None else stats.sha256,
         "loss": repr(problem.pair_loss),
         "weighting": repr(problem.weighting),
         "tied": problem.tied,
-        "objective": objective.fingerprint(),
+        "objective": problem.objective(starts.dtype).fingerprint(),
         "seeds": starts.shape[0],
         "dim": starts.shape[2],
         "starts": digest(starts),

@@ -17,7 +17,7 @@ from w2vflow.sgd.engine import Number, Optimizer, Weights
 from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
-from w2vflow.sgd.solver import check_rate, digest, solve_by_steps
+from w2vflow.sgd.solver import Algorithm, Clock, digest, solve_by_steps
 from w2vflow.sgd.stream.pair_stream import PairStream
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
@@ -160,27 +160,23 @@ def run_sgd_on_text(
     if batch_size < 1:
         raise argument_error("batch_size", "at least 1", batch_size)
     weighting = _mikolov(problem, corpus)
-    timeline = check_rate(problem, ts, learning_rate, optimizer)
     template = _template(problem, weighting, batch_size, weights.shape[1], deterministic)
     high, low = (int(word) for word in jax.random.bits(key, (2,), jnp.uint32))
     with closing(_TextFeed(template, corpus, window, weighting.subsample, (high << 32) + low)) as feed:
+        settings = {
+            "sampler": "stream",
+            "batch_size": batch_size,
+            "window": window,
+            "tokens": corpus.metadata.get("tokens_sha256") or digest(corpus.tokens),
+            "deterministic": deterministic,
+        }
+        remedy = "Noise of small batches lowers that limit. Use a smaller rate, or a larger `batch_size`."
         return solve_by_steps(
             problem,
-            template,
+            Algorithm("SGD", template, optimizer, settings, remedy),
             weights[None].astype(np.float32),
             key[None],
-            timeline,
-            name="SGD",
-            optimizer=optimizer,
-            settings={
-                "sampler": "stream",
-                "batch_size": batch_size,
-                "window": window,
-                "tokens": corpus.metadata.get("tokens_sha256") or digest(corpus.tokens),
-                "deterministic": deterministic,
-            },
-            remedy="Noise of small batches lowers that limit. Use a smaller `learning_rate`, or a larger "
-            "`batch_size`.",
+            Clock(ts, learning_rate),
             ensemble=False,
             recording=recording,
             feed=feed,

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from w2vflow.support.arrays import is_known, out_of_trace
 from w2vflow.support.checks import argument_error, check_positive_rate, check_times
-from w2vflow.support.devices import float64_device
+from w2vflow.support.schedules import check_rates, scheduled_rates
 
-__all__ = ["LearningRate", "Timeline", "lay_out"]
+__all__ = ["LearningRate", "Timeline", "is_laid_out", "lay_out"]
 
 # A constant rate, or an optax schedule: the rate as a function of the number of steps made.
 LearningRate = float | Callable[[Any], Any]
@@ -56,6 +57,16 @@ class Timeline:
         return f"schedule, {self.times[-1]:.6g} over {self.steps[-1]} steps, at most {self.largest_rate:.6g}"
 
 
+def is_laid_out(ts: Any, learning_rate: LearningRate) -> bool:
+    """Return whether times and rate are known, so that `lay_out` can count the steps."""
+    if not callable(learning_rate):
+        return is_known(ts, learning_rate)
+    # Within a traced function, the rates of a schedule of known numbers are known all the same; those of
+    # one of traced numbers may be asked for.
+    with jax.ensure_compile_time_eval():
+        return is_known(ts, learning_rate(jnp.zeros((), jnp.int32)))
+
+
 def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
     """Return the whole steps nearest to the times `ts`, and the times of those.
 
@@ -74,15 +85,18 @@ def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
         >>> halving.steps.tolist(), halving.times.tolist()
         ([2, 4], [1.5, 1.875])
     """
-    times = check_times(ts)
+    with out_of_trace():
+        times = np.asarray(check_times(ts), np.float64)
     if callable(learning_rate):
-        steps, reached, largest, block_times = _scheduled(times, learning_rate)
+        with out_of_trace():
+            steps, reached, largest, block_times = _scheduled(times, learning_rate)
     else:
         check_positive_rate(learning_rate)
+        learning_rate = float(learning_rate)
         if times[-1] / learning_rate > _MOST_STEPS:
             raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)
         steps = np.rint(times / learning_rate).astype(np.int64)
-        reached, largest, block_times = steps * learning_rate, float(learning_rate), np.zeros(1)
+        reached, largest, block_times = steps * learning_rate, learning_rate, np.zeros(1)
     if (np.diff(steps) == 0).any():
         expected, got = f"at least one step of {largest:.3g} apart", np.diff(times).min()
         remedy = "Ask for fewer times or use a smaller `learning_rate`."
@@ -127,13 +141,7 @@ def _scheduled(times: np.ndarray, schedule: Callable) -> tuple[np.ndarray, np.nd
 
 
 def _rates(schedule: Callable, first: int, count: int) -> Float[np.ndarray, " n"]:
-    """Return the rates of `count` steps from `first` on, checked."""
-    with jax.enable_x64(True), jax.default_device(float64_device()):
-        rates = np.asarray(jax.vmap(schedule)(first + jnp.arange(_BLOCK, dtype=jnp.int32)), np.float64)
-    rates = rates[:count]
-    bad = ~(np.isfinite(rates) & (rates >= 0))
-    if bad.any():
-        step = int(np.argmax(bad))
-        expected = "a schedule of finite rates that are not negative"
-        raise argument_error("learning_rate", expected, f"{rates[step]} at step {first + step}")
+    """Return the rates of at most a block of steps from `first` on, checked."""
+    rates = scheduled_rates(schedule, first, _BLOCK)[:count]
+    check_rates(rates, "learning_rate", first)
     return rates

@@ -14,8 +14,15 @@ from .error_bounds import SpectrumBounds as SpectrumBounds
 from .lanczos import Eigenpairs as Eigenpairs
 from .lanczos import lanczos_eigenpairs as lanczos_eigenpairs
 from .order import degenerate_groups as degenerate_groups
+from .order import equal_eigenvalues as equal_eigenvalues
+from .order import group_ids as group_ids
+from .order import group_means as group_means
 from .order import group_numbers as group_numbers
 from .order import in_learning_order as in_learning_order
+from .polar import polar_factor as polar_factor
+from .ranking import algebraic as algebraic
+from .ranking import both_ends as both_ends
+from .ranking import by_size as by_size
 from .spectrum import Spectrum as Spectrum
 from .stability import check_learning_rate as check_learning_rate
 from .stability import stability_limit as stability_limit

@@ -1,16 +1,20 @@
 """Directions of two models side by side: matched, aligned, their overlaps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
+from w2vflow.spectrum.polar import polar_factor
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_different
+from w2vflow.support.sharding import matmul
 
 __all__ = [
     "Match",
@@ -28,35 +32,38 @@ Host = np.ndarray
 
 
 @checked
-def left_directions(W: Any, k: int) -> np.ndarray:
+def left_directions(W: Any, k: int) -> Float[AnyArray, "*s V k"]:
     """Return the first `k` left singular vectors of the weights, `(..., V, k)`: what is learned, in order.
 
     Raises:
         ValueError: `k` outside 1..dim.
     """
-    W = np.asarray(W, np.float64)
+    W = floats_at_hand(W)
     if not 1 <= k <= W.shape[-1]:
         raise argument_error("k", f"between 1 and the dimension {W.shape[-1]}", k)
+    xp = namespace(W)
     # Tall, thin matrices give threads nothing to share: on busy cores they wait for each other.
     with threadpool_limits(1, "blas"):
-        Q, R = np.linalg.qr(W)
-        return Q @ np.linalg.svd(R)[0][..., :k]
+        Q, R = xp.linalg.qr(W)
+        return matmul(Q, xp.linalg.svd(R, full_matrices=False)[0][..., :k])
 
 
 @checked
-def peak_signs(columns: Float[Host, "n k"]) -> Float[Host, " k"]:
+def peak_signs(columns: Float[AnyArray, "n k"]) -> Float[AnyArray, " k"]:
     """Return the sign of the largest entry of each column, by size; that of eigenvectors is positive."""
-    return np.copysign(1.0, columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])])
+    xp = namespace(columns)
+    peaks = xp.abs(columns).argmax(axis=0)
+    return xp.copysign(xp.ones((), columns.dtype), columns[peaks, xp.arange(columns.shape[1])])
 
 
 @checked
-def direction_overlaps(U: Any, V: Any) -> np.ndarray:
+def direction_overlaps(U: AnyArray, V: AnyArray) -> Float[AnyArray, "*s k_U k_V"]:
     """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`."""
-    return (np.swapaxes(np.asarray(U), -1, -2) @ np.asarray(V)) ** 2
+    return matmul(namespace(U).swapaxes(U, -1, -2), V) ** 2
 
 
 @checked
-def subspace_overlap(U: Any, V: Any) -> float:
+def subspace_overlap(U: Any, V: Any) -> Float[Array, ""]:
     """Return the mean squared cosine of the principal angles between two column spaces.
 
         ||Q_U^T Q_V||_F^2 / min(k_U, k_V)
@@ -71,18 +78,23 @@ def subspace_overlap(U: Any, V: Any) -> float:
         ValueError: they have different numbers of rows.
 
     Example:
-        >>> subspace_overlap(np.eye(3)[:, :2], np.eye(3)[:, 1:])
+        >>> float(subspace_overlap(np.eye(3)[:, :2], np.eye(3)[:, 1:]))
         0.5
     """
-    U, V = np.asarray(U, np.float64), np.asarray(V, np.float64)
+    U, V = (jnp.asarray(given, jnp.result_type(float, given)) for given in (U, V))
     if U.ndim != 2 or V.ndim != 2 or len(U) != len(V):
         raise argument_error("U", "of as many rows as V", f"shapes {U.shape} and {V.shape}")
-    cosines = np.linalg.qr(U)[0].T @ np.linalg.qr(V)[0]
-    return float(np.sum(cosines**2) / min(cosines.shape))
+    return _mean_squared_cosine(U, V)
+
+
+@eqx.filter_jit
+def _mean_squared_cosine(U: Float[Array, "n k"], V: Float[Array, "n l"]) -> Float[Array, ""]:
+    cosines = matmul(jnp.linalg.qr(U)[0].T, jnp.linalg.qr(V)[0])
+    return jnp.sum(cosines**2) / min(cosines.shape)
 
 
 @checked
-def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
+def principal_directions(vectors: Any, k: int) -> Float[AnyArray, "V k"]:
     """Return the first `k` left singular vectors of word vectors `(V, d)`, strongest first.
 
     Unit columns, the entry of largest size positive. No rotation of the embedding changes them, so
@@ -94,13 +106,15 @@ def principal_directions(vectors: Any, k: int) -> Float[Host, "V k"]:
         ValueError: vectors that are no finite matrix, or of a rank below `k`.
     """
     vectors = _matrix("vectors", vectors)
-    # Of R, which has the same singular values, in a tenth of the time.
-    values = np.linalg.svd(np.linalg.qr(vectors, mode="r"), compute_uv=False)
-    rank = int((values > max(vectors.shape) * np.finfo(float).eps * values[0]).sum())
+    rank = min(vectors.shape)
+    if is_known(vectors):
+        # Of R, which has the same singular values, in a tenth of the time.
+        values = np.linalg.svd(np.linalg.qr(vectors, mode="r"), compute_uv=False)
+        rank = int((values > max(vectors.shape) * np.finfo(float).eps * values[0]).sum())
     if not 1 <= k <= rank:
         raise argument_error("k", f"between 1 and the rank {rank} of the vectors", k)
     directions = left_directions(vectors, k)
-    return directions * peak_signs(directions)
+    return directions * peak_signs(directions)[None]
 
 
 @checked
@@ -127,9 +141,8 @@ def common_rows(words: Sequence[str], other_words: Sequence[str]) -> tuple[Int[H
 
 
 @checked
-@dataclass(frozen=True, eq=False)
-class Match:
-    """Which direction of a model goes with which of another's. Made by `match_directions`.
+class Match(eqx.Module):
+    """Which direction of a model goes with which of another's. Made by `match_directions`; a pytree.
 
     `V[:, order] * signs` are the other model's directions in the order and with the signs of `U`'s.
 
@@ -142,32 +155,32 @@ class Match:
         principal_angles: between the two spaces, in radians, rising, `(k,)`.
     """
 
-    order: Int[Host, " m"]
-    signs: Float[Host, " m"]
-    overlaps: Float[Host, "k m"]
-    principal_angles: Float[Host, " k"]
+    order: Int[AnyArray, " m"]
+    signs: Float[AnyArray, " m"]
+    overlaps: Float[AnyArray, "k m"]
+    principal_angles: Float[AnyArray, " k"]
 
     @property
-    def cosines(self) -> Float[Host, " k"]:
+    def cosines(self) -> Float[AnyArray, " k"]:
         """Of each direction of `U` with the one that goes with it."""
-        return np.diagonal(self.overlaps)
+        return self.overlaps.diagonal()
 
     @property
-    def captured(self) -> Float[Host, " k"]:
+    def captured(self) -> Float[AnyArray, " k"]:
         """Squared length of the part of each direction of `U` in the space of `V`; at least `cosines**2`."""
-        return np.sum(self.overlaps**2, axis=1)
+        return (self.overlaps**2).sum(axis=1)
 
     @property
-    def subspace_overlap(self) -> float:
+    def subspace_overlap(self) -> Float[AnyArray, ""]:
         """The mean squared cosine of the principal angles: 1 where `V`'s space holds `U`'s, 0 if orthogonal.
 
         `m / n` on average for random spaces, n words.
         """
-        return float(np.mean(np.cos(self.principal_angles) ** 2))
+        return (namespace(self.principal_angles).cos(self.principal_angles) ** 2).mean()
 
 
 @checked
-def match_directions(U: Any, V: Any) -> Match:
+def match_directions(U: Any, V: Any, *, order: Any = None) -> Match:
     """Return which directions of one model go with which of another's, and how well.
 
     One to one, with the largest sum of squared cosines. Directions have no sign: signs make matched
@@ -193,10 +206,13 @@ def match_directions(U: Any, V: Any) -> Match:
     Args:
         U: columns, `(n, k)`, rows of the same words as `V`'s. Their dimensions may differ.
         V: columns, `(n, m)`, at least as many as `U`'s; for an embedding `principal_directions`.
+        order: which go together, as in the result; by default the best, found on the host. Traced
+            directions ask for it: that of a `Match` of known ones, say.
 
     Raises:
         ValueError: other numbers of rows, fewer columns in `V` than in `U`, columns that are not finite
-            or linearly dependent, as more columns than rows are.
+            or linearly dependent (traced: all is NaN), as more columns than rows are, or an `order` that is
+            no permutation of the columns of `V`.
 
     References:
         Procrustes: Schonemann 1966; symmetric orthonormalisation: Lowdin 1950.
@@ -204,25 +220,41 @@ def match_directions(U: Any, V: Any) -> Match:
     Example:
         >>> U = np.eye(4)[:, :2]
         >>> match = match_directions(U, np.stack([-U[:, 1], U[:, 0]], axis=1))
-        >>> match.order.tolist(), match.signs.tolist(), match.subspace_overlap
+        >>> match.order.tolist(), match.signs.tolist(), float(match.subspace_overlap)
         ([1, 0], [1.0, -1.0], 1.0)
     """
     U, V = _matrix("U", U), _matrix("V", V)
     _check_within(U, V, "U", "V", "Exchange the two, or take fewer directions of `U`.")
     U, V = _orthonormal("U", U), _orthonormal("V", V)
-    cosines = U.T @ V
-    _, matched = linear_sum_assignment(cosines**2, maximize=True)
-    order = np.concatenate([matched, np.setdiff1d(np.arange(V.shape[1]), matched)])
-    signs = np.ones(len(order))
-    signs[: len(matched)] = np.copysign(1.0, cosines[np.arange(len(matched)), matched])
+    cosines, xp = matmul(U.T, V), namespace(U, V)
+    order = _best_order(cosines) if order is None else _checked_order(order, cosines.shape[1])
+    matched = len(cosines)
+    own = cosines[xp.arange(matched), order[:matched]]
+    signs = xp.concatenate([xp.copysign(1.0, own), xp.ones(len(order) - matched)]).astype(cosines.dtype)
     # Small angles by their sines, those near a right angle by their cosines.
-    sines = np.linalg.svd(U - V @ cosines.T, compute_uv=False)[::-1]
-    angles = np.arctan2(sines, np.linalg.svd(cosines, compute_uv=False))
-    return Match(order, signs, cosines[:, order] * signs, angles)
+    sines = xp.linalg.svd(U - matmul(V, cosines.T), compute_uv=False)[::-1]
+    angles = xp.arctan2(sines, xp.linalg.svd(cosines, compute_uv=False))
+    return Match(order, signs, cosines[:, order] * signs[None], angles)
+
+
+def _best_order(cosines: Float[AnyArray, "k m"]) -> Int[Host, " m"]:
+    if not is_known(cosines):
+        remedy = "Find it outside of `jit`, `vmap` or `grad`: `match_directions(U, V).order`."
+        raise argument_error("order", "given where directions are traced", None, remedy)
+    _, matched = linear_sum_assignment(np.asarray(cosines) ** 2, maximize=True)
+    return np.concatenate([matched, np.setdiff1d(np.arange(cosines.shape[1]), matched)])
+
+
+def _checked_order(order: Any, columns: int) -> AnyArray:
+    if np.shape(order) != (columns,) or (
+        is_known(order) and sorted(np.asarray(order).tolist()) != list(range(columns))
+    ):
+        raise argument_error("order", f"a permutation of the {columns} columns of `V`", order)
+    return np.asarray(order) if is_known(order) else order
 
 
 @checked
-def align(vectors: Any, reference: Any) -> Float[Host, "V d"]:
+def align(vectors: Any, reference: Any) -> Float[AnyArray, "V d"]:
     """Return word vectors rotated to be as near as possible to those of another model or seed.
 
         vectors R,   R = argmin ||vectors R - reference||_F over orthonormal rows
@@ -243,22 +275,19 @@ def align(vectors: Any, reference: Any) -> Float[Host, "V d"]:
     """
     vectors, reference = _matrix("vectors", vectors), _matrix("reference", reference)
     _check_within(vectors, reference, "vectors", "reference", "Align the reference with the vectors instead.")
-    left, _, right = np.linalg.svd(vectors.T @ reference, full_matrices=False)
-    return vectors @ left @ right
+    return matmul(vectors, polar_factor(matmul(vectors.T, reference)))
 
 
-def _matrix(argument: str, given: Any) -> np.ndarray:
-    matrix = np.asarray(given, np.float64)
+def _matrix(argument: str, given: Any) -> AnyArray:
+    matrix = floats_at_hand(given)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise argument_error(argument, "a matrix with a row for each word", f"shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
+    if is_known(matrix) and not np.isfinite(matrix).all():
         raise argument_error(argument, "finite", "NaN or infinite entries")
     return matrix
 
 
-def _check_within(
-    inner: np.ndarray, outer: np.ndarray, argument: str, other_argument: str, remedy: str
-) -> None:
+def _check_within(inner: AnyArray, outer: AnyArray, argument: str, other_argument: str, remedy: str) -> None:
     """Raise unless both have the same rows, and the second at least the columns of the first."""
     (rows, columns), (other_rows, other_columns) = inner.shape, outer.shape
     if rows != other_rows:
@@ -269,14 +298,18 @@ def _check_within(
         raise argument_error(other_argument, expected, f"{other_columns} columns", remedy)
 
 
-def _orthonormal(argument: str, columns: np.ndarray) -> np.ndarray:
+def _orthonormal(argument: str, columns: AnyArray) -> AnyArray:
     """Return the orthonormal columns nearest to the given ones at unit length."""
-    rows, number = columns.shape
-    lengths = np.linalg.norm(columns, axis=0)
-    if number <= rows and lengths.all():
-        left, values, right = np.linalg.svd(columns / lengths, full_matrices=False)
-        if values[-1] > 1e-8 * values[0]:
-            return left @ right
+    (rows, number), xp = columns.shape, namespace(columns)
+    if number <= rows:
+        lengths = xp.linalg.norm(columns, axis=0, keepdims=True)
+        unit = columns / xp.where(lengths > 0, lengths, 1.0)
+        values = xp.linalg.svd(unit, compute_uv=False)
+        independent = values[-1] > xp.finfo(values.dtype).eps ** 0.5 * values[0]
+        if not is_known(independent):
+            return xp.where(independent, polar_factor(unit), xp.nan)
+        if independent:
+            return polar_factor(unit)
     got = f"{number} dependent columns of {rows} rows"
     remedy = "Take fewer directions, or more words."
     raise argument_error(argument, "linearly independent columns", got, remedy)

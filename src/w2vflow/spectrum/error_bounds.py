@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from w2vflow.spectrum.lanczos import algebraic
+from w2vflow.spectrum.ranking import algebraic
 
 __all__ = ["SpectrumBounds", "residual_bounds"]
 
@@ -49,7 +49,7 @@ def residual_bounds(
 
 def _shared_residuals(values: Host, residuals: Host) -> Host:
     """Return the norm of the residuals of each group of pairs closer together than their residuals."""
-    falling = algebraic(values)
+    falling = np.asarray(algebraic(values))
     ordered = values[falling]
     shared = residuals[falling]
     while True:

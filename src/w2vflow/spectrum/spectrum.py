@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from w2vflow.spectrum.error_bounds import SpectrumBounds, residual_bounds
+from w2vflow.support.arrays import AnyArray
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, megabytes
+from w2vflow.support.sharding import PRECISION
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Spectrum"]
-
-Host = np.ndarray
 
 # Eigenpairs that a notebook shows.
 _SHOWN = 10
@@ -32,6 +33,11 @@ _AXES = {
 }
 
 
+def _array(given: Any) -> Any:
+    # What a transformation puts in the place of an array stays as it is.
+    return jnp.asarray(given) if isinstance(given, np.ndarray) else given
+
+
 class Spectrum(eqx.Module):
     """Eigenpairs of `M*`, algebraically largest first; those of `extreme_eigenpairs` by `|lambda|`.
 
@@ -42,15 +48,17 @@ class Spectrum(eqx.Module):
         bath_nodes, bath_weights: `nu_j` and `w_j`, `(m,)`, of a quadrature of the spectral density of
             the eigenvalues not held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with
             `sum_j w_j = V - k`. Empty for a complete eigenbasis.
+
+    A pytree of arrays on the devices on which it was found.
     """
 
     _made_by = "`leading_eigenpairs(problem, k)`"
 
-    eigenvalues: Float[Host, " k"]
-    eigenvectors: Float[Host, "V k"]
-    residuals: Float[Host, " k"]
-    bath_nodes: Float[Host, " m"]
-    bath_weights: Float[Host, " m"]
+    eigenvalues: Float[AnyArray, " k"] = eqx.field(converter=_array)
+    eigenvectors: Float[AnyArray, "V k"] = eqx.field(converter=_array)
+    residuals: Float[AnyArray, " k"] = eqx.field(converter=_array)
+    bath_nodes: Float[AnyArray, " m"] = eqx.field(converter=_array)
+    bath_weights: Float[AnyArray, " m"] = eqx.field(converter=_array)
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
@@ -59,12 +67,13 @@ class Spectrum(eqx.Module):
     def _facts(self) -> list[tuple[str, str]]:
         """Return what there is to know at a glance, by name."""
         (size, pairs), values = self.eigenvectors.shape, self.eigenvalues
-        rest = f"{self.bath_weights.sum():,.0f} eigenvalues in {len(self.bath_nodes)} nodes"
+        nodes = int((self.bath_weights > 0).sum())
+        rest = f"{self.bath_weights.sum():,.0f} eigenvalues in {nodes} nodes"
         return [
             ("what", f"{pairs:,} of {size:,} eigenpairs, {megabytes(self.eigenvectors)}"),
             ("eigenvalues", f"{values[0]:.6g} .. {values[-1]:.6g}"),
             ("largest residual", f"{self.residuals.max():.1e}"),
-            ("not held", rest if len(self.bath_nodes) else "none"),
+            ("not held", rest if nodes else "none"),
         ]
 
     def _repr_html_(self) -> str:
@@ -82,7 +91,7 @@ class Spectrum(eqx.Module):
         """
         import xarray as xr
 
-        variables = {name: (axes, getattr(self, f"{name}s")) for name, axes in _AXES.items()}
+        variables = {name: (axes, np.asarray(getattr(self, f"{name}s"))) for name, axes in _AXES.items()}
         coordinates: dict[str, Any] = {"mode": np.arange(1, len(self.eigenvalues) + 1)}
         if words is not None:
             if len(words) != len(self.eigenvectors):
@@ -123,8 +132,8 @@ class Spectrum(eqx.Module):
         if not 1 <= k <= len(self.eigenvalues):
             raise argument_error("k", f"between 1 and the {len(self.eigenvalues)} pairs at hand", k)
         left_out = self.eigenvalues[k:]
-        nodes = np.concatenate([left_out, self.bath_nodes])
-        weights = np.concatenate([np.ones(len(left_out)), self.bath_weights])
+        nodes = jnp.concatenate([left_out, self.bath_nodes])
+        weights = jnp.concatenate([jnp.ones_like(left_out), self.bath_weights])
         return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k], nodes, weights)
 
     def error_bounds(self) -> SpectrumBounds:
@@ -151,7 +160,7 @@ class Spectrum(eqx.Module):
         down to rounding, about `1e-15 max |lambda|`.
         """
         complete = len(self.eigenvalues) == len(self.eigenvectors)
-        return residual_bounds(self.eigenvalues, self.residuals, complete)
+        return residual_bounds(np.asarray(self.eigenvalues), np.asarray(self.residuals), complete)
 
     def require_complete(self) -> "Spectrum":
         """Return the pairs themselves, if they are the whole eigenbasis; else raise `ValueError`."""
@@ -162,8 +171,8 @@ class Spectrum(eqx.Module):
             raise argument_error("spectrum", expected, f"{given} pairs", remedy)
         return self
 
-    def to_words(self, coordinates: Any) -> Host:
+    def to_words(self, coordinates: AnyArray) -> Float[Array, "*s V d"]:
         """Return weights `(..., V, d)` from their coordinates `(..., k, d)` along the eigenvectors."""
         # One product for all times and seeds: many thin ones take ten times as long.
-        product = np.tensordot(self.eigenvectors, np.asarray(coordinates), axes=(1, -2))
-        return np.moveaxis(product, 0, -2)
+        product = jnp.tensordot(self.eigenvectors, coordinates, axes=(1, -2), precision=PRECISION)
+        return jnp.moveaxis(product, 0, -2)

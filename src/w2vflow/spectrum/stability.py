@@ -6,19 +6,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse.linalg
 from jaxtyping import Array, Float
 
-from w2vflow.problem import Objective, Problem
+from w2vflow.problem import Objective, Operator, Problem
 from w2vflow.spectrum.eigenpairs import spectrum_ends
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import out_of_trace
 from w2vflow.support.checks import argument_error, check_positive_rate, check_weights
+from w2vflow.support.devices import word_mesh
 
 __all__ = ["check_learning_rate", "stability_limit", "stability_limit_at"]
 
 
 @checked
-def stability_limit(problem: Problem) -> float:
+def stability_limit(problem: Problem) -> Float[Array, ""]:
     """Return the learning rate above which gradient descent leaves the solution it should settle on.
 
         tied:     eta < 2 / max(2 lambda_1, lambda_1 - lambda_min)
@@ -38,18 +39,21 @@ def stability_limit(problem: Problem) -> float:
         got = f"the loss {problem.pair_loss!r} with the weighting {problem.weighting!r}"
         remedy = "Use `stability_limit_at(problem, W)` with weights near those that descent settles on."
         raise argument_error("problem", expected, got, remedy)
-    largest, smallest = spectrum_ends(problem.target_operator())
-    if problem.tied:
-        return 2 / max(2 * largest, largest - smallest)
-    return 2 / max(largest, -smallest)
+    return _limit_within(spectrum_ends(problem.target_operator()), problem.tied)
+
+
+@eqx.filter_jit
+def _limit_within(ends: Float[Array, "2"], tied: bool) -> Float[Array, ""]:
+    largest, smallest = ends
+    return 2 / (jnp.maximum(2 * largest, largest - smallest) if tied else jnp.maximum(largest, -smallest))
 
 
 @checked
-def stability_limit_at(problem: Problem, W: Any) -> float:
+def stability_limit_at(problem: Problem, W: Any) -> Float[Array, ""]:
     """Return `2 / h` with `h` the largest eigenvalue of the Hessian of the objective at given weights.
 
     Descent with steps above it moves away from such weights along that eigenvector, where they are a
-    minimum. Found by Lanczos to 0.1%.
+    minimum. Differentiable in the problem and in the weights.
 
     Args:
         problem: of any loss and weighting.
@@ -58,18 +62,11 @@ def stability_limit_at(problem: Problem, W: Any) -> float:
     Raises:
         ValueError: `W` is of another shape or not finite.
     """
-    Z = jnp.asarray(check_weights(W, problem.vocab_size, problem.sides), jnp.zeros(()).dtype)
-    objective = problem.objective(Z.dtype)
-
-    def product(vector: np.ndarray) -> np.ndarray:
-        return np.asarray(_curvature(objective, Z, jnp.asarray(vector.reshape(Z.shape), Z.dtype))).ravel()
-
-    hessian = scipy.sparse.linalg.LinearOperator((Z.size, Z.size), matvec=product, dtype=np.dtype(Z.dtype))
-    start = np.asarray(Z, np.float64).ravel() + 1e-3 * np.random.default_rng(0).normal(size=Z.size)
-    if Z.size < 4:
-        return float(2 / np.linalg.eigvalsh(hessian @ np.eye(Z.size)).max())
-    values = scipy.sparse.linalg.eigsh(hessian, 1, which="LA", tol=1e-3, v0=start, return_eigenvectors=False)
-    return float(2 / values[0])
+    Z = check_weights(W, problem.vocab_size, problem.sides)
+    if Z.ndim != 2:
+        raise argument_error("W", "those of one seed", f"shape {np.shape(W)}")
+    hessian = _Hessian(Z.size, word_mesh(), problem.objective(Z.dtype), Z)
+    return 2 / spectrum_ends(hessian)[0]
 
 
 @checked
@@ -82,7 +79,9 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     check_positive_rate(learning_rate)
     if not problem.quartic_at_constant_G:
         return float("inf")
-    limit = stability_limit(problem)
+    # Within a traced function too, of a problem that is known.
+    with out_of_trace():
+        limit = float(stability_limit(problem))
     if learning_rate >= limit:
         formula = "2 / max(2 lambda_1, lambda_1 - lambda_min)" if problem.tied else "2 / max |lambda_k|"
         expected = f"below the stability limit {limit:.4g} ({formula})"
@@ -90,8 +89,15 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
     return limit
 
 
-@eqx.filter_jit
-def _curvature(
-    objective: Objective, Z: Float[Array, "n d"], direction: Float[Array, "n d"]
-) -> Float[Array, "n d"]:
-    return jax.jvp(objective.gradient, (Z,), (direction,))[1]
+class _Hessian(Operator):
+    """Second derivative of an objective at weights, on directions laid out flat."""
+
+    objective: Objective
+    Z: Float[Array, "n d"]
+
+    def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
+        def one(direction: Float[Array, " R"]) -> Float[Array, " R"]:
+            moved = jax.jvp(self.objective.gradient, (self.Z,), (direction.reshape(self.Z.shape),))[1]
+            return moved.ravel()
+
+        return jax.vmap(one, in_axes=1, out_axes=1)(own)

@@ -4,6 +4,7 @@ import collections.abc
 import functools
 import inspect
 import numbers
+import operator
 import os
 import types
 import typing
@@ -49,12 +50,14 @@ def checked(public: Public) -> Public:
 def _checked(function: Callable[..., Any], name: str, made: type | None = None) -> Callable[..., Any]:
     signature = inspect.signature(function)
     tests: dict[str, tuple[Test, str, Any]] = {}
+    whole: list[str] = []
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         # Annotations are read at the first call: they may name classes defined further below.
         if not tests and signature.parameters:
             tests.update(_tests(function, signature))
+            whole.extend(name for name, (_, expected, _) in tests.items() if expected in _WHOLE)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -65,6 +68,11 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
                 got = repr(value) if isinstance(value, str | numbers.Number) else type(value).__name__
                 remedy = _remedy(argument, value, hint)
                 raise TypeError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+        counts = {name: bound.arguments[name] for name in whole if name in bound.arguments}
+        if any(hasattr(value, "dtype") for value in counts.values()):
+            # Sizes of arrays: compiled functions would trace an array of no axis, which is none.
+            bound.arguments.update({n: v if v is None else operator.index(v) for n, v in counts.items()})
+            return function(*bound.args, **bound.kwargs)
         return function(*args, **kwargs)
 
     return call
@@ -151,6 +159,9 @@ _SIMPLE: dict[Any, tuple[Test, str]] = {
     os.PathLike: (lambda v: isinstance(v, os.PathLike), "a path"),
     os.PathLike[str]: (lambda v: isinstance(v, os.PathLike), "a path"),
 }
+
+# A number that is an array of no axis is made one of Python's.
+_WHOLE = ("a whole number", "a whole number or None")
 
 
 def _remedy(argument: str, value: Any, hint: Any) -> str:

@@ -97,11 +97,11 @@ def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """Return the value with NumPy arrays and scalars as Python's, and NaN as None, as JSON has it."""
+    """Return the value with arrays and their scalars as Python's, and NaN as None, as JSON has it."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
+    if hasattr(value, "tolist"):
         return plain(value.tolist())
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -2,9 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from w2vflow.support.arrays import is_known
+
+if TYPE_CHECKING:
+    import jax
 
 __all__ = [
     "argument_error",
@@ -12,8 +17,11 @@ __all__ = [
     "check_dimension",
     "check_positive_rate",
     "check_times",
+    "check_tolerances",
     "check_vocab_size",
+    "check_weight_values",
     "check_weights",
+    "check_weights_shape",
 ]
 
 
@@ -41,15 +49,37 @@ def check_dimension(dim: int, vocab_size: int) -> None:
         raise argument_error("dim", f"between 1 and the vocabulary size {vocab_size}", dim, remedy)
 
 
-def check_times(ts: Any) -> np.ndarray:
-    """Return `ts` as float64 `(T,)`.
+def check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> None:
+    """Raise `ValueError` unless tolerances of an integrator see initial weights that are not all zeros."""
+    if not 0 < rtol < 1:
+        raise argument_error("rtol", "between 0 and 1", rtol)
+    size = float(np.sqrt(np.mean(weights**2)))
+    if size == 0:
+        raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
+    if atol is not None and not 0 < atol < size:
+        expected = f"positive and below the size of the initial weights, {size:.3g}"
+        remedy = "Above it the error control is blind while they grow; leave `atol` out to have it chosen."
+        raise argument_error("atol", expected, atol, remedy)
+
+
+def check_times(ts: Any) -> "jax.Array":
+    """Return `ts` as floating `(T,)`; the values of known times are looked at.
 
     Raises:
         ValueError: times that are not finite, strictly increasing and positive; only the first may be 0.
     """
-    times = np.atleast_1d(np.asarray(ts, dtype=np.float64))
-    if times.ndim != 1 or times.size == 0:
-        raise argument_error("ts", "a non-empty list of times of shape (T,)", f"shape {times.shape}")
+    import jax.numpy as jnp
+
+    if len(np.shape(ts)) > 1 or np.size(ts) == 0:
+        raise argument_error("ts", "a non-empty list of times of shape (T,)", f"shape {np.shape(ts)}")
+    if is_known(ts):
+        ts = np.atleast_1d(np.asarray(ts))
+        _check_time_values(ts.astype(np.float64))
+    times = jnp.atleast_1d(jnp.asarray(ts))
+    return times if jnp.issubdtype(times.dtype, jnp.floating) else times.astype(jnp.zeros(()).dtype)
+
+
+def _check_time_values(times: np.ndarray) -> None:
     if not np.isfinite(times).all():
         raise argument_error("ts", "finite", times[~np.isfinite(times)][0], "Remove NaN and infinite times.")
     if times[0] < 0 or times[-1] <= 0:
@@ -61,7 +91,6 @@ def check_times(ts: Any) -> np.ndarray:
         at = int(np.argmax(steps <= 0))
         got = f"{times[at]} before {times[at + 1]}"
         raise argument_error("ts", "strictly increasing", got, "Use `numpy.unique(ts)`.")
-    return times
 
 
 def check_vocab_size(vocab_size: int, counted: int) -> None:
@@ -72,8 +101,8 @@ def check_vocab_size(vocab_size: int, counted: int) -> None:
         raise argument_error("vocab_size", expected, vocab_size, remedy)
 
 
-def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
-    """Return `W0` as float64 `([S,] sides V, dim)`.
+def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> "jax.Array":
+    """Return `W0` as floating `([S,] sides V, dim)`; the values of known weights are looked at.
 
     Tied weights (`sides=1`) are `([S,] V, dim)`; untied ones (`sides=2`) come as `([S,] 2, V, dim)`,
     words before contexts, and leave stacked, contexts below words.
@@ -81,23 +110,38 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> np.ndarray:
     Raises:
         ValueError: wrong number of axes or words, `dim` outside 1..V, NaN or infinite entries.
     """
-    weights = np.asarray(W0, dtype=np.float64)
+    import jax.numpy as jnp
+
+    check_weights_shape(np.shape(W0), vocab_size, sides)
+    if is_known(W0):
+        check_weight_values(np.asarray(W0))
+    weights = jnp.asarray(W0)
+    if not jnp.issubdtype(weights.dtype, jnp.floating):
+        weights = weights.astype(jnp.zeros(()).dtype)
+    return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
+
+
+def check_weights_shape(shape: tuple[int, ...], vocab_size: int, sides: int = 1) -> None:
+    """Raise `ValueError` unless weights are of a shape that `check_weights` takes."""
     tied = sides == 1
     wanted = (vocab_size,) if tied else (2, vocab_size)
     axes = len(wanted) + 1
-    if weights.ndim not in (axes, axes + 1) or weights.shape[-axes:-1] != wanted:
+    if len(shape) not in (axes, axes + 1) or shape[-axes:-1] != wanted:
         own = ", ".join(map(str, (*wanted, "dim")))
         whose, draw = ("", "gaussian_init") if tied else (", of words and of contexts", "untied_init")
         expected = f"of shape ({own}), or (seeds, {own}) for an ensemble{whose}"
         remedy = f"Draw it with `{draw}(key, problem.vocab_size, dim, scale)`."
-        raise argument_error("W0", expected, f"shape {weights.shape}", remedy)
-    check_dimension(weights.shape[-1], vocab_size)
+        raise argument_error("W0", expected, f"shape {shape}", remedy)
+    check_dimension(shape[-1], vocab_size)
+
+
+def check_weight_values(weights: np.ndarray) -> None:
+    """Raise `ValueError` unless all weights are finite."""
     if not np.isfinite(weights).all():
         raise argument_error("W0", "finite", "NaN or infinite entries")
-    return weights if tied else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
 
 
-def check_positive_rate(learning_rate: float) -> None:
-    """Raise `ValueError` unless the rate is positive and finite."""
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
+def check_positive_rate(learning_rate: Any) -> None:
+    """Raise `ValueError` where a known rate is not positive and finite."""
+    if is_known(learning_rate) and not (np.isfinite(learning_rate) and learning_rate > 0):
         raise argument_error("learning_rate", "positive and finite", learning_rate)

@@ -5,6 +5,8 @@ from html import escape
 
 import numpy as np
 
+from w2vflow.support.arrays import AnyArray
+
 __all__ = ["beside", "html_table", "line_sketch", "megabytes"]
 
 # Okabe and Ito's colours that stand out from white and from black; told apart by the colour-blind too.
@@ -73,7 +75,7 @@ def beside(*parts: str) -> str:
     return f'<div style="{style}">{"".join(parts)}</div>'
 
 
-def megabytes(*arrays: np.ndarray | None) -> str:
+def megabytes(*arrays: AnyArray | None) -> str:
     """Return the memory that arrays take, e.g. `12.3 MB`."""
     size = sum(array.nbytes for array in arrays if array is not None) / 1e6
     if size < 0.1:

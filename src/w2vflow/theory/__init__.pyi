@@ -28,12 +28,12 @@ from .ladder import Ladder as Ladder
 from .ladder import predict_ladder as predict_ladder
 from .muon import muon_step_times as muon_step_times
 from .muon import muon_strengths as muon_strengths
-from .step_times.law import StepTimeLaw as StepTimeLaw
 from .step_times.law import effective_initial_strengths as effective_initial_strengths
 from .step_times.law import estimate_step_time_errors as estimate_step_time_errors
-from .step_times.law import log_strength_moments as log_strength_moments
 from .step_times.law import predict_step_times as predict_step_times
-from .step_times.law import step_time_law as step_time_law
+from .step_times.over_seeds import StepTimeLaw as StepTimeLaw
+from .step_times.over_seeds import log_strength_moments as log_strength_moments
+from .step_times.over_seeds import step_time_law as step_time_law
 from .step_times.scaling import PowerLaw as PowerLaw
 from .step_times.scaling import effective_rank as effective_rank
 from .step_times.scaling import fit_power_law as fit_power_law

@@ -11,12 +11,12 @@ import scipy.linalg
 import scipy.optimize
 from jaxtyping import Array, Bool, Float
 
-from w2vflow.problem import Objective, Problem
+from w2vflow.problem import Objective, Operator, Problem
 from w2vflow.results import singular_values
 from w2vflow.spectrum import lanczos_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
-from w2vflow.support.devices import require_float64
+from w2vflow.support.devices import require_float64, word_mesh
 from w2vflow.theory.transition import follow_transition, velocity
 
 __all__ = ["Ladder", "predict_ladder"]
@@ -89,7 +89,7 @@ class Ladder:
                 their times may be wrong by more than 10%.
         """
         sides = 1 if self.plateaus[0].ndim == 2 else 2
-        weights = check_weights(W0, len(self.directions) // sides, sides)
+        weights = np.asarray(check_weights(W0, len(self.directions) // sides, sides))
         amplitudes = self.directions.T @ weights
         steps = min(self.steps, weights.shape[-1])
         now, log_scale = np.zeros(weights.shape[:-2]), np.zeros(weights.shape[:-2])
@@ -239,25 +239,27 @@ def _value_and_gradient(
     return objective.value(jnp.asarray(Z)), objective.gradient(jnp.asarray(Z))
 
 
-@eqx.filter_jit
-def _growth_of(
-    objective: Objective, S: Float[Array | np.ndarray, "n d"], U: Float[Array | np.ndarray, "n b"]
-) -> Float[Array, "n b"]:
-    dim = S.shape[1]
-    return velocity(objective, jnp.concatenate([jnp.asarray(S), jnp.asarray(U)], axis=1), dim)[:, dim:]
+class _Growth(Operator):
+    """`E(S S^T)`: how small weights beside those of a plateau grow."""
+
+    objective: Objective
+    S: Float[Array, "n d"]
+
+    def local_product(self, own: Float[Array, "R b"]) -> Float[Array, "R b"]:
+        held = self.S.shape[1]
+        return velocity(self.objective, jnp.concatenate([self.S, own], axis=1), held)[:, held:]
 
 
 def _leading(
     objective: Objective, S: Float[np.ndarray, "n d"], modes: int
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "n m"]]:
     """Return the leading eigenpairs of `E(S S^T)`, largest first."""
-    size = len(S)
-    if size <= _DENSE_UP_TO or modes > size // 10:
-        matrix = np.asarray(_growth_of(objective, S, np.eye(size)))
-        values, vectors = scipy.linalg.eigh((matrix + matrix.T) / 2)
+    growth = _Growth(len(S), word_mesh(), objective, jnp.asarray(S))
+    if len(S) <= _DENSE_UP_TO or modes > len(S) // 10:
+        values, vectors = scipy.linalg.eigh(np.asarray(growth.dense()))
         return values[::-1][:modes], vectors[:, ::-1][:, :modes]
-    found = lanczos_eigenpairs(lambda U: np.asarray(_growth_of(objective, S, U)), size, modes, tol=1e-7)
-    return found.values, found.vectors
+    found = lanczos_eigenpairs(growth, modes, tol=1e-7)
+    return np.asarray(found.values), np.asarray(found.vectors)
 
 
 def _ceiling(

@@ -99,7 +99,7 @@ def binary_attributes(strengths: Sequence[float]) -> SolvableCorpus:
         >>> corpus = binary_attributes([0.8, 0.5])
         >>> corpus.words, corpus.labels
         (('++', '+-', '-+', '--'), ('attribute 1', 'attribute 2', 'attributes 1, 2', 'constant'))
-        >>> corpus.spectrum.eigenvalues.round(3).tolist()
+        >>> np.asarray(corpus.spectrum.eigenvalues).round(3).tolist()
         [3.527, 1.584, 0.465, -1.9]
     """
     strengths = [float(strength) for strength in strengths]
@@ -236,7 +236,7 @@ def interval(size: int, reach: float) -> SolvableCorpus:
 
     Example:
         >>> line = interval(200, 0.5)
-        >>> line.labels[:3], line.spectrum.eigenvalues[:3].round(4).tolist()
+        >>> line.labels[:3], np.asarray(line.spectrum.eigenvalues[:3]).round(4).tolist()
         (('odd 1', 'even 2', 'odd 3'), [0.433, 0.2489, 0.1339])
     """
     if size < 2:

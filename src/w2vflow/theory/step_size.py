@@ -2,22 +2,26 @@
 
 from typing import Any
 
-import numpy as np
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from w2vflow.support.arrays import AnyArray
 
 __all__ = ["growth_rates", "saturation_advance"]
 
 
-def growth_rates(eigenvalues: np.ndarray, learning_rate: float) -> np.ndarray:
+def growth_rates(eigenvalues: Float[AnyArray, "*n"], learning_rate: Any) -> Float[Array, "*n"]:
     """Return the exponential growth rate per unit of time of each mode under gradient descent.
 
         l_k = ln|1 + eta lambda_k| / eta,   lambda_k itself at eta = 0
 
     A step multiplies a small mode by `1 + eta lambda_k` and advances time by `eta`.
     """
-    if learning_rate == 0:
-        return eigenvalues
-    factors = np.maximum(np.abs(1 + learning_rate * eigenvalues), np.finfo(float).tiny)
-    return np.log(factors) / learning_rate
+    eigenvalues = jnp.asarray(eigenvalues)
+    rate = jnp.asarray(learning_rate, eigenvalues.dtype)
+    safe = jnp.where(rate == 0, 1, rate)
+    factors = jnp.maximum(jnp.abs(1 + safe * eigenvalues), jnp.finfo(eigenvalues.dtype).tiny)
+    return jnp.where(rate == 0, eigenvalues, jnp.log(factors) / safe)
 
 
 def saturation_advance(log_missing: Any, learning_rate: Any) -> Any:

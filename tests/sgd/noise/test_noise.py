@@ -126,7 +126,7 @@ def test_noise_of_blocks_by_the_means_of_rows_and_columns(tied, learned, sampler
         of_rows, of_columns, whole = added.mean(axis=1).var(), added.mean(axis=0).var(), added.var()
         rest = whole - of_rows - of_columns
         expected += (of_rows / rows + of_columns / columns + rest / (rows * columns)) / count
-        assert noise[k, k] == pytest.approx(expected, rel=1e-9)
+        assert noise[k, k] == pytest.approx(float(expected), rel=1e-9)
 
 
 def settled(problem, spec, rate, count, **run):
@@ -331,7 +331,7 @@ def test_which_condition_binds(tied):
     assert (many.bound_by, rough.bound_by) == ("step size", "stability")
     leading = float(wf.leading_eigenpairs(tied, 1).eigenvalues[0])
     assert many.rate == pytest.approx(2 * 0.01 / leading)
-    assert rough.rate == pytest.approx(wf.stability_limit(tied) / 2)
+    assert rough.rate == pytest.approx(float(wf.stability_limit(tied)) / 2)
     # Noise of minibatches goes with the square of the accuracy, and with the batch.
     other = recommended_learning_rate(tied, 2, batch_size=32, sampler="corpus", accuracy=0.005)
     for name in ("noise of step times", "noise of settled values"):

@@ -43,7 +43,7 @@ def test_changes_of_known_concepts():
     assert not found.degenerate.any()
     law = [wf.step_time_law(p, 5, 1e-6).mean for p in (before, after)]
     np.testing.assert_allclose(found.step_times, law[0], rtol=1e-12)
-    np.testing.assert_allclose(found.step_times_after[:4], law[1][[0, 2, 1, 3]], rtol=1e-12)
+    np.testing.assert_allclose(found.step_times_after[:4], law[1][np.array([0, 2, 1, 3])], rtol=1e-12)
     assert found.step_times_after[4] == np.inf
     # Concept 1 keeps its place: its first-order time is the exact one.
     assert found.step_times_first_order[0] == pytest.approx(found.step_times_after[0], rel=1e-12)
@@ -262,7 +262,7 @@ def test_one_phase_has_the_growth_of_the_whole_schedule():
     (phase,) = schedule_phases(problem, rates, [200])
     W0 = np.array([[1e-8, 0], [0, 1e-8], [0, 0]])
     grown = wf.predict_phases([phase], W0).singular_values[-1] / 1e-8
-    expected = [np.prod(1 + rates * value) for value in (2.0, 1.0)]
+    expected = np.array([np.prod(1 + rates * value) for value in (2.0, 1.0)])
     np.testing.assert_allclose(grown, expected, rtol=5e-3)
     plain = wf.predict(problem, W0, [rates.sum()]).singular_values[-1] / 1e-8
     assert (np.abs(plain / expected - 1) > 0.05).all()

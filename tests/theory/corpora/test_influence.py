@@ -15,7 +15,7 @@ from w2vflow.theory.corpora.influence import (
     strongest_influences,
     word_influence,
 )
-from w2vflow.theory.corpora.sensitivity import changed_step_times, equal_eigenvalues, step_time_slopes
+from w2vflow.theory.corpora.sensitivity import changed_step_times, step_time_slopes
 
 SIZE = 14
 
@@ -272,11 +272,11 @@ def test_equal_eigenvalues_share_the_derivative_of_their_mean():
     # All words of a ring are alike.
     np.testing.assert_allclose(words[:, :2], 0, atol=1e-12)
     with pytest.warns(RuntimeWarning, match="no derivatives or error bars of their own"):
-        assert equal_eigenvalues(spectrum).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]
+        assert wf.spectrum.equal_eigenvalues(spectrum).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]
     # Those that their residuals do not tell apart, by both together.
     rough = wf.Spectrum(np.array([3.0, 2.0, 1.9]), np.eye(3), np.full(3, 0.06), *[np.empty(0)] * 2)
     with pytest.warns(RuntimeWarning, match="1 of 3 eigenvalues"):
-        assert equal_eigenvalues(rough).tolist() == [0, 1, 1]
+        assert wf.spectrum.equal_eigenvalues(rough).tolist() == [0, 1, 1]
 
 
 def test_other_problems_are_refused(small, text):

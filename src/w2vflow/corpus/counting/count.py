@@ -13,6 +13,7 @@ from functools import reduce
 from itertools import pairwise
 from operator import add
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -35,7 +36,6 @@ from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.counts import (
-    CooccurrenceStatistics,
     LonelyWordsError,
     RowBlock,
     keep_probability,
@@ -44,6 +44,9 @@ from w2vflow.counts import (
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
+
+if TYPE_CHECKING:
+    from w2vflow.counts import CooccurrenceStatistics
 
 __all__ = ["count", "count_to_file"]
 
@@ -76,7 +79,7 @@ def count(
     executor: Executor | None = None,
     work_dir: PathLike | None = None,
     progress: bool = False,
-) -> CooccurrenceStatistics:
+) -> "CooccurrenceStatistics":
     """Return the exact co-occurrence counts of some text, in bounded memory.
 
     Args:
@@ -135,6 +138,8 @@ def count(
             shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
             message = "left out, because they never stand beside another word"
             warnings.warn(f"{message}: {len(lonely)} ({shown})", RuntimeWarning, stacklevel=3)
+        from w2vflow.counts import CooccurrenceStatistics  # here: it takes JAX, which counting does without
+
         return CooccurrenceStatistics.load(file)
 
 
@@ -249,7 +254,7 @@ def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]
 
 
 def _keep(frequency: np.ndarray, numbered: Numbered, rule: CountingRule) -> np.ndarray:
-    return keep_probability(frequency / sum(numbered.tokens), rule.subsample_threshold)
+    return np.asarray(keep_probability(frequency / sum(numbered.tokens), rule.subsample_threshold))
 
 
 def _count(

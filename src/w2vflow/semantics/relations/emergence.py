@@ -17,6 +17,7 @@ from w2vflow.semantics.relations.outliers import signal_to_noise
 from w2vflow.semantics.relations.relations import relation_moments
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
 from w2vflow.theory import aligned_strengths, effective_initial_strengths
@@ -156,6 +157,7 @@ def emergence_over_dimension(
         ValueError: a dimension outside 1 to the number of positive eigenvalues, or out of order; words
             of another number; a row of zeros; no relation with 5 known pairs.
     """
+    spectrum = on_host(spectrum)
     ks = np.asarray(dims)
     positive = int(np.count_nonzero(spectrum.eigenvalues > 0))
     if ks.ndim != 1 or not len(ks) or ks.dtype.kind not in "iu":
@@ -191,8 +193,9 @@ def emergence_over_time(
     Raises:
         ValueError: an argument does not fit another; no relation with 5 known pairs; float64 is off.
     """
+    spectrum = on_host(spectrum)
     require_float64("emergence_over_time")
-    times, weights = check_times(ts), check_weights(W0, len(spectrum.eigenvectors))
+    times, weights = np.asarray(check_times(ts)), check_weights(W0, len(spectrum.eigenvectors))
     if weights.ndim != 2:
         raise argument_error("W0", "of one seed, (V, dim)", f"shape {weights.shape}", "Choose a seed.")
     dim = weights.shape[1]
@@ -220,6 +223,7 @@ def emergence_along(
         ValueError: an ensemble, or no embeddings; an argument does not fit another; no relation with 5
             known pairs.
     """
+    traj, spectrum = on_host((traj, spectrum))
     if traj.seeds is not None:
         raise argument_error("traj", "of one seed", f"{traj.seeds} seeds", "Take `traj.sel(seed=0)`.")
     embeddings = traj.require_embeddings()

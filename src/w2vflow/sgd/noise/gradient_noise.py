@@ -1,20 +1,22 @@
 """Second moments of minibatch gradients between concepts, exact for each sampler."""
 
+from types import ModuleType
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from w2vflow.problem import PairWeights, Problem, seen_entries
+from w2vflow.problem import PairWeights, Problem, csr_matmul
 from w2vflow.sgd.samplers.batches import Blocking, blocked, check_batch, shared_out
 from w2vflow.spectrum import Spectrum, learned_eigenpairs
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
+from w2vflow.support.csr import of_entries
 
 __all__ = ["concepts_of", "gradient_noise"]
-
-Host = np.ndarray
 
 
 def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
@@ -23,7 +25,9 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     Raises:
         ValueError: tied weights with fewer than `dim` positive eigenvalues, or a spectrum with fewer pairs.
     """
-    leading = learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim)
+    leading = at_hand(learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim))
+    if not is_known(leading):
+        return leading
     learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0
     if not learned.all():
         kind = "positive" if problem.tied else "nonzero"
@@ -35,7 +39,7 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
 @checked
 def gradient_noise(
     problem: Problem, concepts: Spectrum, *, learned: bool, batch_size: int, sampler: str
-) -> Float[Host, "d columns"]:
+) -> Float[AnyArray, "d columns"]:
     """Return `Var(v_k^T (S + S^T) v_j)` of one batch, for concepts `k` and `j`, and for the rest.
 
         gradient of a batch = (S + S^T) W   (tied);   S C and S^T W   (untied)
@@ -80,82 +84,94 @@ class _Pairs(NamedTuple):
     """
 
     weights: PairWeights
-    pair: Host
-    word: Host
-    vectors: Host
-    columns: Host
-    values: Host
-    strengths: Host
-    nodes: Host
-    x: Host
+    pair: AnyArray
+    word: AnyArray
+    vectors: AnyArray
+    columns: AnyArray
+    values: AnyArray
+    strengths: AnyArray
+    nodes: AnyArray
+    x: AnyArray
 
     @classmethod
     def of(cls, problem: Problem, concepts: Spectrum, learned: bool) -> "_Pairs":
         stats, weights = problem.require_statistics("pairs are drawn"), problem.pair_weights()
+        concepts, weights = at_hand((concepts, weights))
         values, vectors = concepts.eigenvalues, concepts.eigenvectors
-        squares, x = vectors**2, np.zeros(weights.positive.nnz)
+        xp = namespace(values, weights.values)
+        squares, x = vectors**2, xp.zeros(len(weights.values))
         if learned:
-            columns, nodes = squares, np.zeros(0)
-            for at, rows, others in seen_entries(weights.positive):
-                for value, vector in zip(values, vectors.T, strict=True):
-                    x[at] += value * vector[rows] * vector[others]
+            columns, nodes = squares, xp.zeros(0)
+
+            def strength(at: slice, rows: AnyArray, others: AnyArray) -> AnyArray:
+                pairs = zip(values, vectors.T, strict=True)
+                return sum(value * vector[rows] * vector[others] for value, vector in pairs)
+
+            x = of_entries(weights, strength)
         else:
             nodes = concepts.bath_nodes
             rest = (1 - squares.sum(axis=1)) / max(1, len(vectors) - len(values))
-            columns = np.column_stack([squares, rest])
-        strengths = values if learned else np.zeros_like(values)
-        pair = stats.counts.data / stats.counts.sum()
-        return cls(weights, pair, stats.word_probability, vectors, columns, values, strengths, nodes, x)
+            columns = xp.column_stack([squares, rest])
+        strengths = values if learned else xp.zeros_like(values)
+        pair, word = stats.values / stats.values.sum(), stats.word_probability
+        return cls(weights, pair, word, vectors, columns, values, strengths, nodes, x)
 
     @property
-    def squares(self) -> Host:
+    def xp(self) -> ModuleType:
+        """The namespace of its arrays."""
+        return namespace(self.values, self.weights.values)
+
+    @property
+    def squares(self) -> AnyArray:
         return self.columns[:, : len(self.values)]
 
     @property
-    def total(self) -> Host:
+    def total(self) -> AnyArray:
         """Return `v_k^T (S + S^T) v_j` of the whole gradient."""
-        return np.diag(self.strengths - self.values)
+        return self.xp.diag(self.strengths - self.values)
 
-    def product_of_words(self) -> Host:
+    def product_of_words(self) -> AnyArray:
         """Return `p_i p_j` of the entries of `A`."""
-        product = np.empty(self.weights.positive.nnz)
-        for at, rows, columns in seen_entries(self.weights.positive):
-            product[at] = self.word[rows] * self.word[columns]
-        return product
+        return of_entries(self.weights, lambda at, rows, columns: self.word[rows] * self.word[columns])
 
-    def seen(self, values: Host, left: Host, right: Host) -> Host:
+    def seen(self, values: AnyArray, left: AnyArray, right: AnyArray) -> AnyArray:
         """Return `left^T F right`, with `F` of these values where `A` has entries."""
-        positive = self.weights.positive
-        matrix = sparse.csr_array((values, positive.indices, positive.indptr), shape=positive.shape)
-        return left.T @ (matrix @ right)
+        indptr, indices = self.weights.indptr, self.weights.indices
+        if self.xp is np:
+            return left.T @ (sparse.csr_array((values, indices, indptr), (len(left), len(right))) @ right)
+        return left.T @ csr_matmul(*map(jnp.asarray, (indptr, indices, values, right)))
 
-    def seen_squares(self, values: Host) -> Host:
+    def seen_squares(self, values: AnyArray) -> AnyArray:
         """Return `sum F_ii' v_ki^2 v_ji'^2` over the entries of `A`."""
         return self.seen(values, self.squares, self.columns)
 
-    def all_squares(self, share: Host | float = 1.0) -> Host:
+    def all_squares(self, share: AnyArray | float = 1.0) -> AnyArray:
         """Return `sum (1 + x_ii' / 2)^2 v_ki^2 v_ji'^2 / (q_i q_i')` over all pairs, `q` the shares."""
-        columns = (self.columns.T / share).T
+        xp, columns = self.xp, (self.columns.T / share).T
         size, sums = len(self.values), columns.sum(axis=0)
         first = columns.T @ self.vectors
-        second = np.array([(self.vectors.T @ (y[:, None] * self.vectors)).ravel() for y in columns.T])
-        each = np.outer(self.strengths, self.strengths).ravel()
-        found = np.outer(sums, sums) + (first * self.strengths) @ first.T + (second * each) @ second.T / 4
+        second = xp.stack([(self.vectors.T @ (y[:, None] * self.vectors)).ravel() for y in columns.T])
+        each = xp.outer(self.strengths, self.strengths).ravel()
+        found = xp.outer(sums, sums) + (first * self.strengths) @ first.T + (second * each) @ second.T / 4
         return found[:size]
 
-    def of_pairs(self, moment: Host, mean: Host) -> Host:
+    def of_pairs(self, moment: AnyArray, mean: AnyArray) -> AnyArray:
         """Return the variance of one independent pair from the sum of `w v_ki^2 v_ji'^2` and the mean."""
-        size = len(self.values)
-        variance = 2 * moment
-        variance[:, :size] += 2 * np.diag(np.diag(moment)) - mean**2
-        return self.spread(variance)
+        return self.spread(2 * moment + self.wide(2 * self.xp.diag(self.xp.diag(moment)) - mean**2))
 
-    def spread(self, variance: Host) -> Host:
+    def wide(self, own: AnyArray) -> AnyArray:
+        """Return the same with a 0 for whatever is no concept in `columns`."""
+        return self.xp.pad(own, ((0, 0), (0, self.columns.shape[1] - len(own))))
+
+    def spread(self, variance: AnyArray) -> AnyArray:
         """Return the same with the column of the rest repeated for each of its nodes."""
         size = len(self.values)
-        return np.hstack([variance[:, :size], np.repeat(variance[:, size:], len(self.nodes), axis=1)])
+        rest = self.xp.repeat(variance[:, size:], len(self.nodes), axis=1)
+        return self.xp.hstack([variance[:, :size], rest])
 
-    def of_blocks(self, pair: Host, mean: Host, slopes: Host, ones: bool, blocking: Blocking) -> Host:
+    def of_blocks(
+        self, pair: AnyArray, mean: AnyArray, slopes: AnyArray, ones: bool, blocking: Blocking
+    ) -> AnyArray:
         """Return the variance of blocks.
 
         Args:
@@ -165,25 +181,24 @@ class _Pairs(NamedTuple):
             ones: whether `S` has the term with `1`.
             blocking: the blocks.
         """
-        size, V = len(self.values), len(self.vectors)
+        size, V, xp = len(self.values), len(self.vectors), self.xp
         sums = self.vectors.sum(axis=0) * ones
         either = slopes[:size, None] + slopes
         overlap = self.spread(self.squares.T @ self.columns)
-        rest = (V * ones - np.sum(sums**2)) / max(1, V - size)
-        squared = np.concatenate([sums**2, np.full(len(self.nodes), rest)])
+        rest = (V * ones - xp.sum(sums**2)) / max(1, V - size)
+        squared = xp.concatenate([sums**2, xp.full(len(self.nodes), rest)])
         main = squared[:size, None] + squared + either**2 * overlap
         cubes = self.squares.T @ self.vectors
-        main[:, :size] += 2 * either[:, :size] * (sums * cubes + (sums * cubes).T)
-        main[:, :size] += 2 * np.diag(sums**2)
-        main *= V
-        main[:, :size] -= mean**2
+        own = 2 * either[:, :size] * (sums * cubes + (sums * cubes).T) + 2 * xp.diag(sums**2)
+        own = V * (main[:, :size] + own) - mean**2
+        main = xp.hstack([own, V * main[:, size:]])
         count, rows, columns = blocking
         return (main / rows + main / columns + (pair - 2 * main) / (rows * columns)) / count
 
 
-def _corpus(of: _Pairs, batch_size: int) -> Host:
+def _corpus(of: _Pairs, batch_size: int) -> AnyArray:
     """Half of the pairs from `P` with weights `A / P`, half from `p p^T` with weights `B / (p p^T)`."""
-    A, x, half = of.weights.positive.data, of.x, batch_size // 2
+    A, x, half = of.weights.values, of.x, batch_size // 2
     positive = of.seen_squares(A**2 / of.pair * (x / 2 - 1) ** 2)
     # B^2 - 1 = -A (2 - A) on seen pairs; B = 1 on the others.
     fewer = A * (2 - A) / of.product_of_words() * (1 + x / 2) ** 2
@@ -192,30 +207,30 @@ def _corpus(of: _Pairs, batch_size: int) -> Host:
     return (of.of_pairs(positive, mean) + of.of_pairs(negative, of.total - mean)) / half
 
 
-def _balanced(of: _Pairs, batch_size: int) -> Host:
+def _balanced(of: _Pairs, batch_size: int) -> AnyArray:
     """All pairs alike, with a label: `A (x/2 - 1)^2 + B (x/2 + 1)^2 = (1 + x/2)^2 - 2 A x`."""
-    moment = of.all_squares() - of.seen_squares(2 * of.weights.positive.data * of.x)
+    moment = of.all_squares() - of.seen_squares(2 * of.weights.values * of.x)
     return of.of_pairs(len(of.vectors) ** 2 * moment, of.total) / batch_size
 
 
-def _blocks(of: _Pairs, batch_size: int) -> Host:
+def _blocks(of: _Pairs, batch_size: int) -> AnyArray:
     """All pairs of rows and columns drawn alike, with both weights: a slope of `1 + x/2 - 2 A`."""
-    A, x = of.weights.positive.data, of.x
+    A, x = of.weights.values, of.x
     moment = of.all_squares() + of.seen_squares(4 * A * (A - 1 - x / 2))
     pair = of.of_pairs(len(of.vectors) ** 2 * moment, of.total)
-    slopes = np.concatenate([of.strengths - of.values, -of.nodes]) / 2
+    slopes = of.xp.concatenate([of.strengths - of.values, -of.nodes]) / 2
     return of.of_blocks(pair, of.total, slopes, False, blocked(batch_size))
 
 
-def _shared(of: _Pairs, batch_size: int) -> Host:
+def _shared(of: _Pairs, batch_size: int) -> AnyArray:
     """Seen pairs from `A`, of slope -2, and blocks with a weight of 1 for each pair, of slope `1 + x/2`."""
-    A, (drawn, blocking) = of.weights.positive.data, shared_out(batch_size)
+    A, (drawn, blocking) = of.weights.values, shared_out(batch_size)
     mean = -4 * of.seen(A, of.vectors, of.vectors)
     seen = of.of_pairs(4 * A.sum() * of.seen_squares(A), mean) / drawn
     sums = of.vectors.sum(axis=0)
-    mean = 2 * np.outer(sums, sums) + np.diag(of.strengths)
+    mean = 2 * of.xp.outer(sums, sums) + of.xp.diag(of.strengths)
     pair = of.of_pairs(len(of.vectors) ** 2 * of.all_squares(), mean)
-    slopes = np.concatenate([of.strengths / 2, np.zeros(len(of.nodes))])
+    slopes = of.xp.concatenate([of.strengths / 2, of.xp.zeros(len(of.nodes))])
     return seen + of.of_blocks(pair, mean, slopes, True, blocking)
 
 

@@ -89,7 +89,7 @@ def recommended_learning_rate(
         "step size": 2 * accuracy / (problem.speed * sizes[0]),
         "noise of step times": accuracy**2 / _relative_variance(growth, scale / np.sqrt(dim * problem.sides)),
         "noise of settled values": float(np.min(square / (problem.speed * (settled + square * sizes)))),
-        "stability": stability_limit(problem) / 2,
+        "stability": float(stability_limit(problem)) / 2,
         "single pairs": 1 / _heaviest(problem, concepts, batch_size, sampler),
     }
     return RecommendedRate(min(limits.values()), limits)

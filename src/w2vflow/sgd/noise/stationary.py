@@ -2,13 +2,15 @@
 
 import warnings
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error, check_positive_rate
 
 __all__ = ["spread_of_strengths", "stationary_noise"]
@@ -28,7 +30,7 @@ def stationary_noise(
     batch_size: int,
     sampler: str = "corpus",
     spectrum: Spectrum | None = None,
-) -> Float[np.ndarray, " dim"]:
+) -> Float[Array, " dim"]:
     """Return the standard deviation of each singular value `s_k` under SGD that has settled, `(dim,)`.
 
         tied:     Var(s_k) = eta T_k / (1 - eta lambda_k)
@@ -68,10 +70,11 @@ def stationary_noise(
     check_positive_rate(learning_rate)
     concepts = concepts_of(problem, dim, spectrum)
     noise = gradient_noise(problem, concepts, learned=True, batch_size=batch_size, sampler=sampler)
-    sizes = np.abs(concepts.eigenvalues)
+    xp = namespace(noise, learning_rate)
+    sizes = xp.abs(concepts.eigenvalues)
     variance = spread_of_strengths(sizes, noise, learning_rate, problem.tied)
-    own = np.sqrt(np.diag(variance))
-    if (own > 2 * _LARGE * sizes).any():
+    own = xp.sqrt(xp.diag(variance))
+    if is_known(own) and (own > 2 * _LARGE * sizes).any():
         warnings.warn(
             f"the noise of `stationary_noise` is {np.max(own / (2 * sizes)):.2g} of a singular value, above "
             f"{_LARGE}, where it is no longer linear in the gradient: use a smaller `learning_rate` or "
@@ -79,28 +82,29 @@ def stationary_noise(
             RuntimeWarning,
             stacklevel=2,
         )
-    return own / (2 * np.sqrt(sizes)) * _repulsion(sizes, np.sqrt(variance))
+    return jnp.asarray(own / (2 * xp.sqrt(sizes)) * _repulsion(sizes, xp.sqrt(variance)))
 
 
 def spread_of_strengths(
-    sizes: Float[np.ndarray, " d"], noise: Float[np.ndarray, "d d"], learning_rate: float, tied: bool
-) -> Float[np.ndarray, "d d"]:
+    sizes: Float[AnyArray, " d"], noise: Float[AnyArray, "d d"], learning_rate: float, tied: bool
+) -> Float[AnyArray, "d d"]:
     """Return the variance of `v_k^T x v_l` of settled SGD; its diagonal is that of `s_k^2`.
 
     Raises:
         ValueError: the learning rate is at or above where a learned concept settles.
     """
     both = (1.0 if tied else 0.5) * learning_rate * (sizes[:, None] + sizes)
-    if both.max() >= 2:
+    if is_known(both) and both.max() >= 2:
         expected = f"below {2 * learning_rate / both.max():.4g}, where the leading concept settles"
         raise argument_error("learning_rate", expected, learning_rate, "See `stability_limit`.")
     return both * noise / (2 - both)
 
 
-def _repulsion(sizes: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+def _repulsion(sizes: Float[AnyArray, " d"], deviation: Float[AnyArray, "d d"]) -> Float[AnyArray, " d"]:
     """Return the noise of sorted eigenvalues over that of the diagonal entries they come from."""
     drawn = np.random.default_rng(0).normal(size=(_DRAWS, *deviation.shape))
-    upper = np.triu(drawn * deviation)
-    matrices = upper + np.swapaxes(np.triu(upper, 1), 1, 2) + np.diag(sizes)
-    values = np.linalg.eigvalsh(matrices)[:, ::-1]
-    return values.std(axis=0) / np.diagonal(matrices, axis1=1, axis2=2).std(axis=0)
+    xp = namespace(sizes, deviation)
+    upper = xp.triu(drawn * deviation)
+    matrices = upper + xp.swapaxes(xp.triu(upper, 1), 1, 2) + xp.diag(sizes)
+    values = xp.linalg.eigvalsh(matrices)[:, ::-1]
+    return values.std(axis=0) / xp.diagonal(matrices, axis1=1, axis2=2).std(axis=0)

@@ -2,18 +2,18 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, at_hand, namespace
 from w2vflow.support.checks import check_positive_rate, check_weights
 
 __all__ = ["Growth", "step_time_noise"]
-
-Host = np.ndarray
 
 
 @checked
@@ -25,7 +25,7 @@ def step_time_noise(
     batch_size: int,
     sampler: str = "corpus",
     spectrum: Spectrum | None = None,
-) -> Float[Host, "*S dim"]:
+) -> Float[Array, "*S dim"]:
     """Return the standard deviation of each step time over minibatches, for given starts, `([S,] dim)`.
 
     Noise multiplies: it preserves the row space of the weights and seeds no direction, but it mixes
@@ -62,21 +62,24 @@ def step_time_noise(
     problem.require_solvable("step_time_noise")
     check_positive_rate(learning_rate)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
+    growth = Growth.of(problem, weights.shape[-1], batch_size, sampler, spectrum)
+    growth, weights = at_hand((growth, weights))
+    xp = namespace(growth.sizes, weights)
     starts = weights if weights.ndim == 3 else weights[None]
-    growth = Growth.of(problem, starts.shape[2], batch_size, sampler, spectrum)
     vectors, V = growth.vectors, problem.vocab_size
     sides = starts.reshape(len(starts), problem.sides, V, -1)
-    signs = np.ones(starts.shape[2]) if problem.tied else growth.signs
-    overlaps = np.einsum("vk,svd->skd", vectors, sides[:, 0])
+    signs = xp.ones(starts.shape[2]) if problem.tied else growth.signs
+    overlaps = xp.einsum("vk,svd->skd", vectors, sides[:, 0])
     if not problem.tied:
-        overlaps = (overlaps + signs[:, None] * np.einsum("vk,svd->skd", vectors, sides[:, 1])) / 2
-    directions = np.linalg.qr(np.swapaxes(overlaps, 1, 2))[0]
-    along = np.sum((starts @ directions) ** 2, axis=1) / problem.sides
-    held = np.sum((overlaps @ directions) ** 2, axis=1)
-    rest = np.maximum(along - held, 0) / max(1, problem.sides * V - len(signs))
+        overlaps = (overlaps + signs[:, None] * xp.einsum("vk,svd->skd", vectors, sides[:, 1])) / 2
+    directions = xp.linalg.qr(xp.swapaxes(overlaps, 1, 2))[0]
+    along = xp.sum((starts @ directions) ** 2, axis=1) / problem.sides
+    held = xp.sum((overlaps @ directions) ** 2, axis=1)
+    rest = xp.maximum(along - held, 0) / max(1, problem.sides * V - len(signs))
     variance, logarithm = growth.variance(overlaps, rest)
-    found = np.sqrt(learning_rate * variance) / (2 * growth.speed * growth.sizes)
-    found = np.where(logarithm > 0, found, np.nan)
+    grown = logarithm > 0
+    found = xp.sqrt(xp.where(grown, learning_rate * variance, 1.0)) / (2 * growth.speed * growth.sizes)
+    found = jnp.asarray(xp.where(grown, found, xp.nan))
     return found if weights.ndim == 3 else found[0]
 
 
@@ -90,12 +93,12 @@ class Growth(NamedTuple):
         speed: `Problem.speed`: squares grow at `2 speed |lambda_k|`.
     """
 
-    sizes: Host
-    signs: Host
-    vectors: Host
-    nodes: Host
-    counts: Host
-    noise: Host
+    sizes: AnyArray
+    signs: AnyArray
+    vectors: AnyArray
+    nodes: AnyArray
+    counts: AnyArray
+    noise: AnyArray
     speed: float
 
     @classmethod
@@ -106,45 +109,48 @@ class Growth(NamedTuple):
         concepts = concepts_of(problem, dim, spectrum)
         noise = gradient_noise(problem, concepts, learned=False, batch_size=batch_size, sampler=sampler)
         values, nodes, counts = concepts.eigenvalues, concepts.bath_nodes, concepts.bath_weights
+        xp = namespace(values, noise)
         if not problem.tied:
             # Sums of words and contexts grow at |lambda| / 2, differences decay at it.
-            fading = -np.abs(np.concatenate([values, nodes]))
-            nodes = np.concatenate([np.abs(nodes), fading])
-            counts = np.concatenate([counts, np.ones(dim), counts])
-            noise = np.hstack([noise, noise])
-        signs = np.sign(values)
-        return cls(np.abs(values), signs, concepts.eigenvectors, nodes, counts, noise, problem.speed)
+            fading = -xp.abs(xp.concatenate([values, nodes]))
+            nodes = xp.concatenate([xp.abs(nodes), fading])
+            counts = xp.concatenate([counts, xp.ones(dim), counts])
+            noise = xp.hstack([noise, noise])
+        signs = xp.sign(values)
+        return cls(xp.abs(values), signs, concepts.eigenvectors, nodes, counts, noise, problem.speed)
 
-    def variance(self, overlaps: Float[Host, "S d d"], rest: Float[Host, "S d"]) -> tuple[Host, Host]:
+    def variance(
+        self, overlaps: Float[AnyArray, "S d d"], rest: Float[AnyArray, "S d"]
+    ) -> tuple[AnyArray, AnyArray]:
         """Return `Var(ln R_kk^2) / eta` and `ln(lambda_k / R_kk^2 - 1)`, each `(S, d)`.
 
         Args:
             overlaps: `b_k`, as rows.
             rest: mean square, along each `r_k`, of overlaps with all other eigenvectors.
         """
-        directions, triangle = np.linalg.qr(np.swapaxes(overlaps, 1, 2))
-        strengths = np.diagonal(triangle, axis1=1, axis2=2) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = self.sizes / strengths
-            logarithm = np.log(np.where(ratio > 1, ratio - 1, np.nan))
-        squares = (overlaps @ directions) ** 2
+        xp, size = namespace(self.sizes, overlaps), len(self.sizes)
+        directions, triangle = xp.linalg.qr(xp.swapaxes(overlaps, 1, 2))
+        diagonal = xp.diagonal(triangle, axis1=1, axis2=2)
+        strengths = diagonal**2
+        small = strengths < self.sizes
+        logarithm = xp.log(xp.where(small, self.sizes / xp.where(strengths > 0, strengths, xp.nan) - 1, 1.0))
         # Of a typical start: mixing is over long before, but among concepts that are close.
-        typical = np.nanmedian(np.where(ratio > 1, logarithm, 0.0), axis=0)
-        times = np.maximum(typical, 0) / (2 * self.speed * self.sizes)
+        typical = xp.nanmedian(xp.where(small, logarithm, 0.0), axis=0)
+        times = xp.maximum(typical, 0) / (2 * self.speed * self.sizes)
         mixing = self.noise * self._durations(times)
-        size = len(self.sizes)
-        found = np.empty(strengths.shape)
-        for k in range(size):
-            earlier = np.linalg.solve(triangle[:, :k, :k], triangle[:, :k, k : k + 1])[..., 0] ** 2
-            along = mixing[k] + earlier @ mixing[:k]
-            others = np.sum(along[:, k + 1 : size] * squares[:, k + 1 :, k], axis=1)
-            others += (along[:, size:] @ self.counts) * rest[:, k]
-            found[:, k] = mixing[k, k] + others / strengths[:, k] + earlier @ mixing[:k, k]
-        return (2 * self.speed) ** 2 * found, logarithm
+        # Column k of the inverse triangle has the coefficients of b_k along the earlier ones, over -R_kk.
+        coefficients = xp.triu(xp.linalg.inv(triangle) * diagonal[:, None], 1) ** 2
+        along = mixing + xp.einsum("sik,ic->skc", coefficients, mixing)
+        later = xp.tril((overlaps @ directions) ** 2, -1)
+        others = xp.einsum("skj,sjk->sk", along[..., :size], later)
+        others = others + (along[..., size:] @ self.counts) * rest
+        found = xp.diagonal(along[..., :size], axis1=1, axis2=2) + others / strengths
+        return (2 * self.speed) ** 2 * found, xp.where(small, logarithm, xp.nan)
 
-    def _durations(self, times: Host) -> Host:
+    def _durations(self, times: AnyArray) -> AnyArray:
         """Return `(1 - e^(-q D t)) / (q D)`, `D` the differences of growth rates; `t` itself at 0."""
-        rates = 2 * self.speed * (self.sizes[:, None] - np.concatenate([self.sizes, self.nodes]))
-        rates = np.where(np.abs(rates) > 1e-9 * self.sizes[0], rates, 1e-9 * self.sizes[0])
+        xp = namespace(self.sizes, times)
+        rates = 2 * self.speed * (self.sizes[:, None] - xp.concatenate([self.sizes, self.nodes]))
+        rates = xp.where(xp.abs(rates) > 1e-9 * self.sizes[0], rates, 1e-9 * self.sizes[0])
         with np.errstate(over="ignore"):
-            return -np.expm1(-rates * times[:, None]) / rates
+            return -xp.expm1(-rates * times[:, None]) / rates

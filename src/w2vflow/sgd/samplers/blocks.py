@@ -6,7 +6,6 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from w2vflow.problem import Loss, Problem
@@ -16,6 +15,7 @@ from w2vflow.sgd.samplers.batches import blocked, shared_out
 from w2vflow.sgd.samplers.draws import AliasTable, SeenPairs
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, block_gradient, pair_gradient
 from w2vflow.sgd.samplers.weight_table import WeightTable
+from w2vflow.support.arrays import AnyArray, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sharding import matmul
 
@@ -98,7 +98,7 @@ class Shared(Sampler):
     columns: AliasTable
     left: Float[Array, "V q"]
     right: Float[Array, "V q"]
-    sum_of_seen: float = eqx.field(static=True)
+    sum_of_seen: Float[Array, ""]
     exclusive: bool = eqx.field(static=True)
 
     @classmethod
@@ -118,12 +118,12 @@ class Shared(Sampler):
         row, column = row / row.sum(), column / column.sum()
         return cls(
             context_offset(problem),
-            SeenPairs.of(weights.positive, weights.positive.data),
+            SeenPairs.of(weights.indptr, weights.indices, weights.values),
             AliasTable.of(row),
             AliasTable.of(column),
             jnp.asarray(L, jnp.float32) * _inverse(row)[:, None],
             jnp.asarray(R, jnp.float32) * _inverse(column)[:, None],
-            float(weights.positive.sum()),
+            jnp.asarray(weights.values.sum(), jnp.float32),
             weights.exclusive,
         )
 
@@ -136,7 +136,7 @@ class Shared(Sampler):
         drawn, (count, rows, columns) = shared_out(batch_size)
         for_seen, for_rows, for_columns = jax.random.split(key, 3)
         first, second = self.seen.draw(for_seen, drawn)
-        weight = jnp.full(drawn, self.sum_of_seen / drawn, jnp.float32)
+        weight = jnp.full(drawn, self.sum_of_seen / drawn)
         batch = PairBatch(first, second + self.offset, weight, -weight if self.exclusive else 0 * weight)
         seen = pair_gradient(Z, pair_loss, batch)
         row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
@@ -169,8 +169,8 @@ def _each(
     return RowGradient(places.reshape(-1), values.reshape(-1, values.shape[-1]))
 
 
-def _inverse(probability: np.ndarray) -> Float[Array, " V"]:
+def _inverse(probability: AnyArray) -> Float[Array, " V"]:
     """Return `1 / p`, and 0 where that is never asked for."""
-    return jnp.asarray(
-        np.divide(1, probability, out=np.zeros(len(probability)), where=probability > 0), jnp.float32
-    )
+    there = probability > 0
+    xp = namespace(probability)
+    return jnp.asarray(there / xp.where(there, probability, 1.0), jnp.float32)

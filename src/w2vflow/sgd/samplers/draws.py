@@ -1,15 +1,18 @@
 """Random indices, words and pairs of words on the device, in 32-bit arithmetic."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
-from scipy import sparse
 
+from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
+from w2vflow.support.csr import entry_rows
 
-__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "SeenPairs", "draw_index"]
+__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "SeenPairs", "draw_index", "traced_alias_table"]
 
 
 def draw_index(
@@ -60,12 +63,17 @@ class AliasTable(eqx.Module):
     words: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, weights: Float[np.ndarray, " n"]) -> "AliasTable":
+    def of(cls, weights: Float[AnyArray, " n"]) -> "AliasTable":
         """Return the table of probabilities in proportion to `weights`, some of them positive."""
+        if not is_known(weights):
+            traced, other = traced_alias_table(weights)
+            bits = jax.lax.bitcast_convert_type(traced, jnp.int32)
+            return cls(jnp.stack([bits, other], axis=1), 2)
         from w2vflow.sgd.samplers.alias_kernel import alias_table
 
-        share, alias = alias_table(weights)
-        return cls(jnp.asarray(np.column_stack([share.view(np.int32), alias])), _words(weights))
+        host = np.asarray(weights)
+        share, alias = alias_table(host)
+        return cls(jnp.asarray(np.column_stack([share.view(np.int32), alias])), _words(host))
 
     def draw(self, key: Key[Array, ""], count: int) -> Int[Array, " b"]:
         """Return `count` independent indices."""
@@ -76,6 +84,33 @@ class AliasTable(eqx.Module):
         slot = self.slots[index]
         share = jax.lax.bitcast_convert_type(slot[:, 0], jnp.float32)
         return jnp.where(fraction < share, index, slot[:, 1])
+
+
+def traced_alias_table(probability: Float[Array, " n"]) -> tuple[Float[Array, " n"], Int[Array, " n"]]:
+    """Return the table of `alias_table` by the same steps, of traced probabilities."""
+    size = len(probability)
+    share = probability / jnp.sum(probability) * size
+    items = jnp.arange(size, dtype=jnp.int32)
+    is_light = share < 1
+    light, heavy = (jnp.argsort(~kind, stable=True).astype(jnp.int32) for kind in (is_light, ~is_light))
+    lights = jnp.sum(is_light, dtype=jnp.int32)
+
+    def step(now: Any) -> Any:
+        share, alias, light, lights, heavies = now
+        small, large = light[lights - 1], heavy[heavies - 1]
+        left = share[large] - (1 - share[small])
+        turned = left < 1
+        light = light.at[lights - 1].set(jnp.where(turned, large, small))
+        lights, heavies = lights - 1 + turned, heavies - turned
+        return share.at[large].set(left), alias.at[small].set(large), light, lights, heavies
+
+    begin = share, items, light, lights, size - lights
+    share, alias, light, lights, heavies = jax.lax.while_loop(
+        lambda now: (now[3] > 0) & (now[4] > 0), step, begin
+    )
+    # What is left is 1 but for rounding.
+    left = jnp.zeros(size, bool).at[light].max(items < lights).at[heavy].max(items < heavies)
+    return jnp.where(left, 1, share).astype(jnp.float32), alias
 
 
 def _words(weights: np.ndarray) -> int:
@@ -96,11 +131,14 @@ class SeenPairs(eqx.Module):
     pairs: Int[Array, "n 2"]
 
     @classmethod
-    def of(cls, matrix: sparse.csr_array, weights: Float[np.ndarray, " n"]) -> "SeenPairs":
-        """Return the draws from the entries of `matrix`."""
-        pairs = np.empty((matrix.nnz, 2), np.int32)
-        pairs[:, 0] = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
-        pairs[:, 1] = matrix.indices
+    def of(
+        cls, indptr: Int[AnyArray, " r"], indices: Int[AnyArray, " n"], weights: Float[AnyArray, " n"]
+    ) -> "SeenPairs":
+        """Return the draws from the entries of a CSR pattern."""
+        xp = namespace(indptr, indices)
+        pairs = xp.stack(
+            [entry_rows(indptr, len(indices)).astype(np.int32), indices.astype(np.int32)], axis=1
+        )
         return cls(AliasTable.of(weights), jnp.asarray(pairs))
 
     def draw(self, key: Key[Array, ""], count: int) -> tuple[Int[Array, " b"], Int[Array, " b"]]:
@@ -126,7 +164,7 @@ class FactoredPairs(eqx.Module):
     vocab_size: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, left: Float[np.ndarray, "V q"], right: Float[np.ndarray, "V q"]) -> "FactoredPairs":
+    def of(cls, left: Float[AnyArray, "V q"], right: Float[AnyArray, "V q"]) -> "FactoredPairs":
         """Return the draws from nonnegative factors, of which every column has a sum above 0."""
         size = len(left)
         tables = [AliasTable.of(column) for column in right.T]
@@ -153,7 +191,7 @@ class DensePairs(eqx.Module):
     vocab_size: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, weights: Float[np.ndarray, "V V"]) -> "DensePairs":
+    def of(cls, weights: Float[AnyArray, "V V"]) -> "DensePairs":
         """Return the draws from a nonnegative matrix."""
         return cls(AliasTable.of(weights.ravel()), len(weights))
 

@@ -3,9 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
-from scipy import sparse
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
@@ -13,6 +11,8 @@ from w2vflow.sgd.samplers.blocks import Blocks, Shared
 from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs
 from w2vflow.sgd.samplers.gradients import PairBatch
 from w2vflow.sgd.samplers.weight_table import WeightTable
+from w2vflow.support.arrays import is_known
+from w2vflow.support.checks import argument_error
 
 __all__ = ["SAMPLERS", "Balanced", "Corpus"]
 
@@ -41,12 +41,11 @@ class Corpus(PairSampler):
     def of(cls, problem: Problem) -> "Corpus":
         """Build the tables for a problem."""
         stats, weights = problem.require_statistics("pairs are drawn"), problem.pair_weights()
-        pair, word = _counts_of(weights.positive, stats.counts) / stats.counts.sum(), stats.word_probability
-        # Pairs of weight zero may be left out: they would add nothing.
-        psi = weights.positive.data * (pair.sum() / pair)
+        pair, word = stats.values / stats.values.sum(), stats.word_probability
+        psi = weights.values / pair
         return cls(
             context_offset(problem),
-            SeenPairs.of(weights.positive, pair),
+            SeenPairs.of(weights.indptr, weights.indices, pair),
             jnp.asarray(psi, jnp.float32),
             AliasTable.of(word),
             jnp.asarray(word, jnp.float32),
@@ -87,19 +86,24 @@ class Balanced(PairSampler):
         weights = problem.pair_weights()
         if weights.exclusive:
             factors = FactoredPairs.of(weights.left, weights.right)
-            return _Labelled(context_offset(problem), factors, WeightTable.of(weights), weights.total())
+            total = jnp.asarray(weights.total(), jnp.float32)
+            return _Labelled(context_offset(problem), factors, WeightTable.of(weights), total)
         negative = (
             FactoredPairs.of(weights.left, weights.right)
             if weights.dense_negative is None
             else DensePairs.of(weights.dense_negative)
         )
-        seen = float(weights.positive.sum())
+        if not is_known(weights):
+            expected = "another than 'balanced' where the counts of this weighting are traced"
+            remedy = "How many of its pairs are seen ones depends on them. Use 'blocks'."
+            raise argument_error("sampler", expected, "'balanced'", remedy)
+        seen = float(weights.values.sum())
         return _Mixed(
             context_offset(problem),
-            SeenPairs.of(weights.positive, weights.positive.data),
+            SeenPairs.of(weights.indptr, weights.indices, weights.values),
             negative,
             seen,
-            weights.total() - seen,
+            float(weights.total()) - seen,
         )
 
 
@@ -108,7 +112,7 @@ class _Labelled(Balanced):
 
     total: FactoredPairs
     table: WeightTable
-    sum_of_total: float = eqx.field(static=True)
+    sum_of_total: Float[Array, ""]
 
     def pairs(self, batch_size: int) -> int:
         return batch_size
@@ -120,7 +124,7 @@ class _Labelled(Balanced):
         positive, negative = self.table.at(row, column)
         label = jax.random.uniform(for_label, (batch_size,), jnp.float32)
         is_positive = label * (positive + negative) < positive
-        weight = jnp.float32(self.sum_of_total / batch_size)
+        weight = self.sum_of_total / batch_size
         return PairBatch(
             row, column + self.offset, jnp.where(is_positive, weight, 0), jnp.where(is_positive, 0, weight)
         )
@@ -166,10 +170,3 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "blocks": Blocks,
     "shared": Shared,
 }
-
-
-def _counts_of(positive: sparse.csr_array, counts: sparse.csr_array) -> np.ndarray:
-    """Return the counts of the entries of `A`, which are those of `counts` but for a user's own weights."""
-    if np.array_equal(positive.indptr, counts.indptr) and np.array_equal(positive.indices, counts.indices):
-        return counts.data
-    return counts.toarray()[positive.nonzero()]

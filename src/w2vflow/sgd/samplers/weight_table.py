@@ -1,13 +1,15 @@
 """Weights of given pairs on the device: in a matrix, or by binary search among seen pairs."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy import sparse
 
 from w2vflow.problem import PairWeights
+from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 
@@ -23,7 +25,7 @@ class DenseTable(eqx.Module):
     values: Float[Array, "V V"]
 
     @classmethod
-    def of(cls, matrix: Float[np.ndarray, "V V"]) -> "DenseTable":
+    def of(cls, matrix: Float[AnyArray, "V V"]) -> "DenseTable":
         """Return the table of a matrix."""
         return cls(jnp.asarray(matrix, jnp.float32))
 
@@ -48,22 +50,24 @@ class SearchedTable(eqx.Module):
     halvings: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, matrix: sparse.csr_array) -> "SearchedTable":
-        """Return the table of a sparse matrix.
+    def of(
+        cls, indptr: Int[AnyArray, " rows"], indices: Int[AnyArray, " n"], values: Float[AnyArray, " n"]
+    ) -> "SearchedTable":
+        """Return the table of CSR arrays, whose columns rise within a row.
 
         Raises:
             ValueError: 2^31 entries or more.
         """
-        if matrix.nnz > np.iinfo(np.int32).max:
+        if len(indices) > np.iinfo(np.int32).max:
             remedy = "Use a smaller vocabulary."
-            raise argument_error("problem", "of fewer than 2^31 seen pairs", matrix.nnz, remedy)
-        if not matrix.has_sorted_indices:
-            matrix = matrix.sorted_indices()
-        longest = int(np.diff(matrix.indptr).max(initial=1))
+            raise argument_error("problem", "of fewer than 2^31 seen pairs", len(indices), remedy)
+        longest = len(indptr) - 1
+        if is_known(indptr):
+            longest = int(np.diff(np.asarray(indptr)).max(initial=1))
         return cls(
-            jnp.asarray(matrix.indptr, jnp.int32),
-            jnp.asarray(matrix.indices, jnp.int32),
-            jnp.asarray(matrix.data, jnp.float32),
+            jnp.asarray(indptr, jnp.int32),
+            jnp.asarray(indices, jnp.int32),
+            jnp.asarray(values, jnp.float32),
             longest.bit_length(),
         )
 
@@ -110,13 +114,13 @@ class WeightTable(eqx.Module):
         check_fits(
             "problem",
             f"the table of pairs of {size} words",
-            12 * size**2 if dense else 12 * weights.positive.nnz,
+            12 * size**2 if dense else 12 * len(weights.values),
             "Use `stats.most_frequent(n)` with a smaller n.",
         )
         return cls(
-            DenseTable.of(weights.positive.astype(np.float32).toarray())
+            DenseTable.of(replace(weights, values=weights.values.astype(np.float32)).dense_positive())
             if dense
-            else SearchedTable.of(weights.positive),
+            else SearchedTable.of(weights.indptr, weights.indices, weights.values),
             jnp.asarray(weights.left, jnp.float32),
             jnp.asarray(weights.right, jnp.float32),
             None if weights.dense_negative is None else DenseTable.of(weights.dense_negative),

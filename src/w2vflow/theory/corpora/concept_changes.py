@@ -9,9 +9,10 @@ from scipy.optimize import linear_sum_assignment
 from w2vflow.problem import Problem
 from w2vflow.spectrum import common_rows, degenerate_groups, group_numbers, leading_eigenpairs
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory.step_times.law import step_time_law
+from w2vflow.theory.step_times.over_seeds import step_time_law
 
 __all__ = ["ConceptChanges", "concept_changes"]
 
@@ -120,7 +121,9 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
         raise argument_error("k", f"between 1 and the dimension {dim}", k)
     rows, rows_after = _common_rows(before, after)
     # More than k of each, to find those that have moved to a place further behind or come from there.
-    old, new = (leading_eigenpairs(p, min(p.vocab_size, max(dim, 2 * k + 10))) for p in (before, after))
+    wanted = (min(p.vocab_size, max(dim, 2 * k + 10)) for p in (before, after))
+    pairs = zip((before, after), wanted, strict=True)
+    old, new = (on_host(leading_eigenpairs(problem, count)) for problem, count in pairs)
     carried = np.zeros((after.vocab_size, len(old.eigenvalues)))
     carried[rows_after] = old.eigenvectors[rows]
     cosines = carried.T @ new.eigenvectors
@@ -133,8 +136,8 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     places = becomes[:k]
     best = np.zeros(len(overlaps))
     best[one] = overlaps[one, other]
-    times, _ = step_time_law(before, dim, scale, spectrum=old)
-    times_after, _ = step_time_law(after, dim, scale, spectrum=new)
+    times = np.asarray(step_time_law(before, dim, scale, spectrum=old).mean)
+    times_after = np.asarray(step_time_law(after, dim, scale, spectrum=new).mean)
     # Beyond `dim` nothing is learned; the last entry is for concepts that have become none.
     every = np.full(len(new.eigenvalues) + 1, np.inf)
     every[:dim], every[-1] = times_after, np.nan
@@ -191,7 +194,7 @@ def _first_order(
         # A concept all of whose words have gone has no direction left.
         bases.append(frame[:, sizes > 1e-8])
     every = np.hstack(bases)
-    image = after.target_operator().host_product(np.float64)(every)
+    image = np.asarray(after.target_operator().product(every))
     found, ends = np.zeros(vectors.shape[1]), np.cumsum([basis.shape[1] for basis in bases])
     for some, basis, end in zip(members, bases, ends, strict=True):
         block = basis.T @ image[:, end - basis.shape[1] : end]

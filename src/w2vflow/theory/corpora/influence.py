@@ -3,17 +3,17 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
 from w2vflow.corpus import TokenFile, document_sums
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, peak_signs
+from w2vflow.spectrum import Spectrum, equal_eigenvalues, group_means, peak_signs, polar_factor
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
-from w2vflow.theory.corpora.sensitivity import count_slopes, equal_eigenvalues, group_means
+from w2vflow.theory.corpora.sensitivity import count_slopes
 
 __all__ = [
     "StrongestInfluences",
@@ -101,8 +101,8 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
 
     Arguments and errors are those of `pmi_influence`; equal eigenvalues share the mean of theirs.
     """
-    slopes = count_slopes(problem, spectrum.eigenvectors, "word_influence")
-    vectors = spectrum.eigenvectors
+    vectors = np.asarray(spectrum.eigenvectors)
+    slopes = count_slopes(problem, vectors, "word_influence")
     margins, constants = slopes.margins(vectors)
     found = 2 * (slopes.totals[:, None] * np.diag(constants) - slopes.counts @ (vectors * margins))
     return group_means(found, equal_eigenvalues(spectrum))
@@ -137,7 +137,7 @@ def document_influence(
         Koh, Liang (2017), Understanding black-box predictions via influence functions;
         Brunet et al. (2019), arXiv 1810.03611, for documents and word embeddings.
     """
-    changes = document_changes(problem, spectrum.eigenvectors, tokens, workers)
+    changes = document_changes(problem, np.asarray(spectrum.eigenvectors), tokens, workers)
     return group_means(np.einsum("dkk->dk", changes).copy(), equal_eigenvalues(spectrum))
 
 
@@ -196,12 +196,13 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     References:
         Parlett (1998), The symmetric eigenvalue problem, chapter 11.
     """
+    spectrum = on_host(spectrum)
     problem.require_solvable("changed_spectrum")
     basis = spectrum.eigenvectors
     if len(basis) != problem.vocab_size:
         got = f"one of {problem.vocab_size} words"
         raise argument_error("problem", f"one of the same {len(basis)} words", got)
-    image = problem.target_operator().host_product(np.float64)(np.ascontiguousarray(basis))
+    image = problem.target_operator().product(basis)
     inside = basis.T @ image
     values, mixing = np.linalg.eigh((inside + inside.T) / 2)
     vectors = basis @ mixing
@@ -216,7 +217,7 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
         # The share of each level in the vector, bounded as its push is.
         vectors = vectors + outside * (pushes.sum(axis=1) / np.maximum(residuals, np.finfo(float).tiny) ** 2)
         values = values + pushes.sum(axis=1)
-        vectors = scipy.linalg.polar(vectors)[0]
+        vectors = polar_factor(vectors)
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
     vectors, rest = vectors[:, places], (spectrum.bath_nodes, spectrum.bath_weights)
@@ -256,7 +257,7 @@ def _members(spectrum: Spectrum, k: int) -> Float[Host, "V m"]:
     if not 0 <= k < len(spectrum.eigenvalues):
         raise argument_error("k", f"between 0 and {len(spectrum.eigenvalues) - 1}", k)
     groups = equal_eigenvalues(spectrum)
-    return spectrum.eigenvectors[:, groups == groups[k]]
+    return np.asarray(spectrum.eigenvectors)[:, groups == groups[k]]
 
 
 def window_of(stats: CooccurrenceStatistics, tokens: TokenFile) -> tuple[int, str]:

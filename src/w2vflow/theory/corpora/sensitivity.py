@@ -1,15 +1,14 @@
 """First-order sensitivity of eigenvalues to counts, and of step times to eigenvalues."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import sparse
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import check_fits
 
@@ -17,15 +16,10 @@ __all__ = [
     "CountSlopes",
     "changed_step_times",
     "count_slopes",
-    "equal_eigenvalues",
-    "group_means",
     "step_time_slopes",
 ]
 
 Host = np.ndarray
-
-# Eigenvalues closer than this, of the largest, are one: LAPACK does not tell them apart much further.
-_EQUAL = 1e-9
 
 
 class CountSlopes(NamedTuple):
@@ -92,6 +86,11 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
             eigenvectors are those of another vocabulary.
     """
     problem.require_solvable(function)
+    if not is_known(problem, vectors):
+        remedy = (
+            "Within `jit`, `vmap` or `grad` eigenvalues are differentiated themselves: `leading_eigenpairs`."
+        )
+        raise argument_error("problem", "known", "traced counts or eigenvectors", remedy)
     counts = problem.require_statistics("influences of counts are found").counts.astype(np.float64)
     if len(vectors) != problem.vocab_size:
         expected = f"one of the {problem.vocab_size} words of the problem"
@@ -106,7 +105,7 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
 
 
 @checked
-def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> Host:
+def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> AnyArray:
     """Return `dt_k / d lambda_k` at fixed initial strength, of the step times of `predict_step_times`.
 
         dt / d lambda = (t / lambda) [(1 + e^-x) / x - 1],   x = 2 |lambda| t / sides = ln(|lambda| / R^2 - 1)
@@ -124,11 +123,11 @@ def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> Ho
         ValueError: not all times are positive.
     """
     values, times, exponents = _checked_times(eigenvalues, step_times, sides)
-    return times / values * ((1 + np.exp(-exponents)) / exponents - 1)
+    return times / values * ((1 + namespace(exponents).exp(-exponents)) / exponents - 1)
 
 
 @checked
-def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides: int = 1) -> Host:
+def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides: int = 1) -> AnyArray:
     """Return the step times with other eigenvalues and the same initial strengths.
 
         t'_k = ln(lambda'_k / R_k^2 - 1) / (2 lambda'_k),   R_k^2 = lambda_k / (e^(2 lambda_k t_k) + 1)
@@ -145,47 +144,20 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
     Raises:
         ValueError: not all times are positive.
     """
-    values, _, exponents = _checked_times(eigenvalues, step_times, sides)
-    ratio = np.asarray(changed, np.float64) / values
-    logarithm = np.log(np.where(ratio > 0, ratio, np.nan)) + np.logaddexp(exponents, 0)
-    logarithm = np.where(logarithm > 0, logarithm, np.nan)
-    return (logarithm + np.log1p(-np.exp(-logarithm))) * sides / (2 * np.abs(values * ratio))
+    values, _, exponents = _checked_times(eigenvalues, step_times, sides, changed)
+    ratio = floats_at_hand(changed, values, exponents) / values
+    xp = namespace(ratio, exponents)
+    logarithm = xp.log(xp.where(ratio > 0, ratio, np.nan)) + xp.logaddexp(exponents, 0)
+    logarithm = xp.where(logarithm > 0, logarithm, np.nan)
+    return (logarithm + xp.log1p(-xp.exp(-logarithm))) * sides / (2 * xp.abs(values * ratio))
 
 
-def equal_eigenvalues(spectrum: Spectrum) -> Int[Host, " k"]:
-    """Return for each eigenvalue the number of its group of equal ones.
-
-    Equal are those no further apart than their residuals allow, or 1e-9 of the largest in size.
-
-    Warns:
-        RuntimeWarning: there are equal ones. Only their common subspace is defined.
-    """
-    values = spectrum.eigenvalues
-    order = np.argsort(-values, kind="stable")
-    reach = np.maximum(_EQUAL * np.abs(values).max(), spectrum.residuals)[order]
-    apart = -np.diff(values[order]) > reach[:-1] + reach[1:]
-    groups = np.empty(len(values), np.int64)
-    groups[order] = np.concatenate([[0], np.cumsum(apart)])
-    if not apart.all():
-        warnings.warn(
-            f"{int((~apart).sum())} of {len(values)} eigenvalues are equal to the one before within "
-            f"{2 * reach.max():.1e}. They have no derivatives or error bars of their own: each is given "
-            "that of the mean of its group, and only the subspace of the group is defined.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    return groups
-
-
-def group_means(found: Float[Host, "n k"], groups: Int[Host, " k"]) -> Float[Host, "n k"]:
-    """Return each column replaced by the mean over the columns of its group."""
-    member = (groups[:, None] == groups).astype(np.float64)
-    return found @ (member / member.sum(axis=0))
-
-
-def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[Host, Host, Host]:
-    values, times = np.asarray(eigenvalues, np.float64), np.asarray(step_times, np.float64)
-    if not (times > 0).all():
+def _checked_times(
+    eigenvalues: Any, step_times: Any, sides: int, *beside: Any
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    values = floats_at_hand(eigenvalues, step_times, *beside)
+    times = floats_at_hand(step_times, eigenvalues, *beside)
+    if is_known(times) and not (times > 0).all():
         remedy = "Leave out concepts that are learned from the start, or never."
         raise argument_error("step_times", "positive", times[~(times > 0)][0], remedy)
-    return values, times, 2 * np.abs(values) * times / sides
+    return values, times, 2 * abs(values) * times / sides

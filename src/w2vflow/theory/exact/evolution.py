@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
-from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from w2vflow.problem import Problem, factored_loss
 from w2vflow.results import Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, learned_eigenpairs
+from w2vflow.spectrum import Spectrum, algebraic, learned_eigenpairs
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error
-from w2vflow.support.devices import describe_mesh, float64_device, versions, word_mesh
+from w2vflow.support.devices import describe_mesh, versions, word_mesh
 from w2vflow.support.machine import available_cores
+from w2vflow.support.sharding import PRECISION
 from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
 from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
 from w2vflow.theory.exact.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
@@ -38,20 +39,28 @@ _WORTH_SHARING = 10**7
 class Rates(NamedTuple):
     """Step size of descent (0: the flow) and weight decay."""
 
-    learning_rate: float = 0.0
-    weight_decay: float = 0.0
+    learning_rate: Any = 0.0
+    weight_decay: Any = 0.0
 
     def check(self) -> "Rates":
-        """Return the rates, or raise `ValueError` where one is negative or not finite."""
-        if not 0 <= self.learning_rate < np.inf:
-            raise argument_error("learning_rate", "0 for the flow, or positive", self.learning_rate)
-        if not 0 <= self.weight_decay < np.inf:
-            raise argument_error("weight_decay", "0 for none, or positive", self.weight_decay)
+        """Return the rates, or raise `ValueError` where a known one is negative or not finite."""
+        rate, decay = self
+        if is_known(rate) and not 0 <= rate < np.inf:
+            raise argument_error("learning_rate", "0 for the flow, or positive", rate)
+        if is_known(decay) and not 0 <= decay < np.inf:
+            raise argument_error("weight_decay", "0 for none, or positive", decay)
         return self
 
+    def described(self) -> dict[str, Any]:
+        """Return both for metadata, as far as they are known."""
+        return {name: float(rate) if is_known(rate) else "traced" for name, rate in self._asdict().items()}
 
-@dataclass(frozen=True, eq=False)
-class State:
+    def astype(self, dtype: Any) -> "Rates":
+        """Return both as arrays."""
+        return Rates(*(jnp.asarray(one, dtype) for one in self))
+
+
+class State(eqx.Module):
     """Weights of `S` seeds in a basis.
 
     Attributes:
@@ -60,18 +69,18 @@ class State:
             `L^T L = C = W_rest^T W_rest`; `r = 0` where the basis is complete. Of untied weights
             `(S, 2 V, d)`: `V^T W` above `V^T C`, in a complete basis.
         frame: `(S, V, r)`, orthonormal, with `W_rest = frame L` at the start; None if not wanted.
-        log_weights: `ln w_j` of the nodes of the rest, `(m,)`: as the rest grows, its larger
-            eigenvalues come to hold more of it.
+        log_weights: `ln w_j` of the nodes of the rest, `(m,)`, none where the basis is complete: as the
+            rest grows, its larger eigenvalues come to hold more of it.
         sides: 1 where words and contexts share their vectors, else 2.
     """
 
     basis: Spectrum
-    overlaps: np.ndarray
-    frame: np.ndarray | None
-    log_weights: np.ndarray
-    sides: int
+    overlaps: Float[Array, "S n d"]
+    frame: Float[Array, "S V r"] | None
+    log_weights: Float[Array, " m"]
+    sides: int = eqx.field(static=True)
 
-    def to_words(self, factors: np.ndarray) -> np.ndarray:
+    def to_words(self, factors: Float[Array, "S T n d"]) -> Float[Array, "S T W d"]:
         """Return weights `(S, T, V, d)` from factors `(S, T, K + r, d)`; untied ones are `(S, T, 2 V, d)`."""
         if self.sides == 2:
             coordinates = factors.reshape(*factors.shape[:2], 2, -1, factors.shape[-1])
@@ -79,16 +88,17 @@ class State:
         pairs = self.basis.eigenvectors.shape[1]
         words = self.basis.to_words(factors[..., :pairs, :])
         if self.frame is not None:
-            words += self.frame[:, None] @ factors[..., pairs:, :]
+            words = words + _einsum("svr,strd->stvd", self.frame, factors[..., pairs:, :])
         return words
 
-    def after(self, t: float, factors: np.ndarray, rates: Rates) -> "State":
-        """Return the state whose overlaps have become `factors`, `(S, K + r, d)`, in a time `t`."""
-        nodes = _nodes(self.basis) - rates.weight_decay
-        grown = self.log_weights + 2 * growth_rates(nodes, rates.learning_rate) * t
-        if grown.size:
-            grown = grown - logsumexp(grown)
-        return replace(self, overlaps=factors, log_weights=grown)
+    def after(self, t: Any, factors: Float[Array, "S n d"], rates: Rates) -> "State":
+        """Return the state whose overlaps have become `factors` in a time `t`."""
+        log_weights = self.log_weights
+        if log_weights.size:
+            nodes = _nodes(self.basis) - rates.weight_decay
+            grown = log_weights + 2 * growth_rates(nodes, rates.learning_rate) * t
+            log_weights = grown - logsumexp(grown)
+        return State(self.basis, factors, self.frame, log_weights, self.sides)
 
 
 @checked
@@ -107,34 +117,46 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
     if not problem.tied:
         return spectrum.require_complete()
     pairs = len(spectrum.eigenvalues)
-    if pairs < size and not np.sum(spectrum.bath_weights) > 0:
+    if pairs < size and is_known(spectrum) and not np.asarray(spectrum.bath_weights).sum() > 0:
         got = f"{pairs} pairs of {size} without one"
         raise argument_error("spectrum", "complete, or hold a density of the rest", got)
     return spectrum
 
 
-def state_of(basis: Spectrum, weights: np.ndarray, keep_frame: bool) -> State:
+def state_of(basis: Spectrum, weights: Float[Array, "S n d"], keep_frame: bool) -> State:
     """Return the state of weights, as `check_weights` returns them, `(S, V, d)` or `(S, 2 V, d)`.
 
     `keep_frame` if `to_words` will be called.
     """
+    sides = weights.shape[1] // len(basis.eigenvectors)
+    return State(basis, *_coordinates(basis, weights, keep_frame), sides)
+
+
+@eqx.filter_jit
+def _coordinates(
+    basis: Spectrum, weights: Float[Array, "S n d"], keep_frame: bool
+) -> tuple[Float[Array, "S m d"], Float[Array, "S V r"] | None, Float[Array, " m"]]:
+    """Return overlaps, frame and log weights, as of a `State`."""
     size, pairs = basis.eigenvectors.shape
-    sides = weights.shape[1] // size
-    if sides == 2:
+    none = jnp.zeros(0, weights.dtype)
+    if weights.shape[1] > size:
         each = weights.reshape(len(weights), 2, size, -1)
-        return State(basis, (basis.eigenvectors.T @ each).reshape(weights.shape), None, np.empty(0), 2)
-    overlaps = basis.eigenvectors.T @ weights
+        return _einsum("vk,scvd->sckd", basis.eigenvectors, each).reshape(weights.shape), None, none
+    overlaps = _einsum("vk,svd->skd", basis.eigenvectors, weights)
     if pairs == size:
-        return State(basis, overlaps, None, np.empty(0), 1)
-    rest = weights - basis.eigenvectors @ overlaps
-    frame, rows = np.linalg.qr(rest) if keep_frame else (None, np.linalg.qr(rest, mode="r"))
-    with np.errstate(divide="ignore"):  # a weight of 0 is allowed
-        log_weights = np.log(basis.bath_weights / np.sum(basis.bath_weights))
-    return State(basis, np.concatenate([overlaps, rows], axis=1), frame, log_weights, 1)
+        return overlaps, None, none
+    rest = weights - _einsum("vk,skd->svd", basis.eigenvectors, overlaps)
+    frame, rows = jnp.linalg.qr(rest) if keep_frame else (None, jnp.linalg.qr(rest, mode="r"))
+    log_weights = jnp.log(basis.bath_weights / jnp.sum(basis.bath_weights))  # a weight of 0 is allowed
+    return jnp.concatenate([overlaps, rows], axis=1), frame, log_weights
+
+
+def _einsum(axes: str, *arrays: Array) -> Array:
+    return jnp.einsum(axes, *arrays, precision=PRECISION)
 
 
 class Observed(NamedTuple):
-    """What `evolve` returns, on the host: seeds first, then times.
+    """What `evolve` returns: seeds first, then times.
 
     Attributes:
         factors: coordinates of the weights, in the form of `State.overlaps`, `(S, T, ., d)`.
@@ -142,45 +164,27 @@ class Observed(NamedTuple):
             seeds; see `doubled`.
     """
 
-    values: np.ndarray
-    loss: np.ndarray
-    factors: np.ndarray | None
-    bound: np.ndarray | None
-    imbalance: float | None
+    values: Float[Array, "S T d"]
+    loss: Float[Array, "S T"]
+    factors: Float[Array, "S T n d"] | None
+    bound: Float[Array, "S T d"] | None
+    imbalance: Float[Array, ""] | None
 
 
-def evolve(problem: Problem, state: State, times: np.ndarray, rates: Rates, keep_factors: bool) -> Observed:
+def evolve(
+    problem: Problem, state: State, times: Float[Array, " T"], rates: Rates, keep_factors: bool
+) -> Observed:
     """Return the observables of a state at times from now, and its factors if they are to be kept.
 
     Weight decay `kappa` is a shift of all eigenvalues: `dW/dt = (M* - kappa I - W W^T) W`. The loss
     remains that of `M*` itself.
     """
-    basis = state.basis
-    norm_squared, rest_squared = float(np.sum(basis.eigenvalues**2)), None
-    if state.log_weights.size:
-        whole = float(problem.target_norm_squared())
-        # Rounding of the difference is allowed for: it limits the eigenvalues left out.
-        rest_squared = max(whole - norm_squared, 0.0) + 1e-12 * whole
-        norm_squared = whole
-    imbalance = None
-    if state.sides == 1:
-        modes = _modes(np.tile(basis.eigenvalues, (len(state.overlaps), 1)), state.overlaps, rates)
-        modes = modes._replace(log_left_out=_log_left_out(state))
-    else:
-        # The doubled flow runs at half the speed: a step eta in a time t is eta / 2 in t / 2.
-        times, rates = times / 2, Rates(rates.learning_rate / 2, 2 * rates.weight_decay)
-        pairs, excess = doubled(basis.eigenvalues, state.overlaps, rates.weight_decay)
-        imbalance = float(excess.max() / np.abs(basis.eigenvalues).max())
-        warn_if_unbalanced(imbalance)
-        modes = _modes(pairs.eigenvalues, pairs.overlaps, rates)
-        modes = modes._replace(drift=pairs.drift, angles=pairs.angles)
-    shared = _Shared(
-        jnp.asarray(basis.eigenvalues),
-        None if rest_squared is None else _bath(state, rest_squared, rates),
-        jnp.asarray(rates.learning_rate, jnp.float64),
-        jnp.asarray(rates.weight_decay, jnp.float64),
-        jnp.asarray(norm_squared),
-    )
+    dtype = state.overlaps.dtype
+    whole = None if not state.log_weights.size else problem.target_norm_squared().astype(dtype)
+    shared, modes, imbalance = _prepared(state, rates.astype(dtype), whole)
+    if imbalance is not None and is_known(imbalance):
+        warn_if_unbalanced(float(imbalance))
+    times = times.astype(dtype) / state.sides
     values, loss, factors, bound = _over_cores((shared, modes), times, keep_factors)
     return Observed(values, loss, factors, bound, imbalance)
 
@@ -215,77 +219,103 @@ class _Shared(eqx.Module):
     norm_squared: Float[Array, ""]
 
 
-def _modes(eigenvalues: np.ndarray, overlaps: np.ndarray, rates: Rates) -> _Modes:
-    # All seeds have their eigenvalues, however many, in one order.
-    learned = np.argsort(-eigenvalues[0], kind="stable")[: overlaps.shape[2]]
-    strengths = np.zeros(eigenvalues.shape)
-    strengths[:, learned] = strengths_of_overlaps(overlaps[:, learned])
+@eqx.filter_jit
+def _prepared(
+    state: State, rates: Rates, whole: Float[Array, ""] | None
+) -> tuple[_Shared, _Modes, Float[Array, ""] | None]:
+    """Return what `_observe` takes, and the imbalance of untied weights; `whole` is `||M*||_F^2`."""
+    values = state.basis.eigenvalues
+    norm_squared, bath, imbalance = jnp.sum(values**2), None, None
+    if whole is not None:
+        # Rounding of the difference is allowed for: it limits the eigenvalues left out.
+        rounding = 4500 * jnp.finfo(whole.dtype).eps * whole
+        bath = _bath(state, jnp.maximum(whole - norm_squared, 0.0) + rounding, rates)
+        norm_squared = whole
+    if state.sides == 1:
+        modes = jax.vmap(lambda overlaps: _modes(values, overlaps, rates))(state.overlaps)
+        modes = modes._replace(
+            log_left_out=jax.vmap(lambda one: _log_left_out(len(values), one))(state.overlaps)
+        )
+    else:
+        # The doubled flow runs at half the speed: a step eta in a time t is eta / 2 in t / 2.
+        rates = Rates(rates.learning_rate / 2, 2 * rates.weight_decay)
+        pairs, excess = jax.vmap(lambda one: doubled(values, one, rates.weight_decay))(state.overlaps)
+        imbalance = jnp.max(excess) / jnp.max(jnp.abs(values))
+        modes = jax.vmap(lambda pairs: _modes(pairs.eigenvalues, pairs.overlaps, rates))(pairs)
+        modes = modes._replace(drift=pairs.drift, angles=pairs.angles)
+    shared = _Shared(values, bath, rates.learning_rate, rates.weight_decay, norm_squared)
+    return shared, modes, imbalance
+
+
+def _modes(eigenvalues: Float[Array, " K"], overlaps: Float[Array, "n d"], rates: Rates) -> _Modes:
+    learned = algebraic(eigenvalues)[: overlaps.shape[1]]
+    strengths = jnp.zeros_like(eigenvalues).at[learned].set(strengths_of_overlaps(overlaps[learned]))
     shifted = eigenvalues - rates.weight_decay
     return _Modes(shifted, growth_rates(shifted, rates.learning_rate), overlaps, strengths)
 
 
-def _over_cores(operands: tuple["_Shared", "_Modes"], times: np.ndarray, keep_factors: bool) -> Any:
-    """Return what `_observe` gives, its times shared out over the cores if there is enough to do.
+def _over_cores(
+    operands: tuple["_Shared", "_Modes"], times: Float[Array, " T"], keep_factors: bool
+) -> tuple[Any, ...]:
+    """Return what `_observe` gives; on a CPU, known times are shared out over the cores if it pays.
 
     LAPACK's own threads get in each other's way on matrices of this size (benchmarks/exact_trajectory.py).
     """
-    operands = jax.device_put(operands, float64_device())
     rows = operands[1].overlaps
-
-    def observe(part: np.ndarray) -> Any:
-        return jax.tree.map(
-            np.asarray, _observe(*operands, jax.device_put(part, float64_device()), keep_factors)
-        )
-
-    if len(times) * rows.size * rows.shape[2] < _WORTH_SHARING:
-        return observe(times)
+    small = len(times) * rows.size * rows.shape[2] < _WORTH_SHARING
+    if small or not is_known(operands, times) or jax.devices()[0].platform != "cpu":
+        return _observe(*operands, times, keep_factors)
     cores = min(available_cores(), len(times))
     length = -(-len(times) // cores)
     # All parts are of one length, so that they are compiled once: the last time fills them up.
-    filled = np.append(times, np.full(cores * length - len(times), times[-1]))
+    filled = jnp.append(times, jnp.full(cores * length - len(times), times[-1]))
+
+    def observe(part: Float[Array, " t"]) -> Any:
+        return jax.block_until_ready(_observe(*operands, part, keep_factors))
+
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
         parts = list(pool.map(observe, filled.reshape(length, cores).T))
 
-    def joined(*pieces: Any) -> np.ndarray:
-        whole = np.stack(pieces, axis=2)
-        return whole.reshape(whole.shape[0], cores * length, *whole.shape[3:])[:, : len(times)]
+    def joined(*pieces: Array) -> Array:
+        whole = jnp.stack(pieces, axis=2)
+        return whole.reshape(len(whole), cores * length, *whole.shape[3:])[:, : len(times)]
 
     return jax.tree.map(joined, *parts)
 
 
-def _nodes(basis: Spectrum) -> np.ndarray:
+def _nodes(basis: Spectrum) -> Float[Array, " m"]:
     # The quadrature may place a node above the last pair by its own error; no eigenvalue is there.
-    return np.minimum(basis.bath_nodes, basis.eigenvalues[-1])
+    return jnp.minimum(basis.bath_nodes, basis.eigenvalues[-1])
 
 
-def _bath(state: State, rest_squared: float, rates: Rates) -> Bath:
+def _bath(state: State, rest_squared: Float[Array, ""], rates: Rates) -> Bath:
     """Return the bath of a state; `rest_squared` is the sum of squares of the eigenvalues left out."""
     eta, decay = rates
     nodes = _nodes(state.basis) - decay
     # No eigenvalue of the rest is larger in size than the root of their sum of squares.
-    low = -np.sqrt(rest_squared) - decay
-    limits = np.array([low, state.basis.eigenvalues[-1] - decay])
+    low = -jnp.sqrt(rest_squared) - decay
+    limits = jnp.stack([low, state.basis.eigenvalues[-1] - decay])
     limit_rates = growth_rates(limits, eta)
-    if 1 + eta * low <= 0:
-        # Beyond a factor of 0 growth no longer falls with the eigenvalue: no limit from below.
-        limits[0] = limit_rates[0] = -1e150
-    arrays = (nodes, growth_rates(nodes, eta), state.log_weights, limits, limit_rates)
-    return Bath(*map(jnp.asarray, arrays))
+    # Beyond a factor of 0 growth no longer falls with the eigenvalue: no limit from below.
+    unlimited = (1 + eta * low <= 0) & (jnp.arange(2) == 0)
+    least = -jnp.sqrt(jnp.finfo(limits.dtype).max) / 1e4
+    limits, limit_rates = (jnp.where(unlimited, least, one) for one in (limits, limit_rates))
+    return Bath(nodes, growth_rates(nodes, eta), state.log_weights, limits, limit_rates)
 
 
-def _log_left_out(state: State) -> np.ndarray:
-    """Return `ln(||C|| / sigma_d^2)` of each seed, `sigma_d` the least singular value of `b_1 .. b_d`."""
-    dim, pairs = state.overlaps.shape[2], len(state.basis.eigenvalues)
-    if state.overlaps.shape[1] == pairs:
-        return np.zeros(len(state.overlaps))
-    least = np.linalg.svd(state.overlaps[:, :dim], compute_uv=False)[:, -1]
-    rest = np.linalg.norm(state.overlaps[:, pairs:], 2, axis=(1, 2))
-    tiny = np.finfo(float).tiny
-    return 2 * (np.log(np.maximum(rest, tiny)) - np.log(np.maximum(least, tiny)))
+def _log_left_out(pairs: int, overlaps: Float[Array, "n d"]) -> Float[Array, ""]:
+    """Return `ln(||C|| / sigma_d^2)` of a seed, `sigma_d` the least singular value of `b_1 .. b_d`."""
+    if len(overlaps) == pairs:
+        return jnp.zeros((), overlaps.dtype)
+    overlaps = jax.lax.stop_gradient(overlaps)
+    least = jnp.linalg.svd(overlaps[: overlaps.shape[1]], compute_uv=False)[-1]
+    rest = jnp.linalg.norm(overlaps[pairs:], 2)
+    tiny = jnp.finfo(overlaps.dtype).tiny
+    return 2 * (jnp.log(jnp.maximum(rest, tiny)) - jnp.log(jnp.maximum(least, tiny)))
 
 
 def trajectory_of(
-    problem: Problem, times: np.ndarray, seen: Sequence[Any], axis: int | slice, about: dict[str, Any]
+    problem: Problem, times: Float[Array, " T"], seen: Sequence[Any], axis: int | slice, about: dict[str, Any]
 ) -> Trajectory:
     """Return values, loss, weights (or None) and error bound (or None) as a trajectory.
 
@@ -295,12 +325,13 @@ def trajectory_of(
     kept, bound = (None if part is None else part[axis] for part in others)
     size = problem.vocab_size
     return Trajectory(
-        "theory-discrete" if np.any(about["learning_rate"]) else "theory",
+        "theory" if not np.any(np.array(about["learning_rate"]) != 0) else "theory-discrete",
         times,
         values[axis],
         loss[axis],
         None if kept is None else kept[..., :size, :],
-        about | {"precision": "float64", "device": describe_mesh(word_mesh()), "versions": versions()},
+        about
+        | {"precision": values.dtype.name, "device": describe_mesh(word_mesh()), "versions": versions()},
         bound,
         None if kept is None or problem.tied else kept[..., size:, :],
         problem.words,
@@ -328,7 +359,7 @@ def _at_time(
     log_f, log_g_squared = log_f_and_g(eigenvalues, exponent, t)
     row_f, row_g_squared = log_f, log_g_squared
     if bath is not None:
-        rest = jnp.ones(len(overlaps) - pairs)
+        rest = jnp.ones(len(overlaps) - pairs, overlaps.dtype)
         log_f_bath, log_g_squared_bath, mean = bath_averages(bath, t)
         row_f = jnp.concatenate([log_f, log_f_bath * rest])
         row_g_squared = jnp.concatenate([log_g_squared, log_g_squared_bath * rest])
@@ -348,7 +379,8 @@ def _at_time(
     values = singular_values(jnp.concatenate([R, X[pairs:]]))
     # P is at least f_d sigma_d^2 by the first d modes alone, and F = fbar P^(-1/2) C P^(-1/2).
     log_largest_F = log_f_bath - jnp.min(log_f[: overlaps.shape[1]]) + modes.log_left_out
-    bound = error_bound(bath, t, values**2, log_g_squared, R, Q1[pairs:], log_largest_F)
+    given = (bath, t, values**2, log_g_squared, R, Q1[pairs:], log_largest_F)
+    bound = error_bound(*jax.lax.stop_gradient(given))
     return values, loss, kept, bound
 
 

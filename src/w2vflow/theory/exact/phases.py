@@ -1,17 +1,19 @@
 """Exact solution over several phases: schedules, another corpus in mid-training, weight decay."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_times, check_weights
-from w2vflow.support.devices import require_float64
 from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.theory.exact.evolution import (
     Observed,
@@ -27,8 +29,7 @@ __all__ = ["Phase", "predict_phases"]
 
 
 @checked
-@dataclass(frozen=True, eq=False)
-class Phase:
+class Phase(eqx.Module):
     """A stretch of training under one problem and one setting.
 
     Attributes:
@@ -41,8 +42,8 @@ class Phase:
 
     problem: Problem
     ts: Any
-    learning_rate: float = 0.0
-    weight_decay: float = 0.0
+    learning_rate: Any = 0.0
+    weight_decay: Any = 0.0
     spectrum: Spectrum | None = None
 
 
@@ -76,33 +77,33 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     Warns:
         RuntimeWarning: as `predict`, of untied weights at the beginning of a phase.
     """
-    require_float64("predict_phases")
     weights, stretches = _checked(phases, W0)
     several = len(phases) > 1
     seeds = weights if weights.ndim == 3 else weights[None]
     if save_embeddings:
         check_embeddings_fit(len(seeds), sum(map(len, stretches)), *seeds.shape[1:])
     bases: dict[int, Spectrum] = {}
-    parts, kept, offset, state = [], [], 0.0, None
+    parts, kept, offset, state, held = [], [], jnp.zeros(()), None, None
     for number, (phase, times) in enumerate(zip(phases, stretches, strict=True)):
         rates = Rates(phase.learning_rate, phase.weight_decay)
         given = bases.get(id(phase.problem)) if phase.spectrum is None else phase.spectrum
         basis = bases[id(phase.problem)] = basis_for(phase.problem, seeds.shape[-1], given)
-        if state is None or state.basis is not basis:
+        if state is None or held is not basis:
             seeds = seeds if state is None else state.to_words(state.overlaps[:, None])[:, 0]
-            state = state_of(basis, seeds, keep_frame=save_embeddings or several)
+            state, held = state_of(basis, seeds, keep_frame=save_embeddings or several), basis
         observed = evolve(phase.problem, state, times, rates, save_embeddings)
-        new = slice(1 if number and times[0] == 0 else 0, None)
+        # What is known to repeat the end of the phase before.
+        new = slice(1 if number and is_known(phase.ts) and np.ravel(phase.ts)[0] == 0 else 0, None)
         words = state.to_words(observed.factors[:, new]) if observed.factors is not None else None
         parts.append((offset + times[new], observed.values[:, new], observed.loss[:, new], words))
         kept.append((len(basis.eigenvalues), observed.bound))
         if number + 1 < len(phases):
             state = _end(phase.problem, state, observed, times[-1], rates)
-            offset += times[-1]
+            offset = offset + times[-1]
     return _joined(phases, parts, kept, 0 if weights.ndim == 2 else slice(None))
 
 
-def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+def _checked(phases: Sequence[Phase], W0: Any) -> tuple[Float[Array, "*s n d"], list[Float[Array, " T"]]]:
     """Return the weights, and the times of each phase."""
     if not phases:
         raise argument_error("phases", "one or more phases", "none")
@@ -120,26 +121,28 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[np.ndarray, list[np.ndar
     return check_weights(W0, size, phases[0].problem.sides), [check_times(phase.ts) for phase in phases]
 
 
-def _end(problem: Problem, state: State, observed: Observed, end: float, rates: Rates) -> State:
+def _end(problem: Problem, state: State, observed: Observed, end: Float[Array, ""], rates: Rates) -> State:
     """Return the state at the end of a phase."""
     factors: Any = observed.factors
     if factors is None:
-        factors = evolve(problem, state, np.array([end]), rates, True).factors
+        factors = evolve(problem, state, end[None], rates, True).factors
     return state.after(end, factors[:, -1], rates)
 
 
 def _joined(phases: Sequence[Phase], parts: list, bases: list, axis: int | slice) -> Trajectory:
     """Return the trajectory made of the parts."""
     times, *seen = zip(*parts, strict=True)
-    joined = [np.concatenate(part, axis=1) if part[0] is not None else None for part in seen]
+    joined = [jnp.concatenate(part, axis=1) if part[0] is not None else None for part in seen]
     complete = all(part is None for _, part in bases)
+    described = [Rates(phase.learning_rate, phase.weight_decay).described() for phase in phases]
     about = {
         "method": "exact Riccati solution" + ("" if complete else ", leading eigenpairs"),
         "eigenpairs": [pairs for pairs, _ in bases],
-        "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist(),
-        "learning_rate": [phase.learning_rate for phase in phases],
-        "weight_decay": [phase.weight_decay for phase in phases],
+        "phase_ends": np.cumsum([float(np.max(phase.ts)) for phase in phases]).tolist()
+        if is_known([phase.ts for phase in phases])
+        else "traced",
+        **{name: [rates[name] for rates in described] for name in described[0]},
         "problem": [phase.problem.describe() for phase in phases],
     }
     bound = bases[0][1] if len(phases) == 1 else None
-    return trajectory_of(phases[0].problem, np.concatenate(times), (*joined, bound), axis, about)
+    return trajectory_of(phases[0].problem, jnp.concatenate(times), (*joined, bound), axis, about)

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import check_times, check_weights
-from w2vflow.support.devices import require_float64
 from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of, trajectory_of
 
@@ -62,8 +60,7 @@ def predict(
             it keeps its shape, and only its size is predicted.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, float64 is off, or an argument does
-            not fit the problem.
+        ValueError: the problem is not quartic and at constant `G`, or an argument does not fit it.
 
     Warns:
         RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the largest `|lambda|`.
@@ -82,7 +79,6 @@ def predict(
         >>> (exact.singular_values[:, 0] ** 2).round(3).tolist()
         [0.0, 0.903, 1.905]
     """
-    require_float64("predict")
     problem.require_solvable("predict")
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
     rates = Rates(learning_rate, weight_decay).check()
@@ -96,13 +92,13 @@ def predict(
     metadata: dict[str, Any] = {
         "method": "exact Riccati solution" + (", leading eigenpairs" if bound is not None else ""),
         "eigenpairs": len(basis.eigenvalues),
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
+        **rates.described(),
         "problem": problem.describe(),
     }
-    if bound is not None:
-        metadata["largest_error_bound_over_lambda_1"] = float(np.max(bound) / basis.eigenvalues[0])
-    if imbalance is not None:
-        metadata["imbalance_over_lambda_1"] = imbalance
+    # Numbers of a traced prediction are not known yet.
+    if bound is not None and is_known(bound, basis):
+        metadata["largest_error_bound_over_lambda_1"] = float(bound.max()) / float(basis.eigenvalues[0])
+    if imbalance is not None and is_known(imbalance):
+        metadata["imbalance_over_lambda_1"] = float(imbalance)
     axis = 0 if weights.ndim == 2 else slice(None)
     return trajectory_of(problem, times, (values, loss, words, bound), axis, metadata)

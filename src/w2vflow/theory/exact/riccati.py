@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 __all__ = ["log_f_and_g", "riccati_factor"]
@@ -34,23 +35,26 @@ def riccati_factor(
         Yan, Helmke, Moore (1994), Oja flow; Cox and Higham (1998), row-wise stability of
         Householder QR with sorted rows.
     """
-    dim = overlaps.shape[1]
-    lengths = jnp.linalg.norm(overlaps, axis=1)
-    directions = overlaps / jnp.where(lengths > 0, lengths, 1.0)[:, None]
-    log_size = log_f / 2 + jnp.log(lengths)
+    dim, largest = overlaps.shape[1], 0.85 * float(np.log(jnp.finfo(overlaps.dtype).max))
+    squares = jnp.sum(overlaps**2, axis=1)
+    some = squares > 0
+    lengths = jnp.sqrt(jnp.where(some, squares, 1.0))
+    directions = overlaps / lengths[:, None]
+    begun = jnp.max(log_f) > -jnp.inf
+    log_size = jnp.where(some, jnp.where(begun, log_f, 0.0) / 2 + jnp.log(lengths), -jnp.inf)
 
-    # Only rows beyond the first d can compete with each other: at most d may be cut off at e^600.
+    # Only rows beyond the first d can compete with each other: at most d may be cut off at the largest size.
     runner_up = jax.lax.top_k(log_size, dim + 1)[0][-1] if len(log_size) > dim else -jnp.inf
-    shift = jnp.maximum(runner_up - 300.0, 0.0)
-    scaled = jnp.exp(jnp.minimum(log_size - shift, 600.0))[:, None] * directions
+    shift = jnp.maximum(runner_up - largest / 2, 0.0)
+    scaled = jnp.exp(jnp.minimum(log_size - shift, largest))[:, None] * directions
     # Never exactly 0, or a direction that no mode has would be left to chance in Q.
-    identity = jnp.eye(dim) * jnp.exp(jnp.maximum(-shift, -700.0))
+    identity = jnp.eye(dim, dtype=overlaps.dtype) * jnp.exp(jnp.maximum(-shift, -1.15 * largest))
     stacked = jnp.concatenate([scaled, identity])
     order = jnp.argsort(-jnp.max(jnp.abs(stacked), axis=1))
     Q, _ = jnp.linalg.qr(stacked[order])
     Q1 = jnp.zeros_like(Q).at[order].set(Q)[: len(log_size)]
-    grown = jnp.exp(log_g_squared / 2)[:, None] * Q1
-    return jnp.where(jnp.isneginf(jnp.max(log_f)), overlaps, grown), Q1
+    grown = jnp.exp(jnp.where(begun, log_g_squared, 0.0) / 2)[:, None] * Q1
+    return jnp.where(begun, grown, overlaps), Q1
 
 
 def log_f_and_g(
@@ -65,6 +69,7 @@ def log_f_and_g(
     flat = exponent == 0
     size = jnp.where(flat, 1.0, jnp.abs(exponent))
     log_ratio = jnp.log(-jnp.expm1(-size)) - jnp.log(jnp.where(flat, 1.0, jnp.abs(eigenvalues)))
-    log_f = jnp.where(flat, jnp.log(2 * t), jnp.maximum(exponent, 0.0) + log_ratio)
-    log_g_squared = jnp.where(flat, -jnp.log(2 * t), jnp.minimum(exponent, 0.0) - log_ratio)
+    log_twice = jnp.where(t > 0, jnp.log(2 * jnp.where(t > 0, t, 1.0)), -jnp.inf)
+    log_f = jnp.where(flat, log_twice, jnp.maximum(exponent, 0.0) + log_ratio)
+    log_g_squared = jnp.where(flat, -log_twice, jnp.minimum(exponent, 0.0) - log_ratio)
     return log_f, log_g_squared

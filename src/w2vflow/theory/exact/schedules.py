@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -12,7 +10,7 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.devices import float64_device
+from w2vflow.support.schedules import check_rates, scheduled_rates
 from w2vflow.theory.exact.phases import Phase
 
 __all__ = ["schedule_phases"]
@@ -74,17 +72,10 @@ def schedule_phases(
 
 
 def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
-    """Return the rates of the first `count` steps, in float64, checked."""
-    if callable(schedule):
-        with jax.enable_x64(True), jax.default_device(float64_device()):
-            rates = np.asarray(jax.vmap(schedule)(jnp.arange(count, dtype=jnp.int32)), np.float64)
-    else:
-        rates = np.asarray(schedule, np.float64)[:count]
+    """Return the rates of the first `count` steps, checked."""
+    known = scheduled_rates(schedule, 0, count) if callable(schedule) else np.asarray(schedule, np.float64)
+    rates = known[:count]
     if rates.shape != (count,):
         raise argument_error("schedule", f"the rates of {count} steps or more", f"shape {rates.shape}")
-    bad = ~(np.isfinite(rates) & (rates >= 0))
-    if bad.any():
-        step = int(np.argmax(bad))
-        got = f"{rates[step]} at step {step}"
-        raise argument_error("schedule", "of finite rates that are not negative", got)
+    check_rates(rates, "schedule")
     return rates

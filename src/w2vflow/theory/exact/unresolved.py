@@ -3,9 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
+from w2vflow.support.sharding import matmul
 from w2vflow.theory.exact.riccati import log_f_and_g
 
 __all__ = ["Bath", "bath_averages", "error_bound"]
@@ -61,7 +63,7 @@ def error_bound(
     Q_bath: Float[Array, "d d"],
     log_largest_F: Float[Array, ""],
 ) -> Float[Array, " d"]:
-    """Return by how much each `s_k^2(t)` can differ from that of the complete eigenbasis.
+    """Return by how much each `s_k^2(t)` can differ from that of the complete eigenbasis; not differentiable.
 
     All eigenvalues of the rest lie between `lo` and `hi`, `f` and `e` rise with them, so whatever
     the eigenvectors are, in the order of Loewner
@@ -93,13 +95,14 @@ def error_bound(
     log_f, _, _ = bath_averages(bath, t)
     log_f_limits, log_g_squared_limits = log_f_and_g(bath.limits, 2 * bath.limit_rates * t, t)
     size, Q = _scaled(Q_bath, log_largest_F)
-    # Where e^300 is not enough, the bound is the trivial one already.
-    root = lambda log_ratio: jnp.exp(jnp.minimum(log_ratio / 2 + size, 300.0))  # noqa: E731
+    # Where the largest square root is not enough, the bound is the trivial one already.
+    most = 0.42 * float(np.log(jnp.finfo(Q.dtype).max))
+    root = lambda log_ratio: jnp.exp(jnp.minimum(log_ratio / 2 + size, most))  # noqa: E731
     f_low, f_high = root(log_f_limits - log_f)
     e_low, e_high = root(log_f_limits + log_g_squared_limits - log_f)
-    F, identity = Q.T @ Q, jnp.eye(len(Q))
+    F, identity = matmul(Q.T, Q), jnp.eye(len(Q), dtype=Q.dtype)
     # Rounding may leave P_lo with the wrong sign; taking it a little too small is safe.
-    P_low = (1 - 1e-13) * identity - jnp.maximum(root(0.0) ** 2 - f_low**2, 0.0) * F
+    P_low = (1 - 450 * jnp.finfo(Q.dtype).eps) * identity - jnp.maximum(root(0.0) ** 2 - f_low**2, 0.0) * F
     P_high = identity + jnp.maximum(f_high**2 - root(0.0) ** 2, 0.0) * F
     above = _strengths_against(P_low, jnp.concatenate([R_modes, e_high * Q]))
     below = _strengths_against(P_high, jnp.concatenate([R_modes, e_low * Q]))

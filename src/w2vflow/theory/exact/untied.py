@@ -4,12 +4,11 @@ import warnings
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["Doubled", "doubled", "overlaps_at", "sides_of", "untied_loss", "warn_if_unbalanced"]
+from w2vflow.support.sharding import matmul
 
-Host = np.ndarray
+__all__ = ["Doubled", "doubled", "overlaps_at", "sides_of", "untied_loss", "warn_if_unbalanced"]
 
 # Imbalance, over the largest |lambda|, from which a prediction is warned of.
 TOLERATED_IMBALANCE = 0.01
@@ -19,22 +18,22 @@ class Doubled(NamedTuple):
     """Eigenpairs of the doubled matrix, and a start in its eigenbasis. See `doubled`.
 
     Attributes:
-        eigenvalues: `+ r_k` of all k, then `- r_k`, `(S, 2 V)`.
-        overlaps: with their eigenvectors, `(S, 2 V, d)`.
+        eigenvalues: `+ r_k` of all k, then `- r_k`, `(2 V,)`.
+        overlaps: with their eigenvectors, `(2 V, d)`.
         drift: what the first half of the overlaps seems to gain early on if `D` is no multiple of
-            the identity, `(S, V, d)`; else 0.
-        angles: `a_k`, `(S, V)`, by which each pair is turned.
+            the identity, `(V, d)`; else 0.
+        angles: `a_k`, `(V,)`, by which each pair is turned.
     """
 
-    eigenvalues: Float[Host, "S n"]
-    overlaps: Float[Host, "S n d"]
-    drift: Float[Host, "S V d"]
-    angles: Float[Host, "S V"]
+    eigenvalues: Float[Array, " n"]
+    overlaps: Float[Array, "n d"]
+    drift: Float[Array, "V d"]
+    angles: Float[Array, " V"]
 
 
 def doubled(
-    eigenvalues: Float[Host, " V"], overlaps: Float[Host, "S n d"], weight_decay: float
-) -> tuple[Doubled, Float[Host, " S"]]:
+    eigenvalues: Float[Array, " V"], overlaps: Float[Array, "n d"], weight_decay: Float[Array, ""]
+) -> tuple[Doubled, Float[Array, ""]]:
     """Return the eigenpairs of the matrix whose tied flow is the untied flow of `M*`, and the start in it.
 
     Stacked as `Z = [W; C]`, and with `J = diag(I, -I)`, the flow `dW/dt = 1/2 (M* - W C^T) C`,
@@ -61,31 +60,28 @@ def doubled(
     makes to them. Later on `D` changes singular values to second order only.
 
     `overlaps` are `V^T W` above `V^T C` in the complete basis, `weight_decay` that of the doubled flow,
-    `2 kappa`: it takes `D` to 0, and `lam` is 0 then. With the start is returned `||D - lam I||_2` of
-    every seed.
+    `2 kappa`: it takes `D` to 0, and `lam` is 0 then. With the start is returned `||D - lam I||_2`.
 
     References:
         Fukumizu (1998) and Braun et al. (2022) for `lam = 0`; Domine et al. (2024), arXiv 2409.14623,
         for `lam I`.
     """
-    W, C = np.split(overlaps, 2, axis=1)
-    D = np.swapaxes(W, 1, 2) @ W - np.swapaxes(C, 1, 2) @ C
-    lam = np.trace(D, axis1=1, axis2=2) / D.shape[-1] if weight_decay == 0 else np.zeros(len(D))
-    deltas, axes = np.linalg.eigh(D)
-    words, contexts = np.split(overlaps / np.sqrt(2), 2, axis=1)
-    sizes = np.hypot(eigenvalues, lam[:, None] / 2)
-    angles = np.arctan2(eigenvalues, lam[:, None] / 2) / 2
-    cosines, sines = np.cos(angles)[..., None], np.sin(angles)[..., None]
+    W, C = jnp.split(overlaps, 2)
+    D = matmul(W.T, W) - matmul(C.T, C)
+    lam = jnp.where(weight_decay == 0, jnp.trace(D) / len(D), 0)
+    deltas, axes = jnp.linalg.eigh(D)
+    words, contexts = jnp.split(overlaps / jnp.sqrt(2.0).astype(overlaps.dtype), 2)
+    sizes = jnp.hypot(eigenvalues, lam / 2)
+    angles = jnp.arctan2(eigenvalues, jnp.broadcast_to(lam / 2, eigenvalues.shape)) / 2
+    cosines, sines = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
     rising, falling = cosines * words + sines * contexts, cosines * contexts - sines * words
-    own = np.arctan2(eigenvalues[:, None], deltas[:, None, :] / 2) / 2
-    turned = np.cos(own) * (words @ axes) + np.sin(own) * (contexts @ axes)
+    own = jnp.arctan2(eigenvalues[:, None], deltas[None] / 2) / 2
+    turned = jnp.cos(own) * matmul(words, axes) + jnp.sin(own) * matmul(contexts, axes)
     # D itself fades under weight decay, and its effect the sooner.
-    share = np.divide(sizes, sizes + weight_decay, out=np.zeros_like(sizes), where=sizes > 0)
-    drift = share[..., None] * (turned @ np.swapaxes(axes, 1, 2) - rising)
-    start = Doubled(
-        np.concatenate([sizes, -sizes], axis=1), np.concatenate([rising, falling], axis=1), drift, angles
-    )
-    return start, np.abs(deltas - lam[:, None]).max(axis=1)
+    share = jnp.where(sizes > 0, sizes / jnp.where(sizes > 0, sizes + weight_decay, 1), 0)
+    drift = share[:, None] * (matmul(turned, axes.T) - rising)
+    start = Doubled(jnp.concatenate([sizes, -sizes]), jnp.concatenate([rising, falling]), drift, angles)
+    return start, jnp.max(jnp.abs(deltas - lam))
 
 
 def warn_if_unbalanced(imbalance: float) -> None:
@@ -125,4 +121,6 @@ def untied_loss(
     """Return `1/4 ||M* - W C^T||_F^2` from `V^T W` above `V^T C`, without a matrix of pairs."""
     words, contexts = jnp.split(Z, 2)
     crossed = jnp.sum(words * eigenvalues[:, None] * contexts)
-    return (target_norm_squared - 2 * crossed + jnp.sum((words.T @ words) * (contexts.T @ contexts))) / 4
+    return (
+        target_norm_squared - 2 * crossed + jnp.sum(matmul(words.T, words) * matmul(contexts.T, contexts))
+    ) / 4

@@ -3,12 +3,11 @@
 import warnings
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
 __all__ = ["Neighbours", "relative_errors", "warn_if_far_off"]
-
-Host = np.ndarray
 
 # Relative errors from which the law is warned of: of the middle concept, and of the worst.
 TYPICAL_ERROR, WORST_ERROR = 0.05, 0.3
@@ -18,23 +17,25 @@ class Neighbours(NamedTuple):
     """Disturbances of the rise of concept k: by concepts before it, after it, and by the rest.
 
     Attributes:
-        before: `(R^-1)_jk^2` of the triangle `R` of the overlaps, `(..., d, d)`; used for j < k.
-        after: `(b_l . q_k)^2`, `(..., d, n)`: overlaps of concept l along the direction `q_k` that is
+        before: `(R^-1)_jk^2` of the triangle `R` of the overlaps, `(d, d)`; used for j < k.
+        after: `(b_l . q_k)^2`, `(d, n)`: overlaps of concept l along the direction `q_k` that is
             left to concept k; used for l > k.
-        rest: the same of all modes without a vector, together, `(..., d)`.
+        rest: the same of all modes without a vector, together, `(d,)`.
         nodes, weights: their eigenvalues, `(m,)`, and how many each stands for.
+        held: which concepts are ever learned, `(n,)`.
     """
 
-    before: Float[Host, "*s d d"]
-    after: Float[Host, "*s d n"]
-    rest: Float[Host, "*s d"]
-    nodes: Float[Host, " m"]
-    weights: Float[Host, " m"]
+    before: Float[Array, "d d"]
+    after: Float[Array, "d n"]
+    rest: Float[Array, " d"]
+    nodes: Float[Array, " m"]
+    weights: Float[Array, " m"]
+    held: Bool[Array, " n"]
 
 
 def relative_errors(
-    times: Float[Host, "*s d"], sizes: Float[Host, " n"], near: Neighbours, fraction: float
-) -> Float[Host, "*s d"]:
+    times: Float[Array, " d"], sizes: Float[Array, " n"], near: Neighbours, fraction: Float[Array, ""]
+) -> Float[Array, " d"]:
     """Return the estimated relative error of the times at which `s_k^2` passes `mu = q lambda_k`.
 
     The exact `s_k^2` are the roots of `det(sum_l [(lambda_l - mu) f_l + 1] b_l b_l^T - mu I)`, with
@@ -49,37 +50,43 @@ def relative_errors(
 
     Args:
         times: of the law, in units in which a mode grows as `e^(2 lambda t)`.
-        sizes: `lambda_l` of the concepts, positive, falling; those of `times` first.
+        sizes: `lambda_l` of the concepts, falling; those of `times` first.
         near: their overlaps.
         fraction: q.
     """
-    early = np.where(times > 0, times, 1.0)[..., None]
-    count = times.shape[-1]
-    x = np.zeros(times.shape)
-    # Infinite where a concept before has been learned for long: then its term is 0.
-    with np.errstate(over="ignore"):
-        for k in range(count):
-            mu, t = fraction * sizes[k], early[..., k, :]
-            before = np.expm1(2 * sizes[:k] * t) / sizes[:k]
-            x[..., k] = np.sum(mu * near.before[..., :k, k] / ((sizes[:k] - mu) * before), axis=-1)
-            later = np.concatenate([sizes[k + 1 :], near.nodes])
-            grown = _growth(later, t)
-            shares = np.abs((later - mu) * grown + 1) / mu
-            own, other = np.split(shares, [len(sizes) - k - 1], axis=-1)
-            x[..., k] += np.sum(near.after[..., k, k + 1 :] * own, axis=-1)
-            if near.weights.size:
-                x[..., k] += near.rest[..., k] * (other @ near.weights) / np.sum(near.weights)
-    return np.where(times > 0, np.log1p(x) / (2 * sizes[:count] * early[..., 0]), np.inf)
+    count, many = len(times), len(sizes)
+    risen = times > 0
+    t = jnp.where(risen, times, 1.0)[:, None]
+    own = jnp.where(near.held, sizes, 1.0)[None]
+    mu = fraction * own[:, :count].T
+    place, other = jnp.arange(count)[:, None], jnp.arange(many)[None]
+    earlier = ((other < place) & near.held[None])[:, :count]
+    ahead = jnp.where(earlier, own[:, :count] - mu, 1.0)
+    # Infinite growth where a concept before has been learned for long: then its term is 0.
+    exponent = jnp.where(earlier, 2 * own[:, :count] * t, 1.0)
+    slowed = own[:, :count] * jnp.exp(-exponent) / -jnp.expm1(-exponent)
+    x = jnp.sum(jnp.where(earlier, mu * near.before.T * slowed / ahead, 0.0), axis=1)
+    later = (other > place) & near.held[None]
+    grown = _growth(jnp.where(later, sizes[None], 0.0), t)
+    shares = jnp.abs((sizes[None] - mu) * grown + 1) / mu
+    x = x + jnp.sum(jnp.where(later, near.after * shares, 0.0), axis=1)
+    if near.weights.size:
+        counted = (near.weights > 0)[None]
+        nodes = jnp.where(counted, near.nodes[None], 0.0)
+        shares = jnp.abs((nodes - mu) * _growth(nodes, t) + 1) / mu
+        rest = jnp.sum(jnp.where(counted, shares * near.weights[None], 0.0), axis=1)
+        x = x + near.rest * rest / jnp.maximum(jnp.sum(near.weights), jnp.finfo(sizes.dtype).tiny)
+    return jnp.where(risen, jnp.log1p(x) / (2 * own[0, :count] * t[:, 0]), jnp.inf)
 
 
-def _growth(eigenvalues: Host, t: Host) -> Host:
+def _growth(eigenvalues: Float[Array, "d n"], t: Float[Array, "d 1"]) -> Float[Array, "d n"]:
     """Return `f = (e^(2 lambda t) - 1) / lambda`, `2 t` at 0."""
     flat = eigenvalues == 0
-    rate = np.where(flat, 1.0, eigenvalues)
-    return np.where(flat, 2 * t, np.expm1(2 * rate * t) / rate)
+    rate = jnp.where(flat, 1.0, eigenvalues)
+    return jnp.where(flat, 2 * t, jnp.expm1(2 * rate * t) / rate)
 
 
-def warn_if_far_off(errors: Float[Host, " d"], purpose: str) -> None:
+def warn_if_far_off(errors: Float[np.ndarray, " d"], purpose: str) -> None:
     """Warn, two callers up, where the law is off by more than 5% for half of the concepts, or 30% for one."""
     typical, worst = float(np.median(errors)), int(np.argmax(errors))
     if typical <= TYPICAL_ERROR and errors[worst] <= WORST_ERROR:

@@ -1,18 +1,20 @@
-"""Step times from a small random start: per seed, and as a law over seeds."""
+"""Step times from a small random start."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
-from scipy.special import digamma, polygamma
+from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, degenerate_groups, group_numbers
+from w2vflow.spectrum import Spectrum, group_ids
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error, check_dimension, check_weights
-from w2vflow.support.devices import require_float64
+from w2vflow.support.arrays import is_known
+from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.sharding import matmul
 from w2vflow.theory.step_size import growth_rates, saturation_advance
 from w2vflow.theory.step_times.errors import Neighbours, relative_errors, warn_if_far_off
 from w2vflow.theory.step_times.modes import (
@@ -25,22 +27,19 @@ from w2vflow.theory.step_times.modes import (
 )
 
 __all__ = [
+    "Setting",
     "effective_initial_strengths",
+    "errors_near",
     "estimate_step_time_errors",
-    "log_strength_moments",
     "predict_step_times",
-    "step_time_law",
+    "setting_of",
     "strengths_of_overlaps",
+    "times_of_odds",
 ]
-
-Host = np.ndarray
-
-# Random matrices from which the law of a group of equal eigenvalues is drawn.
-_DRAWS = 4096
 
 
 @checked
-def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s d"]:
+def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Array, "*s d"]:
     """Return the squared amplitudes `R_kk^2` from which the modes of tied weights effectively start.
 
     A mode sees only the part of its initial overlap `b_k = v_k^T W0` that is orthogonal to those
@@ -63,71 +62,122 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Host, "*s 
     dim = weights.shape[-1]
     held = min(len(spectrum.eigenvalues), wanted_pairs(dim, len(spectrum.eigenvectors)))
     pairs = checked_pairs(spectrum, len(spectrum.eigenvectors), dim).leading(held)
-    overlaps = pairs.eigenvectors.T @ weights
-    return strengths_of_overlaps(adapted(overlaps, degenerate_groups(pairs, tied=True))[..., :dim, :])
+    return _by_seed(_effective_strengths, weights)(pairs.eigenvectors, group_ids(pairs, True), weights)
 
 
-def strengths_of_overlaps(overlaps: Float[Host, "*s k d"]) -> Float[Host, "*s k"]:
+def _by_seed(function: Any, weights: Float[Array, "*s n d"]) -> Any:
+    """Return the function of two arrays and the weights of one seed, for as many as there are."""
+    return function if weights.ndim == 2 else jax.vmap(function, in_axes=(None, None, 0))
+
+
+@eqx.filter_jit
+def _effective_strengths(vectors: Array, groups: Array, weights: Float[Array, "V d"]) -> Float[Array, " d"]:
+    overlaps = adapted(matmul(vectors.T, weights), groups)
+    return strengths_of_overlaps(overlaps[: weights.shape[1]])
+
+
+def strengths_of_overlaps(overlaps: Float[Array, "k d"]) -> Float[Array, " k"]:
     """Return `R_kk^2` from the overlaps of modes that are each learned on their own."""
-    triangular = np.linalg.qr(np.swapaxes(overlaps, -1, -2), mode="r")
-    return np.diagonal(triangular, axis1=-2, axis2=-1) ** 2
+    return jnp.diagonal(jnp.linalg.qr(overlaps.T, mode="r")) ** 2
 
 
-def _law(modes: Modes, log_odds: Host, fraction: float, learning_rate: float) -> Host:
-    """Return the times from `ln(lambda_k / R_kk^2 - 1)` or its mean."""
-    rates = growth_rates(modes.sizes[: modes.learned], modes.speed * learning_rate)
-    reached = log_odds + np.log(fraction / (1 - fraction))
-    return reached / (2 * modes.speed * rates) - saturation_advance(-np.log1p(-fraction), learning_rate)
+class Setting(NamedTuple):
+    """When a concept counts as learned, and the step size of descent, 0 for the flow."""
 
-
-def _errors(modes: Modes, times: Host, near: Neighbours, fraction: float) -> Host:
-    """Return the relative errors of times of the flow, that of taking a group as one included."""
-    disturbed = relative_errors(modes.speed * times, modes.sizes, near, fraction)
-    return disturbed + spread_in_group(modes)[: modes.learned]
+    fraction: Float[Array, ""]
+    learning_rate: Float[Array, ""]
 
 
 class _Start(NamedTuple):
-    """Times `([S,] learned)` of the law for a start, and their estimated relative errors."""
+    """A start as the law sees it, in the basis in which its concepts are learned one by one.
 
-    times: Host
-    errors: Host
+    Attributes:
+        strengths: `R_kk^2`, `(d,)`.
+        grows: whether there is something of concept k that may grow.
+        triangle: overlaps of the first `d` concepts, upper triangular.
+        along: overlaps of all concepts with the directions left to each of the first `d`, `(d, n)`.
+        whole: squared length of the start in each of these directions, `(d,)`.
+    """
+
+    strengths: Float[Array, " d"]
+    grows: Any
+    triangle: Float[Array, "d d"]
+    along: Float[Array, "d n"]
+    whole: Float[Array, " d"]
 
 
-def _predicted(modes: Modes, weights: Host, fraction: float, learning_rate: float) -> _Start:
-    if not modes.learned:
-        return _Start(*np.empty((2, *weights.shape[:-2], 0)))
-    sides = weights.reshape(*weights.shape[:-2], -1, len(modes.vectors), weights.shape[-1])
-    each = modes.vectors.T @ sides
-    if modes.speed == 1.0:
-        overlaps, halved = each[..., 0, :, :], 1.0
-    else:
-        overlaps, halved = (each[..., 0, :, :] + modes.signs[:, None] * each[..., 1, :, :]) / 2, 0.5
-    overlaps = adapted(overlaps, modes.groups)
-    first = np.swapaxes(overlaps[..., : modes.learned, :], -1, -2)
-    Q = np.linalg.qr(first)[0]
-    along = np.swapaxes(overlaps @ Q, -1, -2)
-    triangle = np.triu(along[..., : modes.learned])
-    strengths = np.diagonal(triangle, axis1=-2, axis2=-1) ** 2
-    whole = halved * np.sum((weights @ Q) ** 2, axis=-2)
-    rest = np.maximum(whole - np.sum(along**2, axis=-1), 0.0)
+def _start(modes: Modes, weights: Float[Array, "n d"]) -> _Start:
+    dim = weights.shape[1]
+    each = matmul(modes.vectors.T, weights[: len(modes.vectors)])
+    halved = 1.0
+    if modes.speed != 1.0:
+        other = matmul(modes.vectors.T, weights[len(modes.vectors) :])
+        each, halved = (each + modes.signs[:, None] * other) / 2, 0.5
+    overlaps = adapted(each, modes.groups) if modes.grouped else each
+    Q = jnp.linalg.qr(overlaps[:dim].T)[0]
+    along = matmul(overlaps, Q).T
+    triangle = jnp.triu(along[:, :dim])
+    strengths = jnp.diagonal(triangle) ** 2
     # A start of lower rank than the embedding keeps it: nothing is left of some overlap but rounding.
-    lost = strengths <= 1e-28 * np.sum(triangle**2, axis=-2)
-    strengths = np.where(lost, np.inf, strengths)
-    ratio = modes.sizes[: modes.learned] / strengths
-    log_odds = np.log(np.where(ratio > 1, ratio - 1, np.nan))
-    inverse = np.linalg.inv(triangle + np.eye(modes.learned) * lost[..., None])
-    near = Neighbours(inverse**2, along**2, rest, modes.nodes, modes.weights)
-    flow = _law(modes, log_odds, fraction, 0.0)
-    errors = _errors(modes, flow, near, fraction)
-    times = _law(modes, log_odds, fraction, learning_rate)
-    return _Start(np.where(flow > 0, times, np.nan), errors)
+    rounding = (45 * jnp.finfo(triangle.dtype).eps) ** 2 * jnp.sum(triangle**2, axis=0)
+    grows = modes.held[:dim] & (strengths > rounding)
+    return _Start(strengths, grows, triangle, along, halved * jnp.sum(matmul(weights, Q) ** 2, axis=0))
 
 
-def _check_settings(fraction: float, learning_rate: float) -> None:
-    if not 0 < fraction < 1:
+def times_of_odds(modes: Modes, log_odds: Float[Array, " d"], set_to: Setting) -> Float[Array, " d"]:
+    """Return the times from `ln(lambda_k / R_kk^2 - 1)` or its mean."""
+    q, rate = set_to
+    sizes = jnp.where(modes.held, modes.sizes, 1.0)[: len(log_odds)]
+    reached = log_odds + jnp.log(q / (1 - q))
+    growth = 2 * modes.speed * growth_rates(sizes, modes.speed * rate)
+    return reached / growth - saturation_advance(-jnp.log1p(-q), rate)
+
+
+@eqx.filter_jit
+def _times(modes: Modes, set_to: Setting, weights: Float[Array, "n d"]) -> Float[Array, " d"]:
+    return _times_of(modes, set_to, _start(modes, weights))
+
+
+def _times_of(modes: Modes, set_to: Setting, start: _Start) -> Float[Array, " d"]:
+    sizes = modes.sizes[: len(start.strengths)]
+    ratio = sizes / jnp.where(start.grows, start.strengths, 1.0)
+    rises = start.grows & (ratio > 1)
+    log_odds = jnp.log(jnp.where(rises, ratio, 2.0) - 1)
+    flow = times_of_odds(modes, log_odds, set_to._replace(learning_rate=jnp.zeros_like(log_odds[0])))
+    return jnp.where(rises & (flow > 0), times_of_odds(modes, log_odds, set_to), jnp.nan)
+
+
+@eqx.filter_jit
+def _times_and_errors(
+    modes: Modes, set_to: Setting, weights: Float[Array, "n d"]
+) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+    """Return the times, and the relative errors of those of the flow; infinite where nothing rises."""
+    start = _start(modes, weights)
+    flow = _times_of(modes, set_to._replace(learning_rate=jnp.zeros_like(set_to.fraction)), start)
+    inverse = jnp.linalg.inv(start.triangle + jnp.diag(jnp.where(start.grows, 0.0, 1.0)))
+    left = start.whole - jnp.sum(jnp.where(modes.held[None], start.along**2, 0), axis=1)
+    near = Neighbours(
+        inverse**2, start.along**2, jnp.maximum(left, 0), modes.nodes, modes.weights, modes.held
+    )
+    errors = jnp.where(modes.held[: len(flow)], errors_near(modes, flow, near, set_to), jnp.nan)
+    return _times_of(modes, set_to, start), errors
+
+
+def errors_near(
+    modes: Modes, times: Float[Array, " d"], near: Neighbours, set_to: Setting
+) -> Float[Array, " d"]:
+    """Return the relative errors of times of the flow, that of taking a group as one included."""
+    disturbed = relative_errors(modes.speed * times, modes.sizes, near, set_to.fraction)
+    return disturbed + spread_in_group(modes)[: len(times)]
+
+
+def setting_of(fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
+    """Return both, after a look at those that are known."""
+    if is_known(fraction) and not 0 < fraction < 1:
         raise argument_error("fraction", "between 0 and 1", fraction, "At 1 a concept never is.")
-    if not 0 <= learning_rate < np.inf:
+    if is_known(learning_rate) and not 0 <= learning_rate < np.inf:
         raise argument_error("learning_rate", "0 for the flow, or positive", learning_rate)
+    return Setting(jnp.asarray(fraction, dtype), jnp.asarray(learning_rate, dtype))
 
 
 @checked
@@ -138,7 +188,7 @@ def predict_step_times(
     fraction: float = 0.5,
     learning_rate: float = 0.0,
     spectrum: Spectrum | None = None,
-) -> Float[Host, "*s d"]:
+) -> Float[Array, "*s d"]:
     """Return when each concept is learned from the given initial weights, `([S,] dim)`.
 
         t_k = [ln(lambda_k / R_kk^2 - 1) + ln(q / (1 - q))] / (2 lambda_k)                      (tied)
@@ -168,8 +218,7 @@ def predict_step_times(
         Times; NaN for concepts that start at the fraction or above, and for those never learned.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, float64 is off, or an argument does not
-            fit the problem.
+        ValueError: the problem is not quartic and at constant `G`, or an argument does not fit the problem.
 
     Warns:
         RuntimeWarning: the estimated error exceeds 5% for half of the concepts or 30% for one, in the
@@ -178,23 +227,32 @@ def predict_step_times(
     References:
         Saxe et al. (2014), arXiv 1312.6120, for an aligned start.
     """
-    start, dim, modes = _checked_start(problem, W0, fraction, learning_rate, spectrum, "predict_step_times")
-    if modes.learned < dim:
+    modes, set_to, weights = _given(problem, W0, fraction, learning_rate, spectrum, "predict_step_times")
+    if not is_known(modes, set_to, weights):
+        return _by_seed(_times, weights)(modes, set_to, weights)
+    times, errors = _by_seed(_times_and_errors, weights)(modes, set_to, weights)
+    _warn_of_times(np.asarray(modes.held), np.asarray(errors), problem.tied)
+    return times
+
+
+def _warn_of_times(held: np.ndarray, errors: np.ndarray, tied: bool) -> None:
+    dim = errors.shape[-1]
+    learned = int(held[:dim].sum())
+    if learned < dim:
         warnings.warn(
-            f"Only {modes.learned} of {dim} concepts have a {'positive' if problem.tied else 'nonzero'} "
-            "eigenvalue. The other directions of the embedding are never learned: their times are NaN.",
+            f"Only {learned} of {dim} concepts have a {'positive' if tied else 'nonzero'} eigenvalue. The "
+            "other directions of the embedding are never learned: their times are NaN.",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
-    if modes.learned:
-        warn_if_far_off(np.median(start.errors.reshape(-1, modes.learned), axis=0), "predict_step_times")
-    return _padded(start.times, dim)
+    if learned:
+        warn_if_far_off(np.median(errors.reshape(-1, dim)[:, :learned], axis=0), "predict_step_times")
 
 
 @checked
 def estimate_step_time_errors(
     problem: Problem, W0: Any, *, fraction: float = 0.5, spectrum: Spectrum | None = None
-) -> Float[Host, "*s d"]:
+) -> Float[Array, "*s d"]:
     """Return the estimated relative errors of `predict_step_times` in the flow, `([S,] dim)`.
 
     They sum the sizes of the first-order changes by other concepts and the rest of the start, and for
@@ -203,134 +261,14 @@ def estimate_step_time_errors(
     concepts that start at the fraction or above, NaN for those never learned. Arguments and errors are those
     of `predict_step_times`.
     """
-    start, dim, _ = _checked_start(problem, W0, fraction, 0.0, spectrum, "estimate_step_time_errors")
-    return _padded(start.errors, dim)
+    modes, set_to, weights = _given(problem, W0, fraction, 0.0, spectrum, "estimate_step_time_errors")
+    return _by_seed(_times_and_errors, weights)(modes, set_to, weights)[1]
 
 
-def _checked_start(
-    problem: Problem, W0: Any, fraction: float, rate: float, spectrum: Spectrum | None, purpose: str
-) -> tuple[_Start, int, Modes]:
-    require_float64(purpose)
+def _given(
+    problem: Problem, W0: Any, fraction: Any, rate: Any, spectrum: Spectrum | None, purpose: str
+) -> tuple[Modes, Setting, Float[Array, "*s n d"]]:
     problem.require_solvable(purpose)
-    _check_settings(fraction, rate)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
-    dim = weights.shape[-1]
-    modes = modes_of(problem, dim, spectrum)
-    return _predicted(modes, weights, fraction, rate), dim, modes
-
-
-def _padded(values: Host, dim: int) -> Host:
-    missing = dim - values.shape[-1]
-    return np.concatenate([values, np.full((*values.shape[:-1], missing), np.nan)], axis=-1)
-
-
-class StepTimeLaw(NamedTuple):
-    """Step times over seeds, in closed form.
-
-    Attributes:
-        mean: `E t_k`, `(dim,)`.
-        standard_deviation: `(Var t_k)^(1/2)`, `(dim,)`.
-    """
-
-    mean: Float[Host, " d"]
-    standard_deviation: Float[Host, " d"]
-
-
-@checked
-def step_time_law(
-    problem: Problem,
-    dim: int,
-    scale: float,
-    *,
-    contexts: str = "random",
-    fraction: float = 0.5,
-    learning_rate: float = 0.0,
-    spectrum: Spectrum | None = None,
-) -> StepTimeLaw:
-    """Return mean and standard deviation over seeds of the step times, each `(dim,)`.
-
-        E t_k   = [ln(lambda_k / (2 v)) - psi((d - k + 1) / 2) + ln(q / (1 - q))] / (2 lambda_k)
-        Var t_k = psi_1((d - k + 1) / 2) / (2 lambda_k)^2
-
-    (psi, psi_1: digamma and trigamma) because `R_kk^2` of a Gaussian start is `v = scale^2 / d` times a
-    chi-square variable of `d - k + 1` degrees of freedom (Bartlett), for different k independent. For
-    untied weights `|lambda_k|` takes the place of `2 lambda_k` in the denominators, and the variance of an
-    overlap is `v = scale^2 / (2 d)`, or `scale^2 / (4 d)` where contexts start at zero.
-
-    Concepts of one eigenvalue (`degenerate_groups`) are learned in rising order: their moments are those
-    of the singular values of a Gaussian matrix, drawn 4,096 times, to 1.6% of the standard deviation.
-
-    Leading order in a small scale, like `predict_step_times`: means are within 1% for most concepts (see
-    docs/predictions.md, "When concepts are learned"). The spread of the last concept is too large: a seed
-    with little of it left sees it overtaken by concepts that find no room in the embedding.
-
-    Args:
-        problem: quartic, at constant `G`; tied or untied.
-        dim: embedding dimension `d`.
-        scale: of `gaussian_init` or `untied_init`.
-        contexts: of `untied_init`.
-        fraction, learning_rate, spectrum: as in `predict_step_times`.
-
-    Raises:
-        ValueError: as `predict_step_times`, or there are fewer than `dim` positive eigenvalues (untied:
-            nonzero ones).
-
-    Warns:
-        RuntimeWarning: the estimated error of a typical seed is as large as `predict_step_times` warns of.
-
-    References:
-        Bartlett (1933) decomposition of a Gaussian matrix.
-    """
-    require_float64("step_time_law")
-    problem.require_solvable("step_time_law")
-    check_dimension(dim, problem.vocab_size)
-    _check_settings(fraction, learning_rate)
-    if not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
-    modes = modes_of(problem, dim, spectrum)
-    if modes.learned < dim:
-        kind = "positive" if problem.tied else "nonzero"
-        expected = f"at most the number of {kind} eigenvalues, {modes.learned}"
-        raise argument_error("dim", expected, dim, "Directions beyond it are never learned.")
-    variance = _overlap_variance(problem, dim, scale, contexts)
-    log_mean, log_variance = log_strength_moments(modes.groups, dim)
-    log_odds = np.log(modes.sizes[:dim] / variance) - log_mean
-    rates = 2 * modes.speed * growth_rates(modes.sizes[:dim], modes.speed * learning_rate)
-    flow = _law(modes, log_odds, fraction, 0.0)
-    near = _typical_neighbours(modes, variance, variance * np.exp(log_mean))
-    warn_if_far_off(_errors(modes, flow, near, fraction), "step_time_law")
-    return StepTimeLaw(_law(modes, log_odds, fraction, learning_rate), np.sqrt(log_variance) / rates)
-
-
-def _overlap_variance(problem: Problem, dim: int, scale: float, contexts: str) -> float:
-    shares = {"random": 1.0} if problem.tied else {"random": 0.5, "zero": 0.25}
-    if contexts not in shares:
-        raise argument_error("contexts", " or ".join(map(repr, shares)), repr(contexts))
-    return shares[contexts] * scale**2 / dim
-
-
-@checked
-def log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[Host, Host]:
-    """Return mean and variance of `ln(R_kk^2 / v)`, `v` the variance of an overlap."""
-    half_degrees = (dim - np.arange(dim)) / 2
-    mean, variance = digamma(half_degrees) + np.log(2.0), np.asarray(polygamma(1, half_degrees))
-    for group in groups:
-        members, free = group.stop - group.start, dim - group.start
-        if members == 1 or free <= 0:
-            continue
-        matrices = np.random.default_rng(0).normal(size=(_DRAWS, members, free))
-        logs = 2 * np.log(np.linalg.svd(matrices, compute_uv=False))
-        learned = slice(group.start, group.start + logs.shape[1])
-        mean[learned], variance[learned] = logs.mean(axis=0), logs.var(axis=0)
-    return mean, variance
-
-
-def _typical_neighbours(modes: Modes, variance: float, strengths: Host) -> Neighbours:
-    """Return what disturbs a typical start: overlaps of mean square `variance`, none within a group."""
-    dim, held = len(strengths), len(modes.sizes)
-    own = group_numbers(modes.groups)
-    apart = own[:, None] != own
-    before = variance / np.outer(strengths, strengths) * apart[:dim, :dim]
-    after = np.broadcast_to(variance, (dim, held)) * apart[:dim]
-    rest = np.full(dim, variance * np.sum(modes.weights))
-    return Neighbours(before, after, rest, modes.nodes, modes.weights)
+    set_to = setting_of(fraction, rate, weights.dtype)
+    return modes_of(problem, weights.shape[-1], spectrum), set_to, weights

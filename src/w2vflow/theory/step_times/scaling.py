@@ -10,6 +10,7 @@ from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
+from w2vflow.support.arrays import AnyArray, at_hand, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_times
 from w2vflow.theory.step_times.modes import modes_of
 
@@ -24,13 +25,11 @@ __all__ = [
     "visible_steps",
 ]
 
-Host = np.ndarray
-
 
 @checked
 def step_visibility(
     problem: Problem, step_times: Any, *, spectrum: Spectrum | None = None
-) -> Float[Host, "*s k"]:
+) -> Float[AnyArray, "*s k"]:
     """Return how far each step is from the next, over how long it takes itself, `([S,] k - 1)`.
 
         (t_(k+1) - t_k) / (ln 81 / (2 lambda_k))
@@ -49,31 +48,31 @@ def step_visibility(
         ValueError: the problem is not quartic and at constant `G`, or there are fewer than two times.
     """
     problem.require_solvable("step_visibility")
-    times = np.asarray(step_times, np.float64)
+    times = floats_at_hand(step_times, problem, spectrum)
     if times.ndim not in (1, 2) or times.shape[-1] < 2:
         raise argument_error("step_times", "of shape ([seeds,] concepts), at least 2", f"shape {times.shape}")
     modes = modes_of(problem, times.shape[-1], spectrum)
-    learned = min(modes.learned, times.shape[-1] - 1)
-    widths = np.full(times.shape[-1] - 1, np.nan)
-    widths[:learned] = np.log(81) / (2 * modes.speed * modes.sizes[:learned])
-    return np.diff(times, axis=-1) / widths
+    sizes, held = floats_at_hand(modes.sizes, times), modes.held
+    sizes, held = sizes[: times.shape[-1] - 1], held[: times.shape[-1] - 1]
+    xp = namespace(times, sizes)
+    return xp.diff(times, axis=-1) * 2 * modes.speed * xp.where(held, sizes, np.nan) / np.log(81)
 
 
 @checked
-def visible_steps(visibility: Any) -> Int[Host, "*s"]:
+def visible_steps(visibility: Any) -> Int[AnyArray, "*s"]:
     """Return how many steps are seen one after the other before two run into each other, `([S],)`.
 
     The number of leading entries of `step_visibility` that are 1 or more. A power law
     `lambda_k ~ k^-a` shows some `a ln(lambda_k / scale^2) / 4.4` of them, however many concepts there are.
     """
-    seen = np.asarray(visibility, np.float64) >= 1
-    return np.logical_and.accumulate(seen, axis=-1).sum(axis=-1)
+    seen = floats_at_hand(visibility) >= 1
+    return namespace(seen).cumprod(seen, axis=-1).sum(axis=-1)
 
 
 @checked
 def silent_alignment(
     problem: Problem, dim: int, scale: float, *, spectrum: Spectrum | None = None
-) -> Float[Host, " k"]:
+) -> Float[AnyArray, " k"]:
     """Return by how many e-folds each concept aligns before it is seen to rise, `(dim - 1,)`.
 
         (1 - lambda_(k+1) / lambda_k) ln(lambda_k / scale^2) / 2
@@ -99,18 +98,21 @@ def silent_alignment(
     problem.require_solvable("silent_alignment")
     if not 2 <= dim <= problem.vocab_size:
         raise argument_error("dim", f"between 2 and the vocabulary size {problem.vocab_size}", dim)
-    modes = modes_of(problem, dim, spectrum)
-    if modes.learned < dim:
-        raise argument_error("dim", f"at most the {modes.learned} concepts that are ever learned", dim)
+    modes = at_hand(modes_of(problem, dim, spectrum))
     sizes = modes.sizes[:dim]
-    if not 0 < scale**2 < sizes[-1]:
-        expected = f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}"
-        raise argument_error("scale", expected, scale, "A start as large as the concepts has no early phase.")
-    return (1 - sizes[1:] / sizes[:-1]) * np.log(sizes[:-1] / scale**2) / 2
+    if is_known(modes, scale):
+        learned = int(modes.held.sum())
+        if learned < dim:
+            raise argument_error("dim", f"at most the {learned} concepts that are ever learned", dim)
+        if not 0 < scale**2 < sizes[-1]:
+            expected = f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}"
+            remedy = "A start as large as the concepts has no early phase."
+            raise argument_error("scale", expected, scale, remedy)
+    return (1 - sizes[1:] / sizes[:-1]) * namespace(sizes, scale).log(sizes[:-1] / scale**2) / 2
 
 
 @checked
-def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
+def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[AnyArray, "*s"]:
     """Return how many concepts are learned at each time: the number of `s_k^2 > |lambda_k| / 2`, `([S,] T)`.
 
     Args:
@@ -118,26 +120,27 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[Host, "*s"]:
         spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
     modes = min(traj.dim, len(spectrum.eigenvalues))
-    squares = traj.singular_values[..., :modes].astype(np.float64) ** 2
-    sizes = np.abs(spectrum.eigenvalues[:modes])
-    return np.sum((squares > sizes / 2) & (sizes > 0), axis=-1)
+    values, eigenvalues = at_hand((traj.singular_values, spectrum.eigenvalues))
+    squares, sizes = values[..., :modes] ** 2, abs(eigenvalues[:modes])
+    sizes = namespace(squares, sizes).broadcast_to(sizes, squares.shape)
+    return ((squares > sizes / 2) & (sizes > 0)).sum(axis=-1)
 
 
 @checked
-def participation_ratio(traj: Trajectory) -> Float[Host, "*s"]:
+def participation_ratio(traj: Trajectory) -> Float[AnyArray, "*s"]:
     """Return the effective rank that needs no spectrum, `(sum s_k^2)^2 / sum s_k^4`, `([S,] T)`.
 
     Between 1 and `dim`; r for r equal singular values. From `dim V / (dim + V + 1)` at a small Gaussian
     start it falls to 1 as the first concept outgrows the rest, and rises from there.
     """
-    values = traj.singular_values.astype(np.float64)
+    values = floats_at_hand(traj.singular_values)
     # In units of the largest: powers of tiny starts would underflow.
     squares = (values / values[..., :1]) ** 2
-    return np.sum(squares, axis=-1) ** 2 / np.sum(squares**2, axis=-1)
+    return squares.sum(axis=-1) ** 2 / (squares**2).sum(axis=-1)
 
 
 @checked
-def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
+def predict_rank(step_times: Any, ts: Any) -> Int[AnyArray, "*s"]:
     """Return the effective rank at each time from step times, `([S,] T)`: how many have passed.
 
         rank(t) = #{k: t_k <= t}
@@ -145,8 +148,9 @@ def predict_rank(step_times: Any, ts: Any) -> Int[Host, "*s"]:
     In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. Step times are
     those of half-rise, `([S,] d)`, NaN for concepts never learned.
     """
-    times, at = np.asarray(step_times, np.float64), check_times(ts)
-    return np.sum(times[..., None, :] <= at[:, None], axis=-1)
+    at = check_times(ts)
+    times, at = floats_at_hand(step_times, at), floats_at_hand(at, step_times)
+    return (times[..., None, :] <= at[:, None]).sum(axis=-1)
 
 
 @checked

@@ -1,0 +1,67 @@
+"""Arrays of the host and of JAX, known or traced."""
+
+import sys
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+# Of the host or of JAX. A union would be refused wherever one of the two is meant; and the command
+# line counts without JAX.
+AnyArray = Any
+
+__all__ = ["AnyArray", "at_hand", "floats_at_hand", "is_known", "namespace", "on_host", "out_of_trace"]
+
+Tree = TypeVar("Tree")
+
+
+def is_known(*trees: Any) -> bool:
+    """Return whether all arrays have values to look at: none is traced by `jit`, `vmap` or `grad`."""
+    jax = sys.modules.get("jax")
+    return not (jax and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees)))
+
+
+def on_host(tree: Tree) -> Tree:
+    """Return a tree with its arrays on the host, where files, tables and pictures are made."""
+    import jax
+
+    return jax.tree.map(np.asarray, tree)
+
+
+def at_hand(tree: Tree) -> Tree:
+    """Return a tree on the host where all of it is known; a traced one as it is.
+
+    For numbers that are few: compiling what finds them would take longer than finding them.
+    """
+    return on_host(tree) if is_known(tree) else tree
+
+
+def floats_at_hand(given: Any, *beside: Any) -> AnyArray:
+    """Return an array on the host, in float64, if it and those beside it are known; else a JAX array."""
+    if is_known(given, *beside):
+        return np.asarray(given, np.float64)
+    import jax.numpy as jnp
+
+    array = jnp.asarray(given)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def namespace(*arrays: Any) -> ModuleType:
+    """Return `numpy` for arrays of the host, `jax.numpy` if one is a JAX array."""
+    jax = sys.modules.get("jax")
+    found: ModuleType = np
+    if jax and any(isinstance(array, jax.Array) for array in arrays):
+        found = jax.numpy
+    return found
+
+
+def out_of_trace() -> AbstractContextManager[None]:
+    """Return a context in which what is known is computed at once, within a traced function too.
+
+    Unlike `jax.ensure_compile_time_eval` it leaves compiled functions whole, with the axes of their meshes.
+    """
+    import jax
+
+    context: AbstractContextManager[None] = jax.core.eval_context()
+    return context
