@@ -39,7 +39,7 @@ def main():
     parser.add_argument("--sampler", default="balanced")
     a = parser.parse_args()
     problem = wf.Problem.from_statistics(wf.load_statistics("enwiki15k-v3000").most_frequent(a.vocab_size))
-    rate = 0.02 * wf.stability_limit(problem)
+    rate = 0.02 * float(wf.stability_limit(problem))
     keys = jax.random.split(jax.random.key(0), 8)
     settings = {
         "dim": a.dim, "scale": 0.1, "learning_rate": rate, "batch_size": a.batch_size, "sampler": a.sampler,

@@ -48,7 +48,7 @@ def multiply(indptr, indices, values, block, cuts, out):
 
 def peers(operator, block):
     """Names and calls: each the sparse part of the operator times the block, or all of it if dense."""
-    arrays = operator.indptr[0], operator.indices[0], operator.values[0], block
+    arrays = *operator.entries, block
     host = [np.asarray(array) for array in arrays]
     size, entries = operator.size, len(host[2])
     csr = sparse.csr_array((host[2], host[1], host[0]), shape=(size, size))

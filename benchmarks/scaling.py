@@ -53,7 +53,7 @@ def by_vocabulary(stats, sizes, dim, times):
     for size in (*(s for s in sizes if s < stats.vocab_size), stats.vocab_size):
         problem = wf.Problem.from_statistics(stats.most_frequent(size))
         operator = problem.target_operator()
-        multiply = operator.host_product(np.float32)
+        multiply = operator.astype(np.float32).product
         block = np.random.default_rng(0).standard_normal((size, 32)).astype(np.float32)
         start = time.perf_counter()
         spectrum = wf.leading_eigenpairs(problem, dim, tol=1e-5)

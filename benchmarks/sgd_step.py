@@ -195,7 +195,7 @@ def compare_tables(a, stats):
     side = 64
     for form, table in (
         ("matrix", DenseTable.of(counts.astype(np.float32).toarray())),
-        ("search", SearchedTable.of(counts)),
+        ("search", SearchedTable.of(counts.indptr, counts.indices, counts.data)),
     ):
         words = AliasTable.of(stats.word_probability)
 

@@ -131,7 +131,7 @@ def schedule(problem: wf.Problem, basis: wf.Spectrum, W0: jax.Array) -> Row:
         found[share] = [
             np.abs(p.singular_values - run.singular_values).max() / size for p in (predicted, flow)
         ]
-        times = [wf.measure_step_times(t, basis)[[0, half - 1]] for t in (predicted, run)]
+        times = [wf.measure_step_times(t, basis)[np.array([0, half - 1])] for t in (predicted, run)]
         drawn = Points.of("singular value", predicted.singular_values, run.singular_values)
     return Row(
         "descent under a schedule, `schedule_phases` and `predict_phases`",

@@ -117,6 +117,12 @@ SGD in small batches blurs it; where a curve is flat, the time may jump.""",
 - Solved before the first concept is learned (`binary_attributes`, 32 words): 1.1 to 1.9 times too late.
 - Noise taken for a direction: 12% with 5 pairs and one concept, ≤2% from 16 pairs and 20 directions.""",
     ),
+    "precision": Part(
+        "float32 beside float64",
+        """\
+Results have the precision of what goes in. How far float32, all that a TPU has, is off from the same
+start; the flow in the eigenbasis.""",
+    ),
 }
 
 INTRODUCTION = """# Predictions beside what was measured

@@ -90,7 +90,7 @@ def cones(traj: wf.Trajectory, at: int) -> Cone:
 
 def after_first(traj: wf.Trajectory, steps: np.ndarray) -> int:
     """Return which time is a quarter of the way from the first step to the second."""
-    return int(np.argmin(np.abs(traj.ts - steps[:, :2].mean(axis=0) @ [0.75, 0.25])))
+    return int(np.argmin(np.abs(traj.ts - np.mean(steps[:, :2], axis=0) @ np.array([0.75, 0.25]))))
 
 
 def figures(values: np.ndarray, form: str = ".4g") -> str:
