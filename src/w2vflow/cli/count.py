@@ -54,9 +54,9 @@ class Count:
     source: str = ""
     """What the text is and its licence, kept in the file."""
     memory: str = "4GB"
-    """About how much to use, as 512MB or 4GB, beside 200 MB for each process."""
+    """About how much to use, as 512MB or 4GB, beside 200 MB for the process."""
     workers: OptionalInt = None
-    """Processes; as many as cores by default."""
+    """Threads; as many as cores by default."""
     text: tyro.conf.OmitArgPrefixes[TextOptions] = field(default_factory=TextOptions)
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 

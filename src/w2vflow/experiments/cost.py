@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.corpus import PACKED, expand_paths, memory_bytes, open_statistics, text_bytes, worker_count
+from w2vflow.corpus import PACKED, expand_paths, memory_bytes, open_statistics, worker_count
 from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension
@@ -241,7 +241,7 @@ def plan_count(
     tokens, size = text / RATES.word, vocab_size or 10_000
     met = tokens * window
     pairs = _different(met, size)
-    cores = worker_count(workers, text_bytes(given, reader))
+    cores = worker_count(workers)
     work, file = RATES.token * tokens + RATES.pair_counted * pairs, RATES.pair_stored * pairs
     many = "1 file" if len(files) == 1 else f"{len(files)} files"
     notes = [

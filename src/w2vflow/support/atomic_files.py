@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ import numpy as np
 from w2vflow.support.checks import argument_error
 
 __all__ = ["atomic_folder", "atomic_path", "check_writable_folder", "write_json", "write_text"]
+
+
+# To ask for the mask of new files is to set it: two threads at once would leave none.
+_ASKING = Lock()
+
+
+def _umask() -> int:
+    with _ASKING:
+        mask = os.umask(0)
+        os.umask(mask)
+    return mask
 
 
 @contextmanager
@@ -30,9 +42,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp's 0600 would make results unreadable to the colleagues they are shared with.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(target)

@@ -192,8 +192,7 @@ def count_to_file(
     folder = Path(work) / "w2vflow-count" if work is not None else Path(f"{out}.work")
     folder.mkdir(parents=True, exist_ok=True)
     text = text_bytes(given, reader)
-    count = worker_count(resources.workers, None if resources.executor else text)
-    with closing(Workers(count, resources.executor)) as pool:
+    with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
         blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)

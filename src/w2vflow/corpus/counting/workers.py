@@ -1,8 +1,6 @@
 """Workers: tasks handed out a few at a time, and again where a worker is lost."""
 
-import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -10,7 +8,7 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
+    ThreadPoolExecutor,
     wait,
 )
 from dataclasses import dataclass
@@ -22,8 +20,6 @@ from w2vflow.support.machine import available_cores
 
 __all__ = ["Resources", "Workers", "worker_count"]
 
-# Bytes of text that one process counts while others would still be starting.
-_SMALL_TEXT = 20_000_000
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
 
@@ -34,11 +30,10 @@ class Resources:
     """What a count may use.
 
     Attributes:
-        memory: about how much memory, all workers together, beside some 200 MB for each process: `"4GB"`,
+        memory: about how much memory, all workers together, beside some 200 MB for the process: `"4GB"`,
             `"512MB"` or a number of bytes.
-        workers: tasks at a time; by default one for each core, one for files of 20 MB or less. 1 stays
-            in this process; more are processes, and a script calls this below `if __name__ == "__main__":`.
-        executor: any `concurrent.futures.Executor` whose workers see the work folder.
+        workers: threads at a time; by default one for each core.
+        executor: any `concurrent.futures.Executor` whose workers see the work folder, in place of threads.
         work_dir: where to keep what is done, in a folder `w2vflow-count` that is removed when the file is
             whole; by default `<out>.work`.
     """
@@ -50,22 +45,16 @@ class Resources:
 
 
 class Workers:
-    """A pool of `count` workers: this process, processes started when needed, or a given executor."""
+    """A pool of `count` threads of this process, or a given executor.
+
+    The compiled loops of counting let go of Python's lock, so that threads do as well as processes would,
+    which each compile and start anew, and read a script again that did not expect it.
+    """
 
     def __init__(self, count: int, executor: Executor | None) -> None:
         self.count = count
-        self._given = executor
-        self._own: Executor | None = None
-
-    def _executor(self) -> Executor:
-        if self._given is not None:
-            return self._given
-        if self._own is None:
-            # Fresh processes: a fork of one that runs JAX's threads can hang.
-            self._own = ProcessPoolExecutor(
-                self.count, multiprocessing.get_context("spawn"), initializer=_end_with_parent
-            )
-        return self._own
+        self._own = ThreadPoolExecutor(count, "w2vflow-count") if executor is None else None
+        self._executor: Any = executor or self._own
 
     def run(self, call: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield the results of `call(*task)` as they come; a task whose worker is lost is run again.
@@ -73,7 +62,7 @@ class Workers:
         Raises:
             RuntimeError: a task lost its worker four times.
         """
-        if self._given is None and self.count == 1:
+        if self._own is not None and self.count == 1:
             for task in tasks:
                 yield call(*task)
             return
@@ -82,20 +71,9 @@ class Workers:
             # One more than are running, so that nobody waits for the reader.
             while len(waiting) > self.count:
                 yield from self._finished(call, waiting)
-            self._submit(call, task, 1, waiting)
+            waiting[self._executor.submit(call, *task)] = (task, 1)
         while waiting:
             yield from self._finished(call, waiting)
-
-    def _submit(
-        self, call: Callable[..., Any], task: tuple[Any, ...], tries: int, waiting: dict[Any, Any]
-    ) -> None:
-        try:
-            future = self._executor().submit(call, *task)
-        except BrokenExecutor:
-            # All tasks of a broken pool fail with it; only the first to come here starts a new one.
-            self._own = None
-            future = self._executor().submit(call, *task)
-        waiting[future] = (task, tries)
 
     def _finished(self, call: Callable[..., Any], waiting: dict[Any, Any]) -> Iterator[Any]:
         done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -106,30 +84,20 @@ class Workers:
             except Exception as error:
                 if not _lost_worker(error):
                     raise
-                if tries == _TRIES:
+                # Pools of processes are broken for good when one of these is gone.
+                if tries == _TRIES or isinstance(error, BrokenExecutor):
                     raise RuntimeError(
-                        f"A task lost its worker {_TRIES} times ({error}). If memory ran out, give less in "
-                        "`memory` or use fewer `workers`; what was counted is kept in the work folder. A "
-                        "script must count below `if __name__ == '__main__':`, or workers would run it again."
+                        f"A task lost its worker {tries} times ({error}). If memory ran out, give less in "
+                        "`memory` or use fewer `workers`; what was counted is kept in the work folder. If "
+                        "`executor` starts processes, a script must make it below "
+                        "`if __name__ == '__main__':`. Without `executor`, threads do as well."
                     ) from error
-                self._submit(call, task, tries + 1, waiting)
+                waiting[self._executor.submit(call, *task)] = (task, tries + 1)
 
     def close(self) -> None:
-        """End the processes started here."""
+        """End the threads started here, after what they are at."""
         if self._own is not None:
             self._own.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is gone, however it went."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _lost_worker(error: Exception) -> bool:
@@ -139,18 +107,12 @@ def _lost_worker(error: Exception) -> bool:
 
 
 @checked
-def worker_count(workers: int | None, text: int | None) -> int:
-    """Return how many tasks to run at a time: `workers`, by default one for each core, one for a small text.
-
-    Args:
-        workers: how many were asked for.
-        text: bytes of text, if known.
+def worker_count(workers: int | None) -> int:
+    """Return how many tasks to run at a time: `workers`, by default one for each core.
 
     Raises:
         ValueError: fewer than one.
     """
-    if workers is not None:
-        if workers < 1:
-            raise argument_error("workers", "at least 1", workers)
-        return workers
-    return 1 if text is not None and text <= _SMALL_TEXT else available_cores()
+    if workers is not None and workers < 1:
+        raise argument_error("workers", "at least 1", workers)
+    return available_cores() if workers is None else workers

@@ -178,7 +178,7 @@ def tokenize(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
         text = text_bytes(given, reader)
-        with closing(Workers(worker_count(workers, text), None)) as pool:
+        with closing(Workers(worker_count(workers), None)) as pool:
             blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
             found = number_corpus(blocks, Path(work), rule, pool, text, progress)
         words = choose_words(found.frequency, vocab_size, min_count, vocabulary)
