@@ -1,6 +1,5 @@
 """Gradient flow, integrated by diffrax: word2vec in the limit of small steps."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from w2vflow.results import Recording, Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, leading_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
-from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error, check_times, check_tolerances, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
@@ -240,9 +239,8 @@ def _identity(
     objective: Objective, start: np.ndarray, times: np.ndarray, constants: np.ndarray, *settings: Any
 ) -> dict[str, Any]:
     """Return what decides a flow: the checkpoint of another one must not be gone on with."""
-    digests = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for array in (start, times)]
     names = ("start", "times", "solver", "max_steps", "save_embeddings")
-    others = dict(zip(names, [*digests, *map(repr, settings)], strict=True))
+    others = dict(zip(names, [digest(start), digest(times), *map(repr, settings)], strict=True))
     known = {"what": "gradient flow", "objective": objective.fingerprint(), "constants": constants.tolist()}
     return known | others
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from w2vflow.problem.losses import Loss, Quartic
 from w2vflow.problem.objective import Objective
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.support.arrays import AnyArray, is_known, namespace
+from w2vflow.support.arrays import AnyArray, namespace
 from w2vflow.support.sharding import (
     ROWS,
     Spread,
@@ -24,7 +24,7 @@ from w2vflow.support.sharding import (
     dealt_order,
     matmul,
     place,
-    to_host,
+    spread_entries,
     to_rows,
 )
 
@@ -131,10 +131,7 @@ class SparseRows(eqx.Module):
     @classmethod
     def of(cls, layout: BlockLayout, values: Float[AnyArray, " n"], dtype: Any) -> "SparseRows":
         """Return the blocks of the matrix with these entries."""
-        entries = to_host(layout.entries) if is_known(layout, values) else layout.entries
-        xp = namespace(entries, values)
-        spread = xp.where(entries < 0, 0, values[entries]) if len(values) else xp.zeros(entries.shape)
-        return cls(layout, place(spread.astype(dtype), layout.mesh, ROWS))
+        return cls(layout, spread_entries(layout.entries, values.astype(dtype), layout.mesh))
 
     @property
     def blocks(self) -> int:

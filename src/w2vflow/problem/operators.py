@@ -33,6 +33,7 @@ from w2vflow.support.sharding import (
     matmul,
     on_devices,
     place,
+    spread_entries,
     to_host,
     to_rows,
     to_words,
@@ -198,10 +199,7 @@ class SparseLayout(Spread):
         """Return the values of the entries on their devices, zeros where a device has fewer."""
         if self.entries is None:
             return place(values[None], self.mesh, ROWS)
-        if is_known(values, self.entries):
-            entries = to_host(self.entries)
-            return place(np.where(entries < 0, 0, np.asarray(values)[entries]), self.mesh, ROWS)
-        return place(jnp.where(self.entries < 0, 0, values[self.entries]), self.mesh, ROWS)
+        return spread_entries(self.entries, values, self.mesh)
 
 
 class SparseOperator(Operator):

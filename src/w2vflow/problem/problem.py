@@ -20,7 +20,7 @@ from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, Spa
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Uniform, Weighting
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import AnyArray, is_known, out_of_trace
+from w2vflow.support.arrays import AnyArray, floating, is_known, out_of_trace
 from w2vflow.support.checks import argument_error, check_weight_values, check_weights_shape
 from w2vflow.support.devices import word_mesh
 from w2vflow.support.machine import available_memory, check_fits
@@ -367,8 +367,7 @@ class Problem(Spread):
             own = f"{self.vocab_size}, dim" if self.tied else f"2, {self.vocab_size}, dim"
             raise argument_error("W", f"of shape ({own})", f"shape {np.shape(W)}")
         check_weights_shape(np.shape(W), self.vocab_size, self.sides)
-        Z = jnp.asarray(W)
-        Z = Z if jnp.issubdtype(Z.dtype, jnp.floating) else Z.astype(jnp.zeros(()).dtype)
+        Z = floating(W)
         if is_known(Z):
             check_weight_values(np.asarray(Z))
         return to_rows(Z if self.tied else jnp.concatenate([Z[0], Z[1]], axis=1), self.mesh)

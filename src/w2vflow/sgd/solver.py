@@ -1,7 +1,6 @@
 """Common part of SGD and full-batch descent: checks, identity of a run, result."""
 
 import functools
-import hashlib
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,12 +17,12 @@ from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
 from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
 from w2vflow.spectrum import check_learning_rate, stability_limit_at
 from w2vflow.support.arrays import is_known
-from w2vflow.support.checkpoint import Checkpoint
+from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
 
-__all__ = ["Algorithm", "Clock", "digest", "solve_by_steps"]
+__all__ = ["Algorithm", "Clock", "solve_by_steps"]
 
 
 def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | None) -> Timeline:
@@ -37,11 +36,6 @@ def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | N
     if optimizer is not None:
         return timeline
     return replace(timeline, limit=check_learning_rate(problem, timeline.largest_rate))
-
-
-def digest(array: Any) -> str:
-    """Return the SHA-256 of the entries of an array."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 class Algorithm(NamedTuple):

@@ -17,10 +17,11 @@ from w2vflow.sgd.engine import Number, Optimizer, Weights
 from w2vflow.sgd.minibatches import InParts, parts_of
 from w2vflow.sgd.samplers.draws import AliasTable
 from w2vflow.sgd.samplers.gradients import PairBatch, RowGradient, pair_gradient
-from w2vflow.sgd.solver import Algorithm, Clock, digest, solve_by_steps
+from w2vflow.sgd.solver import Algorithm, Clock, solve_by_steps
 from w2vflow.sgd.stream.pair_stream import PairStream
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
+from w2vflow.support.checkpoint import digest
 from w2vflow.support.checks import argument_error, check_weights
 
 __all__ = ["StreamedPairs", "run_sgd_on_text"]

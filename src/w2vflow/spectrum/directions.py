@@ -38,7 +38,7 @@ def left_directions(W: Any, k: int) -> Float[AnyArray, "*s V k"]:
     Raises:
         ValueError: `k` outside 1..dim.
     """
-    W = floats_at_hand(W)
+    (W,) = floats_at_hand(W)
     if not 1 <= k <= W.shape[-1]:
         raise argument_error("k", f"between 1 and the dimension {W.shape[-1]}", k)
     xp = namespace(W)
@@ -279,7 +279,7 @@ def align(vectors: Any, reference: Any) -> Float[AnyArray, "V d"]:
 
 
 def _matrix(argument: str, given: Any) -> AnyArray:
-    matrix = floats_at_hand(given)
+    (matrix,) = floats_at_hand(given)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise argument_error(argument, "a matrix with a row for each word", f"shape {matrix.shape}")
     if is_known(matrix) and not np.isfinite(matrix).all():

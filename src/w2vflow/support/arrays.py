@@ -3,15 +3,27 @@
 import sys
 from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import jax
 
 # Of the host or of JAX. A union would be refused wherever one of the two is meant; and the command
 # line counts without JAX.
 AnyArray = Any
 
-__all__ = ["AnyArray", "at_hand", "floats_at_hand", "is_known", "namespace", "on_host", "out_of_trace"]
+__all__ = [
+    "AnyArray",
+    "at_hand",
+    "floating",
+    "floats_at_hand",
+    "is_known",
+    "namespace",
+    "on_host",
+    "out_of_trace",
+]
 
 Tree = TypeVar("Tree")
 
@@ -37,14 +49,19 @@ def at_hand(tree: Tree) -> Tree:
     return on_host(tree) if is_known(tree) else tree
 
 
-def floats_at_hand(given: Any, *beside: Any) -> AnyArray:
-    """Return an array on the host, in float64, if it and those beside it are known; else a JAX array."""
-    if is_known(given, *beside):
-        return np.asarray(given, np.float64)
+def floating(given: Any) -> "jax.Array":
+    """Return a JAX array of floating numbers, in the precision given; of others, in JAX's default."""
     import jax.numpy as jnp
 
     array = jnp.asarray(given)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.zeros(()).dtype)
+
+
+def floats_at_hand(*given: Any) -> tuple[AnyArray, ...]:
+    """Return arrays on the host, in float64, if all of them are known; else all as JAX arrays."""
+    if is_known(*given):
+        return tuple(np.asarray(one, np.float64) for one in given)
+    return tuple(map(floating, given))
 
 
 def namespace(*arrays: Any) -> ModuleType:

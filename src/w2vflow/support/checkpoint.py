@@ -5,6 +5,7 @@ the state. New arrays are written under new names, then the manifest is replaced
 what it no longer names is deleted: a kill at any moment leaves the older state or the newer one.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -18,9 +19,14 @@ import numpy as np
 from w2vflow.support.atomic_files import atomic_path, check_writable_folder, write_json
 from w2vflow.support.checks import argument_error
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "digest"]
 
 FORMAT = 1
+
+
+def digest(array: Any) -> str:
+    """Return the SHA-256 of the entries of an array, by which a run is known."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 @dataclass

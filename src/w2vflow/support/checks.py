@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2vflow.support.arrays import is_known
+from w2vflow.support.arrays import floating, is_known
 
 if TYPE_CHECKING:
     import jax
@@ -68,15 +68,12 @@ def check_times(ts: Any) -> "jax.Array":
     Raises:
         ValueError: times that are not finite, strictly increasing and positive; only the first may be 0.
     """
-    import jax.numpy as jnp
-
     if len(np.shape(ts)) > 1 or np.size(ts) == 0:
         raise argument_error("ts", "a non-empty list of times of shape (T,)", f"shape {np.shape(ts)}")
     if is_known(ts):
         ts = np.atleast_1d(np.asarray(ts))
         _check_time_values(ts.astype(np.float64))
-    times = jnp.atleast_1d(jnp.asarray(ts))
-    return times if jnp.issubdtype(times.dtype, jnp.floating) else times.astype(jnp.zeros(()).dtype)
+    return floating(ts).reshape(-1)
 
 
 def _check_time_values(times: np.ndarray) -> None:
@@ -110,14 +107,10 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> "jax.Array":
     Raises:
         ValueError: wrong number of axes or words, `dim` outside 1..V, NaN or infinite entries.
     """
-    import jax.numpy as jnp
-
     check_weights_shape(np.shape(W0), vocab_size, sides)
     if is_known(W0):
         check_weight_values(np.asarray(W0))
-    weights = jnp.asarray(W0)
-    if not jnp.issubdtype(weights.dtype, jnp.floating):
-        weights = weights.astype(jnp.zeros(()).dtype)
+    weights = floating(W0)
     return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "matmul",
     "on_devices",
     "place",
+    "spread_entries",
     "to_host",
     "to_rows",
     "to_words",
@@ -157,6 +158,19 @@ def fingerprint(tree: Any, name: str) -> str:
         for part in leaf.addressable_shards:
             digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def spread_entries(
+    entries: Int[AnyArray, "N m"], values: Float[AnyArray, " n"], mesh: Mesh
+) -> Float[Array, "N m"]:
+    """Return the values of numbered entries on their devices, 0 where the number is -1."""
+    if is_known(entries, values):
+        entries, values = to_host(entries), np.asarray(values)
+    xp = namespace(entries, values)
+    found = (
+        xp.where(entries < 0, 0, values[entries]) if len(values) else xp.zeros(entries.shape, values.dtype)
+    )
+    return place(found, mesh, ROWS)
 
 
 def matmul(one: Float[AnyArray, "... n m"], other: Float[AnyArray, "... m k"]) -> Float[AnyArray, "... n k"]:

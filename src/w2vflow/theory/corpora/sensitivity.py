@@ -144,19 +144,17 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
     Raises:
         ValueError: not all times are positive.
     """
-    values, _, exponents = _checked_times(eigenvalues, step_times, sides, changed)
-    ratio = floats_at_hand(changed, values, exponents) / values
+    eigenvalues, step_times, changed = floats_at_hand(eigenvalues, step_times, changed)
+    values, _, exponents = _checked_times(eigenvalues, step_times, sides)
+    ratio = changed / values
     xp = namespace(ratio, exponents)
     logarithm = xp.log(xp.where(ratio > 0, ratio, np.nan)) + xp.logaddexp(exponents, 0)
     logarithm = xp.where(logarithm > 0, logarithm, np.nan)
     return (logarithm + xp.log1p(-xp.exp(-logarithm))) * sides / (2 * xp.abs(values * ratio))
 
 
-def _checked_times(
-    eigenvalues: Any, step_times: Any, sides: int, *beside: Any
-) -> tuple[AnyArray, AnyArray, AnyArray]:
-    values = floats_at_hand(eigenvalues, step_times, *beside)
-    times = floats_at_hand(step_times, eigenvalues, *beside)
+def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    values, times = floats_at_hand(eigenvalues, step_times)
     if is_known(times) and not (times > 0).all():
         remedy = "Leave out concepts that are learned from the start, or never."
         raise argument_error("step_times", "positive", times[~(times > 0)][0], remedy)

@@ -48,12 +48,12 @@ def step_visibility(
         ValueError: the problem is not quartic and at constant `G`, or there are fewer than two times.
     """
     problem.require_solvable("step_visibility")
-    times = floats_at_hand(step_times, problem, spectrum)
-    if times.ndim not in (1, 2) or times.shape[-1] < 2:
-        raise argument_error("step_times", "of shape ([seeds,] concepts), at least 2", f"shape {times.shape}")
-    modes = modes_of(problem, times.shape[-1], spectrum)
-    sizes, held = floats_at_hand(modes.sizes, times), modes.held
-    sizes, held = sizes[: times.shape[-1] - 1], held[: times.shape[-1] - 1]
+    shape = np.shape(step_times)
+    if len(shape) not in (1, 2) or shape[-1] < 2:
+        raise argument_error("step_times", "of shape ([seeds,] concepts), at least 2", f"shape {shape}")
+    modes = modes_of(problem, shape[-1], spectrum)
+    times, sizes = floats_at_hand(step_times, modes.sizes[: shape[-1] - 1])
+    held = modes.held[: shape[-1] - 1]
     xp = namespace(times, sizes)
     return xp.diff(times, axis=-1) * 2 * modes.speed * xp.where(held, sizes, np.nan) / np.log(81)
 
@@ -65,8 +65,8 @@ def visible_steps(visibility: Any) -> Int[AnyArray, "*s"]:
     The number of leading entries of `step_visibility` that are 1 or more. A power law
     `lambda_k ~ k^-a` shows some `a ln(lambda_k / scale^2) / 4.4` of them, however many concepts there are.
     """
-    seen = floats_at_hand(visibility) >= 1
-    return namespace(seen).cumprod(seen, axis=-1).sum(axis=-1)
+    (seen,) = floats_at_hand(visibility)
+    return namespace(seen).cumprod(seen >= 1, axis=-1).sum(axis=-1)
 
 
 @checked
@@ -133,7 +133,7 @@ def participation_ratio(traj: Trajectory) -> Float[AnyArray, "*s"]:
     Between 1 and `dim`; r for r equal singular values. From `dim V / (dim + V + 1)` at a small Gaussian
     start it falls to 1 as the first concept outgrows the rest, and rises from there.
     """
-    values = floats_at_hand(traj.singular_values)
+    (values,) = floats_at_hand(traj.singular_values)
     # In units of the largest: powers of tiny starts would underflow.
     squares = (values / values[..., :1]) ** 2
     return squares.sum(axis=-1) ** 2 / (squares**2).sum(axis=-1)
@@ -148,8 +148,7 @@ def predict_rank(step_times: Any, ts: Any) -> Int[AnyArray, "*s"]:
     In the limit of a small start `rank(t) = #{k: lambda_k > ln(lambda_k / scale^2) / (2 t)}`. Step times are
     those of half-rise, `([S,] d)`, NaN for concepts never learned.
     """
-    at = check_times(ts)
-    times, at = floats_at_hand(step_times, at), floats_at_hand(at, step_times)
+    times, at = floats_at_hand(step_times, check_times(ts))
     return (times[..., None, :] <= at[:, None]).sum(axis=-1)
 
 
