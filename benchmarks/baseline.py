@@ -1,11 +1,13 @@
 """Times of the main functions against those of another version of the package, in turns.
 
     python benchmarks/baseline.py [SOURCE] [--vocab-size 2000] [--turns 3] [--only NAME ...]
+    python benchmarks/baseline.py SOURCE --statistics STATISTICS.npz --vocab-size 10000 --only predict
 
 SOURCE is the folder `src` of the other version, e.g. of `git archive 2867bdd src`; by default this
 version itself. Each turn runs a task once in a new process of either version, and prints the
 seconds that the task says, without imports; of `demo` those of the whole process, compilation
-included. The ratio is of the medians.
+included. The ratio is of the medians. STATISTICS, by default those that the package ships, is a file
+of `w2vflow count` that both versions read.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 import w2vflow as wf
 V, d = {size}, 16
-stats = wf.load_statistics("enwiki15k-v3000").most_frequent(V)
+stats = {statistics}.most_frequent(V)
 problem = wf.Problem.from_statistics(stats)
 W0 = wf.gaussian_init(jax.random.key(0), V, d, 1e-2)
 def timed(call):
@@ -82,9 +84,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", nargs="?", default=str(OWN))
     parser.add_argument("--vocab-size", type=int, default=2000)
+    parser.add_argument("--statistics", type=Path)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[*TASKS, "demo"])
     a = parser.parse_args()
+    shipped = "wf.load_statistics('enwiki15k-v3000')"
+    kept = f"wf.CooccurrenceStatistics.load({str(a.statistics)!r})" if a.statistics else shipped
     print(f"V = {a.vocab_size:,}, d = 16; medians of {a.turns}")
     for name in a.only:
         found = {OWN: [], Path(a.source): []}
@@ -93,7 +98,8 @@ def main():
                 if name == "demo":
                     seconds.append(seconds_of_demo(a.vocab_size, source, f"runs/baseline-{turn}"))
                 else:
-                    seconds.append(seconds_of(TASKS[name].replace("{size}", str(a.vocab_size)), source))
+                    task = TASKS[name].replace("{size}", str(a.vocab_size)).replace("{statistics}", kept)
+                    seconds.append(seconds_of(task, source))
         here, *there = map(statistics.median, found.values())
         other = there[0] if there else here
         print(f"{name:<14}{here:>9.3f} s {other:>9.3f} s   ratio {here / other:.2f}", flush=True)

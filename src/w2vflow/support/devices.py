@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 
 import jax
@@ -71,7 +72,13 @@ def describe_devices(devices: Sequence[jax.Device]) -> str:
 def versions() -> dict[str, str]:
     """Return the versions of Python, of this package and of what it computes with."""
     packages = ("w2vflow", "jax", "jaxlib", "diffrax", "optax", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+@cache
+def _version(package: str) -> str:
+    # Read once a process: the metadata of seven packages take as long as half an exact solution.
+    return version(package)
 
 
 def require_float64(function: str) -> None:
