@@ -1,18 +1,12 @@
 """Text files of many formats as blocks of documents."""
 
-import bz2
 import glob
-import gzip
 import io
-import lzma
 import os
 import re
-import sys
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,14 +14,13 @@ from w2vflow.corpus.reading.mediawiki import read_dump
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import damages, open_unpacked
 
 __all__ = ["READERS", "Block", "PathLike", "expand_paths", "first_bytes", "read_blocks"]
 
 PathLike = str | os.PathLike[str]
 READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
 BLOCK_BYTES = 2**25
-
-_DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 
@@ -90,9 +83,9 @@ def read_blocks(
             yield from _pack(read_parquet(Path(path), column), block_bytes)
             continue
         try:
-            with _open(path) as stream:
+            with open_unpacked(path, "paths") as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except (*_DAMAGE, gzip.BadGzipFile, _zstd_error()) as error:
+        except damages() as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
@@ -123,72 +116,10 @@ def expand_paths(paths: Iterable[PathLike]) -> list[str]:
 def first_bytes(path: PathLike, size: int) -> bytes:
     """Return the first bytes of a file, unpacked; none of an archive that is damaged."""
     try:
-        with _open(str(path)) as stream:
+        with open_unpacked(path) as stream:
             return stream.read(size)
-    except (*_DAMAGE, ValueError, OSError, _zstd_error()):
+    except (*damages(), ValueError, OSError):
         return b""
-
-
-def _open(path: str) -> Any:
-    if path == "-":
-        return sys.stdin.buffer
-    suffix = Path(path).suffix.lower()
-    if suffix == ".zst":
-        return io.BufferedReader(_Zstandard(path), 2**20)
-    if suffix == ".zip":
-        return _only_member(path)
-    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(suffix, open)(path, "rb")
-
-
-class _Zstandard(io.RawIOBase):
-    """The text of a `.zst` archive of one or more frames; unlike the library's own, it sees a cut."""
-
-    def __init__(self, path: str) -> None:
-        import zstandard
-
-        self._new = zstandard.ZstdDecompressor().decompressobj
-        self._file = Path(path).open("rb")  # noqa: SIM115 (closed with this stream)
-        self._frame: Any = None
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            packed = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
-            packed = packed or self._file.read(2**18)
-            if not packed:
-                if self._frame is not None and not self._frame.eof:
-                    raise EOFError("the archive breaks off")
-                return 0
-            if self._frame is None or self._frame.eof:
-                self._frame = self._new()
-            self._ready = self._frame.decompress(packed)
-        given = self._ready[: len(buffer)]
-        self._ready = self._ready[len(given) :]
-        buffer[: len(given)] = given
-        return len(given)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _only_member(path: str) -> IO[bytes]:
-    archive = zipfile.ZipFile(path)
-    files = [name for name in archive.namelist() if not name.endswith("/")]
-    if len(files) != 1:
-        got = f"{path} with {len(files)} files"
-        raise argument_error("paths", "zip archives of one file", got, "Unpack it and give the folder.")
-    return archive.open(files[0])
-
-
-def _zstd_error() -> type[Exception]:
-    # Loaded by now if a .zst was opened; otherwise nothing can raise it.
-    module = sys.modules.get("zstandard")
-    return module.ZstdError if module is not None else EOFError
 
 
 def _text_blocks(
