@@ -85,7 +85,7 @@ def read_blocks(
         try:
             with open_unpacked(path, "paths") as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except damages() as error:
+        except damages() as error:  # type: ignore[misc]
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
