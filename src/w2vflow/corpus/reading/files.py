@@ -85,7 +85,7 @@ def read_blocks(
         try:
             with open_unpacked(path, "paths") as stream:
                 yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except damages() as error:  # type: ignore[misc]
+        except damages() as error:
             raise argument_error(
                 "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
             ) from error
@@ -118,7 +118,9 @@ def first_bytes(path: PathLike, size: int) -> bytes:
     try:
         with open_unpacked(path) as stream:
             return stream.read(size)
-    except (*damages(), ValueError, OSError):
+    except (ValueError, OSError):
+        return b""
+    except damages():
         return b""
 
 
