@@ -26,7 +26,8 @@ import numba
 import numpy as np
 
 from w2vflow.corpus import Resources, count_to_file, read_blocks
-from w2vflow.corpus.counting.kernel import LETTERS, count_rows, fill_positions, lower_latin, number_words
+from w2vflow.corpus.counting.kernel import count_rows, fill_positions
+from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
 from w2vflow.counts import CountFile
 
 GLOVE_SECONDS = 31.6
@@ -85,7 +86,7 @@ def row_tokens(text, vocab_size, shortest):
     blocks = list(read_blocks(text, block_bytes=2**30))
     (block,) = blocks
     letters, ends = lower_latin(np.frombuffer(block.text, np.uint8), block.starts, block.ends, LETTERS)
-    tokens, places, lengths, frequency, _ = number_words(letters, ends, shortest)
+    tokens, places, lengths, frequency, _ = number_words(letters, ends, shortest, *SPAN_LATIN)
     low = letters.tobytes()
     words = [low[p : p + n] for p, n in zip(places.tolist(), lengths.tolist(), strict=True)]
     order = sorted(range(len(words)), key=lambda i: (-frequency[i], words[i]))[:vocab_size]

@@ -5,13 +5,13 @@ from .catalog import load_statistics as load_statistics
 from .catalog import open_statistics as open_statistics
 from .counting.count import count as count
 from .counting.count import count_to_file as count_to_file
-from .counting.kernel import END_OF_DOCUMENT as END_OF_DOCUMENT
 from .counting.rules import CountingRule as CountingRule
 from .counting.rules import pair_weights as pair_weights
 from .counting.sizes import PACKED as PACKED
 from .counting.sizes import memory_bytes as memory_bytes
 from .counting.sizes import text_bytes as text_bytes
-from .counting.vocabulary import tokenizer as tokenizer
+from .counting.text_kernel import END_OF_DOCUMENT as END_OF_DOCUMENT
+from .counting.tokenizers import tokenizer as tokenizer
 from .counting.workers import Resources as Resources
 from .counting.workers import worker_count as worker_count
 from .documents.documents import count_documents as count_documents

@@ -17,10 +17,10 @@ import w2vflow as wf
 from w2vflow.corpus.counting import count as cooccurrence
 from w2vflow.corpus.counting import stages as shards
 from w2vflow.corpus.counting.count import count_to_file
-from w2vflow.corpus.counting.kernel import LETTERS, lower_latin, number_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes
-from w2vflow.corpus.counting.vocabulary import tokenizer
+from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
+from w2vflow.corpus.counting.tokenizers import tokenizer
 from w2vflow.corpus.counting.workers import Resources
 from w2vflow.counts.other_programs import from_glove, from_matrix
 from w2vflow.counts.statistics import merge
@@ -111,7 +111,7 @@ def test_compiled_words_equal_those_of_the_expression(documents):
     ends = np.cumsum([len(r) for r in raw])
     starts = ends - [len(r) for r in raw]
     letters, new_ends = lower_latin(np.frombuffer(b"".join(raw) + b"?", np.uint8), starts, ends, LETTERS)
-    tokens, places, lengths, frequency, kept = number_words(letters, new_ends, 0)
+    tokens, places, lengths, frequency, kept = number_words(letters, new_ends, 0, *SPAN_LATIN)
     words = [letters[at : at + n].tobytes().decode() for at, n in zip(places, lengths, strict=True)]
     expected = [re.findall("[a-z]+", d.lower()) for d in documents]
     assert [words[t] for t in tokens if t >= 0] == [w for d in expected for w in d]
@@ -126,7 +126,7 @@ def test_long_words_that_share_a_key_are_told_apart():
     words = [stem[:i] + c + stem[i + 1 :] for i in range(40) for c in "abcdefghijklmnopqrstuvwxyz"]
     text = " ".join(words).encode()
     letters, ends = lower_latin(np.frombuffer(text, np.uint8), np.array([0]), np.array([len(text)]), LETTERS)
-    tokens, places, *_ = number_words(letters, ends, 0)
+    tokens, places, *_ = number_words(letters, ends, 0, *SPAN_LATIN)
     assert len(places) == len(set(words))
     found = [letters[places[t] : places[t] + 60].tobytes().decode() for t in tokens[:-1]]
     assert found == words

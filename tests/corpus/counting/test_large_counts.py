@@ -8,7 +8,7 @@ import pytest
 import w2vflow as wf
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.rules import CountingRule
-from w2vflow.corpus.counting.vocabulary import tokenizer
+from w2vflow.corpus.counting.tokenizers import tokenizer
 from w2vflow.counts.count_file import CountFile
 
 

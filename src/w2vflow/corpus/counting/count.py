@@ -31,7 +31,8 @@ from w2vflow.corpus.counting.stages import (
     pieces,
     task_name,
 )
-from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.tokenizers import Tokenizer
+from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
@@ -203,7 +204,7 @@ def count_to_file(
                 least = f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB"
                 raise argument_error("memory", least, resources.memory)
             ranks = _ranks(words, numbered, folder)
-            frequency = np.array([numbered.frequency[word] for word in words], np.int64)
+            frequency = np.array([occurrences[word] for word in words], np.int64)
             runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
             rows = _merged(runs, len(words), budget)
             denominator = pair_weights(rule.weighting, rule.window)[1]
@@ -212,7 +213,8 @@ def count_to_file(
             metadata = {"source": source, **rule.describe(), **numbered.facts()}
             write_count_file(out, words, frequency, rows, metadata, denominator)
 
-        words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)
+        occurrences = numbered.lexicon.frequencies(vocab_size if vocabulary is None else None)
+        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
         lonely: tuple[str, ...] = ()
         try:
             write(words)
@@ -239,13 +241,14 @@ def _discard(folder: Path) -> None:
 
 def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]:
     """Leave the rows of its words for every token file; return these files."""
-    row = {word: index for index, word in enumerate(words)}
+    row = numbered.lexicon.ranks(words)
     identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
     ranks = []
     for file in numbered.files:
         path = folder / f"ranks-{identity}-{file.name}"
         if not path.exists():
-            rank = np.array([row.get(word, -1) for word in open_words(file).words], np.int32)
+            part = open_words(file)
+            rank = row[numbered.lexicon.find(part.joined, len(part.frequency))]
             with atomic_path(path) as temporary, temporary.open("wb") as stream:
                 np.save(stream, rank, allow_pickle=False)
         ranks.append(path)

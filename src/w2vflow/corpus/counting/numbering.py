@@ -1,6 +1,5 @@
 """First stage of a count: the words of a text as numbers, block by block."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from w2vflow.corpus.counting.lexicon import Lexicon
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.stages import number_block, open_words, task_name
 from w2vflow.corpus.counting.workers import Workers
@@ -24,14 +24,14 @@ class Numbered:
     Attributes:
         files: a token file for every block of text, in order; see `open_tokens`.
         documents, tokens: how many each of them has.
-        frequency: of every word.
+        lexicon: all words, and how often each occurs.
         replaced: runs of bytes that were not UTF-8.
     """
 
     files: list[Path]
     documents: list[int]
     tokens: list[int]
-    frequency: Counter[str]
+    lexicon: Lexicon
     replaced: int
 
     def facts(self) -> dict[str, int]:
@@ -39,7 +39,7 @@ class Numbered:
         return {
             "corpus_documents": sum(self.documents),
             "corpus_tokens": sum(self.tokens),
-            "corpus_distinct_words": len(self.frequency),
+            "corpus_distinct_words": self.lexicon.occurring,
             "corpus_invalid_utf8_replaced": self.replaced,
         }
 
@@ -55,7 +55,7 @@ def number_corpus(
     """Number every block, each left in a file named by its content; return these files and all words."""
     files: list[Path] = []
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
-    found = Numbered(files, [], [], Counter(), 0)
+    found = Numbered(files, [], [], Lexicon(), 0)
 
     def tasks() -> Iterator[tuple[Any, ...]]:
         for block in blocks:
@@ -72,10 +72,8 @@ def number_corpus(
         part = open_words(file)
         found.documents.append(part.documents)
         found.tokens.append(int(part.frequency.sum()))
-        for word, times in zip(part.words, part.frequency.tolist(), strict=True):
-            if times:
-                found.frequency[word] += times
-    if not found.frequency:
+        found.lexicon.add(part.joined, part.frequency)
+    if not found.lexicon.occurring:
         expected = f"text with words in documents of at least {rule.min_document_words} words"
         remedy = "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script."
         raise argument_error("paths", expected, "none", remedy)

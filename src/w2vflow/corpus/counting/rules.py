@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.counting.vocabulary import TOKENS, Tokenizer
+from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.corpus.counting.vocabulary import Tokenizer, number_texts, tokenizer
+from w2vflow.corpus.counting.tokenizers import Tokenizer, code_points, cut_runs, number_texts, tokenizer
 from w2vflow.corpus.reading.files import Block
 from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
@@ -34,9 +34,9 @@ __all__ = [
 
 
 class Words(NamedTuple):
-    """Words of a block by order of first appearance, how often each occurs, and how many documents."""
+    """Words of a block, joined by line breaks as uint8, how often each occurs, and how many documents."""
 
-    words: list[str]
+    joined: np.ndarray
     frequency: np.ndarray
     documents: int
 
@@ -93,34 +93,49 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
     if path.exists():
         return path
     if tokens == "latin":
-        from w2vflow.corpus.counting.kernel import LETTERS, lower_latin, number_words
-
-        text = np.frombuffer(block.text, np.uint8)
-        letters, ends = lower_latin(text, block.starts, block.ends, LETTERS)
-        numbers, places, lengths, frequency, kept = number_words(letters, ends, shortest)
-        low = letters.tobytes()
-        words = [
-            low[at : at + length].decode()
-            for at, length in zip(places.tolist(), lengths.tolist(), strict=True)
-        ]
+        joined, numbers, frequency, kept = _latin_numbers(block, shortest)
+    elif tokens == "unicode":
+        joined, numbers, frequency, kept = _unicode_numbers(block, shortest)
     else:
         spans = zip(block.starts.tolist(), block.ends.tolist(), strict=True)
         texts = (block.text[start:end].decode() for start, end in spans)
         words, numbers, frequency, kept = number_texts(texts, tokenizer(tokens), shortest, end=-1)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
         joined = np.frombuffer("\n".join(words).encode(), np.uint8)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         # Tokens last: they are most of the file, and the vocabulary is chosen without them.
         for values in (frequency, joined, np.int64(kept), numbers):
             np.save(file, values, allow_pickle=False)
     return path
 
 
+def _latin_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    from w2vflow.corpus.counting import text_kernel as kernel
+
+    text = np.frombuffer(block.text, np.uint8)
+    letters, ends = kernel.lower_latin(text, block.starts, block.ends, kernel.LETTERS)
+    found = kernel.number_words(letters, ends, shortest, *kernel.SPAN_LATIN)
+    numbers, places, lengths, frequency, kept = found
+    return kernel.gather_words(letters, places, lengths), numbers, frequency, kept
+
+
+def _unicode_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    from w2vflow.corpus.counting import text_kernel as kernel
+
+    text = np.frombuffer(block.text, np.uint8)
+    letters, ends = kernel.split_runs(text, block.starts, block.ends, kernel.LETTERS, code_points())
+    tokens, places, lengths, *_ = kernel.number_words(letters, ends, 0, *kernel.SPAN_UNICODE)
+    joined = kernel.gather_words(letters, places, lengths).tobytes().decode()
+    # Only the different ones are cut in Python: a hundredth of all.
+    words, offsets, parts = cut_runs(joined.split("\n") if len(places) else [])
+    numbers, frequency, kept = kernel.substitute(tokens, offsets, parts, len(words), shortest)
+    return np.frombuffer("\n".join(words).encode(), np.uint8), numbers, frequency, kept
+
+
 def open_words(path: Path) -> Words:
     """Return the words that `number_block` left."""
     with path.open("rb") as file:
         frequency, joined, kept = (np.load(file, allow_pickle=False) for _ in range(3))
-    words = joined.tobytes().decode().split("\n") if len(frequency) else []
-    return Words(words, frequency, int(kept))
+    return Words(joined, frequency, int(kept))
 
 
 def open_tokens(path: Path) -> tuple[np.ndarray, int]:

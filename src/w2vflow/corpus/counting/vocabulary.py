@@ -1,80 +1,11 @@
-"""Tokenizers, and the choice of the vocabulary."""
+"""Choice of the vocabulary."""
 
-import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
-__all__ = ["TOKENS", "choose_words", "number_texts", "tokenizer"]
-
-Tokenizer = Callable[[str], Iterable[str]]
-
-# Named rules. "latin" has a compiled form in the kernel, which gives the same words.
-TOKENS = {
-    "latin": "[a-z]+ of the lower-cased text",
-    "unicode": "letters with their marks, of any script, after NFKC and case folding",
-}
-_LATIN = re.compile(r"[a-z]+")
-
-
-@checked
-def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
-    """Return the function that cuts a text into words.
-
-    Args:
-        tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script
-            with their combining marks, after NFKC and case folding; any other string: a regular
-            expression, matched against the text as it is; or a function from text to words.
-
-    Raises:
-        ValueError: a string that is no regular expression.
-
-    Example:
-        >>> list(tokenizer("latin")("It's 2 dogs")), list(tokenizer("unicode")("Straße हिन्दी x2"))
-        (['it', 's', 'dogs'], ['strasse', 'हिन्दी', 'x'])
-    """
-    if callable(tokens):
-        return tokens
-    if tokens == "latin":
-        return lambda text: _LATIN.findall(text.lower())
-    if tokens == "unicode":
-        import regex
-
-        letters = regex.compile(r"\p{L}[\p{L}\p{M}]*")
-        # Folding can undo the normal form, hence twice.
-        return lambda text: letters.findall(
-            unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        )
-    try:
-        return re.compile(tokens).findall
-    except re.error as error:
-        expected = f"one of {sorted(TOKENS)}, a regular expression or a function"
-        raise argument_error("tokens", expected, f"{tokens!r} ({error})") from error
-
-
-def number_texts(
-    texts: Iterable[str], cut: Tokenizer, shortest: int, end: int
-) -> tuple[list[str], np.ndarray, np.ndarray, int]:
-    """Return documents of at least `shortest` words as word numbers, `end` after each.
-
-    Returns:
-        Words by order of first appearance; tokens; how often each word occurs; how many documents were kept.
-    """
-    number: defaultdict[str, int] = defaultdict()
-    number.default_factory = number.__len__
-    parts, kept = [], 0
-    for text in texts:
-        found = [number[word] for word in cut(text)]
-        if found and len(found) >= shortest:
-            parts.append(np.array([*found, end], np.int32))
-            kept += 1
-    tokens = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-    return list(number), tokens, np.bincount(tokens[tokens != end], minlength=len(number)), kept
+__all__ = ["choose_words"]
 
 
 def choose_words(

@@ -1,12 +1,13 @@
 """Compiled loop over documents. Imported when first needed: numba is slow to load."""
 
-import numba
 import numpy as np
+
+from w2vflow.support.compiled import compiled
 
 __all__ = ["add_window_pairs"]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def add_window_pairs(
     tokens: np.ndarray,
     starts: np.ndarray,

@@ -21,7 +21,8 @@ from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.sizes import text_bytes
 from w2vflow.corpus.counting.stages import open_tokens, open_words
-from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
+from w2vflow.corpus.counting.tokenizers import Tokenizer
+from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Workers, worker_count
 from w2vflow.corpus.reading.files import PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
@@ -181,20 +182,22 @@ def tokenize(
         with closing(Workers(worker_count(workers), None)) as pool:
             blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
             found = number_corpus(blocks, Path(work), rule, pool, text, progress)
-        words = choose_words(found.frequency, vocab_size, min_count, vocabulary)
+        occurrences = found.lexicon.frequencies(vocab_size if vocabulary is None else None)
+        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
         metadata = {"source": source, **{name: described[name] for name in kept}, **found.facts()}
         whole = Path(work) / "whole"
         whole.mkdir()
-        _write(whole, found, words, metadata)
+        _write(whole, found, words, [occurrences[word] for word in words], metadata)
         whole.rename(target)
 
 
-def _write(folder: Path, found: Numbered, words: list[str], metadata: dict[str, Any]) -> None:
+def _write(
+    folder: Path, found: Numbered, words: list[str], unigram: list[int], metadata: dict[str, Any]
+) -> None:
     """Write the tokens, block by block, and the manifest."""
-    row = {word: index for index, word in enumerate(words)}
-    unigram = [found.frequency[word] for word in words]
+    row = found.lexicon.ranks(words)
     # Every place of a word and one end for every document: known before the first is written.
     total = sum(unigram) + sum(found.documents)
     content = hashlib.sha256()
@@ -202,9 +205,11 @@ def _write(folder: Path, found: Numbered, words: list[str], metadata: dict[str, 
         header = {"descr": "<i4", "fortran_order": False, "shape": (total,)}
         np.lib.format.write_array_header_1_0(stream, header)
         for file in found.files:
+            part = open_words(file)
+            rank = row[found.lexicon.find(part.joined, len(part.frequency))]
+            rank[rank < 0] = -2
             # A last entry for the ends of documents, which are numbered -1.
-            rank = np.array([*(row.get(word, -2) for word in open_words(file).words), -1], "<i4")
-            numbers = rank[open_tokens(file)[0]]
+            numbers = np.append(rank, np.int32(-1)).astype("<i4")[open_tokens(file)[0]]
             kept = numbers[numbers > -2]
             content.update(kept.data)
             kept.tofile(stream)

@@ -1,12 +1,13 @@
 """Alias tables, compiled. Imported when first needed: numba is slow to load."""
 
-import numba
 import numpy as np
+
+from w2vflow.support.compiled import compiled
 
 __all__ = ["alias_table"]
 
 
-@numba.njit
+@compiled
 def _fill(share: np.ndarray, alias: np.ndarray) -> None:
     size = len(share)
     light, heavy = np.empty(size, np.int64), np.empty(size, np.int64)

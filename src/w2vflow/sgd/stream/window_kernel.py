@@ -1,9 +1,9 @@
 """word2vec's walk over a text, compiled. Imported when first needed: numba is slow to load."""
 
-import numba
 import numpy as np
 
 from w2vflow.corpus import END_OF_DOCUMENT
+from w2vflow.support.compiled import compiled
 
 __all__ = ["fill_pairs"]
 
@@ -14,7 +14,7 @@ _AHEAD = 1024
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _mixed(value: np.uint64) -> np.uint64:
     """Return the finaliser of SplitMix64."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -22,13 +22,13 @@ def _mixed(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _draw(key: np.uint64, place: int) -> np.uint64:
     """Return output number `place` of SplitMix64 from the state `key`: 64 random bits of a token."""
     return _mixed(key + np.uint64(place + 1) * _STEP)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _look_back(tokens: np.ndarray, keep: np.ndarray, key: np.uint64, place: int, before: np.ndarray) -> None:
     """Fill `before` with the tokens of the same document that are kept before a place, the nearest last."""
     before[:] = END_OF_DOCUMENT
@@ -40,7 +40,7 @@ def _look_back(tokens: np.ndarray, keep: np.ndarray, key: np.uint64, place: int,
             before[left] = tokens[place]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def fill_pairs(
     tokens: np.ndarray,
     keep: np.ndarray,

@@ -1,0 +1,188 @@
+"""Tokenizers: rules that cut a text into words."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from w2vflow.support.arguments import checked
+from w2vflow.support.checks import argument_error
+
+__all__ = ["TOKENS", "Tokenizer", "code_points", "cut_runs", "number_texts", "tokenizer"]
+
+Tokenizer = Callable[[str], Iterable[str]]
+
+# Named rules. These two have compiled forms in the kernel, which give the same words.
+TOKENS = {
+    "latin": "[a-z]+ of the lower-cased text",
+    "unicode": "letters with their marks, of any script, after NFKC and lower-casing",
+}
+_LATIN = re.compile(r"[a-z]+")
+
+# Signs that do not end a word and are no part of it: the soft hyphen, marks of direction, word joiners
+# (UAX #29, Format).
+_UNSEEN = "\xad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+# Joiners shape the letters beside them (UAX #29, Extend). At the end of a word only ZWJ after a mark does.
+_WORD = (
+    r"\p{L}(?:[\p{L}\p{M}]|[\u200c\u200d]+(?=[\p{L}\p{M}])|(?<=\p{M})\u200d"
+    # An apostrophe is a letter of Ukrainian and its kin, geresh and gershayim of Hebrew, the dot of Catalan.
+    r"|(?<=\p{Cyrillic})['\u2019](?=\p{Cyrillic})"
+    r"|(?<=\p{Hebrew})['\u2019\"\u201d\u05f3\u05f4](?=\p{Hebrew})|(?<=[lL])\xb7(?=[lL]))*"
+)
+_BETWEEN = "'\"\xb7\u2019\u201d\u05f3\u05f4"
+
+
+@checked
+def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
+    """Return the function that cuts a text into words.
+
+    Args:
+        tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script with their
+            marks and joiners, in lower case and normal form NFKC; any other string: a regular expression,
+            matched against the text as it is; or a function from text to words.
+
+    Raises:
+        ValueError: a string that is no regular expression, or one of several groups.
+
+    References:
+        Unicode Standard Annex 15 (NFKC) and 29 (word boundaries).
+
+    Example:
+        >>> list(tokenizer("latin")("It's 2 dogs")), list(tokenizer("unicode")("Straße हिन्दी x2"))
+        (['it', 's', 'dogs'], ['straße', 'हिन्दी', 'x'])
+    """
+    if callable(tokens):
+        return tokens
+    if tokens == "latin":
+        return lambda text: _LATIN.findall(text.lower())
+    if tokens == "unicode":
+        return _unicode_words
+    try:
+        pattern = re.compile(tokens)
+    except re.error as error:
+        expected = f"one of {sorted(TOKENS)}, a regular expression or a function"
+        raise argument_error("tokens", expected, f"{tokens!r} ({error})") from error
+    if pattern.groups > 1:
+        got = f"{tokens!r}, which has {pattern.groups}"
+        remedy = "Write `(?:...)` for groups that are no words."
+        raise argument_error("tokens", "a regular expression of at most one group", got, remedy)
+    return pattern.findall
+
+
+@cache
+def _patterns() -> tuple[Any, Any]:
+    import regex
+
+    return regex.compile(_WORD), regex.compile(f"[{_UNSEEN}]+")
+
+
+def _unicode_words(text: str) -> list[str]:
+    word, unseen = _patterns()
+    # Normal forms turn some letters into several words. Lower case can undo one.
+    found = word.findall(unseen.sub("", text))
+    if not all(map(str.isascii, found)):
+        found = [part for raw in found for part in word.findall(unicodedata.normalize("NFKC", raw))]
+        return [unicodedata.normalize("NFKC", part.lower()) for part in found]
+    return [part.lower() for part in found]
+
+
+@cache
+def code_points() -> np.ndarray:
+    """Return what code points are to `unicode`: 0: no part of a word; 1: one; 2: one between letters.
+
+    Those below 2^17. Planes beyond hold rare ideographs, and signs that are told from them word by word.
+    """
+    import regex
+
+    kinds = np.zeros(2**17, np.uint8)
+    every = "".join(chr(code) if not 0xD800 <= code < 0xE000 else " " for code in range(len(kinds)))
+    for run in regex.finditer(rf"[\p{{L}}\p{{M}}\u200c\u200d{_UNSEEN}]+", every):
+        kinds[run.start() : run.end()] = 1
+    kinds[[ord(sign) for sign in _BETWEEN]] = 2
+    return kinds
+
+
+def cut_runs(runs: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Cut runs of what words are made of, with A to Z in lower case, into words of `unicode`.
+
+    Returns:
+        The different words; where the words of each run begin among the following ones, int64; which words
+        the runs hold, one run after the other, int32.
+    """
+    number: dict[str, int] = {}
+    beyond = [run for run in runs if not run.isascii()]
+    cut = dict(zip(beyond, _cut_letters(beyond), strict=True))
+    counts, words = np.ones(len(runs), np.int64), []
+    for index, run in enumerate(runs):
+        found = cut.get(run)
+        if found is None:
+            words.append(number.setdefault(run, len(number)))
+            continue
+        counts[index] = len(found)
+        words.extend(number.setdefault(word, len(number)) for word in found)
+    return list(number), np.concatenate([[0], np.cumsum(counts)]), np.array(words, np.int32)
+
+
+def _cut_letters(runs: list[str]) -> list[list[str]]:
+    """Return the words of each run; of those of letters alone all at once."""
+    if not runs:
+        return []
+    joined = "\n".join(runs)
+    # A line break is no letter and composes with none: as if each stood alone.
+    joined = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).lower())
+    return [
+        [word] if run.isalpha() and word.isalpha() else _unicode_words(run)
+        for run, word in zip(runs, joined.split("\n"), strict=True)
+    ]
+
+
+def number_texts(
+    texts: Iterable[str], cut: Tokenizer, shortest: int, end: int
+) -> tuple[list[str], np.ndarray, np.ndarray, int]:
+    """Return documents of at least `shortest` words as word numbers, `end` after each.
+
+    Returns:
+        Words by order of first appearance; tokens; how often each word occurs; how many documents were kept.
+
+    Raises:
+        ValueError: a word that is no string, empty, has a line break or is no UTF-8.
+    """
+    number: dict[str, int] = {}
+    parts, kept = [], 0
+    for text in texts:
+        found = []
+        for word in cut(text):
+            if word not in number:
+                _check_word(word)
+                number[word] = len(number)
+            found.append(number[word])
+        if found and len(found) >= shortest:
+            parts.append(np.array([*found, end], np.int32))
+            kept += 1
+    tokens = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+    return list(number), tokens, np.bincount(tokens[tokens != end], minlength=len(number)), kept
+
+
+def _check_word(word: Any) -> None:
+    if not isinstance(word, str):
+        got, remedy = f"{word!r}, a {type(word).__name__}", "Return the words of a text."
+    elif not word:
+        got, remedy = "an empty one", r"Write e.g. `\w+`, not `\w*`."
+    elif "\n" in word:
+        got, remedy = f"{word!r}, with a line break in it", r"Write e.g. `[^\s]+`, not `[^ ]+`."
+    elif not _is_utf8(word):
+        got, remedy = f"{word!r}, which UTF-8 cannot hold", "Leave out halves of characters."
+    else:
+        return
+    raise argument_error("tokens", "a rule whose words are text, none of it empty", got, remedy)
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Compiled loops, kept on disk where that can be. Imported where one is needed: numba is slow to load."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+__all__ = ["compiled"]
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Return a function compiled by numba at its first call, which runs without Python's lock.
+
+    Compiled code is kept for the next process, in a folder beside the source, in the user's cache or in
+    `NUMBA_CACHE_DIR`.
+
+    Warns:
+        RuntimeWarning: no such folder can be written to; the function is compiled anew in every process.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        warnings.warn(
+            "Compiled loops cannot be kept, and are compiled anew in every process, for some seconds: numba "
+            "finds no folder that it may write to. Set NUMBA_CACHE_DIR to one.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return numba.njit(nogil=True)(function)
