@@ -84,7 +84,9 @@ HARD = (
     "aAbllIKsSſßẞΣσςİıǅǆŉﬁﬀﷺﷲÅÅ\u0301\u0307\u030c\u0345\u0327é…’'\"·ŀĿ´½№™℃①ªº\u00ad\u200b\u200c\u200d"
     "\u2060\ufeff\u05f3\u05f4״אבגпПя'ёक्\u093cष\u094dදනのンーｶﾞ漢字한\u1112\u1161\u11ab𝒜𐐀𐐨😀\U0002a6d6\U000e0100 \t.-_"
 )
-letters = st.text(st.one_of(st.sampled_from(HARD), st.characters(exclude_categories=("Cs", "Cc"))), max_size=30)
+letters = st.text(
+    st.one_of(st.sampled_from(HARD), st.characters(exclude_categories=("Cs", "Cc"))), max_size=30
+)
 
 
 @settings(deadline=None, max_examples=400)

@@ -34,7 +34,10 @@ __all__ = [
 
 
 class Words(NamedTuple):
-    """Words of a block, joined by line breaks as uint8, how often each occurs, and how many documents."""
+    """Words of a block, joined by line breaks as uint8, how often each occurs, and how many documents.
+
+    A word may come twice, under two numbers.
+    """
 
     joined: np.ndarray
     frequency: np.ndarray
@@ -124,11 +127,21 @@ def _unicode_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarra
     text = np.frombuffer(block.text, np.uint8)
     letters, ends = kernel.split_runs(text, block.starts, block.ends, kernel.LETTERS, code_points())
     tokens, places, lengths, *_ = kernel.number_words(letters, ends, 0, *kernel.SPAN_UNICODE)
-    joined = kernel.gather_words(letters, places, lengths).tobytes().decode()
-    # Only the different ones are cut in Python: a hundredth of all.
-    words, offsets, parts = cut_runs(joined.split("\n") if len(places) else [])
-    numbers, frequency, kept = kernel.substitute(tokens, offsets, parts, len(words), shortest)
-    return np.frombuffer("\n".join(words).encode(), np.uint8), numbers, frequency, kept
+    # Runs of a to z are words. Of the others only the different ones are cut in Python: a thousandth of all.
+    plain = kernel.are_ascii(letters, places, lengths)
+    known, beyond = int(plain.sum()), ~plain
+    runs = kernel.gather_words(letters, places[beyond], lengths[beyond]).tobytes().decode()
+    words, counts, parts = cut_runs(runs.split("\n") if known < len(places) else [])
+    offsets = np.zeros(len(places) + 1, np.int64)
+    offsets[1:][plain], offsets[1:][beyond] = 1, counts
+    offsets = np.cumsum(offsets)
+    held = np.full(offsets[-1], -1, np.int32)
+    held[offsets[:-1][plain]] = np.arange(known)
+    held[held < 0] = np.array(parts, np.int32) + known
+    numbers, frequency, kept = kernel.substitute(tokens, offsets, held, known + len(words), shortest)
+    joined = [kernel.gather_words(letters, places[plain], lengths[plain]).tobytes()] if known else []
+    joined += ["\n".join(words).encode()] if words else []
+    return np.frombuffer(b"\n".join(joined), np.uint8), numbers, frequency, kept
 
 
 def open_words(path: Path) -> Words:

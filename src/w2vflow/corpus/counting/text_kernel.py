@@ -13,6 +13,7 @@ __all__ = [
     "SPAN_LATIN",
     "SPAN_UNICODE",
     "add_joined",
+    "are_ascii",
     "find_joined",
     "gather_words",
     "larger_table",
@@ -265,6 +266,18 @@ def number_words(
         if tokens[i] >= 0:
             frequency[tokens[i]] += 1
     return tokens[:used], places[:words], lengths[:words], frequency, kept
+
+
+@compiled
+def are_ascii(text: np.ndarray, places: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return whether each of the words that stand at `places` has no letter beyond ASCII."""
+    plain = np.ones(len(places), np.bool_)
+    for word in range(len(places)):
+        for k in range(lengths[word]):
+            if text[places[word] + k] >= 128:
+                plain[word] = False
+                break
+    return plain
 
 
 @compiled

@@ -105,25 +105,16 @@ def code_points() -> np.ndarray:
     return kinds
 
 
-def cut_runs(runs: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def cut_runs(runs: list[str]) -> tuple[list[str], list[int], list[int]]:
     """Cut runs of what words are made of, with A to Z in lower case, into words of `unicode`.
 
     Returns:
-        The different words; where the words of each run begin among the following ones, int64; which words
-        the runs hold, one run after the other, int32.
+        The different words; how many words each run holds; which those are, one run after the other.
     """
     number: dict[str, int] = {}
-    beyond = [run for run in runs if not run.isascii()]
-    cut = dict(zip(beyond, _cut_letters(beyond), strict=True))
-    counts, words = np.ones(len(runs), np.int64), []
-    for index, run in enumerate(runs):
-        found = cut.get(run)
-        if found is None:
-            words.append(number.setdefault(run, len(number)))
-            continue
-        counts[index] = len(found)
-        words.extend(number.setdefault(word, len(number)) for word in found)
-    return list(number), np.concatenate([[0], np.cumsum(counts)]), np.array(words, np.int32)
+    cut = _cut_letters(runs)
+    words = [number.setdefault(word, len(number)) for found in cut for word in found]
+    return list(number), list(map(len, cut)), words
 
 
 def _cut_letters(runs: list[str]) -> list[list[str]]:
