@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from w2vflow.corpus.counting.text_kernel import END_OF_DOCUMENT
 from w2vflow.support.compiled import compiled
 
-__all__ = ["count_rows", "fill_positions"]
+__all__ = ["count_rows", "count_words", "fill_positions", "rank_tokens"]
 
 
 @intrinsic
@@ -31,6 +31,33 @@ def _prefetch(context: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return numba.types.void(array, numba.types.intp), generate
+
+
+@compiled
+def rank_tokens(
+    numbers: np.ndarray, rank: np.ndarray, gap: int, keeps_gaps: bool, rows: np.ndarray, used: int
+) -> int:
+    """Append to `rows` the row of each word, and `gap` for a word without one if gaps are kept.
+
+    `rank` has the rows of the words, `gap` for none, and a last entry for the ends of documents, -1. Returns
+    how many entries of `rows` are used.
+    """
+    for number in numbers:
+        row = rank[number]
+        if keeps_gaps or row != gap:
+            rows[used] = row
+            used += 1
+    return used
+
+
+@compiled
+def count_words(tokens: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Return how often each word of `first <= word < last` occurs."""
+    frequency = np.zeros(last - first, np.int64)
+    for word in tokens:
+        if first <= word < last:
+            frequency[word - first] += 1
+    return frequency
 
 
 @compiled

@@ -162,10 +162,10 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
     """Leave the counts of some rows of some blocks in `folder`; return the folder."""
     if folder.exists():
         return folder
+    from w2vflow.corpus.counting.kernel import count_words
+
     tokens = _row_numbers(task)
-    inside = tokens[(tokens >= task.first) & (tokens < task.last)]
-    frequency = np.bincount(inside - task.first, minlength=task.last - task.first)
-    del inside
+    frequency = count_words(tokens, task.first, task.last)
     rows = counted_rows(tokens, frequency, task.first, task.weights, task.vocab_size, task.entries)
     row_lengths = []
     temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
@@ -228,20 +228,24 @@ def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _row_numbers(task: RowRange) -> np.ndarray:
     """Return the tokens of all blocks as rows, -1 first, last and between documents."""
-    parts, document = [np.array([-1], np.int32)], task.first_document
-    for token_path, rank_path in zip(task.tokens, task.ranks, strict=True):
-        numbers, documents = open_tokens(token_path)
-        # A last entry for the ends of documents, which are numbered -1.
-        rank = np.append(np.load(rank_path, allow_pickle=False), np.int32(-1))
-        gone = rank < 0
-        gone[-1] = False
-        rank[gone] = task.vocab_size
-        rows = rank[numbers]
+    from w2vflow.corpus.counting.kernel import rank_tokens
+
+    opened = [open_tokens(path) for path in task.tokens]
+    rows = np.empty(1 + sum(len(numbers) for numbers, _ in opened), np.int32)
+    rows[0], used, document, gap = -1, 1, task.first_document, np.int32(task.vocab_size)
+    for rank_path in task.ranks:
+        # Dropped one by one as their rows are at hand.
+        numbers, documents = opened.pop(0)
+        rank = np.load(rank_path, allow_pickle=False)
+        rank[rank < 0] = gap
+        rank = np.append(rank, np.int32(-1))
         if task.thinning is not None:
-            rows[_thinned(rows, task.thinning, document)] = task.vocab_size
-        parts.append(rows if task.keeps_gaps else rows[rows != task.vocab_size])
+            thinned = rank[numbers]
+            thinned[_thinned(thinned, task.thinning, document)] = gap
+            numbers, rank = thinned, np.append(np.arange(gap + 1, dtype=np.int32), np.int32(-1))
+        used = rank_tokens(numbers, rank, gap, task.keeps_gaps, rows, used)
         document += documents
-    return np.concatenate(parts)
+    return rows[:used]
 
 
 def _thinned(rows: np.ndarray, thinning: Thinning, first_document: int) -> np.ndarray:
