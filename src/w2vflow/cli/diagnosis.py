@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -188,14 +189,25 @@ def _caches() -> Iterator[Check]:
 
     remedy = "set W2VFLOW_CACHE to a folder that can be written"
     yield _cache("cache of corpora", wf.corpus.cache_folder(), remedy)
-    kept = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent)
-    size = sum(file.stat().st_size for file in kept.rglob("*.nb[ci]"))
-    yield Check("cache of numba", True, f"{readable_bytes(size)} in {kept}")
+    yield _compiled_loops()
     folder = jax.config.values["jax_compilation_cache_dir"]
     if folder is None:
         yield Check("cache of JAX", True, "none; JAX_COMPILATION_CACHE_DIR=FOLDER saves compiling again")
     else:
         yield _cache("cache of JAX", Path(folder), "set JAX_COMPILATION_CACHE_DIR to another folder")
+
+
+def _compiled_loops() -> Check:
+    """Return whether numba finds a folder for compiled loops, and their size."""
+    with warnings.catch_warnings():
+        # Said here, where there is none.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        from w2vflow.corpus.counting.kernel import count_rows
+    remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
+    if count_rows.stats.cache_path is None:
+        detail = "none that can be written: compiled anew in every process, for some seconds"
+        return Check("cache of numba", None, detail, remedy)
+    return _cache("cache of numba", Path(count_rows.stats.cache_path), remedy)
 
 
 def _cache(name: str, folder: Path, remedy: str) -> Check:

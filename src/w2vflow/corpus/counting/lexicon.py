@@ -64,11 +64,17 @@ class Lexicon:
         if most is not None and 0 < most < self._size:
             least = np.partition(totals, -most)[-most]
         numbers = np.flatnonzero(totals >= max(least, 1))
+        return dict(zip(self._strings(numbers), totals[numbers].tolist(), strict=True))
+
+    def first(self, most: int) -> list[str]:
+        """Return the `most` words that come first in the text."""
+        return self._strings(np.arange(min(most, self._size)))
+
+    def _strings(self, numbers: np.ndarray) -> list[str]:
         starts = np.concatenate([[0], self._ends])[numbers].tolist()
         spans = zip(starts, self._ends[numbers].tolist(), strict=True)
         text = self._text.data
-        words = (str(text[start:end], "utf-8") for start, end in spans)
-        return dict(zip(words, totals[numbers].tolist(), strict=True))
+        return [str(text[start:end], "utf-8") for start, end in spans]
 
     @property
     def occurring(self) -> int:

@@ -1,20 +1,28 @@
 """First stage of a count: the words of a text as numbers, block by block."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from w2vflow.corpus.counting.lexicon import Lexicon
 from w2vflow.corpus.counting.rules import CountingRule
+from w2vflow.corpus.counting.segmenters import phrases_note, unspaced_script
 from w2vflow.corpus.counting.stages import number_block, open_words, task_name
 from w2vflow.corpus.counting.workers import Workers
 from w2vflow.corpus.reading.files import Block
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Numbered", "number_corpus"]
+
+# Words in which phrases are looked for.
+_LOOKED_AT = 20_000
+# Text of small files that is put together: 4 MB are a tenth of a second's work.
+_LEAST_BYTES = 2**22
 
 
 @dataclass
@@ -58,7 +66,7 @@ def number_corpus(
     found = Numbered(files, [], [], Lexicon(), 0)
 
     def tasks() -> Iterator[tuple[Any, ...]]:
-        for block in blocks:
+        for block in _gathered(blocks):
             name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
             files.append(folder / f"tokens-{name}")
             found.replaced += block.replaced
@@ -77,4 +85,40 @@ def number_corpus(
         expected = f"text with words in documents of at least {rule.min_document_words} words"
         remedy = "Check the path, the reader, `min_document_words` and `tokens`; `unicode` is of any script."
         raise argument_error("paths", expected, "none", remedy)
+    _warn_of_phrases(found.lexicon, rule)
     return found
+
+
+def _warn_of_phrases(lexicon: Lexicon, rule: CountingRule) -> None:
+    if rule.tokens != "unicode":
+        return
+    words = lexicon.first(_LOOKED_AT)
+    script = unspaced_script(words)
+    if script is not None:
+        warnings.warn(phrases_note(script, words), RuntimeWarning, stacklevel=3)
+
+
+def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Yield blocks of some size: of small files many together, as each costs a task and a file."""
+    waiting: list[Block] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += len(block.text)
+        if size >= _LEAST_BYTES:
+            yield _one_block(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield _one_block(waiting)
+
+
+def _one_block(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    before = np.cumsum([0, *(len(block.text) + 1 for block in blocks)])[:-1].tolist()
+    return Block(
+        b"\n".join(block.text for block in blocks),
+        np.concatenate([block.starts + start for block, start in zip(blocks, before, strict=True)]),
+        np.concatenate([block.ends + start for block, start in zip(blocks, before, strict=True)]),
+        sum(block.replaced for block in blocks),
+    )

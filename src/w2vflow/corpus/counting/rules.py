@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from w2vflow.corpus.counting.segmenters import SEGMENTERS, described_segmenter
 from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -75,6 +76,10 @@ class CountingRule:
         name = getattr(self.tokens, "__qualname__", repr(self.tokens))
         return f"{getattr(self.tokens, '__module__', '')}.{name}"
 
+    def _described_tokens(self) -> str:
+        name = self.tokens_name
+        return described_segmenter(name) if name in SEGMENTERS else TOKENS.get(name, name)
+
     def describe(self) -> dict[str, Any]:
         """Return the rule in words, for the metadata."""
         sampled: dict[str, Any] = {"subsample_threshold": self.subsample_threshold}
@@ -87,7 +92,7 @@ class CountingRule:
             "out_of_vocabulary": f"removed {self.out_of_vocabulary} windows are laid",
             "directions": "both",
             "diagonal": "kept",
-            "tokens": TOKENS.get(self.tokens_name, self.tokens_name),
+            "tokens": self._described_tokens(),
             "min_document_words": self.min_document_words,
             "subsampling": self.subsampling,
             **({} if self.subsampling == "none" else sampled),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from w2vflow.corpus.counting.segmenters import SEGMENTERS, segmenter
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -41,11 +42,13 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 
     Args:
         tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script with their
-            marks and joiners, in lower case and normal form NFKC; any other string: a regular expression,
-            matched against the text as it is; or a function from text to words.
+            marks and joiners, in lower case and normal form NFKC; `"chinese"`, `"japanese"`, `"thai"`: the
+            same in the pieces of a segmenter; any other string: a regular expression, matched against the
+            text as it is; or a function from text to words.
 
     Raises:
         ValueError: a string that is no regular expression, or one of several groups.
+        ImportError: the segmenter of a language is not installed.
 
     References:
         Unicode Standard Annex 15 (NFKC) and 29 (word boundaries).
@@ -60,10 +63,13 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
         return lambda text: _LATIN.findall(text.lower())
     if tokens == "unicode":
         return _unicode_words
+    if tokens in SEGMENTERS:
+        pieces = segmenter(tokens)
+        return lambda text: [word for piece in pieces(text) for word in _unicode_words(piece)]
     try:
         pattern = re.compile(tokens)
     except re.error as error:
-        expected = f"one of {sorted(TOKENS)}, a regular expression or a function"
+        expected = f"one of {sorted({*TOKENS, *SEGMENTERS})}, a regular expression or a function"
         raise argument_error("tokens", expected, f"{tokens!r} ({error})") from error
     if pattern.groups > 1:
         got = f"{tokens!r}, which has {pattern.groups}"

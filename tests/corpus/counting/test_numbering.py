@@ -1,0 +1,67 @@
+"""First stage of a count: blocks, and the words of a corpus as bytes."""
+
+from collections import Counter
+from contextlib import closing
+
+import numpy as np
+
+from w2vflow.corpus.counting.count import count_to_file
+from w2vflow.corpus.counting.lexicon import Lexicon
+from w2vflow.corpus.counting.numbering import number_corpus
+from w2vflow.corpus.counting.rules import CountingRule
+from w2vflow.corpus.counting.workers import Workers
+from w2vflow.corpus.reading.files import read_blocks
+
+
+def test_small_files_are_counted_together(tmp_path):
+    folder, work = tmp_path / "texts", tmp_path / "work"
+    folder.mkdir()
+    work.mkdir()
+    lines = [f"the cat {'abcdefgh'[i % 8]} sat on mat {i % 7 * 'x'}\n" for i in range(60)]
+    # Some without a line break at the end, some of several documents, some empty.
+    texts = ["" if i % 11 == 3 else line.rstrip() if i % 3 else 2 * line for i, line in enumerate(lines)]
+    for i, text in enumerate(texts):
+        (folder / f"{i:02d}").write_text(text)
+    whole = tmp_path / "whole.txt"
+    whole.write_text("\n".join(texts))
+    for path, out in ((folder, "many"), (whole, "one")):
+        count_to_file(path, tmp_path / f"{out}.npz", vocab_size=None, reader="lines")
+    assert (tmp_path / "many.npz").read_bytes() == (tmp_path / "one.npz").read_bytes()
+    rule = CountingRule(tokens="latin")
+    with closing(Workers(1, None)) as pool:
+        blocks = read_blocks(folder, "lines")
+        assert len(number_corpus(blocks, work, rule, pool, None, False).files) == 1
+
+
+def test_a_lexicon_counts_as_a_counter_does():
+    random = np.random.default_rng(0)
+    lexicon, counter = Lexicon(), Counter()
+    # Some that differ in one letter, long ones, other scripts, one repeated, one that never occurs.
+    words = [f"{'ä' * (i % 5)}{i:x}" for i in range(3000)] + ["日本", "日", "b" * 400, "b" * 401]
+    for _ in range(5):
+        block = random.choice(words, 2000).tolist()
+        times = random.integers(0, 5, len(block))
+        lexicon.add(np.frombuffer("\n".join(block).encode(), np.uint8), times)
+        for word, count in zip(block, times.tolist(), strict=True):
+            counter[word] += count
+    occurring = {word: count for word, count in counter.items() if count}
+    assert lexicon.frequencies() == occurring
+    assert lexicon.occurring == len(occurring)
+    assert len(lexicon) == len(counter)
+    least = sorted(occurring.values())[-100]
+    assert lexicon.frequencies(100) == {w: count for w, count in occurring.items() if count >= least}
+    some = [*occurring][50:70]
+    asked = [*some, "never seen", *[*occurring][:3]]
+    numbers = lexicon.find(np.frombuffer("\n".join(asked).encode(), np.uint8), len(asked))
+    assert (numbers[: len(some)] >= 0).all()
+    assert numbers[len(some)] == -1
+    ranks = lexicon.ranks(asked)
+    assert ranks[numbers[numbers >= 0]].tolist() == [i for i in range(len(asked)) if i != len(some)]
+    assert (ranks >= 0).sum() == len(asked) - 1
+    assert lexicon.first(3) == [*counter][:3]
+
+
+def test_an_empty_lexicon_has_no_words():
+    lexicon = Lexicon()
+    lexicon.add(np.zeros(0, np.uint8), np.zeros(0, np.int64))
+    assert (len(lexicon), lexicon.frequencies(), lexicon.first(2)) == (0, {}, [])
