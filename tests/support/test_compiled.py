@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from w2vflow.support.compiled import compiled
+from w2vflow.support.compiled import _warn_once, compiled
 
 
 def double(x):
@@ -25,10 +25,13 @@ def test_without_a_folder_it_is_compiled_anew_with_a_warning(monkeypatch):
         return plain(**options)
 
     monkeypatch.setattr(numba, "njit", nowhere)
+    _warn_once.cache_clear()
     with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR"):
         function = compiled(double)
     assert function(3) == 6
     assert function.stats.cache_path is None
+    # Once a process: warnings are errors here.
+    compiled(double)
 
 
 def test_other_errors_of_numba_are_kept(monkeypatch):

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
@@ -23,10 +24,15 @@ def compiled(function: Callable[..., Any]) -> Any:
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
-        warnings.warn(
-            "Compiled loops cannot be kept, and are compiled anew in every process, for some seconds: numba "
-            "finds no folder that it may write to. Set NUMBA_CACHE_DIR to one.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        _warn_once()
         return numba.njit(nogil=True)(function)
+
+
+@cache
+def _warn_once() -> None:
+    warnings.warn(
+        "Compiled loops cannot be kept, and are compiled anew in every process, for some seconds: numba finds "
+        "no folder that it may write to. Set NUMBA_CACHE_DIR to one.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
