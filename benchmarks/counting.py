@@ -60,9 +60,7 @@ def resident(process):
 def whole_count(arguments, out):
     """Run the count as a command; return seconds and peak memory of all its processes."""
     start, peak = time.perf_counter(), 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "w2vflow.cli", "count", *map(str, arguments), "--out", out]
-    )
+    process = subprocess.Popen([sys.executable, "-m", "w2vflow", "count", *map(str, arguments), "--out", out])
     done = threading.Event()
 
     def watch():

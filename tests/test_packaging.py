@@ -54,7 +54,7 @@ def environment(tmp_path):
     programs = tmp_path / "venv" / "bin"
     programs.mkdir(parents=True)
     options = f"{TINY_RUN} --out {tmp_path / 'demo'}"
-    for name, does in (("python", '"$@"'), ("w2vflow", f'-m w2vflow.cli "$@" {options}')):
+    for name, does in (("python", '"$@"'), ("w2vflow", f'-m w2vflow "$@" {options}')):
         (programs / name).write_text(f"#!/bin/sh\nexec {sys.executable} {does}\n")
         (programs / name).chmod(0o755)
     for mark in (".installed", ".installed-test"):

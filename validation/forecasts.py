@@ -163,7 +163,7 @@ def main() -> None:
         plan = case.plan()
         with tempfile.TemporaryDirectory() as folder:
             command = case.command.replace("OUT", f"{folder}/out").split()
-            took = taken([sys.executable, "-m", "w2vflow.cli", *command], Path(folder))
+            took = taken([sys.executable, "-m", "w2vflow", *command], Path(folder))
         planned = f"{plan.seconds:.0f} s  {readable_bytes(plan.memory)}  {readable_bytes(plan.disk)}"
         measured = (
             f"{took.seconds:.0f} s ({took.of_cores:.0f})  {readable_bytes(took.memory)}  "

@@ -61,7 +61,7 @@ def took(work: Callable[[], Any]) -> tuple[float, Any]:
 def of_child(*arguments: str) -> float:
     """Return the processor seconds of a command, in a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "w2vflow.cli", *arguments]
+    command = [sys.executable, "-m", "w2vflow", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -61,7 +61,7 @@ def test_help_loads_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["-m", "w2vflow.cli"], ["-c", "from w2vflow.cli import main; main()"]])
+@pytest.mark.parametrize("arguments", [["-m", "w2vflow"], ["-c", "from w2vflow.cli import main; main()"]])
 def test_entry_points(arguments):
     done = subprocess.run(
         [sys.executable, *arguments, "datasets"], capture_output=True, text=True, check=False

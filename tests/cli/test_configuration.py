@@ -71,7 +71,7 @@ def test_a_reader_that_has_seen_enough():
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "w2vflow.cli", "datasets"], stdout=write, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-m", "w2vflow", "datasets"], stdout=write, stderr=subprocess.PIPE, check=False
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")

@@ -172,7 +172,7 @@ def test_a_study_is_no_run(folder):
 
 def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "w2vflow.cli", "run", *map(str, arguments)],
+        [sys.executable, "-m", "w2vflow", "run", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=os.environ,

@@ -153,7 +153,7 @@ def test_more_dimensions_than_can_be_learned(few, dim, match):
 
 def command(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "w2vflow.cli", *map(str, arguments)],
+        [sys.executable, "-m", "w2vflow", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

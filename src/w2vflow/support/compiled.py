@@ -31,8 +31,8 @@ def compiled(function: Callable[..., Any]) -> Any:
 @cache
 def _warn_once() -> None:
     warnings.warn(
-        "Compiled loops cannot be kept, and are compiled anew in every process, for some seconds: numba finds "
-        "no folder that it may write to. Set NUMBA_CACHE_DIR to one.",
+        "Compiled loops cannot be kept, and are compiled anew in every process, for some seconds: numba "
+        "finds no folder that it may write to. Set NUMBA_CACHE_DIR to one.",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -29,7 +29,7 @@ def text(tmp_path_factory):
 
 def test_killed_five_times_and_resumed(text, tmp_path):
     command = [
-        sys.executable, "-m", "w2vflow.cli", "count", str(text),
+        sys.executable, "-m", "w2vflow", "count", str(text),
         "--vocab-size", "1500", "--memory", "68MB", "--workers", "2", "--out",
     ]  # fmt: skip
     # The first may have to compile the kernels.
