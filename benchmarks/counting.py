@@ -104,8 +104,9 @@ def kernel_seconds(tokens, frequency, window):
     fill_positions(tokens, 0, size, offsets[:-1].copy(), positions)
     while first < size:
         rows, used = count_rows(
-            tokens, weights, size, first, offsets[first:], positions, row, lengths[first:], columns, counts
-        )
+            tokens, weights, size, first, offsets[first:], positions, row, lengths[first:], columns, counts,
+            True, True,
+        )  # fmt: skip
         first, total = first + rows, total + int(counts[:used].sum())
     return time.perf_counter() - start, total
 

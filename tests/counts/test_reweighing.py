@@ -88,8 +88,27 @@ def test_bad_factors(stats, factors, match):
         reweigh_words(stats, factors)
 
 
-def test_a_word_left_alone_is_refused():
+def test_a_word_left_alone_is_kept_without_pairs():
     counts = np.array([[0, 4, 0], [4, 2, 6], [0, 6, 2]])
     stats = wf.CooccurrenceStatistics(("a", "b", "c"), counts, np.array([6, 12, 8]))
-    with pytest.raises(ValueError, match="positive for every word, but got 0 for the word 'a'"):
-        reweigh_words(stats, {"b": 0})
+    found = reweigh_words(stats, {"b": 0})
+    assert found.words_without_pairs == ("a",)
+    assert found.unigram.tolist() == [6, 8]
+    again = reweigh_words(found, {"a": 0.01, "c": 0.01})
+    assert again.unigram.tolist() == [1, 1]
+
+
+def test_words_that_do_not_occur_stay_absent():
+    part = wf.CooccurrenceStatistics(("a", "b"), np.diag([4, 0]), np.array([3, 0]))
+    assert reweigh_words(part, {"a": 2, "b": 3}).unigram.tolist() == [6, 0]
+
+
+def test_counts_of_one_direction_are_reweighed_as_they_are():
+    counts = np.array([[1, 4, 0], [3, 2, 6], [0, 5, 2]])
+    right = wf.CooccurrenceStatistics(("a", "b", "c"), counts, np.array([6, 12, 8]), directions="right")
+    factors = {"a": 0.3, "b": 2.5}
+    found, f = reweigh_words(right, factors), np.array([0.3, 2.5, 1])
+    assert found.directions == "right"
+    np.testing.assert_allclose(found.counts.toarray(), f[:, None] * counts * f, rtol=1e-15)
+    both = reweigh_words(right.symmetrized(), factors)
+    np.testing.assert_allclose(found.symmetrized().counts.toarray(), both.counts.toarray(), rtol=1e-15)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import zipfile
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.corpus.catalog import bundled_names
-from w2vflow.counts.statistics import merge
+from w2vflow.counts.merging import merge
 
 WORDS = ("a", "b", "c")
 COUNTS = np.array([[2, 1, 0], [1, 4, 3], [0, 3, 6]])
@@ -45,14 +46,9 @@ def test_probabilities_and_identity():
             WORDS,
             COUNTS,
             np.array([3, 0, 9]),
-            "`unigram` must be positive for every word, but got 0 for the word 'b'",
+            "`unigram` must be positive for every word that has counts, but got 0 for the word 'b'",
         ),
-        (
-            WORDS,
-            np.diag([2, 4, 0]),
-            UNIGRAM,
-            "`counts` must be positive for every word, but got 0 for the word 'c'",
-        ),
+        (WORDS, COUNTS, np.array([3, 1, -9]), "`unigram` must be 0 or more for every word, but got -9"),
         (("a", "b", "a"), COUNTS, UNIGRAM, "`words` must be all different, but got 'a' twice"),
         ((), np.zeros((0, 0)), np.zeros(0), "`words` must be at least one word"),
     ],
@@ -60,6 +56,76 @@ def test_probabilities_and_identity():
 def test_bad_counts_are_refused(words, counts, unigram, match):
     with pytest.raises(ValueError, match=match):
         wf.CooccurrenceStatistics(words, counts, unigram)
+
+
+def test_one_direction_is_said_and_kept(tmp_path):
+    counts = np.array([[1, 2, 0], [5, 0, 3], [0, 0, 0]])
+    right = wf.CooccurrenceStatistics(WORDS, counts, UNIGRAM, {"directions": "right"}, directions="right")
+    left = wf.CooccurrenceStatistics(WORDS, counts.T, UNIGRAM, {"directions": "left"}, directions="left")
+    assert len({right.sha256, left.sha256, right.symmetrized().sha256}) == 3
+    assert "on the right of the word" in repr(right)
+    for one in (right, left):
+        one.save(tmp_path / "counts.npz")
+        loaded = wf.CooccurrenceStatistics.load(tmp_path / "counts.npz")
+        assert (loaded.directions, loaded.sha256) == (one.directions, one.sha256)
+        assert loaded.most_frequent(2).directions == one.directions
+        np.testing.assert_array_equal(loaded.counts.toarray(), one.counts.toarray())
+        whole = loaded.symmetrized()
+        assert (whole.directions, whole.metadata["directions"]) == ("both", "both")
+        np.testing.assert_array_equal(whole.counts.toarray(), counts + counts.T)
+        changed = one.with_values(2 * one.values)
+        assert (changed.directions, changed.counts.sum()) == (one.directions, 2 * counts.sum())
+    assert right.words_without_pairs == ()
+    assert whole.symmetrized() is whole
+    with pytest.raises(ValueError, match="`directions` must be one of"):
+        wf.CooccurrenceStatistics(WORDS, counts, UNIGRAM, directions="down")
+    with pytest.raises(ValueError, match="`other` must be counted by the same rule: directions = 'right'"):
+        merge(right, left)
+    np.testing.assert_array_equal(merge(right, right).counts.toarray(), 2 * counts)
+    assert merge(right, right).directions == "right"
+
+
+def test_an_older_reader_refuses_a_file_of_one_direction(stats, tmp_path):
+    """It would take whole rows for those of the upper triangle."""
+    right = wf.CooccurrenceStatistics(("a", "b"), np.array([[0, 2], [1, 0]]), [3, 3], directions="right")
+    for one, version in ((right, 2), (stats, 1)):
+        one.save(tmp_path / "counts.npz")
+        with zipfile.ZipFile(tmp_path / "counts.npz") as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+        assert manifest["version"] == version
+        assert manifest.get("directions") == (None if version == 1 else "right")
+
+
+def test_fractions_of_both_sides_add_up_exactly():
+    thirds = np.array([[0, 1, 2], [5, 3, 0], [7, 0, 1]]) / 3
+    right = wf.CooccurrenceStatistics(WORDS, thirds, UNIGRAM, denominator=3, directions="right")
+    both = wf.CooccurrenceStatistics(WORDS, np.rint(3 * (thirds + thirds.T)) / 3, UNIGRAM, denominator=3)
+    assert right.symmetrized().sha256 == both.sha256
+
+
+def test_words_without_pairs_are_kept_and_left_out_on_demand(tmp_path):
+    counts = np.array([[2, 0, 1], [0, 0, 0], [1, 0, 0]])
+    part = wf.CooccurrenceStatistics(WORDS, counts, [3, 0, 1], {"window": 2})
+    part.save(tmp_path / "counts.npz")
+    loaded = wf.CooccurrenceStatistics.load(tmp_path / "counts.npz")
+    assert (loaded.sha256, loaded.words_without_pairs) == (part.sha256, ("b",))
+    assert "1 of the words" in repr(loaded)
+    assert loaded.word_probability.tolist() == [0.75, 0, 0.25]
+    whole = wf.CooccurrenceStatistics(WORDS, COUNTS, UNIGRAM, {"window": 2})
+    np.testing.assert_array_equal(merge(part, whole).counts.toarray(), counts + COUNTS)
+    assert part.restrict().words == ("a", "c")
+    assert whole.restrict(["c", "a"]).counts.toarray().tolist() == [[6, 0], [0, 2]]
+    assert whole.restrict(["c", "a"]).unigram.tolist() == [9, 3]
+    with pytest.raises(ValueError, match="`words` must be of the vocabulary, but got the word 'd'"):
+        whole.restrict(["a", "d"])
+    with pytest.raises(ValueError, match="`words` must be all different"):
+        whole.restrict(["a", "a"])
+    nothing = wf.CooccurrenceStatistics(WORDS, np.zeros((3, 3)), [0, 0, 2])
+    assert merge(nothing, nothing).unigram.tolist() == [0, 0, 4]
+    with pytest.raises(ValueError, match="`stats` must be of a text with pairs of its words"):
+        nothing.word_probability  # noqa: B018
+    with pytest.raises(ValueError, match="`words` must be at least one word"):
+        nothing.restrict()
 
 
 @settings(max_examples=30, deadline=None)

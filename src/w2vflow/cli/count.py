@@ -41,6 +41,8 @@ class Count:
     """Only words that occur as often."""
     out_of_vocabulary: Literal["before", "after"] = "before"
     """Whether other words leave before or after windows are laid."""
+    directions: Literal["both", "left", "right"] = "both"
+    """Count contexts on both sides of a word, or on one alone; runs and spectra take both."""
     subsampling: Literal["none", "expected", "sampled"] = "none"
     """Thin out frequent words: not, in expectation, or by chance."""
     subsample_threshold: float = 1e-4

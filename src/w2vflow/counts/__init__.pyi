@@ -1,10 +1,10 @@
+from .count_file import DIRECTIONS as DIRECTIONS
 from .count_file import CountFile as CountFile
-from .count_file import LonelyWordsError as LonelyWordsError
 from .count_file import RowBlock as RowBlock
 from .count_file import write_count_file as write_count_file
+from .merging import merge as merge
 from .other_programs import from_glove as from_glove
 from .other_programs import from_matrix as from_matrix
 from .reweighing import reweigh_words as reweigh_words
 from .statistics import CooccurrenceStatistics as CooccurrenceStatistics
-from .statistics import merge as merge
 from .subsampling import keep_probability as keep_probability

@@ -1,10 +1,11 @@
 """Statistics file: counts in blocks of rows, written and read a block at a time.
 
 A zip archive that `numpy.load` opens. `manifest.json` says what is in it, `words.txt` names the
-rows, and `block-<n>/` holds consecutive rows of the upper triangle in CSR form: how many entries
-each row has, the steps from column to column, and the counts, in units of `1 / denominator`. Integers are
-stored as byte planes (all lowest bytes first), which lets deflate halve them. Nothing depends on the time
-or the machine.
+rows, and `block-<n>/` holds consecutive rows in CSR form: how many entries each row has, the steps from
+column to column, and the counts, in units of `1 / denominator`. Of counts of both directions, which are
+symmetric, rows are those of the upper triangle; counts of one direction have whole rows, a key `directions`
+and format version 2, which readers of version 1 refuse. Integers are stored as byte planes (all lowest bytes
+first), which lets deflate halve them. Nothing depends on the time or the machine.
 """
 
 import hashlib
@@ -14,7 +15,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +24,13 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
-__all__ = ["ContentHash", "CountFile", "LonelyWordsError", "RowBlock", "cut_blocks", "write_count_file"]
+__all__ = ["DIRECTIONS", "ContentHash", "CountFile", "RowBlock", "cut_blocks", "write_count_file"]
+
+DIRECTIONS = ("both", "left", "right")
 
 _FORMAT = "w2vflow-cooccurrence"
-_VERSION = 1
+# Of counts of both directions, and of one.
+_VERSION, _DIRECTED = 1, 2
 # Entries in a block: 2^22 entries are 64 MB in memory.
 _BLOCK = 2**22
 # Level 4 is 2% larger than 6 in half the time (V = 10,000).
@@ -35,7 +38,7 @@ _LEVEL = 4
 
 
 class RowBlock(NamedTuple):
-    """Consecutive rows of the upper triangle in CSR form.
+    """Consecutive rows in CSR form: of the upper triangle, or whole if one direction was counted.
 
     Attributes:
         row_lengths: entries of each row, int64.
@@ -51,10 +54,12 @@ class RowBlock(NamedTuple):
 class ContentHash:
     """SHA-256 of words and counts, fed block by block however they are cut: the identity of counts."""
 
-    def __init__(self, words: Sequence[str], unigram: np.ndarray, denominator: int) -> None:
+    def __init__(self, words: Sequence[str], unigram: np.ndarray, denominator: int, directions: str) -> None:
         self._parts = [hashlib.sha256() for _ in range(4)]
         self._parts[0].update("\n".join(words).encode())
         self._parts[0].update(np.asarray(unigram, "<i8").tobytes() + str(denominator).encode())
+        if directions != "both":
+            self._parts[0].update(directions.encode())
 
     def update(self, block: RowBlock) -> None:
         for part, values in zip(self._parts[1:], block, strict=True):
@@ -86,17 +91,6 @@ def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
         yield _join(waiting)
 
 
-class LonelyWordsError(ValueError):
-    """Some words never stand in a window with another: `words`, and `others`, all the rest in order."""
-
-    def __init__(self, words: tuple[str, ...], others: tuple[str, ...]) -> None:
-        more = f" and {len(words) - 1} more" if words[1:] else ""
-        remedy = "Drop words that never stand in a window with another."
-        got = f"0 for the word {words[0]!r}{more}"
-        super().__init__(str(argument_error("counts", "positive for every word", got, remedy)))
-        self.words, self.others = words, others
-
-
 @checked
 def write_count_file(
     path: str | os.PathLike[str],
@@ -105,41 +99,40 @@ def write_count_file(
     blocks: Iterable[RowBlock],
     metadata: Mapping[str, Any],
     denominator: int = 1,
+    directions: str = "both",
 ) -> None:
     """Write a count file from blocks of rows, atomically, one block in memory at a time.
 
     Args:
         path: the file.
         words, unigram, metadata: as `CooccurrenceStatistics` has them.
-        blocks: all rows of the upper triangle, in order.
+        blocks: all rows in order, of the upper triangle if both directions were counted, else whole.
         denominator: the counts are in units of `1 / denominator`; 0 for bit patterns of float64.
+        directions: as `CooccurrenceStatistics` has them.
 
     Raises:
-        ValueError: a word with a line break in it.
-        LonelyWordsError: words without any co-occurrence.
+        ValueError: a word with a line break in it, or unknown directions.
         OSError: the file cannot be written; what stood there is kept.
     """
     if any("\n" in word for word in words):
         raise argument_error("words", "free of line breaks", "a word with one in it")
-    content = ContentHash(words, unigram, denominator)
-    met = np.zeros(len(words), bool)
-    row = number = pairs = 0
+    if directions not in DIRECTIONS:
+        raise argument_error("directions", f"one of {sorted(DIRECTIONS)}", repr(directions))
+    content = ContentHash(words, unigram, denominator, directions)
+    number = pairs = 0
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number, block in enumerate(cut_blocks(blocks), 1):
             content.update(block)
-            rows = np.arange(row, row + len(block.row_lengths))
-            met[rows] |= block.row_lengths > 0
-            met[block.columns] = True
-            row, pairs = row + len(rows), pairs + len(block.counts)
+            pairs += len(block.counts)
             folder = f"block-{number:05d}"
             _add(archive, f"{folder}/row_lengths.npy", _npy(block.row_lengths))
             _add(archive, f"{folder}/column_steps.npy", _npy(_column_steps(block)))
             _add(archive, f"{folder}/counts.npy", _npy(block.counts))
-        if not met.all():
-            raise LonelyWordsError(*(tuple(compress(words, which)) for which in (~met, met)))
+        one_way = {} if directions == "both" else {"directions": directions}
         manifest = {
             "format": _FORMAT,
-            "version": _VERSION,
+            "version": _DIRECTED if one_way else _VERSION,
+            **one_way,
             "vocab_size": len(words),
             "pairs": pairs,
             "blocks": number,
@@ -157,7 +150,7 @@ class CountFile:
     """A count file open for reading, block by block.
 
     Attributes:
-        words, unigram, metadata, denominator, pairs: as written.
+        words, unigram, metadata, denominator, directions, pairs: as written.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -173,12 +166,16 @@ class CountFile:
                 manifest = json.loads(archive.read("manifest.json"))
                 if manifest["format"] != _FORMAT:
                     raise ValueError(f"format {manifest['format']!r}")
-                if manifest["version"] > _VERSION:
-                    raise ValueError(f"format version {manifest['version']}, newer than {_VERSION}")
+                if manifest["version"] > _DIRECTED:
+                    raise ValueError(f"format version {manifest['version']}, newer than {_DIRECTED}")
                 self.words = tuple(archive.read("words.txt").decode().split("\n"))
                 self.unigram = _integers(archive, "unigram.npy")
                 self.metadata: dict[str, Any] = manifest["metadata"]
                 self.denominator: int = manifest["denominator"]
+                one_way = manifest["version"] == _DIRECTED
+                self.directions: str = manifest["directions"] if one_way else "both"
+                if self.directions not in DIRECTIONS:
+                    raise ValueError(f"directions {self.directions!r}")
                 self.pairs: int = manifest["pairs"]
                 self._blocks: int = manifest["blocks"]
                 self._sha256: str = manifest["sha256"]
@@ -191,7 +188,7 @@ class CountFile:
         Raises:
             ValueError: the file is damaged.
         """
-        content = ContentHash(self.words, self.unigram, self.denominator)
+        content = ContentHash(self.words, self.unigram, self.denominator, self.directions)
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for number in range(1, self._blocks + 1):

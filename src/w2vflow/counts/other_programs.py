@@ -19,19 +19,29 @@ _RECORD = np.dtype([("row", "<i4"), ("column", "<i4"), ("value", "<f8")])
 
 @checked
 def from_glove(
-    cooccurrence: str | os.PathLike[str], vocabulary: str | os.PathLike[str], source: str = ""
+    cooccurrence: str | os.PathLike[str],
+    vocabulary: str | os.PathLike[str],
+    source: str = "",
+    *,
+    directions: str = "both",
 ) -> CooccurrenceStatistics:
     """Return the counts in GloVe's `cooccurrence.bin` with the words of its `vocab.txt`.
 
-    They must be symmetric (GloVe's default) up to rounding, and are made symmetric exactly.
+    Args:
+        cooccurrence, vocabulary: the files.
+        source: where they come from, for the metadata.
+        directions: `"both"`: the counts must be symmetric (GloVe's default) up to rounding, and are made
+            symmetric exactly; `"right"`: counted with `-symmetric 0`, a word with what stands after it.
 
     Raises:
         ValueError: a file that is cut short, numbers beyond the vocabulary, or counts of one
-            direction only.
+            direction only that are not said to be.
 
     References:
         Pennington, Socher, Manning (2014), GloVe; the format of its `cooccur`.
     """
+    if directions not in ("both", "right"):
+        raise argument_error("directions", "'both' or 'right', as GloVe counts", repr(directions))
     size = Path(cooccurrence).stat().st_size
     if size % _RECORD.itemsize:
         expected = f"whole records of {_RECORD.itemsize} bytes"
@@ -51,30 +61,41 @@ def from_glove(
         got = f"word {max(rows.max(), columns.max()) + 1}"
         raise argument_error("cooccurrence", f"of the {len(lines)} words of `vocabulary`", got)
     counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(lines), len(lines)))
+    words, unigram = [word for word, _ in lines], [int(times) for _, times in lines]
+    if directions == "right":
+        return from_matrix(counts, words, unigram, source or "GloVe cooccur", directions=directions)
     gap = abs(counts - counts.T)
     if gap.nnz and gap.max() > 1e-6 * counts.max():
-        raise argument_error(
-            "cooccurrence", "symmetric", "counts of one direction", "Run GloVe's `cooccur` with -symmetric 1."
-        )
-    words = [word for word, _ in lines]
-    return from_matrix((counts + counts.T) / 2, words, [int(n) for _, n in lines], source or "GloVe cooccur")
+        remedy = 'Run GloVe\'s `cooccur` with -symmetric 1, or read them with `directions="right"`.'
+        raise argument_error("cooccurrence", "symmetric", "counts of one direction", remedy)
+    return from_matrix((counts + counts.T) / 2, words, unigram, source or "GloVe cooccur")
 
 
 @checked
 def from_matrix(
-    counts: Any, words: Sequence[str], unigram: Sequence[int] | np.ndarray | None = None, source: str = ""
+    counts: Any,
+    words: Sequence[str],
+    unigram: Sequence[int] | np.ndarray | None = None,
+    source: str = "",
+    *,
+    directions: str = "both",
 ) -> CooccurrenceStatistics:
-    """Return the statistics of a symmetric SciPy sparse or NumPy matrix with a list of words.
+    """Return the statistics of a SciPy sparse or NumPy matrix with a list of words.
 
     Args:
         counts: `(V, V)`.
         words: in row order.
-        unigram: occurrences of each word; without them row sums, rounded up, stand in.
+        unigram: occurrences of each word; without them row sums, rounded up, stand in (of one direction, the
+            larger of row and column sum).
         source: where they come from, for the metadata.
+        directions: `"both"`, of a symmetric matrix, or as `CooccurrenceStatistics` has them.
 
     Raises:
         ValueError: as `CooccurrenceStatistics`.
     """
     matrix = sparse.csr_array(counts)
-    given = np.ceil(matrix.sum(axis=1)).astype(np.int64) if unigram is None else np.asarray(unigram)
-    return CooccurrenceStatistics(tuple(words), matrix, given, {"source": source, "counted_by": "others"})
+    given = np.asarray(unigram)
+    if unigram is None:
+        given = np.ceil(np.maximum(matrix.sum(axis=1), matrix.sum(axis=0))).astype(np.int64)
+    about = {"source": source, "counted_by": "others"}
+    return CooccurrenceStatistics(tuple(words), matrix, given, about, directions=directions)

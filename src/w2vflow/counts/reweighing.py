@@ -16,12 +16,13 @@ __all__ = ["reweigh_words"]
 def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -> CooccurrenceStatistics:
     """Return the statistics in which every occurrence of a word `w` counts `f_w` times as much.
 
-        counts_ij -> f_i f_j counts_ij,   unigram_i -> f_i unigram_i (rounded, at least 1)
+        counts_ij -> f_i f_j counts_ij,   unigram_i -> f_i unigram_i (rounded, at least 1 if it was)
 
     A pair counts by both its words, also if both are the same. For `f_w < 1` it is the expectation over texts
     in which each occurrence is kept with probability `f_w` after windows were laid; for `f_w = 0` the word
-    leaves the vocabulary. If words were deleted from the text itself, windows would reach further and new
-    pairs arise: that takes a recount with a `vocabulary` without them and `out_of_vocabulary="before"`.
+    leaves the vocabulary, and words that stood beside no other have no pairs. If words were deleted from the
+    text itself, windows would reach further and new pairs arise: that takes a recount with a `vocabulary`
+    without them and `out_of_vocabulary="before"`.
     Marginals change: words that stand much beside a word that gets heavier seem less attached to all others.
 
     Args:
@@ -33,8 +34,7 @@ def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -
         factors, multiplied with those of an earlier call.
 
     Raises:
-        ValueError: a word that is not in the vocabulary, a factor that is negative or not finite, or
-            a word that would be left without any pair.
+        ValueError: a word that is not in the vocabulary, or a factor that is negative or not finite.
 
     Example:
         >>> import numpy as np
@@ -59,8 +59,9 @@ def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -
     weights = weights[kept]
     scale = sparse.dia_array((weights[None], [0]), shape=(len(kept), len(kept)))
     counts = sparse.csr_array(scale @ stats.counts[kept][:, kept] @ scale)
-    # One product rounds otherwise than the other: a pair is the mean of its two entries.
-    counts = sparse.csr_array((counts + counts.T) / 2)
+    if stats.directions == "both":
+        # One product rounds otherwise than the other: a pair is the mean of its two entries.
+        counts = sparse.csr_array((counts + counts.T) / 2)
     earlier = dict(stats.metadata.get("reweighed_words", {}))
     now = {word: float(factor) * earlier.get(word, 1.0) for word, factor in factors.items()}
     # Counts stay whole multiples of the same fraction only under whole factors.
@@ -68,7 +69,8 @@ def reweigh_words(stats: CooccurrenceStatistics, factors: Mapping[str, float]) -
     return CooccurrenceStatistics(
         tuple(stats.words[i] for i in kept),
         counts,
-        np.maximum(np.rint(stats.unigram[kept] * weights), 1),
+        np.maximum(np.rint(stats.unigram[kept] * weights), np.minimum(stats.unigram[kept], 1)),
         {**stats.metadata, "reweighed_words": {**earlier, **now}},
         stats.denominator if whole else 1,
+        stats.directions,
     )

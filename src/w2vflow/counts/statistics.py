@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from w2vflow.counts.count_file import ContentHash, CountFile, RowBlock, write_count_file
+from w2vflow.counts.count_file import DIRECTIONS, ContentHash, CountFile, RowBlock, write_count_file
+from w2vflow.counts.units import added, whole_units
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
@@ -18,17 +19,18 @@ from w2vflow.support.csr import row_sums
 from w2vflow.support.display import beside, html_table, megabytes
 from w2vflow.support.static import Metadata, Vocabulary, remembered
 
-__all__ = ["CooccurrenceStatistics", "merge"]
+__all__ = ["CooccurrenceStatistics"]
 
 
 @checked
 class CooccurrenceStatistics(eqx.Module):
-    """Symmetric weighted co-occurrence counts of a vocabulary, and how they were counted.
+    """Weighted co-occurrence counts of a vocabulary, and how they were counted.
 
-    `counts[i, j]` is the summed window weight of all pairs (word i, context j). Both directions are counted:
-    the matrix is symmetric and a pair of equal words adds twice its weight to the diagonal. The joint
-    probability is `P_ij = counts_ij / sum(counts)`; its marginal `p_i = sum_j P_ij` is the unigram
-    probability of the theory.
+    `counts[i, j]` is the summed window weight of all pairs (word i, context j). By default both directions
+    are counted: the matrix is symmetric and a pair of equal words adds twice its weight to the diagonal. The
+    joint probability is `P_ij = counts_ij / sum(counts)`; its marginal `p_i = sum_j P_ij` is the unigram
+    probability of the theory. A word may have no pairs, as one that a part of a corpus lacks; problems are
+    posed of statistics without such words (`restrict`).
 
     A pytree, whose floating leaves are `values` and `occurrences`: JAX differentiates in them and maps over
     them, e.g. over resampled corpora of one sparsity.
@@ -40,6 +42,8 @@ class CooccurrenceStatistics(eqx.Module):
         metadata: how the counts were made: window, weighting, tokens, source. JSON values.
         denominator: the counts are whole multiples of `1 / denominator`, which makes sums of
             fractional weights exact; 1 if nothing is known of them.
+        directions: `"both"`; `"right"`: only contexts that stand after the word; `"left"`: before it. The
+            matrix of one direction is not symmetric.
 
     Attributes:
         values: counts of the `n` seen pairs, row by row, float64 `(n,)`.
@@ -49,8 +53,8 @@ class CooccurrenceStatistics(eqx.Module):
         vocabulary: the words as one constant.
 
     Raises:
-        ValueError: shapes that disagree, repeated words, counts that are asymmetric, negative,
-            NaN or infinite, or a word that never occurs or never co-occurs.
+        ValueError: shapes that disagree, repeated words, counts that are negative, NaN, infinite or, of both
+            directions, asymmetric, or a word with counts that never occurs.
 
     References:
         Karkada, Simon, Bahri, DeWeese (2025), arXiv 2502.09863, section 2.
@@ -71,6 +75,7 @@ class CooccurrenceStatistics(eqx.Module):
     vocabulary: Vocabulary = eqx.field(static=True)
     metadata: Metadata = eqx.field(static=True)
     denominator: int = eqx.field(static=True)
+    directions: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -79,18 +84,23 @@ class CooccurrenceStatistics(eqx.Module):
         unigram: Any,
         metadata: Mapping[str, Any] | None = None,
         denominator: int = 1,
+        directions: str = "both",
     ) -> None:
         words, unigram, counts = tuple(words), np.asarray(unigram), sparse.csr_array(counts)
         _check_shapes(words, counts, unigram)
+        if directions not in DIRECTIONS:
+            raise argument_error("directions", f"one of {sorted(DIRECTIONS)}", repr(directions))
         counts.sum_duplicates()
         _check_values(counts)
+        if directions == "both":
+            _check_symmetric(counts)
         counts.eliminate_zeros()
-        _check_words_occur(words, counts, unigram)
+        _check_unigram(words, counts, unigram)
         self.values = counts.data.astype(np.float64, copy=False)
         self.indices, self.indptr = counts.indices, counts.indptr
         self.occurrences = unigram.astype(np.int64).astype(np.float64)
         self.vocabulary, self.metadata = Vocabulary(words), Metadata(metadata or {})
-        self.denominator = denominator
+        self.denominator, self.directions = denominator, directions
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -118,7 +128,8 @@ class CooccurrenceStatistics(eqx.Module):
         """Return statistics of the same words with other counts of the same seen pairs.
 
         What a derivative in the counts, or a map over corpora, goes through: `values` may be traced. It is
-        `(n,)`, in the order of `self.values`; of a matrix that is not symmetric results mean nothing.
+        `(n,)`, in the order of `self.values`; if both directions were counted, results mean nothing unless
+        the matrix is symmetric.
 
         Raises:
             ValueError: another number of pairs, or concrete values that are negative, NaN or infinite.
@@ -135,7 +146,7 @@ class CooccurrenceStatistics(eqx.Module):
         if is_known(values) and not (np.isfinite(values) & (np.asarray(values) >= 0)).all():
             raise argument_error("values", "finite and not negative", "other entries")
         changed = object.__new__(CooccurrenceStatistics)
-        for name in ("indices", "indptr", "occurrences", "vocabulary", "metadata"):
+        for name in ("indices", "indptr", "occurrences", "vocabulary", "metadata", "directions"):
             object.__setattr__(changed, name, getattr(self, name))
         object.__setattr__(changed, "values", values)
         object.__setattr__(changed, "denominator", 1)
@@ -153,6 +164,10 @@ class CooccurrenceStatistics(eqx.Module):
             ("words", ", ".join(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
             ("in memory", megabytes(self.values, self.indices, self.indptr)),
         ]
+        if self.directions != "both":
+            facts.append(("contexts", f"on the {self.directions} of the word"))
+        if is_known(self.indptr, self.indices) and (empty := len(self.words_without_pairs)):
+            facts.append(("without pairs", f"{empty:,} of the words"))
         named = (
             "source",
             "window",
@@ -183,6 +198,8 @@ class CooccurrenceStatistics(eqx.Module):
 
     def _word_probability(self) -> Float[AnyArray, " V"]:
         marginal = row_sums(self.values, self.indptr)
+        if not len(self.values):
+            raise argument_error("stats", "of a text with pairs of its words", "none", "`merge` first.")
         return marginal / marginal.sum()
 
     @property
@@ -192,7 +209,7 @@ class CooccurrenceStatistics(eqx.Module):
 
     def _sha256(self) -> str:
         denominator, block = self._in_units()
-        content = ContentHash(self.words, self.unigram, denominator)
+        content = ContentHash(self.words, self.unigram, denominator, self.directions)
         content.update(block)
         return content.hexdigest()
 
@@ -206,13 +223,62 @@ class CooccurrenceStatistics(eqx.Module):
             ValueError: `vocab_size` outside 1..V.
         """
         check_vocab_size(vocab_size, self.vocab_size)
+        return self._of_rows(np.arange(vocab_size), {"restricted_to_most_frequent": vocab_size})
+
+    def restrict(self, words: Sequence[str] | None = None) -> "CooccurrenceStatistics":
+        """Return the statistics of some words, in the order given; pairs with any other word are dropped.
+
+        As for `most_frequent`, that is not a recount with these words.
+
+        Args:
+            words: all different; if omitted, those that have pairs, in the order they have.
+
+        Raises:
+            ValueError: no words, repeated ones, or one that is not in the vocabulary.
+
+        Example:
+            >>> part = CooccurrenceStatistics(("a", "b", "c"), np.diag([2, 0, 4]), np.array([2, 1, 3]))
+            >>> part.words_without_pairs, part.restrict().words
+            (('b',), ('a', 'c'))
+        """
+        number = {word: i for i, word in enumerate(self.words)}
+        gone = set(self.words_without_pairs)
+        chosen = [word for word in self.words if word not in gone] if words is None else list(words)
+        for word in chosen:
+            if word not in number:
+                raise argument_error("words", "of the vocabulary", f"the word {word!r}")
+        return self._of_rows(np.array([number[word] for word in chosen], int), {"restricted_to": len(chosen)})
+
+    def _of_rows(self, rows: np.ndarray, how: Mapping[str, Any]) -> "CooccurrenceStatistics":
         return CooccurrenceStatistics(
-            self.words[:vocab_size],
-            self.counts[:vocab_size, :vocab_size],
-            self.unigram[:vocab_size],
-            {**self.metadata, "restricted_to_most_frequent": vocab_size},
+            tuple(self.words[row] for row in rows),
+            self.counts[rows][:, rows],
+            self.unigram[rows],
+            {**self.metadata, **how},
             self.denominator,
+            self.directions,
         )
+
+    @property
+    def words_without_pairs(self) -> tuple[str, ...]:
+        """The words that stand in no pair of the counts, neither as word nor as context."""
+        seen = np.diff(np.asarray(self.indptr)) > 0
+        if self.directions != "both":
+            seen[np.asarray(self.indices)] = True
+        return tuple(self.words[row] for row in np.flatnonzero(~seen))
+
+    def symmetrized(self) -> "CooccurrenceStatistics":
+        """Return the statistics of both directions, exactly as if they had been counted: `counts + counts^T`.
+
+        Those of both directions are returned as they are.
+        """
+        if self.directions == "both":
+            return self
+        counts, denominator = added(
+            self.counts, sparse.csr_array(self.counts.T), (self.denominator, self.denominator)
+        )
+        metadata = {**self.metadata, **({"directions": "both"} if "directions" in self.metadata else {})}
+        return CooccurrenceStatistics(self.words, counts, self.unigram, metadata, denominator)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the statistics to one `.npz` file, atomically and reproducibly.
@@ -222,7 +288,7 @@ class CooccurrenceStatistics(eqx.Module):
             OSError: the file cannot be written; what stood at `path` before is kept.
         """
         denominator, block = self._in_units()
-        write_count_file(path, self.words, self.unigram, [block], self.metadata, denominator)
+        write_count_file(path, self.words, self.unigram, [block], self.metadata, denominator, self.directions)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "CooccurrenceStatistics":
@@ -243,83 +309,24 @@ class CooccurrenceStatistics(eqx.Module):
         size = len(file.words)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         indptr = indptr.astype(np.int32 if 2 * indptr[-1] < 2**31 else np.int64)
-        upper = sparse.csr_array((counts, columns, indptr), shape=(size, size))
-        whole = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
-        return cls(file.words, whole, file.unigram, file.metadata, file.denominator or 1)
+        whole = sparse.csr_array((counts, columns, indptr), shape=(size, size))
+        if file.directions == "both":
+            whole = whole + sparse.csr_array(sparse.triu(whole, k=1)).T
+        return cls(file.words, whole, file.unigram, file.metadata, file.denominator or 1, file.directions)
 
     def _in_units(self) -> tuple[int, RowBlock]:
-        """Return the denominator, 0 for float64 bit patterns, and the upper triangle in its units."""
-        upper = sparse.csr_array(sparse.triu(self.counts))
-        upper.sort_indices()
-        counts, denominator = _whole_units(upper, self.denominator), self.denominator
+        """Return the denominator, 0 for float64 bit patterns, and the rows of the file in its units."""
+        rows = sparse.csr_array(sparse.triu(self.counts) if self.directions == "both" else self.counts)
+        rows.sort_indices()
+        counts, denominator = whole_units(rows, self.denominator), self.denominator
         if counts is None:
-            counts, denominator = upper.data.view(np.int64), 0
-        return denominator, RowBlock(np.diff(upper.indptr), upper.indices, counts)
+            counts, denominator = rows.data.view(np.int64), 0
+        return denominator, RowBlock(np.diff(rows.indptr), rows.indices, counts)
 
 
 def _in_short(value: Any) -> str:
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return text if len(text) <= 80 else f"{text[:78]}.."
-
-
-def _whole_units(counts: sparse.csr_array, denominator: int) -> np.ndarray | None:
-    """Return counts in units of `1 / denominator` as int64, None where they are no multiples of it."""
-    if counts.dtype == np.int64:
-        return counts.data * denominator
-    units = np.rint(counts.data * denominator)
-    exact = (units < 2**53).all() and (units / denominator == counts.data).all()
-    return units.astype(np.int64) if exact else None
-
-
-@checked
-def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> CooccurrenceStatistics:
-    """Return the statistics of two corpora together, exactly as if they had been counted as one.
-
-    Args:
-        one, other: counted by the same rule with the same vocabulary in the same order.
-
-    Raises:
-        ValueError: vocabularies or rules that differ, or subsampled counts, whose probabilities
-            depend on the whole corpus.
-    """
-    if one.words != other.words:
-        pairs = zip(one.words, other.words, strict=False)
-        rows = [row for row, (ours, theirs) in enumerate(pairs) if ours != theirs]
-        sizes = f"{other.vocab_size} words against {one.vocab_size}"
-        got = f"another word in row {rows[0]}" if rows else sizes
-        expected = "counted with the same vocabulary in the same order"
-        raise argument_error("other", expected, got, "Count both with `vocabulary=` the same words.")
-    for name in sorted({*one.metadata, *other.metadata} - {"source"}):
-        values = one.metadata.get(name), other.metadata.get(name)
-        if not name.startswith("corpus_") and values[0] != values[1]:
-            expected = f"counted by the same rule: {name} = {values[0]!r}"
-            raise argument_error("other", expected, repr(values[1]))
-    if one.metadata.get("subsampling", "none") != "none":
-        got = one.metadata["subsampling"]
-        raise argument_error("one", "counted without subsampling", got, "Subsample after merging.")
-    # Whole units: a sum of the float64 quotients would round twice.
-    denominator = one.denominator
-    units = [_whole_units(s.counts, s.denominator) for s in (one, other)]
-    if one.denominator != other.denominator or any(u is None for u in units):
-        # Multiples of nothing in common, as where words were reweighed.
-        denominator, counts = 1, one.counts + other.counts
-    else:
-        parts = [
-            sparse.csr_array((u, s.counts.indices, s.counts.indptr), shape=s.counts.shape)
-            for u, s in zip(units, (one, other), strict=True)
-        ]
-        counts = parts[0] + parts[1]
-        if denominator > 1:
-            # Not the matrix by the number: SciPy multiplies by the reciprocal, which rounds otherwise.
-            counts.data = counts.data / denominator
-    summed = ("corpus_documents", "corpus_tokens", "corpus_invalid_utf8_replaced")
-    facts = {
-        n: one.metadata[n] + other.metadata[n] for n in summed if n in one.metadata and n in other.metadata
-    }
-    # Distinct words of both together are not known from the counts.
-    metadata = {n: v for n, v in one.metadata.items() if not n.startswith("corpus_")} | facts
-    metadata["source"] = "; ".join(dict.fromkeys(str(s.metadata.get("source", "")) for s in (one, other)))
-    return CooccurrenceStatistics(one.words, counts, one.unigram + other.unigram, metadata, denominator)
 
 
 def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
@@ -344,19 +351,27 @@ def _check_values(counts: sparse.csr_array) -> None:
     if counts.nnz and counts.data.min() < 0:
         remedy = "Counts that overflowed their integer type turn negative."
         raise argument_error("counts", "non-negative", counts.data.min(), remedy)
+
+
+def _check_symmetric(counts: sparse.csr_array) -> None:
     asymmetric = abs(counts - counts.T)
     if asymmetric.nnz and asymmetric.max() > 0:
         row, column = (int(axis[asymmetric.tocoo().data.argmax()]) for axis in asymmetric.tocoo().coords)
         one, other = (f"counts[{i}, {j}] = {counts[i, j]}" for i, j in ((row, column), (column, row)))
-        remedy = "Count both directions of a pair: `counts + counts.T`."
+        remedy = (
+            'Count both directions of a pair: `counts + counts.T`; or say which, as `directions="right"`.'
+        )
         raise argument_error("counts", "symmetric", f"{one} against {other}", remedy)
 
 
-def _check_words_occur(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
+def _check_unigram(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
     if not np.isfinite(unigram).all():
         raise argument_error("unigram", "finite", "NaN or infinite entries")
-    for argument, totals in (("unigram", unigram), ("counts", counts.sum(axis=1))):
-        if (totals <= 0).any():
-            word = words[int(np.argmax(totals <= 0))]
-            remedy = "Drop words that never occur or never stand in a window with another."
-            raise argument_error(argument, "positive for every word", f"0 for the word {word!r}", remedy)
+    if (unigram < 0).any():
+        raise argument_error("unigram", "0 or more for every word", unigram.min())
+    seen = np.diff(counts.indptr) > 0
+    seen[counts.indices] = True
+    if (unigram[seen] <= 0).any():
+        word = words[int(np.argmax(seen & (unigram <= 0)))]
+        expected = "positive for every word that has counts"
+        raise argument_error("unigram", expected, f"0 for the word {word!r}")

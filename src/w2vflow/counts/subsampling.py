@@ -15,7 +15,7 @@ def keep_probability(share: Float[AnyArray, " V"], threshold: float) -> Float[An
     """Return the probability of keeping a token of each word, `min(1, sqrt(t / f) + t / f)`.
 
     Args:
-        share: `f`, what part of all tokens a word is.
+        share: `f`, what part of all tokens a word is; a word without tokens keeps all.
         threshold: `t`, as word2vec's `-sample`; 0 keeps all.
 
     Raises:
@@ -32,5 +32,5 @@ def keep_probability(share: Float[AnyArray, " V"], threshold: float) -> Float[An
         raise argument_error("subsample", "finite and not negative", threshold, "0 keeps all words.")
     xp = namespace(share, threshold)
     # At 0 all are kept; the square root has no derivative there.
-    ratio = xp.where(threshold == 0, 1.0, threshold) / share
+    ratio = xp.where((threshold == 0) | (share == 0), 1.0, threshold) / xp.where(share == 0, 1.0, share)
     return xp.where(threshold == 0, 1.0, xp.minimum(1.0, xp.sqrt(ratio) + ratio))

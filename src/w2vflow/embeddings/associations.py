@@ -22,6 +22,8 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
 
         PMI_ij = ln(P_ij / (p_i q_j)),   q_j = p_j^smoothing / sum_l p_l^smoothing
 
+    Of counts of one direction, `p_i` are the row sums of `P` and the `p_j` of `q` its column sums.
+
     A pair that was never seen has a PMI of minus infinity; the matrix has 0 there, as the published baselines
     do. So it counts as more associated than a pair seen too rarely, of which the PMI is negative; PPMI avoids
     that. The index arrays are those of the counts, not copied: do not change them in place.
@@ -46,10 +48,11 @@ def pmi(stats: CooccurrenceStatistics, *, smoothing: float = 1.0) -> sparse.csr_
     """
     if not 0 <= smoothing <= 1:
         raise argument_error("smoothing", "between 0 and 1", smoothing)
-    counts, marginal = stats.counts, np.log(stats.counts.sum(axis=1))
+    counts, word = stats.counts, _log_sums(stats.counts, 1)
+    context = word if stats.directions == "both" else _log_sums(counts, 0)
     # Half of the common term goes to either side, so that without smoothing the sum is symmetric to the bit.
-    half = logsumexp(smoothing * marginal) / 2
-    left, right = marginal - half, smoothing * marginal - half
+    half = logsumexp(smoothing * context[np.isfinite(context)]) / 2 if counts.nnz else 0.0
+    left, right = word - half, smoothing * np.where(np.isfinite(context), context, 0) - half
     values = np.empty(counts.nnz)
     for at, rows, columns in some_entries(counts.indptr, counts.indices):
         values[at] = np.log(counts.data[at]) - (left[rows] + right[columns])
@@ -107,12 +110,13 @@ def log_counts(
     leaves them out. Index arrays are shared as in `pmi`.
 
     Args:
-        stats: co-occurrence statistics; GloVe counts with `weighting="harmonic"`.
+        stats: co-occurrence statistics of both directions; GloVe counts with `weighting="harmonic"`.
         cutoff: `x_max`, in units of the counts.
         power: exponent of the weight below it.
 
     Raises:
-        ValueError: a cutoff that is not positive, a power that is negative or not finite.
+        ValueError: a cutoff that is not positive, a power that is negative or not finite, or counts of one
+            direction, to which words and contexts have biases of their own.
 
     References:
         Pennington, Socher, Manning (2014), GloVe, equations 8 and 9.
@@ -127,6 +131,10 @@ def log_counts(
         raise argument_error("cutoff", "positive and finite", cutoff)
     if not (np.isfinite(power) and power >= 0):
         raise argument_error("power", "nonnegative and finite", power)
+    if stats.directions != "both":
+        expected = "of both directions, whose words and contexts share their biases"
+        got = f"contexts on the {stats.directions} of the word alone"
+        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
     counts, size = stats.counts, stats.vocab_size
     weights = np.minimum((counts.data / cutoff) ** power, 1)
     values = np.log(counts.data)
@@ -135,10 +143,18 @@ def log_counts(
     for at, rows, _ in some_entries(counts.indptr, counts.indices):
         sums += np.bincount(rows, weights[at] * values[at], minlength=size)
     # In the scale of the row sums all eigenvalues lie between 0 and 2: some ten steps suffice.
-    scale = 1 / np.sqrt(F.sum(axis=1))
+    own = F.sum(axis=1)
+    # A word without pairs has no bias.
+    scale = (own > 0) / np.sqrt(np.where(own > 0, own, 1))
     system = LinearOperator((size, size), lambda y: y + scale * (F @ (scale * y)), dtype=np.float64)
     solution, _ = cg(system, scale * sums, rtol=1e-12)
     bias = scale * solution
     for at, rows, columns in some_entries(counts.indptr, counts.indices):
         values[at] -= bias[rows] + bias[columns]
     return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _log_sums(counts: sparse.csr_array, axis: int) -> np.ndarray:
+    """Return the logarithms of the sums along an axis, minus infinity for a word without pairs."""
+    with np.errstate(divide="ignore"):
+        return np.log(counts.sum(axis=axis))

@@ -18,7 +18,7 @@ from w2vflow.problem.losses import Loss, Quartic, as_loss
 from w2vflow.problem.objective import Objective, spread_gradient, spread_value
 from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, SparseOperator
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.problem.weightings import Uniform, Weighting
+from w2vflow.problem.weightings import Uniform, Weighting, check_all_pair
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, floating, is_known, out_of_trace
 from w2vflow.support.checks import argument_error, check_weight_values, check_weights_shape
@@ -94,7 +94,7 @@ class Problem(Spread):
         """Return the problem that `stats` pose.
 
         Args:
-            stats: co-occurrence statistics.
+            stats: co-occurrence statistics of both directions, in which every word has pairs.
             weighting: pair weights; `Uniform()` (constant `G`) by default.
             loss: `"quartic"`, `"logistic"` (word2vec's own), `"taylor(n)"`, or a loss of `losses.py`.
             tied: word and context vectors are one and the same. word2vec's are two.
@@ -103,9 +103,10 @@ class Problem(Spread):
                 fifth of the pairs were seen, or where the dense form does not fit into memory.
 
         Raises:
-            ValueError: a setting that is not available, negative or infinite weights, tied vectors
-                with weights that are not symmetric, or a matrix that does not fit into memory (the
-                message says how much it needs and how much there is).
+            ValueError: statistics of one direction or with a word without pairs, a setting that is not
+                available, negative or infinite weights, tied vectors with weights that are not symmetric,
+                or a matrix that does not fit into memory (the message says how much it needs and how much
+                there is).
 
         Example:
             >>> import numpy as np
@@ -117,6 +118,7 @@ class Problem(Spread):
         pair_loss = as_loss(loss)
         if matrix not in ("auto", "dense", "sparse"):
             raise argument_error("matrix", "'auto', 'dense' or 'sparse'", repr(matrix))
+        check_all_pair(stats)
         problem = cls(pair_loss, weighting, tied, stats, _form(stats, matrix), word_mesh())
         # At constant G weights cannot be wrong. Others are looked at now, and made when they are asked for.
         weights = None if problem.constant_G else problem.pair_weights()

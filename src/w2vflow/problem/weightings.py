@@ -20,7 +20,17 @@ from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.csr import entry_rows, of_entries, row_sums, taken
 
-__all__ = ["Custom", "Mikolov", "Plain", "RankOne", "Symmetrized", "Uniform", "Unigram", "Weighting"]
+__all__ = [
+    "Custom",
+    "Mikolov",
+    "Plain",
+    "RankOne",
+    "Symmetrized",
+    "Uniform",
+    "Unigram",
+    "Weighting",
+    "check_all_pair",
+]
 
 Elementwise = Callable[[AnyArray, AnyArray], AnyArray]
 
@@ -172,6 +182,7 @@ class Mikolov(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = c_i c_j P` and `B = k u_i q_j`."""
+        check_all_pair(stats)
         occurrences = namespace(stats.values, stats.occurrences).asarray(stats.occurrences)
         frequency = occurrences / occurrences.sum()
         keep = keep_probability(frequency, self.subsample)
@@ -216,6 +227,7 @@ class Custom(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = Psi+ P` and `B = Psi- p p^T`."""
+        check_all_pair(stats)
         p, size = stats.word_probability, stats.vocab_size
         xp = namespace(p, stats.values)
         seen = entry_rows(stats.indptr, len(stats.values)), stats.indices
@@ -240,13 +252,27 @@ class Custom(Weighting):
         return _weights(stats, psi["positive"][seen] * shares, none, none, psi["negative"] * product)
 
 
+def check_all_pair(stats: CooccurrenceStatistics) -> None:
+    """Raise `ValueError` unless both directions were counted and, where known, every word has a pair."""
+    if stats.directions != "both":
+        expected = "of both directions, whose counts are symmetric"
+        got = f"contexts on the {stats.directions} of the word alone"
+        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
+    if is_known(stats.indptr, stats.indices) and (empty := stats.words_without_pairs):
+        more = f" and {len(empty) - 1} more" if empty[1:] else ""
+        remedy = "`merge` with counts of more text first, or leave such words out: `stats.restrict()`."
+        raise argument_error("stats", "of words that all have pairs", f"none of {empty[0]!r}{more}", remedy)
+
+
 def _weights(stats: CooccurrenceStatistics, values: AnyArray, *parts: Any, **form: Any) -> PairWeights:
     """Return weights whose seen pairs are those of the counts."""
+    check_all_pair(stats)
     return PairWeights(values, stats.indices, stats.indptr, *parts, **form)
 
 
 def _seen(stats: CooccurrenceStatistics, weight: Callable[..., AnyArray]) -> Float[AnyArray, " n"]:
     """Return `weight(P_ij, p_i p_j, i, j)` of all seen pairs."""
+    check_all_pair(stats)
     p, total = stats.word_probability, stats.values.sum()
 
     def of_some(at: slice, rows: AnyArray, columns: AnyArray) -> AnyArray:

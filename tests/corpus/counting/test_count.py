@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from texts import random_text
 
 import w2vflow as wf
 from w2vflow.corpus.counting import count as cooccurrence
+from w2vflow.corpus.counting import rows
 from w2vflow.corpus.counting import stages as shards
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
@@ -22,8 +23,9 @@ from w2vflow.corpus.counting.sizes import memory_bytes
 from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
 from w2vflow.corpus.counting.tokenizers import tokenizer
 from w2vflow.corpus.counting.workers import Resources
+from w2vflow.counts.count_file import DIRECTIONS
+from w2vflow.counts.merging import merge
 from w2vflow.counts.other_programs import from_glove, from_matrix
-from w2vflow.counts.statistics import merge
 
 WEIGHT = {
     "linear": lambda r, window: window + 1 - r,
@@ -32,7 +34,7 @@ WEIGHT = {
 }
 
 
-def brute_force(documents, words, window, weighting, shortest, position, cut):
+def brute_force(documents, words, window, weighting, shortest, position, cut, directions="both"):
     """Count by the definition, document by document, pair by pair."""
     counts = np.zeros((len(words), len(words)))
     for text in documents:
@@ -42,7 +44,8 @@ def brute_force(documents, words, window, weighting, shortest, position, cut):
         kept = found if position == "after" else [w for w in found if w in words]
         for i, a in enumerate(kept):
             for j, b in enumerate(kept):
-                if 0 < abs(i - j) <= window and a in words and b in words:
+                asked = j > i if directions == "right" else j < i if directions == "left" else j != i
+                if asked and abs(i - j) <= window and a in words and b in words:
                     counts[words.index(a), words.index(b)] += WEIGHT[weighting](abs(i - j), window)
     return counts
 
@@ -58,43 +61,48 @@ texts = st.lists(
 @given(
     texts, st.integers(1, 6), st.integers(1, 30), st.sampled_from(sorted(WEIGHT)), st.integers(0, 8),
     st.sampled_from(["before", "after"]), st.sampled_from(["latin", "unicode", r"\w"]),
-    st.integers(3, 200), st.integers(1, 10**6), st.booleans(),
+    st.integers(3, 200), st.integers(1, 10**6), st.booleans(), st.sampled_from(DIRECTIONS),
 )  # fmt: skip
 def test_counts_equal_brute_force(
     tmp_path_factory, monkeypatch, documents, vocab_size, window, weighting, shortest, position, tokens,
-    block_bytes, token_bytes, own,
+    block_bytes, token_bytes, own, directions,
 ):  # fmt: skip
     # Blocks of a few bytes, groups of a few tokens, rows a few at a time.
     monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(cooccurrence, "_TOKEN_BYTES", 10 * token_bytes)
+    monkeypatch.setattr(rows, "_TOKEN_BYTES", 10 * token_bytes)
     cut = lambda text: list(tokenizer(tokens)(text))  # noqa: E731
     long = [d for d in documents if len(cut(d)) >= shortest]
     frequency = Counter(w for d in long for w in cut(d))
     words = sorted(frequency, key=lambda w: (-frequency[w], w))[:vocab_size]
     if own:
         words.reverse()
-    counts = brute_force(documents, words, window, weighting, shortest, position, cut)
+    rest = (window, weighting, shortest, position, cut, directions)
+    counts = brute_force(documents, words, *rest)
     path = tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text("\n".join(documents) + "\n", encoding="utf-8")
     rule = {
         "window": window, "weighting": weighting, "min_document_words": shortest, "tokens": tokens,
         "out_of_vocabulary": position, "workers": 1, "memory": 2**26, "reader": "lines",
+        "directions": directions,
     }  # fmt: skip
     chosen = {"vocabulary": words} if own else {"vocab_size": vocab_size}
-    beside = [word for word, total in zip(words, counts.sum(axis=1), strict=True) if total]
-    if len(beside) < len(words) and len(beside) >= 2 and not own:
-        # The others are counted anew: where windows are laid depends on which words there are.
-        words, counts = beside, brute_force(documents, beside, window, weighting, shortest, position, cut)
-        if not counts.sum(axis=1).all():
-            return
-        with pytest.warns(RuntimeWarning, match="never stand beside another word"):
-            stats = wf.count(path, **chosen, **rule)
-    elif not words or len(beside) < len(words):
+    paired = counts.any(axis=0) | counts.any(axis=1)
+    if not words or not (paired.any() or own):
         with pytest.raises(ValueError, match="Argument `"):
             wf.count(path, **chosen, **rule)
         return
-    else:
+    if paired.all():
         stats = wf.count(path, **chosen, **rule)
+    elif own:
+        with pytest.warns(RuntimeWarning, match="they are kept, with counts of 0"):
+            stats = wf.count(path, **chosen, **rule)
+    else:
+        # The others are counted anew: where windows are laid depends on which words there are.
+        words = list(compress(words, paired))
+        counts = brute_force(documents, words, *rest)
+        with pytest.warns(RuntimeWarning, match="never stand beside another word"):
+            stats = wf.count(path, **chosen, **rule)
+    assert stats.directions == directions
     assert list(stats.words) == words
     np.testing.assert_allclose(stats.counts.toarray(), counts, rtol=1e-9)
     assert stats.unigram.tolist() == [frequency[w] for w in words]
@@ -201,7 +209,7 @@ def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 50_000)
     counted("blocks.npz", workers=1)
     counted("workers.npz", workers=3)
-    monkeypatch.setattr(cooccurrence, "_TOKEN_BYTES", 2**13)
+    monkeypatch.setattr(rows, "_TOKEN_BYTES", 2**13)
     counted("groups.npz", workers=2, memory="128MB")
     whole = (tmp_path / "one.npz").read_bytes()
     for name in ("blocks", "workers", "groups"):
@@ -288,6 +296,8 @@ def test_import_of_glove_counts(tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             from_glove(tmp_path / f"{name}.bin", tmp_path / "vocab.txt")
+    with pytest.raises(ValueError, match="`directions` must be 'both' or 'right'"):
+        from_glove(tmp_path / "half.bin", tmp_path / "vocab.txt", directions="left")
     (tmp_path / "vocab.txt").write_text("a 1\nb\n")
     with pytest.raises(ValueError, match=r"line 2 of .*vocab\.txt"):
         from_glove(tmp_path / "cooccurrence.bin", tmp_path / "vocab.txt")
@@ -299,8 +309,11 @@ def test_import_of_glove_counts(tmp_path):
 def test_import_of_a_matrix():
     stats = from_matrix(sparse.coo_array(np.array([[0.5, 1.0], [1.0, 0.0]])), ["a", "b"])
     assert stats.unigram.tolist() == [2, 1]
-    with pytest.raises(ValueError, match="`counts` must be symmetric"):
-        from_matrix(np.array([[0, 1], [2, 0]]), ["a", "b"])
+    one_way = np.array([[0, 1], [2, 0]])
+    with pytest.raises(ValueError, match=r"`counts` must be symmetric.* or say which"):
+        from_matrix(one_way, ["a", "b"])
+    right = from_matrix(one_way, ["a", "b"], directions="right")
+    assert (right.directions, right.unigram.tolist()) == ("right", [2, 2])
 
 
 def test_bad_input(tmp_path):
@@ -316,12 +329,14 @@ def test_bad_input(tmp_path):
         ({"vocab_size": 0}, "`vocab_size` must be at least 1, but got 0"),
         ({"min_count": 1, "vocabulary": ["one"]}, "`min_count` must be left out beside `vocabulary`"),
         ({"vocab_size": 0, "min_count": 1}, "`vocab_size` must be at least 1, but got 0"),
-        ({"min_count": 2}, "`min_count` must be at least 1 and reached"),
-        ({"vocabulary": ["one", "one"]}, "`vocabulary` must be different words that occur"),
         (
-            {"vocabulary": ["four"]},
-            "`vocabulary` must be different words that occur in the corpus, but got 'four'",
+            {"min_count": 2},
+            r"`min_count` must be at least 1 and reached .* The most frequent word occurs 1 times",
         ),
+        ({"vocabulary": ["one", "one"]}, "`vocabulary` must be different words.* but got 'one'"),
+        ({"vocabulary": ["four"]}, "`vocabulary` must be different words, of which some occur .* got 'four'"),
+        ({"vocabulary": []}, "`vocabulary` must be different words"),
+        ({"directions": "up"}, "`directions` must be one of"),
         ({"vocab_size": 2, "reader": "pdf"}, "`reader` must be one of"),
         ({"vocab_size": 2, "tokens": "[a"}, "`tokens` must be one of"),
         ({"vocab_size": 2, "min_document_words": 9}, "`paths` must be text with words"),

@@ -1,6 +1,5 @@
 """Exact counting of co-occurrences, in bounded memory, resumable, on any number of workers."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,49 +9,33 @@ from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
 from functools import reduce
-from itertools import pairwise
+from itertools import compress
 from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from tqdm import tqdm
 
 from w2vflow.corpus.counting.numbering import Numbered, number_corpus
+from w2vflow.corpus.counting.rows import counted_runs, kept_share, paired_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
-from w2vflow.corpus.counting.stages import (
-    RowRange,
-    Thinning,
-    count_row_range,
-    open_run,
-    open_words,
-    pieces,
-    task_name,
-)
+from w2vflow.corpus.counting.stages import open_run
 from w2vflow.corpus.counting.tokenizers import Tokenizer
-from w2vflow.corpus.counting.vocabulary import choose_words
+from w2vflow.corpus.counting.vocabulary import choose_words, words_without_pairs_note
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.counts import (
-    LonelyWordsError,
-    RowBlock,
-    keep_probability,
-    write_count_file,
-)
+from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
     from w2vflow.counts import CooccurrenceStatistics
 
-__all__ = ["count", "count_to_file"]
+__all__ = ["count", "count_to_file", "discard", "work_folder", "write_counts"]
 
-# Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
-_TOKEN_BYTES = 20
 _LEAST_MEMORY = 2**26
 
 
@@ -71,6 +54,7 @@ def count(
     subsampling: str = "none",
     subsample_threshold: float = 1e-4,
     seed: int = 0,
+    directions: str = "both",
     reader: str = "auto",
     column: str | None = None,
     bad_utf8: str = "replace",
@@ -87,7 +71,8 @@ def count(
         paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
         vocab_size: at most so many words, the most frequent; ties are broken by the word. None: all.
         min_count: only words that occur as often; None: all.
-        vocabulary: these words, in place of a choice by count.
+        vocabulary: these words, in place of a choice by count; those without pairs are kept, so that parts
+            of a corpus can be counted one by one and merged.
         window: largest distance of a pair, in words.
         weighting: weight of a pair by its distance r: `"linear"` (window + 1 - r), `"harmonic"` (1/r) or
             `"flat"` (1).
@@ -96,6 +81,7 @@ def count(
         tokens: how text is cut into words: `"auto"`, `"latin"`, `"unicode"`, a regular expression or a
             function; see `tokenizer`.
         subsampling, subsample_threshold, seed: thinning of frequent words; see `CountingRule`.
+        directions: contexts on `"both"` sides of a word, or on its `"left"` or `"right"` alone.
         reader: how files split into documents. `"auto"` looks into them: lines, or paragraphs of wrapped
             lines.
         source: what the text is and its licence, kept in the metadata.
@@ -107,7 +93,7 @@ def count(
         ValueError, RuntimeError, OSError: as `count_to_file`.
 
     Warns:
-        RuntimeWarning: words that never stand beside another were left out.
+        RuntimeWarning: words that never stand beside another were left out, or are kept as they were given.
     """
     rule = CountingRule(
         window,
@@ -118,6 +104,7 @@ def count(
         subsampling,
         subsample_threshold,
         seed,
+        directions,
     )
     with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
         file, work = Path(folder) / "counts.npz", work_dir or Path(folder) / "work"
@@ -135,13 +122,18 @@ def count(
             resources=Resources(memory=memory, workers=workers, executor=executor, work_dir=work),
             progress=progress,
         )
-        if lonely:
+        from w2vflow.counts import CooccurrenceStatistics  # here: it takes JAX, which counting does without
+
+        stats = CooccurrenceStatistics.load(file)
+        if lonely and vocabulary is not None:
+            absent = int((stats.unigram == 0).sum())
+            note = words_without_pairs_note(lonely, absent, stats.vocab_size)
+            warnings.warn(note, RuntimeWarning, stacklevel=3)
+        elif lonely:
             shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
             message = "left out, because they never stand beside another word"
             warnings.warn(f"{message}: {len(lonely)} ({shown})", RuntimeWarning, stacklevel=3)
-        from w2vflow.counts import CooccurrenceStatistics  # here: it takes JAX, which counting does without
-
-        return CooccurrenceStatistics.load(file)
+        return stats
 
 
 @checked
@@ -174,7 +166,8 @@ def count_to_file(
         resources: what the count may use.
 
     Returns:
-        The words that were left out, because they never stand beside another.
+        The words that never stand beside another: left out, or kept with counts of 0 if `vocabulary` was
+        given.
 
     Raises:
         ValueError: a bad argument, an empty corpus, no word that stands beside another, or too
@@ -185,6 +178,32 @@ def count_to_file(
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     reader, tokens = suggested(given, reader, rule.tokens)
     rule = replace(rule, tokens=tokens)
+    budget, folder = work_folder(resources, out)
+    text = text_bytes(given, reader)
+    with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
+        size = min(BLOCK_BYTES, budget // pool.count // 16)
+        blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
+        numbered = number_corpus(blocks, folder, rule, pool, text, progress)
+        occurrences = numbered.lexicon.frequencies(vocab_size if vocabulary is None else None)
+        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+        counted = counted_runs(words, numbered, rule, folder, pool, budget, progress)
+        paired = paired_words(counted[1], len(words))
+        lonely = tuple(compress(words, ~paired))
+        if lonely and vocabulary is None:
+            if not paired.any():
+                shutil.rmtree(folder, ignore_errors=True)
+                expected = "text in which words stand beside others"
+                raise argument_error("paths", expected, "documents of one word each")
+            # Anew: where windows are laid depends on which words there are.
+            words = list(compress(words, paired))
+            counted = counted_runs(words, numbered, rule, folder, pool, budget, progress)
+        write_counts(out, words, *counted, numbered, rule, budget, source)
+    discard(folder)
+    return lonely
+
+
+def work_folder(resources: Resources, out: PathLike) -> tuple[int, Path]:
+    """Return how many bytes of memory there are, and the folder for what a killed count can go on from."""
     budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
         raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", resources.memory)
@@ -192,126 +211,34 @@ def count_to_file(
     work = resources.work_dir
     folder = Path(work) / "w2vflow-count" if work is not None else Path(f"{out}.work")
     folder.mkdir(parents=True, exist_ok=True)
-    text = text_bytes(given, reader)
-    with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
-        share = budget // pool.count
-        size = min(BLOCK_BYTES, share // 16)
-        blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
-        numbered = number_corpus(blocks, folder, rule, pool, text, progress)
-
-        def write(words: Sequence[str]) -> None:
-            if len(words) * 40 > share:
-                least = f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB"
-                raise argument_error("memory", least, resources.memory)
-            ranks = _ranks(words, numbered, folder)
-            frequency = np.array([occurrences[word] for word in words], np.int64)
-            runs = _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
-            rows = _merged(runs, len(words), budget)
-            denominator = pair_weights(rule.weighting, rule.window)[1]
-            if rule.subsampling == "expected":
-                rows, denominator = _expected(rows, _keep(frequency, numbered, rule), denominator), 0
-            metadata = {"source": source, **rule.describe(), **numbered.facts()}
-            write_count_file(out, words, frequency, rows, metadata, denominator)
-
-        occurrences = numbered.lexicon.frequencies(vocab_size if vocabulary is None else None)
-        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
-        lonely: tuple[str, ...] = ()
-        try:
-            write(words)
-        except LonelyWordsError as error:
-            if vocabulary is not None:
-                raise
-            if len(error.others) < 2:
-                shutil.rmtree(folder, ignore_errors=True)
-                expected = "text in which words stand beside others"
-                raise argument_error("paths", expected, "documents of one word each") from error
-            lonely = tuple(error.words)
-            write(error.others)
-    _discard(folder)
-    return lonely
+    return budget, folder
 
 
-def _discard(folder: Path) -> None:
+def write_counts(
+    out: PathLike,
+    words: Sequence[str],
+    frequency: np.ndarray,
+    runs: list[list[Path]],
+    numbered: Numbered,
+    rule: CountingRule,
+    budget: int,
+    source: str,
+) -> None:
+    """Write the counts of `counted_runs` to a file."""
+    rows = _merged(runs, len(words), budget)
+    denominator = pair_weights(rule.weighting, rule.window)[1]
+    if rule.subsampling == "expected":
+        rows, denominator = _expected(rows, kept_share(frequency, numbered, rule), denominator), 0
+    metadata = {"source": source, **rule.describe(), **numbered.facts()}
+    write_count_file(out, words, frequency, rows, metadata, denominator, rule.directions)
+
+
+def discard(folder: Path) -> None:
     """Remove a work folder; if that is interrupted, nothing is left that looks like results."""
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)
     folder.rename(done)
     shutil.rmtree(done, ignore_errors=True)
-
-
-def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]:
-    """Leave the rows of its words for every token file; return these files."""
-    row = numbered.lexicon.ranks(words)
-    identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
-    ranks = []
-    for file in numbered.files:
-        path = folder / f"ranks-{identity}-{file.name}"
-        if not path.exists():
-            part = open_words(file)
-            rank = row[numbered.lexicon.find(part.joined, len(part.frequency))]
-            with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                np.save(stream, rank, allow_pickle=False)
-        ranks.append(path)
-    return ranks
-
-
-def _keep(frequency: np.ndarray, numbered: Numbered, rule: CountingRule) -> np.ndarray:
-    return np.asarray(keep_probability(frequency / sum(numbered.tokens), rule.subsample_threshold))
-
-
-def _count(
-    numbered: Numbered,
-    ranks: list[Path],
-    frequency: np.ndarray,
-    folder: Path,
-    rule: CountingRule,
-    pool: Workers,
-    share: int,
-    progress: bool,
-) -> list[list[Path]]:
-    """Count all rows; return folders of runs by rows and, within, by group of blocks."""
-    weights, denominator = pair_weights(rule.weighting, rule.window)
-    if 4 * rule.window * int(frequency.max()) * int(weights.max()) >= 2**63:
-        expected = "one whose counts fit into 64 bits"
-        raise argument_error("weighting", expected, rule.weighting, "Use 'linear'.")
-    sampled = rule.subsampling == "sampled"
-    thinning = Thinning(_keep(frequency, numbered, rule), rule.seed) if sampled else None
-    groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
-    # Groups keep all workers busy; where there are fewer, rows are shared out as well.
-    bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))
-    entries = min(2**24, share // 48)
-    before = np.concatenate([[0], np.cumsum(numbered.documents)])
-    runs: list[list[Path]] = [[] for _ in bounds[1:]]
-    tasks = []
-    for index, (first, last) in enumerate(pairwise(bounds)):
-        for start, end in groups:
-            files, rows = tuple(numbered.files[start:end]), tuple(ranks[start:end])
-            gaps = rule.out_of_vocabulary == "after"
-            task = RowRange(
-                files, rows, int(before[start]), first, last, len(frequency), weights, gaps, thinning, entries
-            )
-            names = [path.name for path in task.ranks]
-            kept = (thinning.keep, thinning.seed, int(before[start])) if thinning else ()
-            name = task_name(names, first, last, weights, denominator, task.keeps_gaps, *kept)
-            runs[index].append(folder / f"run-{name}")
-            tasks.append((runs[index][-1], task))
-    # Every place of a word is one of its row: tokens say how far the work is.
-    load = sum(numbered.tokens)
-    with tqdm(total=load, desc="counting", unit=" tokens", unit_scale=True, disable=not progress) as bar:
-        for _ in pool.run(count_row_range, tasks):
-            bar.update(load / len(tasks))
-    return runs
-
-
-def _groups(tokens: list[int], most: int) -> list[tuple[int, int]]:
-    """Return ranges of blocks of at most `most` tokens together; a single block may have more."""
-    groups, start, load = [], 0, 0
-    for index, size in enumerate(tokens):
-        if load and load + size > most:
-            groups.append((start, index))
-            start, load = index, 0
-        load += size
-    return [*groups, (start, len(tokens))]
 
 
 def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[RowBlock]:

@@ -88,8 +88,10 @@ def count_rows(
     lengths: np.ndarray,
     columns: np.ndarray,
     counts: np.ndarray,
+    before: bool,
+    after: bool,
 ) -> tuple[int, int]:
-    """Count whole rows of the upper triangle, one word after the other, while they fit.
+    """Count rows of the upper triangle, or whole ones of one direction, word after word while they fit.
 
     All places of a word are visited in turn and its contexts added into one row, which stays in
     the cache; counting along the text instead would write all over a V x V matrix.
@@ -102,6 +104,7 @@ def count_rows(
         offsets, positions: all places of the words from `first` on, and where those of each begin and end.
         row: V + 1 zeros, left as zeros; the last collects words out of the vocabulary.
         lengths, columns, counts: filled with the rows.
+        before, after: whether contexts before and after a word are counted.
 
     Returns:
         How many rows were counted, and how many entries they have.
@@ -109,8 +112,9 @@ def count_rows(
     window, used = len(weights), 0
     for index in range(len(offsets) - 1):
         word = first + index
+        left = word if before and after else 0
         places = offsets[index + 1] - offsets[index]
-        if used + min(vocab_size - word, 2 * window * places) > len(columns):
+        if used + min(vocab_size - left, 2 * window * places) > len(columns):
             return index, used
         for i in range(offsets[index], offsets[index + 1]):
             place = positions[i]
@@ -119,26 +123,26 @@ def count_rows(
             _prefetch(tokens, max(ahead - window, 0))  # type: ignore[call-arg]
             _prefetch(tokens, ahead)
             _prefetch(tokens, ahead + window)
-            for distance in range(window):
+            for distance in range(window if after else 0):
                 other = tokens[place + distance + 1]
                 if other == END_OF_DOCUMENT:
                     break
                 row[np.uint32(other)] += weights[distance]
-            for distance in range(window):
+            for distance in range(window if before else 0):
                 other = tokens[place - distance - 1]
                 if other == END_OF_DOCUMENT:
                     break
                 row[np.uint32(other)] += weights[distance]
         start = used
-        if 2 * window * places * 8 > vocab_size - word:
-            for other in range(word, vocab_size):
+        if 2 * window * places * 8 > vocab_size - left:
+            for other in range(left, vocab_size):
                 if row[other] != 0:
                     columns[used], counts[used] = other, row[other]
                     used += 1
             row[:] = 0
         else:
             places_of_word = positions[offsets[index] : offsets[index + 1]]
-            used = _gather(tokens, window, word, vocab_size, places_of_word, row, columns, counts, used)
+            used = _gather(tokens, window, left, vocab_size, places_of_word, row, columns, counts, used)
         lengths[index] = used - start
     return len(offsets) - 1, used
 
@@ -147,7 +151,7 @@ def count_rows(
 def _gather(
     tokens: np.ndarray,
     window: int,
-    word: int,
+    left: int,
     vocab_size: int,
     places: np.ndarray,
     row: np.ndarray,
@@ -155,7 +159,7 @@ def _gather(
     counts: np.ndarray,
     used: int,
 ) -> int:
-    """Move a sparse row out by visiting its contexts again, rather than all V columns."""
+    """Move a sparse row out, from column `left` on, by visiting its contexts again, not all V columns."""
     start = used
     for place in places:
         for step in (1, -1):
@@ -165,7 +169,7 @@ def _gather(
                 if other == END_OF_DOCUMENT:
                     break
                 if row[other] != 0:
-                    if word <= other < vocab_size:
+                    if left <= other < vocab_size:
                         columns[used] = other
                         counts[used] = row[other]
                         used += 1

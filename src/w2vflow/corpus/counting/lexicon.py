@@ -50,9 +50,17 @@ class Lexicon:
         find_joined(joined, numbers, *known)
         return numbers
 
+    def occurrences(self, words: Sequence[str]) -> np.ndarray:
+        """Return how often each of some words occurs, int64."""
+        numbers = self._numbers(words)
+        return np.where(numbers >= 0, self._totals[numbers], 0)
+
+    def _numbers(self, words: Sequence[str]) -> np.ndarray:
+        return self.find(np.frombuffer("\n".join(words).encode(), np.uint8), len(words))
+
     def ranks(self, words: Sequence[str]) -> np.ndarray:
         """Return the row of every word of the corpus among some words, -1 for none, int32."""
-        numbers = self.find(np.frombuffer("\n".join(words).encode(), np.uint8), len(words))
+        numbers = self._numbers(words)
         row = np.full(self._size, -1, np.int32)
         row[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
         return row

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from w2vflow.corpus.counting.segmenters import SEGMENTERS, described_segmenter
-from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer
+from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer, is_tokenizer_file, tokenizer
+from w2vflow.counts import DIRECTIONS
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -21,8 +22,8 @@ WEIGHTINGS = ("linear", "harmonic", "flat")
 class CountingRule:
     """What is counted. All of it is stored with the counts.
 
-    Both directions of a pair are counted, so a pair of equal words adds twice to the diagonal, which is kept;
-    the counts are symmetric. Windows end with the document.
+    By default both directions of a pair are counted, so a pair of equal words adds twice to the diagonal,
+    which is kept; the counts are symmetric. Windows end with the document.
 
     Attributes:
         window: largest distance L of a pair, at least 1.
@@ -30,7 +31,8 @@ class CountingRule:
             expectation over word2vec's window, drawn uniformly from 1..L for every word;
             `"harmonic"`: `1 / r`, as GloVe; `"flat"`: 1.
         out_of_vocabulary: `"before"`: words outside the vocabulary are removed before windows are
-            laid, so that their neighbours move together; `"after"`: they keep their place.
+            laid, so that their neighbours move together, as in word2vec and GloVe; `"after"`: they keep their
+            place.
         min_document_words: documents with fewer words are left out.
         tokens: how text is cut into words: by default `"auto"`, which is `"latin"`, and `"unicode"` where the
             text has letters beyond a to z; else see `tokenizer`.
@@ -40,6 +42,8 @@ class CountingRule:
             exact expectation of `"sampled"` with `out_of_vocabulary="after"`.
         subsample_threshold: t in the probability of keeping a word, see `keep_probability`.
         seed: of `"sampled"`.
+        directions: which contexts of a word are counted: `"both"`; `"right"`: those that stand after it;
+            `"left"`: before it, the transpose. The two add up to both.
 
     References:
         Mikolov et al. (2013), arXiv 1310.4546; Pennington et al. (2014), GloVe; Levy et al. (2015), TACL 3,
@@ -54,6 +58,7 @@ class CountingRule:
     subsampling: str = "none"
     subsample_threshold: float = 1e-4
     seed: int = 0
+    directions: str = "both"
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -62,6 +67,7 @@ class CountingRule:
             ("weighting", WEIGHTINGS),
             ("out_of_vocabulary", ("before", "after")),
             ("subsampling", ("none", "expected", "sampled")),
+            ("directions", DIRECTIONS),
         ):
             if getattr(self, name) not in allowed:
                 raise argument_error(name, f"one of {sorted(allowed)}", repr(getattr(self, name)))
@@ -70,9 +76,9 @@ class CountingRule:
 
     @property
     def tokens_name(self) -> str:
-        """The name of the way text is cut: as given, or that of the function."""
+        """The name of the way text is cut: as given, that of the function, or a file's with its SHA-256."""
         if isinstance(self.tokens, str):
-            return self.tokens
+            return repr(tokenizer(self.tokens)) if is_tokenizer_file(self.tokens) else self.tokens
         name = getattr(self.tokens, "__qualname__", repr(self.tokens))
         return f"{getattr(self.tokens, '__module__', '')}.{name}"
 
@@ -90,7 +96,7 @@ class CountingRule:
             "weighting": self.weighting,
             "window_ends_at": "document",
             "out_of_vocabulary": f"removed {self.out_of_vocabulary} windows are laid",
-            "directions": "both",
+            "directions": self.directions,
             "diagonal": "kept",
             "tokens": self._described_tokens(),
             "min_document_words": self.min_document_words,

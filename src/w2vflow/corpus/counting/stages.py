@@ -64,6 +64,7 @@ class RowRange(NamedTuple):
         keeps_gaps: words out of the vocabulary keep their place in windows.
         thinning: subsampling, or None.
         entries: how many entries to hold in memory.
+        directions: see `CountingRule`.
     """
 
     tokens: tuple[Path, ...]
@@ -76,6 +77,7 @@ class RowRange(NamedTuple):
     keeps_gaps: bool
     thinning: Thinning | None
     entries: int
+    directions: str
 
 
 def task_name(*parts: object) -> str:
@@ -166,7 +168,9 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
 
     tokens = _row_numbers(task)
     frequency = count_words(tokens, task.first, task.last)
-    rows = counted_rows(tokens, frequency, task.first, task.weights, task.vocab_size, task.entries)
+    rows = counted_rows(
+        tokens, frequency, task.first, task.weights, task.vocab_size, task.entries, task.directions
+    )
     row_lengths = []
     temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
     try:
@@ -191,9 +195,15 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
 
 
 def counted_rows(
-    tokens: np.ndarray, frequency: np.ndarray, first: int, weights: np.ndarray, vocab_size: int, entries: int
+    tokens: np.ndarray,
+    frequency: np.ndarray,
+    first: int,
+    weights: np.ndarray,
+    vocab_size: int,
+    entries: int,
+    directions: str = "both",
 ) -> Iterator[RowBlock]:
-    """Yield rows of the upper triangle from `first` on, about `entries` at a time.
+    """Yield rows from `first` on, about `entries` at a time: of the upper triangle, or whole.
 
     `tokens` are word numbers, `vocab_size` for words out of the vocabulary, -1 first, last and between
     documents; `frequency` is how often the words of these rows occur in them; `weights` are by distance.
@@ -211,7 +221,7 @@ def counted_rows(
     while done < len(lengths):
         rows, used = count_rows(
             tokens, weights, vocab_size, first + done, offsets[done:], positions,
-            row, lengths[done:], columns, counts,
+            row, lengths[done:], columns, counts, directions != "right", directions != "left",
         )  # fmt: skip
         yield RowBlock(lengths[done : done + rows], columns[:used], counts[:used])
         done += rows

@@ -12,7 +12,7 @@ from w2vflow.corpus.counting.segmenters import SEGMENTERS, segmenter
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
-__all__ = ["TOKENS", "Tokenizer", "code_points", "cut_runs", "number_texts", "tokenizer"]
+__all__ = ["TOKENS", "Tokenizer", "code_points", "cut_runs", "is_tokenizer_file", "number_texts", "tokenizer"]
 
 Tokenizer = Callable[[str], Iterable[str]]
 
@@ -36,6 +36,11 @@ _WORD = (
 _BETWEEN = "'\"\xb7\u2019\u201d\u05f3\u05f4"
 
 
+def is_tokenizer_file(tokens: str) -> bool:
+    """Return whether `tokens` names a file: a `tokenizer.json`, or phrases that were saved."""
+    return tokens.endswith(".json")
+
+
 @checked
 def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     """Return the function that cuts a text into words.
@@ -43,11 +48,13 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     Args:
         tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script with their
             marks and joiners, in lower case and normal form NFKC; `"chinese"`, `"japanese"`, `"thai"`: the
-            same in the pieces of a segmenter; any other string: a regular expression, matched against the
-            text as it is; or a function from text to words.
+            same in the pieces of a segmenter; the path of a `tokenizer.json` (see `subword_tokenizer`) or of
+            saved `Phrases`; any other string: a regular expression, matched against the text as it is; or a
+            function from text to words.
 
     Raises:
-        ValueError: a string that is no regular expression, or one of several groups.
+        ValueError: a string that is no regular expression, one of several groups, or a file that is neither.
+        FileNotFoundError: a path ending in `.json` where there is none.
         ImportError: the segmenter of a language is not installed.
 
     References:
@@ -66,6 +73,10 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
     if tokens in SEGMENTERS:
         pieces = segmenter(tokens)
         return lambda text: [word for piece in pieces(text) for word in _unicode_words(piece)]
+    if is_tokenizer_file(tokens):
+        from w2vflow.corpus.counting.subwords import file_tokenizer
+
+        return file_tokenizer(tokens)
     try:
         pattern = re.compile(tokens)
     except re.error as error:

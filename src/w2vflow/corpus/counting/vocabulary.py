@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["choose_words"]
+__all__ = ["choose_words", "words_without_pairs_note"]
 
 
 def choose_words(
@@ -16,12 +16,14 @@ def choose_words(
 ) -> list[str]:
     """Return the vocabulary in row order, `(-count, word)` if it is chosen by count.
 
+    All words of a given vocabulary are kept, so that parts of a corpus can share one.
+
     Args:
         frequency: occurrences of every word of the corpus.
         vocab_size, min_count, vocabulary: as `count` takes them.
 
     Raises:
-        ValueError: `vocabulary` beside `min_count`, words of it that do not occur, or no word at all.
+        ValueError: `vocabulary` beside `min_count`, repeated words in it, or none that occurs.
 
     Example:
         >>> choose_words(Counter("abracadabra"), 3, None, None)
@@ -31,11 +33,11 @@ def choose_words(
         raise argument_error("min_count", "left out beside `vocabulary`", min_count)
     if vocabulary is not None:
         repeated = [word for word, times in Counter(vocabulary).items() if times > 1]
-        missing = [word for word in vocabulary if not frequency.get(word)]
-        if repeated or missing or not vocabulary:
-            got = repr((repeated or missing or ["none"])[0])
-            remedy = "Drop words that are repeated or do not occur."
-            raise argument_error("vocabulary", "different words that occur in the corpus", got, remedy)
+        if repeated or not any(frequency.get(word) for word in vocabulary):
+            got = repr((repeated or list(vocabulary) or ["none"])[0])
+            expected = "different words, of which some occur in the corpus"
+            remedy = "Drop repeated words, and look at how `tokens` cuts the text."
+            raise argument_error("vocabulary", expected, got, remedy)
         return list(vocabulary)
     ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
     if vocab_size is not None and vocab_size < 1:
@@ -48,3 +50,12 @@ def choose_words(
         remedy = f"The most frequent word occurs {frequency[ranked[0]]} times."
         raise argument_error("min_count", "at least 1 and reached by some word", min_count, remedy)
     return kept[:vocab_size]
+
+
+def words_without_pairs_note(empty: Sequence[str], absent: int, vocab_size: int) -> str:
+    """Return what to say of the words of a given vocabulary that have no pairs, of which some are absent."""
+    shown = ", ".join(empty[:5]) + (" ..." if empty[5:] else "")
+    return (
+        f"of {vocab_size} words, {absent} do not occur and {len(empty) - absent} never stand beside another; "
+        f"they are kept, with counts of 0: {shown}"
+    )

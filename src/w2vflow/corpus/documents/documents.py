@@ -1,6 +1,7 @@
 """Counts of chosen documents, and sums over the pairs of each."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import counted_rows, pieces
+from w2vflow.corpus.counting.vocabulary import words_without_pairs_note
 from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts import CooccurrenceStatistics, RowBlock
 from w2vflow.support.arguments import checked
@@ -48,8 +50,10 @@ def count_documents(
         workers: threads; the number of cores by default.
 
     Raises:
-        ValueError: a bad argument, or documents in which a word of the vocabulary never stands in
-            a window with another: statistics hold no such word.
+        ValueError: a bad argument.
+
+    Warns:
+        RuntimeWarning: a word of the vocabulary never stands beside another in these documents; it is kept.
 
     Example:
         >>> text = TokenFile(("a", "b"), np.array([2, 2]), np.array([0, 1, -1, 1, 0, -1], np.int32))
@@ -59,11 +63,13 @@ def count_documents(
     rule = CountingRule(window, weighting)
     chosen = _checked_weights(weights, tokens.documents)
     counts, frequency = weighted_counts(tokens, chosen, window, weighting, workers)
-    _check_all_occur(tokens, counts)
     denominator = pair_weights(weighting, window)[1]
-    return CooccurrenceStatistics(
-        tokens.words, counts, frequency, _metadata(tokens, rule, chosen), denominator
-    )
+    about = _metadata(tokens, rule, chosen)
+    stats = CooccurrenceStatistics(tokens.words, counts, frequency, about, denominator)
+    if empty := stats.words_without_pairs:
+        note = words_without_pairs_note(empty, int((frequency == 0).sum()), stats.vocab_size)
+        warnings.warn(note, RuntimeWarning, stacklevel=3)
+    return stats
 
 
 @checked
@@ -191,16 +197,6 @@ def _checked_weights(weights: Any, documents: int) -> np.ndarray:
         remedy = "Fractions of documents: add up counts of parts of the text instead."
         raise argument_error("weights", "whole numbers, 0 or more", "others", remedy)
     return found.astype(np.int64)
-
-
-def _check_all_occur(tokens: TokenFile, counts: sparse.csr_array) -> None:
-    gone = np.flatnonzero(counts.sum(axis=1) == 0)
-    if len(gone):
-        some = ", ".join(repr(tokens.words[i]) for i in gone[:5])
-        expected = "such that every word still stands in a window with another"
-        got = f"{len(gone)} words that do not: {some}{', ...' if len(gone) > 5 else ''}"
-        remedy = "Keep more documents, or tokenize the text with fewer words."
-        raise argument_error("weights", expected, got, remedy)
 
 
 def _metadata(tokens: TokenFile, rule: CountingRule, chosen: np.ndarray) -> dict[str, Any]:

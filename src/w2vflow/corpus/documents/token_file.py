@@ -51,8 +51,7 @@ class TokenFile:
         metadata: how the text was cut, its source, and the SHA-256 of its tokens. JSON values.
 
     Raises:
-        ValueError: shapes or types that disagree, a word that does not occur, or tokens that are
-            neither -1 nor one of 0..V-1.
+        ValueError: shapes or types that disagree, or tokens that are neither -1 nor one of 0..V-1.
     """
 
     _made_by = "`tokenize(paths, out)`, then `TokenFile.load(out)`"
@@ -66,9 +65,9 @@ class TokenFile:
         if self.tokens.dtype != np.int32 or self.tokens.ndim != 1:
             got = f"{self.tokens.dtype} of shape {self.tokens.shape}"
             raise argument_error("tokens", "int32 of one axis", got)
-        if self.unigram.shape != (len(self.words),) or not (self.unigram > 0).all():
+        if self.unigram.shape != (len(self.words),) or (self.unigram < 0).any():
             got = f"shape {self.unigram.shape}, least count {self.unigram.min(initial=0)}"
-            raise argument_error("unigram", f"a positive count for each of the {len(self.words)} words", got)
+            raise argument_error("unigram", f"a count for each of the {len(self.words)} words", got)
         expected = f"numbers of words, 0 to {len(self.words) - 1}, or -1 after a document"
         # Compiled loops use them as indices unchecked.
         for start in range(0, len(self.tokens), _BLOCK):
@@ -189,15 +188,13 @@ def tokenize(
         metadata = {"source": source, **{name: described[name] for name in kept}, **found.facts()}
         whole = Path(work) / "whole"
         whole.mkdir()
-        _write(whole, found, words, [occurrences[word] for word in words], metadata)
+        _write(whole, found, words, metadata)
         whole.rename(target)
 
 
-def _write(
-    folder: Path, found: Numbered, words: list[str], unigram: list[int], metadata: dict[str, Any]
-) -> None:
+def _write(folder: Path, found: Numbered, words: list[str], metadata: dict[str, Any]) -> None:
     """Write the tokens, block by block, and the manifest."""
-    row = found.lexicon.ranks(words)
+    row, unigram = found.lexicon.ranks(words), found.lexicon.occurrences(words).tolist()
     # Every place of a word and one end for every document: known before the first is written.
     total = sum(unigram) + sum(found.documents)
     content = hashlib.sha256()

@@ -95,9 +95,9 @@ def document_bias(
         left.data = np.maximum(left.data, 0)
         try:
             rest = CooccurrenceStatistics(stats.words, left, stats.unigram - frequency)
+            changed = Problem.from_statistics(rest, weighting=problem.weighting, tied=problem.tied)
         except ValueError as error:
             raise argument_error("groups", "few enough that each word occurs in two", groups) from error
-        changed = Problem.from_statistics(rest, weighting=problem.weighting, tied=problem.tied)
         mean += changed_spectrum(changed, spectrum).eigenvalues / groups
     return (groups - 1) * (mean - spectrum.eigenvalues)
 

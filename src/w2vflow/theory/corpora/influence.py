@@ -266,7 +266,10 @@ def window_of(stats: CooccurrenceStatistics, tokens: TokenFile) -> tuple[int, st
     if stats.words != tokens.words or not np.array_equal(stats.unigram, tokens.unigram):
         got = "other words or other frequencies"
         raise argument_error("tokens", "the text that was counted", got, remedy)
-    if "restricted_to_most_frequent" in stats.metadata or "window" not in stats.metadata:
+    if (
+        stats.metadata.keys() & {"restricted_to_most_frequent", "restricted_to"}
+        or "window" not in stats.metadata
+    ):
         got = "counts restricted later or of unknown windows"
         raise argument_error("problem", "made from counts of `tokens`", got, remedy)
     return int(stats.metadata["window"]), str(stats.metadata["weighting"])

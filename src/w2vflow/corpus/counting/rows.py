@@ -1,0 +1,148 @@
+"""Second stage of a count: the rows of its words, block by block, left in the work folder."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from w2vflow.corpus.counting.numbering import Numbered
+from w2vflow.corpus.counting.rules import CountingRule, pair_weights
+from w2vflow.corpus.counting.stages import (
+    RowRange,
+    Thinning,
+    count_row_range,
+    open_run,
+    open_words,
+    pieces,
+    task_name,
+)
+from w2vflow.corpus.counting.workers import Workers
+from w2vflow.counts import keep_probability
+from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.checks import argument_error
+
+__all__ = ["counted_runs", "kept_share", "paired_words"]
+
+# Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
+_TOKEN_BYTES = 20
+# Entries that are looked at together for words without pairs.
+_LOOKED_AT = 2**20
+
+
+def counted_runs(
+    words: Sequence[str],
+    numbered: Numbered,
+    rule: CountingRule,
+    folder: Path,
+    pool: Workers,
+    budget: int,
+    progress: bool,
+) -> tuple[np.ndarray, list[list[Path]]]:
+    """Count all rows; return how often words occur, and folders of runs by rows and groups of blocks."""
+    share = budget // pool.count
+    if len(words) * 40 > share:
+        raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", budget)
+    frequency = numbered.lexicon.occurrences(words)
+    ranks = _ranks(words, numbered, folder)
+    return frequency, _count(numbered, ranks, frequency, folder, rule, pool, share, progress)
+
+
+def paired_words(runs: list[list[Path]], vocab_size: int) -> np.ndarray:
+    """Return which words have a pair, as word or as context; reads as much of the runs as that takes."""
+    paired, first = np.zeros(vocab_size, bool), 0
+    columns = []
+    for folders in runs:
+        opened = [open_run(folder) for folder in folders]
+        last = first + len(opened[0][0])
+        for lengths, contexts, _ in opened:
+            paired[first:last] |= lengths > 0
+            columns.append(contexts)
+        first = last
+    for contexts in columns:
+        for start in range(0, len(contexts), _LOOKED_AT):
+            # Rows of frequent words come first, and have nearly all words as contexts.
+            if paired.all():
+                return paired
+            paired[contexts[start : start + _LOOKED_AT]] = True
+    return paired
+
+
+def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]:
+    """Leave the rows of its words for every token file; return these files."""
+    row = numbered.lexicon.ranks(words)
+    identity = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+    ranks = []
+    for file in numbered.files:
+        path = folder / f"ranks-{identity}-{file.name}"
+        if not path.exists():
+            part = open_words(file)
+            rank = row[numbered.lexicon.find(part.joined, len(part.frequency))]
+            with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, rank, allow_pickle=False)
+        ranks.append(path)
+    return ranks
+
+
+def kept_share(frequency: np.ndarray, numbered: Numbered, rule: CountingRule) -> np.ndarray:
+    """Return the probability of keeping each word under subsampling."""
+    return np.asarray(keep_probability(frequency / max(sum(numbered.tokens), 1), rule.subsample_threshold))
+
+
+def _count(
+    numbered: Numbered,
+    ranks: list[Path],
+    frequency: np.ndarray,
+    folder: Path,
+    rule: CountingRule,
+    pool: Workers,
+    share: int,
+    progress: bool,
+) -> list[list[Path]]:
+    """Count all rows; return folders of runs by rows and, within, by group of blocks."""
+    weights, denominator = pair_weights(rule.weighting, rule.window)
+    if 4 * rule.window * int(frequency.max()) * int(weights.max()) >= 2**63:
+        expected = "one whose counts fit into 64 bits"
+        raise argument_error("weighting", expected, rule.weighting, "Use 'linear'.")
+    sampled = rule.subsampling == "sampled"
+    thinning = Thinning(kept_share(frequency, numbered, rule), rule.seed) if sampled else None
+    groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
+    # Groups keep all workers busy; where there are fewer, rows are shared out as well.
+    bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))
+    entries = min(2**24, share // 48)
+    before = np.concatenate([[0], np.cumsum(numbered.documents)])
+    runs: list[list[Path]] = [[] for _ in bounds[1:]]
+    tasks = []
+    for index, (first, last) in enumerate(pairwise(bounds)):
+        for start, end in groups:
+            files, rows = tuple(numbered.files[start:end]), tuple(ranks[start:end])
+            gaps = rule.out_of_vocabulary == "after"
+            task = RowRange(
+                files, rows, int(before[start]), first, last, len(frequency), weights, gaps, thinning,
+                entries, rule.directions,
+            )  # fmt: skip
+            names = [path.name for path in task.ranks]
+            kept = (thinning.keep, thinning.seed, int(before[start])) if thinning else ()
+            one_way = () if rule.directions == "both" else (rule.directions,)
+            name = task_name(names, first, last, weights, denominator, task.keeps_gaps, *kept, *one_way)
+            runs[index].append(folder / f"run-{name}")
+            tasks.append((runs[index][-1], task))
+    # Every place of a word is one of its row: tokens say how far the work is.
+    load = sum(numbered.tokens)
+    with tqdm(total=load, desc="counting", unit=" tokens", unit_scale=True, disable=not progress) as bar:
+        for _ in pool.run(count_row_range, tasks):
+            bar.update(load / len(tasks))
+    return runs
+
+
+def _groups(tokens: list[int], most: int) -> list[tuple[int, int]]:
+    """Return ranges of blocks of at most `most` tokens together; a single block may have more."""
+    groups, start, load = [], 0, 0
+    for index, size in enumerate(tokens):
+        if load and load + size > most:
+            groups.append((start, index))
+            start, load = index, 0
+        load += size
+    return [*groups, (start, len(tokens))]
