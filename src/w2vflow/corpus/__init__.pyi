@@ -11,6 +11,7 @@ from .counting.rules import pair_weights as pair_weights
 from .counting.sizes import PACKED as PACKED
 from .counting.sizes import memory_bytes as memory_bytes
 from .counting.sizes import text_bytes as text_bytes
+from .counting.slices import count_slices as count_slices
 from .counting.vocabulary import tokenizer as tokenizer
 from .counting.workers import Resources as Resources
 from .counting.workers import worker_count as worker_count
