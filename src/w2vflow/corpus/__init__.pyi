@@ -3,9 +3,11 @@ from .catalog import bundled_names as bundled_names
 from .catalog import catalog_entries as catalog_entries
 from .catalog import load_statistics as load_statistics
 from .catalog import open_statistics as open_statistics
+from .counting.collocations import find_phrases as find_phrases
 from .counting.count import count as count
 from .counting.count import count_to_file as count_to_file
 from .counting.kernel import END_OF_DOCUMENT as END_OF_DOCUMENT
+from .counting.phrases import Phrases as Phrases
 from .counting.rules import CountingRule as CountingRule
 from .counting.rules import pair_weights as pair_weights
 from .counting.sizes import PACKED as PACKED

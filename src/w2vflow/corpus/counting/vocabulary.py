@@ -40,13 +40,15 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 
     Args:
         tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script
-            with their combining marks, after NFKC and case folding; the path of a `tokenizer.json` (see
-            `subword_tokenizer`) or of saved `Phrases`; any other string: a regular expression, matched
-            against the text as it is; or a function from text to words.
+            with their combining marks, after NFKC and case folding; a path ending in `.json`: the
+            `tokenizer.json` of a Hugging Face tokenizer, whose words are its tokens, or saved `Phrases`; any
+            other string: a regular expression, matched against the text as it is; or a function from text
+            to words.
 
     Raises:
         ValueError: a string that is no regular expression, or a file that is neither.
-        FileNotFoundError: a path ending in `.json` where there is none.
+        FileNotFoundError: a path ending in `.json` where there is no file.
+        ImportError: a `tokenizer.json`, and the extra `tokenizers` is not installed.
 
     Example:
         >>> list(tokenizer("latin")("It's 2 dogs")), list(tokenizer("unicode")("Straße हिन्दी x2"))
