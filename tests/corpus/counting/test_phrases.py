@@ -99,7 +99,7 @@ def test_words_are_joined_from_left_to_right_once():
 def test_phrases_are_counted_as_words_and_saved(path, tmp_path):
     phrases = find_phrases(path, score="npmi", threshold=0.15, resources=ONE)
     phrases.save(tmp_path / "phrases.json")
-    assert Phrases.load(tmp_path / "phrases.json") == phrases
+    assert Phrases.load(tmp_path / "phrases.json") == wf.load(tmp_path / "phrases.json") == phrases
     one = wf.count(path, tokens=phrases, min_count=5, workers=1)
     assert {"new_york", "san_jose", "new", "a"} <= set(one.words)
     again = wf.count(path, tokens=str(tmp_path / "phrases.json"), min_count=5, workers=1)

@@ -14,7 +14,7 @@ TEXT = "The dog runs, the dogs ran.\nDogs run and a dog ran.\n"
 
 @pytest.fixture
 def trained(tmp_path):
-    """Byte-pair tokens of a few words, with all that a model adds: cuts, padding, marks of beginning and end."""
+    """Byte-pair tokens of a few words, with all that a model adds: cuts, padding, marks of the beginning."""
     made = Tokenizer(models.BPE(unk_token="[UNK]"))
     made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
     made.decoder = decoders.BPEDecoder()
