@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from w2vflow.corpus import Phrases
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.embeddings import WordVectors, import_vectors
 from w2vflow.experiments import SavedRun, load_run
@@ -15,7 +16,7 @@ from w2vflow.support.dataset_files import dataset_kind, is_zarr
 
 __all__ = ["load"]
 
-Saved = Trajectory | Comparison | Spectrum | Cloud | CooccurrenceStatistics | WordVectors | SavedRun
+Saved = Trajectory | Comparison | Spectrum | Cloud | CooccurrenceStatistics | WordVectors | SavedRun | Phrases
 
 _DATASETS: dict[str, Callable[[Path], Saved]] = {
     "trajectory": Trajectory.load,
@@ -28,7 +29,7 @@ _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK"
 _OF_A_RUN = ("config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc")
 _LOADABLE = (
     "a trajectory, comparison, spectrum or cloud (netCDF or Zarr), co-occurrence statistics, word vectors, "
-    "or the folder of a run"
+    "phrases, or the folder of a run"
 )
 
 
@@ -41,6 +42,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
     | netCDF or Zarr of this package | `Trajectory`, `Comparison`, `Spectrum` or `Cloud` |
     | counts of `count` or `CooccurrenceStatistics.save` | `CooccurrenceStatistics` |
     | the folder of a run | `SavedRun` |
+    | phrases of `find_phrases` (`.json`) | `Phrases` |
     | word vectors of this or another program, see `import_vectors` | `WordVectors` |
 
     Raises:
@@ -67,9 +69,9 @@ def load(path: str | os.PathLike[str]) -> Saved:
     if _head(path).startswith(_ZIP):
         return CooccurrenceStatistics.load(path)
     try:
-        return import_vectors(path)
+        return Phrases.load(path) if path.suffix == ".json" else import_vectors(path)
     except ValueError as error:
-        raise _unknown(path, f"a file of another kind; as word vectors: {error}") from error
+        raise _unknown(path, f"a file of another kind ({error})") from error
 
 
 def _head(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from w2vflow.cli.doctor import Doctor
 from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
 from w2vflow.cli.export import Export
+from w2vflow.cli.phrases import FindPhrases
 from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
 from w2vflow.cli.run import Run, RunExperiment
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Any] = {
     "run": Run,
     "report": Report,
     "count": Count,
+    "phrases": FindPhrases,
     "spectrum": Concepts,
     "embed": Embed,
     "export": Export,

@@ -3,13 +3,16 @@ from .catalog import bundled_names as bundled_names
 from .catalog import catalog_entries as catalog_entries
 from .catalog import load_statistics as load_statistics
 from .catalog import open_statistics as open_statistics
+from .counting.collocations import find_phrases as find_phrases
 from .counting.count import count as count
 from .counting.count import count_to_file as count_to_file
+from .counting.phrases import Phrases as Phrases
 from .counting.rules import CountingRule as CountingRule
 from .counting.rules import pair_weights as pair_weights
 from .counting.sizes import PACKED as PACKED
 from .counting.sizes import memory_bytes as memory_bytes
 from .counting.sizes import text_bytes as text_bytes
+from .counting.slices import count_slices as count_slices
 from .counting.text_kernel import END_OF_DOCUMENT as END_OF_DOCUMENT
 from .counting.tokenizers import tokenizer as tokenizer
 from .counting.workers import Resources as Resources

@@ -79,8 +79,8 @@ class CountingRule:
         """The name of the way text is cut: as given, that of the function, or a file's with its SHA-256."""
         if isinstance(self.tokens, str):
             return repr(tokenizer(self.tokens)) if is_tokenizer_file(self.tokens) else self.tokens
-        name = getattr(self.tokens, "__qualname__", repr(self.tokens))
-        return f"{getattr(self.tokens, '__module__', '')}.{name}"
+        name = getattr(self.tokens, "__qualname__", None)
+        return repr(self.tokens) if name is None else f"{getattr(self.tokens, '__module__', '')}.{name}"
 
     def _described_tokens(self) -> str:
         name = self.tokens_name
