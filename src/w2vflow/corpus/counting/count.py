@@ -1,7 +1,6 @@
 """Exact counting of co-occurrences, in bounded memory, resumable, on any number of workers."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 import warnings
@@ -33,8 +32,9 @@ from w2vflow.corpus.counting.stages import (
 )
 from w2vflow.corpus.counting.vocabulary import Tokenizer, choose_words
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
-from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
+from w2vflow.corpus.reading.files import BLOCK_BYTES, read_blocks
 from w2vflow.corpus.reading.guesses import suggested
+from w2vflow.corpus.reading.sources import PathLike, text_sources
 from w2vflow.counts import (
     LonelyWordsError,
     RowBlock,
@@ -72,6 +72,7 @@ def count(
     seed: int = 0,
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     memory: str | int = "4GB",
@@ -83,7 +84,7 @@ def count(
     """Return the exact co-occurrence counts of some text, in bounded memory.
 
     Args:
-        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column`, `encoding` and `bad_utf8`.
         vocab_size: at most so many words, the most frequent; ties are broken by the word. None: all.
         min_count: only words that occur as often; None: all.
         vocabulary: these words, in place of a choice by count.
@@ -129,6 +130,7 @@ def count(
             rule=rule,
             reader=reader,
             column=column,
+            encoding=encoding,
             bad_utf8=bad_utf8,
             source=source,
             resources=Resources(memory=memory, workers=workers, executor=executor, work_dir=work),
@@ -154,6 +156,7 @@ def count_to_file(
     rule: CountingRule = CountingRule(),
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     resources: Resources = Resources(),
@@ -166,7 +169,7 @@ def count_to_file(
     from there. The bytes of the file do not depend on workers, blocks or memory.
 
     Args:
-        paths: text; see `read_blocks`, also for `column` and `bad_utf8`.
+        paths: text; see `read_blocks`, also for `column`, `encoding` and `bad_utf8`.
         out: the file to write.
         vocab_size, min_count, vocabulary, reader, source, progress: see `count`.
         rule: what is counted, and how text is cut into words.
@@ -181,8 +184,8 @@ def count_to_file(
         RuntimeError: a task lost its worker again and again.
         OSError: something cannot be read or written; what was counted is kept.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    reader, tokens = suggested(given, reader, rule.tokens)
+    given = text_sources(paths, reader)
+    reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
     budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
@@ -195,7 +198,9 @@ def count_to_file(
     with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
         share = budget // pool.count
         size = min(BLOCK_BYTES, share // 16)
-        blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
+        blocks = read_blocks(
+            given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
+        )
         numbered = number_corpus(blocks, folder, rule, pool, text, progress)
 
         def write(words: Sequence[str]) -> None:
@@ -209,7 +214,7 @@ def count_to_file(
             denominator = pair_weights(rule.weighting, rule.window)[1]
             if rule.subsampling == "expected":
                 rows, denominator = _expected(rows, _keep(frequency, numbered, rule), denominator), 0
-            metadata = {"source": source, **rule.describe(), **numbered.facts()}
+            metadata = {"source": source, **rule.describe(), **numbered.facts(rule.tokens_name, words)}
             write_count_file(out, words, frequency, rows, metadata, denominator)
 
         words = choose_words(numbered.frequency, vocab_size, min_count, vocabulary)

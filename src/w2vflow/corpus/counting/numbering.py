@@ -1,7 +1,7 @@
 """First stage of a count: the words of a text as numbers, block by block."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.stages import number_block, open_words, task_name
 from w2vflow.corpus.counting.workers import Workers
+from w2vflow.corpus.reading.facts import ReadingFacts, summary
 from w2vflow.corpus.reading.files import Block
 from w2vflow.support.checks import argument_error
 
@@ -25,23 +26,29 @@ class Numbered:
         files: a token file for every block of text, in order; see `open_tokens`.
         documents, tokens: how many each of them has.
         frequency: of every word.
-        replaced: runs of bytes that were not UTF-8.
+        reading: how it was read.
     """
 
     files: list[Path]
     documents: list[int]
     tokens: list[int]
     frequency: Counter[str]
-    replaced: int
+    reading: ReadingFacts
 
-    def facts(self) -> dict[str, int]:
-        """Return the size of the corpus, for the metadata."""
-        return {
+    def facts(self, tokens: str, words: Sequence[str]) -> dict[str, Any]:
+        """Return how the corpus was read and how large it is, for the metadata.
+
+        Args:
+            tokens: name of the way it was cut into words.
+            words: of the vocabulary, in order.
+        """
+        facts = {
             "corpus_documents": sum(self.documents),
             "corpus_tokens": sum(self.tokens),
             "corpus_distinct_words": len(self.frequency),
-            "corpus_invalid_utf8_replaced": self.replaced,
+            **self.reading.metadata(),
         }
+        return {**facts, "corpus_summary": summary(facts, tokens, words)}
 
 
 def number_corpus(
@@ -55,13 +62,13 @@ def number_corpus(
     """Number every block, each left in a file named by its content; return these files and all words."""
     files: list[Path] = []
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
-    found = Numbered(files, [], [], Counter(), 0)
+    found = Numbered(files, [], [], Counter(), ReadingFacts())
 
     def tasks() -> Iterator[tuple[Any, ...]]:
         for block in blocks:
             name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
             files.append(folder / f"tokens-{name}")
-            found.replaced += block.replaced
+            found.reading.add(block.facts)
             bar.update(len(block.text))
             yield files[-1], block, rule.tokens, rule.min_document_words
 
