@@ -15,7 +15,7 @@ __all__ = ["Utf8Stream", "check_encoding", "found_encoding"]
 # Share of bytes from which a text that is not UTF-8 is of another encoding, and where that is looked at: the
 # whole file and each of its stretches, wherever blocks begin.
 _LOST, _STRETCH = 0.001, 2**20
-_PIECE, _SAMPLE = 2**16, 2**14
+_PIECE, _SAMPLE, _LINE = 2**16, 2**14, 2**10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -108,8 +108,9 @@ class Utf8Stream:
             errors = "strict" if bad_utf8 == "error" else "replace"
             self._decoder = codecs.getincrementaldecoder(self.encoding)(errors)
         self._rest, self._ready, self._ended = b"", b"", False
-        # Bytes read, and how many were lost in each stretch of them.
-        self._size, self._lost, self._sample = 0, Counter[int](), b""
+        # Bytes read, and how many were lost in each stretch of them; a part of them with the first.
+        self._size, self._lost = len(mark), Counter[int]()
+        self._before, self._sample = b"", b""
         facts.encoding = _SAID.get(
             self.encoding, self.encoding.upper().removesuffix("-LE").removesuffix("-BE")
         )
@@ -151,7 +152,8 @@ class Utf8Stream:
         try:
             text = self._decoder.decode(more, self._ended)
         except UnicodeDecodeError as error:
-            got = f"{self._name} with the byte 0x{error.object[error.start]:02x} after {self._size}"
+            at = self._size + error.start - (len(error.object) - len(more))
+            got = f"{self._name} with the byte 0x{error.object[error.start]:02x} at {at}"
             raise self._refused(got) from error
         self._note(text.count("\ufffd"), more)
         self._size += len(more)
@@ -167,6 +169,7 @@ class Utf8Stream:
                 raise self._refused(got) from error
             return self._replaced(given)
         self._rest, self._size = given[used:], self._size + used
+        self._before = given[max(0, used - _LINE) : used]
         return given if used == len(given) else given[:used]
 
     def _replaced(self, given: bytes) -> bytes:
@@ -183,6 +186,7 @@ class Utf8Stream:
             mended, piece = text.encode(), given[at : at + used]
             self._note(mended.count(_REPLACEMENT) - piece.count(_REPLACEMENT), piece)
             parts.append(mended)
+            self._before = piece[-_LINE:]
             at, self._size = at + used, self._size + used
         self._rest = given[at:]
         return b"".join(parts)
@@ -195,8 +199,10 @@ class Utf8Stream:
             try:
                 piece.decode()
             except UnicodeDecodeError as error:
-                line = max(piece.rfind(b"\n", 0, error.start) + 1, error.start - _SAMPLE)
-                self._sample = piece[line : line + _SAMPLE]
+                around = self._before + piece
+                place = len(self._before) + error.start
+                line = max(around.rfind(b"\n", 0, place) + 1, place - _LINE, 0)
+                self._sample = around[line : line + _SAMPLE]
         self._facts.replaced += lost
         self._lost[self._size // _STRETCH] += lost
         if self._guessed and self._lost[self._size // _STRETCH] > _LOST * _STRETCH:

@@ -88,10 +88,10 @@ def summary(facts: dict[str, Any], tokens: str, words: Sequence[str]) -> str:
         f"{_rounded(facts['corpus_tokens'])} tokens in {_rounded(documents)} document{'s' * (documents != 1)}"
     )
     lost = [
-        f"{facts[name]:,} {what}"
+        f"{what}: {facts[name]:,}"
         for name, what in (
-            ("corpus_invalid_utf8_replaced", "runs of bytes replaced that are no text"),
-            ("corpus_pages_skipped", "pages skipped that the parser cannot follow"),
+            ("corpus_invalid_utf8_replaced", "invalid bytes replaced"),
+            ("corpus_pages_skipped", "pages skipped, which the parser cannot follow"),
         )
         if facts.get(name)
     ]

@@ -227,12 +227,12 @@ def _remote_files(path: str) -> list[str]:
         return [path]
     if glob.has_magic(root):
         names = sorted(system.glob(root))
+        kept = [name for name in names if not _LEFT_BESIDE.fullmatch(name.rpartition("/")[2])] or names
     elif system.isdir(root):
-        names = sorted(system.find(root))
+        below = {name: name[len(root) :].strip("/").split("/") for name in system.find(root)}
+        kept = [name for name in sorted(below) if not any(map(_LEFT_BESIDE.fullmatch, below[name]))]
     else:
-        names = [root] if system.exists(root) else []
-    kept = [n for n in names if not any(map(_LEFT_BESIDE.fullmatch, n[len(root) :].split("/")))]
-    kept = names if glob.has_magic(root) or names == [root] else kept
+        kept = [root] if system.exists(root) else []
     if not kept:
         raise FileNotFoundError(f"There is no text file {path}.")
     return [system.unstrip_protocol(name) for name in kept]

@@ -334,12 +334,14 @@ def _is_plainly_table(rows: list[list[str]], layout: _Layout, head: str) -> bool
 
 
 def _kind(values: Sequence[Any]) -> str:
-    """Return what a column holds: `text`, `prose` if that is plain, `none` or `other`."""
+    """Return what a column holds, as `choose_column` takes it."""
     there = [value for value in values if value is not None and value != ""]
     if not there:
         return "none"
-    if not all(isinstance(value, str) for value in there) or all(map(_NUMBER.fullmatch, there)):
+    if not all(isinstance(value, str) for value in there):
         return "other"
+    if all(map(_NUMBER.fullmatch, there)):
+        return "number"
     return "prose" if median(map(_words, there)) >= 5 else "text"
 
 

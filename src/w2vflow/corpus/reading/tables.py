@@ -119,8 +119,8 @@ def choose_column(column: str | None, kinds: Mapping[str, str]) -> str:
 
     Args:
         column: as asked for, or None.
-        kinds: of every column, `"text"`, `"prose"` if that is plain from its entries, `"none"` if it has
-            none, or `"other"`.
+        kinds: of every column, `"text"`, `"prose"` if that is plain from its entries, `"number"` if these are
+            texts that look like it, `"none"` if there are none, or `"other"`.
 
     Raises:
         ValueError: no such column, none of text, or several.
@@ -128,13 +128,14 @@ def choose_column(column: str | None, kinds: Mapping[str, str]) -> str:
     texts = [name for name, kind in kinds.items() if kind in ("text", "prose")]
     # Of a part of a table all entries may be missing.
     possible = texts + [name for name, kind in kinds.items() if kind == "none"]
+    allowed = possible + [name for name, kind in kinds.items() if kind == "number"]
     prose = [name for name, kind in kinds.items() if kind == "prose"]
-    if column is None and "text" in possible:
+    if column is None and "text" in allowed:
         return "text"
     for only in (texts, prose, possible):
         if column is None and len(only) == 1:
             return only[0]
-    if column in possible:
+    if column in allowed:
         return str(column)
     expected = f"one of the columns of text {texts or possible}"
     if column is None:
