@@ -307,8 +307,7 @@ def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
     assert document_reader([str(tmp_path / "book.txt")]) == "paragraphs"
     main(["count", str(tmp_path / "book.txt"), "--out", str(tmp_path / "c.npz")])
     said = capsys.readouterr().out
-    assert "words are of letters of any script" in said
-    assert "lines are wrapped" in said
+    assert "UTF-8, documents between blank lines, unicode words: 1,440 tokens in 30 documents" in said
     stats = wf.load_statistics(tmp_path / "c.npz")
     assert set(stats.words) == {"слово", "дело", "время", "жизнь"}
     assert stats.metadata["corpus_documents"] == 30
@@ -317,7 +316,6 @@ def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
         "A text with a naïve word among very many others, all of them from a to z.\n" * 9
     )
     assert text_tokens([str(tmp_path / "plain.txt")]) == "latin"
-    assert text_tokens(["-"]) == "latin"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])

@@ -49,10 +49,8 @@ class Count:
     """Frequency above which words are thinned out."""
     seed: int = 0
     """Of sampled subsampling."""
-    column: str | None = None
-    """Of Parquet files and datasets."""
     bad_utf8: Literal["replace", "error"] = "replace"
-    """What to do with bytes that are not UTF-8."""
+    """What to do with bytes that the encoding does not have."""
     source: str = ""
     """What the text is and its licence, kept in the file."""
     memory: str = "4GB"
@@ -92,9 +90,8 @@ class Count:
         file = wf.counts.CountFile(self.out)
         tokens = file.metadata["corpus_tokens"]
         line = (
-            f"{tokens:,} tokens in {file.metadata['corpus_documents']:,} documents, "
-            f"{file.metadata['corpus_distinct_words']:,} distinct words; {len(file.words):,} words and "
-            f"{file.pairs:,} pairs counted in {seconds:.1f} s ({tokens / seconds:,.0f} tokens a second)."
+            f"{len(file.words):,} words and {file.pairs:,} pairs counted in {seconds:.1f} s "
+            f"({tokens / seconds:,.0f} tokens a second)."
         )
         size = self.out.stat().st_size
         record = {"out": str(self.out), "words": len(file.words), "pairs": file.pairs, "bytes": size}

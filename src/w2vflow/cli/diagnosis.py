@@ -34,6 +34,7 @@ _NAMED = ("jax", "jaxlib", "diffrax", "optax", "equinox", "numpy", "scipy")
 _EXTRAS = {
     "dumps": (("mwparserfromhell",), "to read MediaWiki dumps"),
     "huggingface": (("datasets", "pyarrow"), "to read Parquet files and datasets of the Hugging Face hub"),
+    "remote": (("fsspec", "aiohttp", "s3fs"), "to read texts of other machines, https:// and s3://"),
     "cluster": (("distributed",), "to count on a cluster of Dask"),
     "zarr": (("zarr",), "to save results as Zarr folders"),
 }

@@ -31,7 +31,7 @@ __all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "so
 _COUNTED = 10_000
 # Of names of texts and counts.
 _ENDINGS = (
-    *(".txt", ".text", ".md", ".rst", ".tex", ".xml", ".npz", ".parquet"),
+    *(".txt", ".text", ".md", ".rst", ".tex", ".xml", ".npz", ".parquet", ".jsonl", ".json", ".csv", ".tsv"),
     *(".gz", ".bz2", ".xz", ".zst", ".zip"),
 )
 
@@ -96,7 +96,8 @@ class RunExperiment:
             console("counts of the text")
             size = max(_COUNTED, experiment.vocab_size)
             given = asdict(self.counting)
-            words = {"min_count": given.pop("min_count"), "vocab_size": size, "reader": given.pop("reader")}
+            names = ("min_count", "reader", "column", "encoding")
+            words = {"vocab_size": size, **{name: given.pop(name) for name in names}}
             count_text(texts, there, console, wf.corpus.CountingRule(**given), **words)
             run_and_show(experiment, folder, console, film=self.film, counted=there)
         except ValueError:

@@ -1,7 +1,7 @@
 """Texts and counts named on the command line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,11 @@ from w2vflow.support.checks import argument_error, check_vocab_size
 __all__ = ["TextOptions", "count_text", "found_texts", "load_counts", "size_of_counts"]
 
 
-Reader = Literal["auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset"]
+# fmt: off
+Reader = Literal[
+    "auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "jsonl", "csv", "tsv", "parquet", "dataset"
+]
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class TextOptions:
     """How a text is read, and pairs of its words are weighted."""
 
     tokens: str = "auto"
-    """auto (latin; unicode where the text has other letters), latin (a-z of the lower-cased text), unicode
+    """auto (latin; unicode if the text has letters beyond), latin (a-z of the lower-cased text), unicode
     (letters of any script), or a regular expression."""
     window: int = 16
     """Largest distance of a pair, in words."""
@@ -30,7 +34,12 @@ class TextOptions:
     min_document_words: int = 0
     """Leave out documents with fewer words."""
     reader: Reader = "auto"
-    """How files split into documents; auto looks into them: lines, or paragraphs of wrapped lines."""
+    """How files split into documents; auto looks into them: dumps, tables, JSON, and of plain text lines, or
+    paragraphs of wrapped lines."""
+    column: str | None = None
+    """Of tables, JSON and datasets: text, or the only one of text, by default."""
+    encoding: str = "auto"
+    """Of text: auto (UTF-8, and UTF-16 or UTF-32 if they show), or a name such as cp1252."""
 
 
 def found_texts(paths: Sequence[str], reader: str, *, fetching: bool) -> list[str]:
@@ -71,16 +80,12 @@ def count_text(
     workers: int | None = None,
     **words: Any,
 ) -> None:
-    """Count a text into a file, as `count_to_file`; say what `tokens` and `reader` "auto" stand for in it."""
-    seen, tokens = wf.corpus.suggested(paths, reader, rule.tokens)
-    if reader == "auto" and seen != "auto":
-        console("lines are wrapped: a document is what stands between blank lines")
-    if rule.tokens == "auto" and tokens != "latin":
-        console("letters beyond a to z: words are of letters of any script")
-    rule, resources = replace(rule, tokens=tokens), wf.corpus.Resources(memory=memory, workers=workers)
+    """Count a text into a file, as `count_to_file`; say how it was read and cut, and its first words."""
+    resources = wf.corpus.Resources(memory=memory, workers=workers)
     lonely = wf.corpus.count_to_file(
-        paths, out, rule=rule, reader=seen, resources=resources, progress=on_terminal(), **words
+        paths, out, rule=rule, reader=reader, resources=resources, progress=on_terminal(), **words
     )
+    console(wf.counts.CountFile(out).metadata["corpus_summary"])
     if lonely:
         shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
         console(f"left out, because they never stand beside another word: {len(lonely)} ({shown})")

@@ -28,9 +28,9 @@ from .downloads import cached_path as cached_path
 from .downloads import fetch as fetch
 from .downloads import known_corpora as known_corpora
 from .downloads import wikipedia as wikipedia
-from .reading.files import Block as Block
-from .reading.files import expand_paths as expand_paths
+from .reading.blocks import Block as Block
 from .reading.files import read_blocks as read_blocks
 from .reading.guesses import document_reader as document_reader
 from .reading.guesses import suggested as suggested
 from .reading.guesses import text_tokens as text_tokens
+from .reading.sources import expand_paths as expand_paths

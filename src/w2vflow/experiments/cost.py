@@ -236,7 +236,7 @@ def plan_count(
     """
     given = list(paths)
     files = expand_paths(given) if reader != "dataset" else []
-    texts = [(Path(f).stat().st_size, f.endswith(PACKED)) for f in files if f != "-"]
+    texts = [(Path(f).stat().st_size, f.endswith(PACKED)) for f in files if Path(f).is_file()]
     text = sum(size * (RATES.unpacked if packed else 1) for size, packed in texts)
     tokens, size = text / RATES.word, vocab_size or 10_000
     met = tokens * window

@@ -27,8 +27,10 @@ def damages() -> tuple[type[Exception], ...]:
     return (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, *zstandard)
 
 
-def open_unpacked(path: str | os.PathLike[str], argument: str = "path") -> Any:
+def open_unpacked(path: str | os.PathLike[str], argument: str = "path", stream: Any = None) -> Any:
     """Return a stream of the bytes of a file, unpacked by the ending of its name; `-` is standard input.
+
+    A `stream` is what has that name and is open already, such as a file of another machine.
 
     Raises:
         ValueError: a zip archive of several files, said of `argument`.
@@ -39,21 +41,23 @@ def open_unpacked(path: str | os.PathLike[str], argument: str = "path") -> Any:
         return sys.stdin.buffer
     suffix = Path(path).suffix.lower()
     if suffix == ".zst":
-        return io.BufferedReader(_Zstandard(path), 2**20)
+        return io.BufferedReader(_Zstandard(stream or Path(path).open("rb")), 2**20)
     if suffix == ".zip":
-        return _only_member(path, argument)
+        return _only_member(path, argument, stream)
     openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(suffix, open)(path, "rb")
+    if suffix in openers:
+        return openers[suffix](stream or path, "rb")
+    return stream or Path(path).open("rb")
 
 
 class _Zstandard(io.RawIOBase):
     """The text of a `.zst` archive of one or more frames; unlike the library's own, it sees a cut."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: Any) -> None:
         import zstandard
 
         self._new = zstandard.ZstdDecompressor().decompressobj
-        self._file = Path(path).open("rb")  # noqa: SIM115 (closed with this stream)
+        self._file = file  # closed with this stream
         self._frame: Any = None
         self._ready = b""
 
@@ -81,8 +85,8 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
-def _only_member(path: str, argument: str) -> IO[bytes]:
-    archive = zipfile.ZipFile(path)
+def _only_member(path: str, argument: str, stream: Any) -> IO[bytes]:
+    archive = zipfile.ZipFile(stream or path)
     # What a Mac packs beside the files is hidden.
     files = [
         name

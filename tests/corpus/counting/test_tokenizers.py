@@ -11,7 +11,7 @@ import w2vflow as wf
 from w2vflow.corpus import tokenizer
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.stages import number_block, open_tokens, open_words
-from w2vflow.corpus.reading.files import Block
+from w2vflow.corpus.reading.blocks import Block
 
 cut = tokenizer("unicode")
 
@@ -63,7 +63,7 @@ def numbered(documents, tokens, folder, shortest=0):
     starts = ends - [len(text) for text in texts]
     path = folder / f"tokens-{abs(hash((tuple(documents), tokens, shortest)))}"
     path.unlink(missing_ok=True)
-    number_block(path, Block(b"\n".join(texts), starts, ends), tokens, shortest)
+    number_block(path, Block(b"\n".join(texts), starts, ends, ()), tokens, shortest)
     joined, frequency, kept = open_words(path)
     words = joined.tobytes().decode().split("\n") if len(frequency) else []
     numbers, documents = open_tokens(path)

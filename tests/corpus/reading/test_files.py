@@ -104,10 +104,12 @@ def test_blocks_hold_whole_documents(tmp_path_factory, documents, block_bytes, r
 
 def test_bad_utf8_is_replaced_and_counted_or_named(tmp_path):
     path = tmp_path / "text.txt"
-    path.write_bytes(b"good\nbad \xff\xfe one \xe6\xbc\nlast\n")
-    blocks = list(read_blocks(path, block_bytes=6))
-    assert sum(b.replaced for b in blocks) == 3
-    assert b"".join(b.text for b in blocks).decode() == "good\nbad \ufffd\ufffd one \ufffd\nlast\n"
+    path.write_bytes(b"good\nbad \xff\xfe one \xe6\xbc\nlast\n" + b"good\n" * 600)
+    for block_bytes in (6, 2**20):
+        blocks = list(read_blocks(path, block_bytes=block_bytes))
+        assert blocks[0].facts.replaced == 3
+        text = b"".join(b.text for b in blocks).decode()
+        assert text == "good\nbad \ufffd\ufffd one \ufffd\nlast\n" + "good\n" * 600
     with pytest.raises(
         ValueError, match=r"`paths` must be UTF-8, but got .*text.txt with the byte 0xff at 9"
     ):
@@ -130,7 +132,7 @@ def test_truncated_archives_are_refused(tmp_path, suffix):
 def test_files_that_are_not_text_are_refused(tmp_path):
     path = tmp_path / "picture.txt"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
-    with pytest.raises(ValueError, match=r"`paths` must be text, but got .* zero bytes"):
+    with pytest.raises(ValueError, match=r"`paths` must be text, but got .*picture.txt, which is an image"):
         list(read_documents(path))
 
 

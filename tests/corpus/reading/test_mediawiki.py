@@ -8,8 +8,11 @@ from xml.etree.ElementTree import iterparse
 from xml.sax.saxutils import escape
 
 import pytest
+from texts import read_documents
 
+import w2vflow as wf
 from w2vflow.corpus.reading import mediawiki as dumps
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.mediawiki import read_dump
 
 SITEINFO = (
@@ -207,3 +210,51 @@ def test_memory_does_not_grow_with_the_dump(namespace, monkeypatch):
     assert peak < 3_000_000
     # The parser runs ahead of the reader by what it takes from the stream at once, 16 to 64 kB.
     assert 1 <= kept < 100
+
+
+def test_pages_without_a_dump_around_them_are_read(tmp_path):
+    one, two = page("Cat", "A cat."), page("Dog", "A dog.")
+    for text in (one, one + two, f"<?xml version='1.0'?>\n{one}{two}\n"):
+        (tmp_path / "pages.xml").write_text(text)
+        found = list(read_documents(tmp_path / "pages.xml"))
+        assert found == ["Cat\n\nA cat.\n", "Dog\n\nA dog.\n"][: text.count("<page>")]
+    (tmp_path / "pages.xml").write_text(one + two[:-20])
+    with pytest.raises(ValueError, match=r"must be a whole MediaWiki dump, but got .*pages.xml, which"):
+        list(read_documents(tmp_path / "pages.xml"))
+
+
+def test_a_dump_in_the_encoding_that_it_declares(tmp_path):
+    text = "<?xml version='1.0' encoding='utf-16'?>" + dump(page("Bär", "Ein Bär.")).decode()
+    (tmp_path / "dump.xml").write_bytes(text.encode("utf-16"))
+    assert list(read_documents(tmp_path / "dump.xml")) == ["Bär\n\nEin Bär.\n"]
+
+
+def test_a_page_that_the_parser_cannot_follow_is_skipped_and_counted(tmp_path):
+    deep = "{{" * 1000 + "x" + "}}" * 1000
+    (tmp_path / "dump.xml").write_bytes(
+        dump(page("Deep", deep), page("Cat", "A cat sat."), page("Deep", deep))
+    )
+    stats = wf.count(tmp_path / "dump.xml", window=2)
+    assert (stats.metadata["corpus_documents"], stats.metadata["corpus_pages_skipped"]) == (1, 2)
+    assert "pages skipped, which the parser cannot follow: 2" in stats.metadata["corpus_summary"]
+    # Of no other page is anything told.
+    (tmp_path / "dump.xml").write_bytes(dump(page("Deep", deep)))
+    (block,) = read_blocks(tmp_path / "dump.xml")
+    assert (len(block.starts), block.facts.pages_skipped) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("markup", "visible"),
+    [
+        ('{{start}}\n|-\n! colspan="4"|FIFA\n| 59 || 26\nprose', "prose"),
+        ("{{start}}\n! Name\n! Year\n|-\n| A\n{{end}}\nprose", "prose"),
+        ("{{start}}\n!Name\n!Year\n|-\n| A\n{{end}}\nprose", "prose"),
+        ("{{start}}\n!Name!!Year\n{{end}}\nprose", "prose"),
+        (
+            "* one\n!Kung are people\n'''!!!''' is a band\nYes! it is",
+            "one !Kung are people !!! is a band Yes! it is",
+        ),
+    ],
+)
+def test_heads_of_tables_that_a_template_opens_are_left_out(markup, visible):
+    assert prose(markup) == visible

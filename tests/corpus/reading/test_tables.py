@@ -1,12 +1,15 @@
 """Columns of Parquet files and of Hugging Face datasets, all made here; nothing is fetched."""
 
+import gzip
 import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from texts import read_documents
 
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 
 TEXTS = ["The cat purrs.", None, "", "Кошка\nмурлычет. 😺", "ネコは鳴く"]
@@ -281,3 +284,36 @@ def test_missing_libraries_are_named(datasets, tmp_path, monkeypatch):
         ImportError, match=r"Parquet file needs pyarrow: pip install 'w2vflow\[huggingface\]'"
     ):
         next(read_parquet(path))
+
+
+@pytest.mark.parametrize("name", ["a.PARQUET", "a.txt", "part-00000"])
+@pytest.mark.parametrize("reader", ["auto", "parquet", "dataset"])
+def test_parquet_is_known_by_its_first_bytes(tmp_path, name, reader):
+    path = write(tmp_path / name, text=TEXTS)
+    assert list(read_documents(path, reader)) == DOCUMENTS
+    assert list(read_documents(tmp_path, reader if reader != "dataset" else "auto")) == DOCUMENTS
+
+
+def test_packed_parquet_is_refused(tmp_path):
+    path = write(tmp_path / "a.parquet", text=TEXTS)
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(
+        ValueError, match=r"Parquet files as they are, but got .*b\.parquet\.gz\. Unpack it first"
+    ):
+        list(read_documents(tmp_path / "b.parquet.gz"))
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.string()], ids=str)
+def test_a_part_in_which_all_texts_are_missing_has_no_documents(datasets, tmp_path, kind):
+    path = write(tmp_path / "a.parquet", text=pa.nulls(3, kind), n=range(3))
+    assert list(read_parquet(path)) == list(read_parquet(path, "text")) == []
+    dataset = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+    assert list(read_dataset(dataset)) == []
+    (block,) = read_blocks(path)
+    assert (len(block.starts), block.facts.column) == (0, "text")
+
+
+@pytest.mark.parametrize("text", ['{"text": "one two"}\n', "text,n\none two,1\n", "one two\n"])
+def test_a_file_given_as_a_dataset_is_what_it_looks_like(tmp_path, text):
+    (tmp_path / "file").write_text(text)
+    assert list(read_documents(tmp_path / "file", "dataset")) == ["one two"]

@@ -11,10 +11,10 @@ import numpy as np
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.phrases import Phrases
 from w2vflow.corpus.counting.rules import CountingRule
-from w2vflow.corpus.counting.vocabulary import Tokenizer
+from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.workers import Resources
-from w2vflow.corpus.reading.files import PathLike
 from w2vflow.corpus.reading.guesses import suggested
+from w2vflow.corpus.reading.sources import PathLike
 from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error

@@ -1,6 +1,5 @@
 """Exact counting of co-occurrences, in bounded memory, resumable, on any number of workers."""
 
-import os
 import shutil
 import tempfile
 import warnings
@@ -25,8 +24,10 @@ from w2vflow.corpus.counting.stages import open_run
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.vocabulary import choose_words, words_without_pairs_note
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
-from w2vflow.corpus.reading.files import BLOCK_BYTES, PathLike, read_blocks
+from w2vflow.corpus.reading.blocks import BLOCK_BYTES
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
+from w2vflow.corpus.reading.sources import PathLike, text_sources
 from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -57,6 +58,7 @@ def count(
     directions: str = "both",
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     memory: str | int = "4GB",
@@ -68,7 +70,7 @@ def count(
     """Return the exact co-occurrence counts of some text, in bounded memory.
 
     Args:
-        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column`, `encoding` and `bad_utf8`.
         vocab_size: at most so many words, the most frequent; ties are broken by the word. None: all.
         min_count: only words that occur as often; None: all.
         vocabulary: these words, in place of a choice by count; those without pairs are kept, so that parts
@@ -117,6 +119,7 @@ def count(
             rule=rule,
             reader=reader,
             column=column,
+            encoding=encoding,
             bad_utf8=bad_utf8,
             source=source,
             resources=Resources(memory=memory, workers=workers, executor=executor, work_dir=work),
@@ -147,6 +150,7 @@ def count_to_file(
     rule: CountingRule = CountingRule(),
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     resources: Resources = Resources(),
@@ -159,7 +163,7 @@ def count_to_file(
     from there. The bytes of the file do not depend on workers, blocks or memory.
 
     Args:
-        paths: text; see `read_blocks`, also for `column` and `bad_utf8`.
+        paths: text; see `read_blocks`, also for `column`, `encoding` and `bad_utf8`.
         out: the file to write.
         vocab_size, min_count, vocabulary, reader, source, progress: see `count`.
         rule: what is counted, and how text is cut into words.
@@ -175,14 +179,16 @@ def count_to_file(
         RuntimeError: a task lost its worker again and again.
         OSError: something cannot be read or written; what was counted is kept.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    reader, tokens = suggested(given, reader, rule.tokens)
+    given = text_sources(paths, reader)
+    reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
     budget, folder = work_folder(resources, out)
     text = text_bytes(given, reader)
     with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
         size = min(BLOCK_BYTES, budget // pool.count // 16)
-        blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8, block_bytes=size)
+        blocks = read_blocks(
+            given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
+        )
         numbered = number_corpus(blocks, folder, rule, pool, text, progress)
         occurrences = numbered.lexicon.frequencies(vocab_size if vocabulary is None else None)
         words = choose_words(occurrences, vocab_size, min_count, vocabulary)
@@ -229,7 +235,7 @@ def write_counts(
     denominator = pair_weights(rule.weighting, rule.window)[1]
     if rule.subsampling == "expected":
         rows, denominator = _expected(rows, kept_share(frequency, numbered, rule), denominator), 0
-    metadata = {"source": source, **rule.describe(), **numbered.facts()}
+    metadata = {"source": source, **rule.describe(), **numbered.facts(rule.tokens_name, words)}
     write_count_file(out, words, frequency, rows, metadata, denominator, rule.directions)
 
 

@@ -25,7 +25,8 @@ class Lexicon:
 
     def add(self, joined: np.ndarray, frequency: np.ndarray) -> None:
         """Count words that stand joined by line breaks, uint8, and occur so often, int64."""
-        from w2vflow.corpus.counting.text_kernel import add_joined, larger_table
+        from w2vflow.corpus.counting.lexicon_kernel import add_joined
+        from w2vflow.corpus.counting.text_kernel import larger_table
 
         most = self._size + len(frequency)
         self._text = _with_room(self._text, self._used, self._used + len(joined))
@@ -43,7 +44,7 @@ class Lexicon:
 
     def find(self, joined: np.ndarray, count: int) -> np.ndarray:
         """Return the numbers of words that stand joined by line breaks, -1 for one not known, int32."""
-        from w2vflow.corpus.counting.text_kernel import find_joined
+        from w2vflow.corpus.counting.lexicon_kernel import find_joined
 
         numbers = np.empty(count, np.int32)
         known = (self._text, self._ends, self._keys, self._table, self._shift)

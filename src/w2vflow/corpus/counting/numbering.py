@@ -1,12 +1,11 @@
 """First stage of a count: the words of a text as numbers, block by block."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from w2vflow.corpus.counting.lexicon import Lexicon
@@ -14,15 +13,14 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.segmenters import phrases_note, unspaced_script
 from w2vflow.corpus.counting.stages import number_block, open_words, task_name
 from w2vflow.corpus.counting.workers import Workers
-from w2vflow.corpus.reading.files import Block
+from w2vflow.corpus.reading.blocks import Block
+from w2vflow.corpus.reading.facts import ReadingFacts, summary
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Numbered", "number_corpus"]
 
 # Words in which phrases are looked for.
 _LOOKED_AT = 20_000
-# Text of small files that is put together: 4 MB are a tenth of a second's work.
-_LEAST_BYTES = 2**22
 
 
 @dataclass
@@ -33,23 +31,29 @@ class Numbered:
         files: a token file for every block of text, in order; see `open_tokens`.
         documents, tokens: how many each of them has.
         lexicon: all words, and how often each occurs.
-        replaced: runs of bytes that were not UTF-8.
+        reading: how it was read.
     """
 
     files: list[Path]
     documents: list[int]
     tokens: list[int]
     lexicon: Lexicon
-    replaced: int
+    reading: ReadingFacts
 
-    def facts(self) -> dict[str, int]:
-        """Return the size of the corpus, for the metadata."""
-        return {
+    def facts(self, tokens: str, words: Sequence[str]) -> dict[str, Any]:
+        """Return how the corpus was read and how large it is, for the metadata.
+
+        Args:
+            tokens: name of the way it was cut into words.
+            words: of the vocabulary, in order.
+        """
+        facts = {
             "corpus_documents": sum(self.documents),
             "corpus_tokens": sum(self.tokens),
             "corpus_distinct_words": self.lexicon.occurring,
-            "corpus_invalid_utf8_replaced": self.replaced,
+            **self.reading.metadata(),
         }
+        return {**facts, "corpus_summary": summary(facts, tokens, words)}
 
 
 def number_corpus(
@@ -63,13 +67,13 @@ def number_corpus(
     """Number every block, each left in a file named by its content; return these files and all words."""
     files: list[Path] = []
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
-    found = Numbered(files, [], [], Lexicon(), 0)
+    found = Numbered(files, [], [], Lexicon(), ReadingFacts())
 
     def tasks() -> Iterator[tuple[Any, ...]]:
-        for block in _gathered(blocks):
+        for block in blocks:
             name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
             files.append(folder / f"tokens-{name}")
-            found.replaced += block.replaced
+            found.reading.add(block.facts)
             bar.update(len(block.text))
             yield files[-1], block, rule.tokens, rule.min_document_words
 
@@ -96,29 +100,3 @@ def _warn_of_phrases(lexicon: Lexicon, rule: CountingRule) -> None:
     script = unspaced_script(words)
     if script is not None:
         warnings.warn(phrases_note(script, words), RuntimeWarning, stacklevel=3)
-
-
-def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Yield blocks of some size: of small files many together, as each costs a task and a file."""
-    waiting: list[Block] = []
-    size = 0
-    for block in blocks:
-        waiting.append(block)
-        size += len(block.text)
-        if size >= _LEAST_BYTES:
-            yield _one_block(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield _one_block(waiting)
-
-
-def _one_block(blocks: list[Block]) -> Block:
-    if len(blocks) == 1:
-        return blocks[0]
-    before = np.cumsum([0, *(len(block.text) + 1 for block in blocks)])[:-1].tolist()
-    return Block(
-        b"\n".join(block.text for block in blocks),
-        np.concatenate([block.starts + start for block, start in zip(blocks, before, strict=True)]),
-        np.concatenate([block.ends + start for block, start in zip(blocks, before, strict=True)]),
-        sum(block.replaced for block in blocks),
-    )

@@ -1,8 +1,10 @@
 """Sizes in bytes: of text that is still to be read, and as people write them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from w2vflow.corpus.reading.files import PathLike, expand_paths
+from w2vflow.corpus.reading.sources import PathLike, expand_paths
+from w2vflow.corpus.reading.structured import TABLES, ending
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -34,11 +36,14 @@ def memory_bytes(memory: str | int) -> int:
 
 
 @checked
-def text_bytes(paths: list[PathLike], reader: str) -> int | None:
+def text_bytes(paths: Iterable[PathLike], reader: str) -> int | None:
     """Return the size of the text if it is known beforehand, as of plain files."""
-    if reader in ("dataset", "parquet", "mediawiki"):
+    if reader not in ("auto", "lines", "paragraphs", "wikiextractor"):
         return None
     files = expand_paths(paths)
-    if any(file == "-" or file.endswith(PACKED) for file in files):
+    if any(
+        ending(file) in TABLES or file.casefold().endswith(PACKED) or not Path(file).is_file()
+        for file in files
+    ):
         return None
     return sum(Path(file).stat().st_size for file in files)

@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,11 @@ from w2vflow.corpus.counting.sizes import text_bytes
 from w2vflow.corpus.counting.stages import open_words
 from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
-from w2vflow.corpus.reading.files import BLOCK_BYTES, Block, PathLike, expand_paths, read_blocks
+from w2vflow.corpus.reading.blocks import BLOCK_BYTES, Block
+from w2vflow.corpus.reading.facts import ReadingFacts
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
+from w2vflow.corpus.reading.sources import PathLike, expand_paths
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -45,6 +48,7 @@ def count_slices(
     rule: CountingRule = CountingRule(),
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     resources: Resources = Resources(),
@@ -57,7 +61,8 @@ def count_slices(
     slice lacks have no pairs in it (`words_without_pairs`).
 
     Args:
-        paths: files, folders and patterns; see `read_blocks`, also for `column` and `bad_utf8`.
+        paths: files, folders and patterns; see `read_blocks`, also for `column`, `encoding` and
+            `bad_utf8`.
         by: which slice a file belongs to: a function from its path to a label, e.g.
             `lambda path: path[-8:-4]` of `news-1990.txt`, or the paths of each label.
         vocab_size, min_count, vocabulary, reader, source, progress: see `count`.
@@ -75,7 +80,7 @@ def count_slices(
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     files = _files_by_label(given, by)
-    reader, tokens = suggested(given, reader, rule.tokens)
+    reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
     with tempfile.TemporaryDirectory(prefix="w2vflow-") as results:
         budget, folder = work_folder(resources, Path(results) / "counts")
@@ -83,7 +88,12 @@ def count_slices(
         with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
             size = min(BLOCK_BYTES, budget // pool.count // 16)
             slices = [
-                _Slice(label, read_blocks(some, reader, column=column, bad_utf8=bad_utf8, block_bytes=size))
+                _Slice(
+                    label,
+                    read_blocks(
+                        some, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
+                    ),
+                )
                 for label, some in files.items()
             ]
             whole = number_corpus(_blocks(slices), folder, rule, pool, text, progress)
@@ -110,12 +120,12 @@ def count_slices(
 
 @dataclass
 class _Slice:
-    """A slice: its blocks of text, how many were read, and how many runs of bytes were replaced in them."""
+    """A slice: its blocks of text, how many were read, and what was found in them."""
 
     label: str
     blocks: Iterator[Block]
     read: int = 0
-    replaced: int = 0
+    reading: ReadingFacts = field(default_factory=ReadingFacts)
 
 
 def _files_by_label(paths: list[PathLike], by: By) -> dict[str, list[str]]:
@@ -148,7 +158,7 @@ def _blocks(slices: list[_Slice]) -> Iterator[Block]:
     for one in slices:
         for block in one.blocks:
             one.read += 1
-            one.replaced += block.replaced
+            one.reading.add(block.facts)
             yield block
 
 
@@ -162,7 +172,7 @@ def _parts(whole: Numbered, slices: list[_Slice]) -> list[Numbered]:
             found = open_words(file)
             lexicon.add(found.joined, found.frequency)
         parts.append(
-            Numbered(whole.files[own], whole.documents[own], whole.tokens[own], lexicon, one.replaced)
+            Numbered(whole.files[own], whole.documents[own], whole.tokens[own], lexicon, one.reading)
         )
         start += one.read
     return parts

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2vflow.corpus.counting.tokenizers import Tokenizer, code_points, cut_runs, number_texts, tokenizer
-from w2vflow.corpus.reading.files import Block
+from w2vflow.corpus.reading.blocks import Block
 from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
 

@@ -12,13 +12,13 @@ __all__ = [
     "LETTERS",
     "SPAN_LATIN",
     "SPAN_UNICODE",
-    "add_joined",
+    "SPREAD",
     "are_ascii",
-    "find_joined",
     "gather_words",
     "larger_table",
     "lower_latin",
     "number_words",
+    "same",
     "split_runs",
     "substitute",
 ]
@@ -27,7 +27,7 @@ __all__ = [
 END_OF_DOCUMENT = -1
 
 # This multiplier spreads keys that lie close together (Knuth, volume 3, 6.4).
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _LONG = np.uint64(1) << np.uint64(63)
 
 LETTERS = np.zeros(256, np.uint8)
@@ -152,7 +152,8 @@ def split_runs(
 
 
 @compiled
-def _same(text: np.ndarray, one: int, others: np.ndarray, other: int, length: int) -> bool:
+def same(text: np.ndarray, one: int, others: np.ndarray, other: int, length: int) -> bool:
+    """Return whether `length` bytes of two texts are the same."""
     at = 0
     while at < length and text[one + at] == others[other + at]:
         at += 1
@@ -167,7 +168,7 @@ def larger_table(keys: np.ndarray, room: int) -> tuple[np.ndarray, np.uint64]:
         bits += 1
     table, shift = np.zeros(1 << bits, np.int32), np.uint64(64 - bits)
     for word in range(len(keys)):
-        slot = np.int64((keys[word] * _SPREAD) >> shift)
+        slot = np.int64((keys[word] * SPREAD) >> shift)
         while table[slot] > 0:
             slot = (slot + 1) & (len(table) - 1)
         table[slot] = word + 1
@@ -203,18 +204,18 @@ def _number_document(
             key = (key << step) | np.uint64(text[position] & mask)
             position += 1
         while text[position] != 0:
-            key = key * _SPREAD + np.uint64(text[position])
+            key = key * SPREAD + np.uint64(text[position])
             position += 1
         length = position - start
         if length > short:
             key |= _LONG
-        slot = np.int64((key * _SPREAD) >> shift)
+        slot = np.int64((key * SPREAD) >> shift)
         word = table[slot]
         while word > 0 and not (
             keys[word - 1] == key
             and (
                 length <= short
-                or (lengths[word - 1] == length and _same(text, places[word - 1], text, start, length))
+                or (lengths[word - 1] == length and same(text, places[word - 1], text, start, length))
             )
         ):
             slot = (slot + 1) & (len(table) - 1)
@@ -325,96 +326,3 @@ def substitute(
         if changed[i] >= 0:
             frequency[changed[i]] += 1
     return changed[:used], frequency, kept
-
-
-@compiled
-def _next_word(joined: np.ndarray, position: int) -> tuple[np.uint64, int]:
-    """Return the key of the word that begins at `position`, and where it ends."""
-    key = np.uint64(0)
-    while position < len(joined) and joined[position] != 10:
-        key = key * _SPREAD + np.uint64(joined[position]) + np.uint64(1)
-        position += 1
-    return key, position
-
-
-@compiled
-def _slot_of(
-    joined: np.ndarray,
-    start: int,
-    length: int,
-    key: np.uint64,
-    text: np.ndarray,
-    ends: np.ndarray,
-    keys: np.ndarray,
-    table: np.ndarray,
-    shift: np.uint64,
-) -> np.int64:
-    """Return the slot of a word, or the empty one where it belongs."""
-    slot = np.int64((key * _SPREAD) >> shift)
-    word = table[slot]
-    while word > 0:
-        before = ends[word - 2] if word > 1 else 0
-        found = keys[word - 1] == key and ends[word - 1] - before == length
-        if found and _same(text, before, joined, start, length):
-            return slot
-        slot = (slot + 1) & (len(table) - 1)
-        word = table[slot]
-    return slot
-
-
-@compiled
-def add_joined(
-    joined: np.ndarray,
-    frequency: np.ndarray,
-    text: np.ndarray,
-    ends: np.ndarray,
-    keys: np.ndarray,
-    table: np.ndarray,
-    shift: np.uint64,
-    totals: np.ndarray,
-    known: int,
-) -> int:
-    """Count words with line breaks between them; return how many words are known then.
-
-    Args:
-        joined, frequency: the words, and how often each occurs.
-        text, ends: the words known, one after the other, and where each ends; with room for more.
-        keys, table, shift: of the words known; see `larger_table`.
-        totals: how often each occurs.
-        known: how many are known.
-    """
-    position = 0
-    for times in frequency:
-        start = position
-        key, position = _next_word(joined, start)
-        length = position - start
-        slot = _slot_of(joined, start, length, key, text, ends, keys, table, shift)
-        if table[slot] == 0:
-            before = ends[known - 1] if known else 0
-            text[before : before + length] = joined[start:position]
-            keys[known], ends[known] = key, before + length
-            known += 1
-            table[slot] = known
-        totals[table[slot] - 1] += times
-        position += 1
-    return known
-
-
-@compiled
-def find_joined(
-    joined: np.ndarray,
-    numbers: np.ndarray,
-    text: np.ndarray,
-    ends: np.ndarray,
-    keys: np.ndarray,
-    table: np.ndarray,
-    shift: np.uint64,
-) -> None:
-    """Fill `numbers` with the number of each of the words with line breaks between them, -1 if not known."""
-    position = 0
-    for index in range(len(numbers)):
-        start = position
-        key, position = _next_word(joined, start)
-        slot = _slot_of(joined, start, position - start, key, text, ends, keys, table, shift)
-        numbers[index] = table[slot] - 1
-        position += 1

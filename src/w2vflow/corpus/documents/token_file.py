@@ -24,8 +24,9 @@ from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Workers, worker_count
-from w2vflow.corpus.reading.files import PathLike, read_blocks
+from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
+from w2vflow.corpus.reading.sources import PathLike, text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
@@ -145,6 +146,7 @@ def tokenize(
     min_document_words: int = 0,
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     source: str = "",
     workers: int | None = None,
@@ -157,7 +159,7 @@ def tokenize(
     depend on workers.
 
     Args:
-        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column`, `encoding` and `bad_utf8`.
         out: the folder to make. Its parent holds some 10 bytes a word more while this runs.
         vocab_size, min_count, vocabulary, tokens, min_document_words, reader, source, progress: as `count`
             takes them.
@@ -168,24 +170,28 @@ def tokenize(
         RuntimeError: a task lost its worker again and again.
         OSError: something cannot be read or written.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     target = Path(out)
     if target.exists():
         remedy = "Choose another, or delete it first."
         raise argument_error("out", "a folder that is not there yet", target, remedy)
-    reader, tokens = suggested(given, reader, tokens)
+    given = text_sources(paths, reader)
+    reader, tokens = suggested(given, reader, tokens, column=column, encoding=encoding)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
         text = text_bytes(given, reader)
         with closing(Workers(worker_count(workers), None)) as pool:
-            blocks = read_blocks(given, reader, column=column, bad_utf8=bad_utf8)
+            blocks = read_blocks(given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8)
             found = number_corpus(blocks, Path(work), rule, pool, text, progress)
         occurrences = found.lexicon.frequencies(vocab_size if vocabulary is None else None)
         words = choose_words(occurrences, vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
-        metadata = {"source": source, **{name: described[name] for name in kept}, **found.facts()}
+        metadata = {
+            "source": source,
+            **{name: described[name] for name in kept},
+            **found.facts(rule.tokens_name, words),
+        }
         whole = Path(work) / "whole"
         whole.mkdir()
         _write(whole, found, words, metadata)

@@ -1,43 +1,35 @@
 """Text files of many formats as blocks of documents."""
 
-import glob
 import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
+from w2vflow.corpus.reading.blocks import BLOCK_BYTES, Block, gathered, packed
+from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
+from w2vflow.corpus.reading.facts import FileFacts
+from w2vflow.corpus.reading.kinds import check_is_text, markup_kind
 from w2vflow.corpus.reading.mediawiki import read_dump
+from w2vflow.corpus.reading.sources import PathLike, Rejoined, Source, text_sources
+from w2vflow.corpus.reading.structured import ending, read_json, read_table, table_kind
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import damages, open_unpacked
 
-__all__ = ["READERS", "Block", "PathLike", "expand_paths", "first_bytes", "read_blocks"]
+__all__ = ["READERS", "first_documents", "is_parquet", "read_blocks", "reader_of"]
 
-PathLike = str | os.PathLike[str]
-READERS = ("auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "parquet", "dataset")
-BLOCK_BYTES = 2**25
-
+# fmt: off
+READERS = (
+    "auto", "lines", "paragraphs", "wikiextractor", "mediawiki", "jsonl", "csv", "tsv", "parquet", "dataset",
+)
+# fmt: on
+_HEAD = 2**16
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
-
-
-class Block(NamedTuple):
-    """Whole documents that stand together in memory.
-
-    Attributes:
-        text: UTF-8.
-        starts, ends: of the documents in it, int64.
-        replaced: how many runs of invalid bytes were replaced.
-    """
-
-    text: bytes
-    starts: np.ndarray
-    ends: np.ndarray
-    replaced: int = 0
+_DECLARATION = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*")
 
 
 @checked
@@ -46,6 +38,7 @@ def read_blocks(
     reader: str = "auto",
     *,
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Block]:
@@ -54,129 +47,137 @@ def read_blocks(
     Files ending in `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` (of one file) are unpacked as they are read.
 
     Args:
-        paths: files, folders (all files below, by name), glob patterns, `-` for standard input.
+        paths: files, folders (all files below, by name; see `expand_paths`), glob patterns, `-` for standard
+            input, pipes, and addresses such as `https://` and `s3://`.
         reader: `"lines"`: one document a line; `"paragraphs"`: documents between blank lines;
             `"wikiextractor"`: documents between `<doc ...>` and `</doc>`, title included;
-            `"mediawiki"`: a `pages-articles` dump; `"parquet"`: one document a row; `"dataset"`:
-            the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes, plain
-            text being one document a line.
-        column: of Parquet files and datasets; by default `"text"`, or the only one of text.
-        bad_utf8: `"replace"` invalid bytes by U+FFFD and count them, or `"error"`.
+            `"mediawiki"`: a `pages-articles` dump; `"jsonl"`: JSON objects, one a line or in an array;
+            `"csv"` (delimited by commas, semicolons or tabs), `"tsv"` and `"parquet"`: one document a row;
+            `"dataset"`: the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes,
+            plain text being one document a line.
+        column: of tables, JSON and datasets; by default `"text"`, or the only one of text.
+        encoding: `"auto"`: UTF-8, or UTF-16 or UTF-32 if marks or zero bytes show it; or a name that Python
+            has for it, such as `"cp1252"`.
+        bad_utf8: `"replace"` bytes that the encoding does not have by U+FFFD and count them, or `"error"`.
         block_bytes: about how much text a block has; a longer document is a block by itself.
 
     Raises:
-        ValueError: an unknown reader, a file that is not text, an archive that is cut short, or
-            invalid UTF-8 where that is an error (the message names file and byte).
+        ValueError: an unknown reader or encoding, a file that is not text, an archive that is cut short, a
+            text that loses more than a byte of a thousand unless its encoding is named, or any byte where
+            that is an error (the message names file and byte).
         FileNotFoundError: a path that does not exist.
+        ImportError: a format or an address that needs a library that is not installed.
     """
     if reader not in READERS:
         raise argument_error("reader", f"one of {sorted(READERS)}", repr(reader))
     if bad_utf8 not in ("replace", "error"):
         raise argument_error("bad_utf8", "'replace' or 'error'", repr(bad_utf8))
+    encoding = check_encoding(encoding)
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    if reader == "dataset":
-        for name in given:
-            yield from _pack(read_dataset(str(name), column), block_bytes)
+    settings = (reader, column, encoding, bad_utf8, block_bytes)
+    yield from gathered((block for path in given for block in _blocks(path, *settings)), block_bytes)
+
+
+def _blocks(
+    path: PathLike, reader: str, column: str | None, encoding: str, bad_utf8: str, block_bytes: int
+) -> Iterator[Block]:
+    if reader == "dataset" and not Path(path).is_file():
+        facts = FileFacts(reader)
+        yield from packed(read_dataset(os.fspath(path), column, facts), block_bytes, facts)
         return
-    for path in expand_paths(given):
-        if reader == "parquet" or (reader == "auto" and path.endswith(".parquet")):
-            yield from _pack(read_parquet(Path(path), column), block_bytes)
+    for source in text_sources(path):
+        if is_parquet(source, reader):
+            facts, stream = FileFacts("parquet"), None if source.is_file else source.open_raw()
+            documents = read_parquet(source.name, column, facts, stream)
+            yield from packed(documents, block_bytes, facts)
             continue
-        try:
-            with open_unpacked(path, "paths") as stream:
-                yield from _text_blocks(stream, path, reader, bad_utf8, block_bytes)
-        except damages() as error:
-            raise argument_error(
-                "paths", "whole archives", f"{path}, cut short or damaged ({error})", "Fetch it again."
-            ) from error
+        with source.open() as stream:
+            # A file of a dataset is what it looks like.
+            chosen = "auto" if reader == "dataset" else reader
+            yield from _text_blocks(stream, source.name, chosen, column, encoding, bad_utf8, block_bytes)
 
 
-@checked
-def expand_paths(paths: Iterable[PathLike]) -> list[str]:
-    """Return files for folders and glob patterns, sorted within each; `-` stays.
+def is_parquet(source: Source, reader: str) -> bool:
+    """Return whether a text is a file of Parquet; `ValueError` if it is where none can be read."""
+    if reader not in ("auto", "dataset", "parquet"):
+        return False
+    head = source.head(64)
+    magic = head.startswith(b"PAR1") and any(byte < 9 for byte in head)
+    if source.is_stream and (magic or reader == "parquet"):
+        raise argument_error("paths", "files, if they are Parquet", source.name, "Save it to a file first.")
+    if magic and ending(source.name) != Path(source.name).suffix.casefold():
+        raise argument_error("paths", "Parquet files as they are", source.name, "Unpack it first.")
+    return magic or reader == "parquet" or source.name.casefold().endswith(".parquet")
+
+
+def reader_of(text: Utf8Stream, name: str) -> str:
+    """Return the reader for a text, by its ending and beginning; the beginning stays in the stream.
 
     Raises:
-        FileNotFoundError: a path or pattern that stands for no file.
+        ValueError: markup or annotation that is not to be counted as words, plainly so.
     """
+    head = text.head(_HEAD)
+    beginning = head.decode("utf-8", "ignore")
+    return markup_kind(beginning, name) or table_kind(beginning, len(head) < _HEAD, name) or "lines"
+
+
+def first_documents(head: bytes, name: str, reader: str, column: str | None, encoding: str) -> str:
+    """Return the documents that are in the first bytes of a text; nothing of one that cannot be read."""
     found: list[str] = []
-    for given in map(str, paths):
-        if given == "-" or Path(given).is_file():
-            found.append(given)
-            continue
-        if Path(given).is_dir():
-            inside = sorted(str(p) for p in Path(given).rglob("*") if p.is_file())
-        else:
-            inside = sorted(p for p in glob.glob(given, recursive=True) if Path(p).is_file())
-        if not inside:
-            raise FileNotFoundError(f"There is no text file {given}.")
-        found += inside
-    return found
-
-
-def first_bytes(path: PathLike, size: int) -> bytes:
-    """Return the first bytes of a file, unpacked; none of an archive that is damaged."""
     try:
-        with open_unpacked(path) as stream:
-            return stream.read(size)
-    except (ValueError, OSError):
-        return b""
-    except damages():
-        return b""
+        facts = FileFacts()
+        text = Utf8Stream(io.BytesIO(head), name, facts, encoding)
+        facts.reader = reader_of(text, name) if reader in ("auto", "dataset") else reader
+        if documents := _documents(text, name, column, facts):
+            found.extend(documents)
+    except (ValueError, ImportError):
+        pass  # a beginning ends somewhere within
+    return "\n".join(found) or head.decode(text.encoding, "ignore")
 
 
 def _text_blocks(
-    stream: io.BufferedIOBase, name: str, reader: str, bad_utf8: str, block_bytes: int
+    stream: Any, name: str, reader: str, column: str | None, encoding: str, bad_utf8: str, block_bytes: int
 ) -> Iterator[Block]:
-    head = stream.read(2**16)
-    if b"\0" in head:
-        got = f"{name}, which has zero bytes in it"
-        raise argument_error("paths", "text", got, "Unpack or convert it first.")
+    head = stream.read(_HEAD)
+    check_is_text(head, name)
+    facts = FileFacts(reader)
+    text = Utf8Stream(Rejoined(head, stream), name, facts, encoding, bad_utf8)
     if reader == "auto":
-        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        dump = start.startswith((b"<mediawiki", b"<?xml"))
-        reader = "mediawiki" if dump else "wikiextractor" if start.startswith(b"<doc ") else "lines"
-    if reader == "mediawiki":
-        yield from _pack(read_dump(_Rejoined(head, stream), name), block_bytes)
+        facts.reader = reader_of(text, name)
+    documents = _documents(text, name, column, facts)
+    if documents is not None:
+        yield from packed(documents, block_bytes, facts)
         return
-    mark, spans = _MARKS[reader], _SPANS[reader]
-    offset, rest = 0, head
+    mark, spans = _MARKS[facts.reader], _SPANS[facts.reader]
+    rest = b""
     while True:
-        more = stream.read(max(block_bytes - len(rest), block_bytes // 2))
-        text = rest + more
-        last = text.rfind(mark)
-        end = len(text) if not more else last + len(mark) if last >= 0 else 0
-        if end or not more:
-            whole, replaced = _valid(text[:end], name, offset, bad_utf8)
-            if whole:
-                yield Block(whole, *spans(whole, name), replaced)
+        more = text.read(max(block_bytes - len(rest), block_bytes // 2, 1))
+        joined = rest + more
+        last = joined.rfind(mark)
+        end = len(joined) if not more else last + len(mark) if last >= 0 else 0
+        if end:
+            whole = joined[:end]
+            yield Block(whole, *spans(whole, name), (facts,))
         if not more:
             return
-        offset, rest = offset + end, text[end:]
+        rest = joined[end:]
 
 
-class _Rejoined:
-    """A stream with the bytes that were read ahead put back."""
-
-    def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
-        self._head, self._stream = head, stream
-
-    def read(self, size: int = 2**16) -> bytes:
-        given, self._head = self._head[:size], self._head[size:]
-        return given or self._stream.read(size)
-
-
-def _valid(text: bytes, name: str, offset: int, bad_utf8: str) -> tuple[bytes, int]:
-    """Return the text as valid UTF-8, and how many replacement characters that took."""
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        if bad_utf8 == "error":
-            got = f"{name} with the byte 0x{text[error.start]:02x} at {offset + error.start}"
-            remedy = 'Convert the file, or pass `bad_utf8="replace"`.'
-            raise argument_error("paths", "UTF-8", got, remedy) from error
-        mended = text.decode(errors="replace").encode()
-        return mended, mended.count(b"\xef\xbf\xbd") - text.count(b"\xef\xbf\xbd")
-    return text, 0
+def _documents(text: Utf8Stream, name: str, column: str | None, facts: FileFacts) -> Iterator[str] | None:
+    """Return the documents of a text in which they are not simply parts of it, as in plain text they are."""
+    if facts.reader == "mediawiki":
+        # The encoding that it declares is no longer its own.
+        if declared := _DECLARATION.match(text.head(_HEAD)):
+            text.skip(declared.end())
+        alone = text.head(_HEAD).startswith(b"<page")
+        # Pages may have no dump around them.
+        around = (b"<mediawiki>", b"</mediawiki>") if alone else (b"", b"")
+        return read_dump(Rejoined(around[0], text, around[1]), name, facts)
+    if facts.reader == "jsonl":
+        return read_json(text, name, column, facts)
+    if facts.reader in ("csv", "tsv"):
+        return read_table(text, name, facts.reader, column, facts)
+    return None
 
 
 def _lines(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -215,24 +216,3 @@ def _wiki_documents(text: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
 # Documents end there: a text may be cut after the last of these in it.
 _MARKS = {"lines": b"\n", "paragraphs": b"\n\n", "wikiextractor": b"\n</doc>\n"}
 _SPANS = {"lines": _lines, "paragraphs": _paragraphs, "wikiextractor": _wiki_documents}
-
-
-def _pack(documents: Iterable[str], block_bytes: int) -> Iterator[Block]:
-    """Put documents together to blocks."""
-    texts: list[bytes] = []
-    size = 0
-    for document in documents:
-        # Lone surrogates, which some sources escape to, have no UTF-8.
-        texts.append(document.encode(errors="replace"))
-        size += len(texts[-1]) + 1
-        if size >= block_bytes:
-            yield _block_of(texts)
-            texts, size = [], 0
-    if texts:
-        yield _block_of(texts)
-
-
-def _block_of(texts: list[bytes]) -> Block:
-    lengths = np.array([len(text) for text in texts], np.int64)
-    ends = np.cumsum(lengths + 1) - 1
-    return Block(b"\n".join(texts), ends - lengths, ends)

@@ -1,59 +1,117 @@
 """Guesses from the beginnings of files: how text splits into documents, and which letters it has."""
 
-from collections.abc import Iterable
+import io
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from w2vflow.corpus.reading.files import PathLike, expand_paths, first_bytes
+from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
+from w2vflow.corpus.reading.facts import FileFacts
+from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
+from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
+from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.arguments import checked
 
 __all__ = ["document_reader", "suggested", "text_tokens"]
 
-# Files that are looked into and bytes of each, the longest line that an editor or a printer wraps at, and the
-# share of letters beyond a to z from which a text is no longer taken for one of these alone.
-_FILES, _HEAD, _WRAPPED, _FOREIGN = 20, 2**16, 100, 0.02
+# Files that are looked into, bytes and rows of each, and the longest line that editors and printers wrap at.
+_FILES, _HEAD, _ROWS, _WRAPPED = 20, 2**16, 200, 100
+_WORD = re.compile(r"[^\W\d_]+")
+# Of English more than a fifth of all words are among these; of other languages hardly any.
+# fmt: off
+_ENGLISH = frozenset((
+    "the", "of", "and", "to", "that", "it", "for", "was", "with", "he", "she", "you", "his", "by", "from",
+    "are", "this", "not", "which", "have",
+))
+# fmt: on
+_ENGLISH_SHARE = 0.12
 
 
 @checked
-def suggested(paths: Iterable[PathLike], reader: str, tokens: Any) -> tuple[str, Any]:
+def suggested(
+    paths: Iterable[PathLike], reader: str, tokens: Any, *, column: str | None = None, encoding: str = "auto"
+) -> tuple[str, Any]:
     """Return reader and tokens of `count`: in place of `"auto"`, those that the text at `paths` suggests."""
     given = list(paths)
-    reader = document_reader(given) if reader == "auto" else reader
     if tokens == "auto":
-        tokens = "latin" if reader == "dataset" else text_tokens(given)
-    return reader, tokens
+        tokens = text_tokens(given, reader, column=column, encoding=encoding)
+    return document_reader(given, encoding=encoding) if reader == "auto" else reader, tokens
 
 
 @checked
-def document_reader(paths: Iterable[PathLike]) -> str:
+def document_reader(paths: Iterable[PathLike], *, encoding: str = "auto") -> str:
     """Return how plain text splits into documents: `paragraphs` if its lines are wrapped, else `auto`: lines.
 
     A book has lines as long as a page is wide, and a window of 16 words should not end with them.
     """
-    heads = _heads(paths)
+    heads, encoding = [], check_encoding(encoding)
+    for source, head in _heads(paths, "auto"):
+        try:
+            text = Utf8Stream(io.BytesIO(head), source.name, FileFacts(), encoding)
+            if reader_of(text, source.name) != "lines":
+                return "auto"
+            heads.append(text.head(_HEAD).decode("utf-8", "ignore"))
+        except ValueError:  # which says more when the text is read
+            return "auto"
+    heads = [text for text in heads if text.strip()]
     return "paragraphs" if heads and all(map(_is_wrapped, heads)) else "auto"
 
 
 @checked
-def text_tokens(paths: Iterable[PathLike]) -> str:
-    """Return how text is cut into words: `latin`, or `unicode` where it has other letters than a to z."""
-    letters = [letter for head in _heads(paths) for letter in head if letter.isalpha()]
-    other = sum(not letter.isascii() for letter in letters)
-    return "unicode" if other > _FOREIGN * len(letters) else "latin"
+def text_tokens(
+    paths: Iterable[PathLike], reader: str = "auto", *, column: str | None = None, encoding: str = "auto"
+) -> str:
+    """Return how text is cut into words: `latin`, or `unicode` if it is written with more than a to z.
+
+    A text is, if more than one word in a thousand has such a letter, or one in fifty if it begins with a
+    capital and may be a name. English takes some words over with their accents: there, `unicode` needs ten
+    different ones, and one in 25 of all different words.
+
+    Args:
+        paths, reader, column, encoding: as `read_blocks` takes them.
+    """
+    given, named, encoding = list(paths), [], check_encoding(encoding)
+    if reader == "dataset":
+        named = [path for path in given if not Path(path).is_file()]
+    texts = ["\n".join(islice(read_dataset(os.fspath(name), column), _ROWS)) for name in named]
+    for source, head in _heads([path for path in given if path not in named], reader):
+        if head:
+            texts.append(first_documents(head, source.name, reader, column, encoding))
+        else:
+            stream = None if source.is_file else source.open_raw()
+            texts.append("\n".join(islice(read_parquet(source.name, column, None, stream), _ROWS)))
+    return "unicode" if _has_other_letters(texts) else "latin"
 
 
-def _heads(paths: Iterable[PathLike]) -> list[str]:
-    """Return the beginnings of the first files of plain text, none of which is empty."""
-    given = list(paths)
-    if any(path == "-" for path in given):
-        return []
+def _heads(paths: Iterable[PathLike], reader: str) -> Iterator[tuple[Source, bytes]]:
+    """Yield the first texts with their beginnings, which is nothing for Parquet; no empty ones."""
     try:
-        files = expand_paths(given)[:_FILES]
-    except FileNotFoundError:  # a name of a dataset
-        return []
-    texts = (
-        first_bytes(file, _HEAD).decode("utf-8", "ignore") for file in files if not file.endswith(".parquet")
-    )
-    return [text for text in texts if text.strip()]
+        sources = text_sources(list(paths))[:_FILES]
+    except FileNotFoundError:  # which is said when the text is read
+        return
+    for source in sources:
+        if is_parquet(source, reader):
+            yield source, b""
+        elif (head := source.head(_HEAD)).strip():
+            yield source, head
+
+
+def _has_other_letters(texts: Iterable[str]) -> bool:
+    words: Counter[str] = Counter()
+    for text in texts:
+        words.update(_WORD.findall(unicodedata.normalize("NFC", text)))
+    total = sum(words.values())
+    other = {word: times for word, times in words.items() if not word.isascii()}
+    small = {word: times for word, times in other.items() if not word[0].isupper() or word.isupper()}
+    english = sum(times for word, times in words.items() if word.lower() in _ENGLISH)
+    if english > _ENGLISH_SHARE * total:
+        return len(small) > max(9, len(words) / 25)
+    return sum(small.values()) > total / 1000 or sum(other.values()) > total / 50
 
 
 def _is_wrapped(text: str) -> bool:

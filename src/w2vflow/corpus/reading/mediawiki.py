@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
+from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
@@ -32,14 +33,17 @@ _TABLE_INDENT = re.compile(r"^[ \t:]+(?=\{\|)", re.MULTILINE)
 # What the parser takes for text: behaviour switches, quotes of bold and italics, rows of tables and tags
 # that a template or nobody closes, and halves of characters, which no file can hold.
 _LEFTOVERS = re.compile(
-    r"__[^\W\da-z]+?__|'{2,}|^[ \t:*#]*(?:\{\||\|).*$|[\ud800-\udfff]"
+    r"__[^\W\da-z]+?__|'{2,}|[\ud800-\udfff]"
+    # Heads of columns begin with "!", beside other rows or with marks of their own: the !Kung are people.
+    r"|^(?:[ \t:*#]*!.*\n)*[ \t:*#]*(?:\{\||\|).*(?:\n[ \t:*#]*[|!].*)*$"
+    r"|^[ \t:*#]*!(?:[ \t]|.*(?:!!|\|)).*$"
     r"|(?i:</?(?:big|blockquote|br|center|div|font|nowiki|p|ref|small|span|sub|sup)\b[^<>]*>)",
     re.MULTILINE,
 )
 _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
-def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
+def read_dump(stream: "SupportsRead[bytes]", name: str, facts: FileFacts | None = None) -> Iterator[str]:
     r"""Yield the articles of a MediaWiki `pages-articles` dump, in order, one page in memory at a time.
 
     An article is a page of namespace 0 that is no redirect. Its document is what WikiExtractor writes:
@@ -50,6 +54,8 @@ def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
     Args:
         stream: the XML, unpacked, in any version of the export schema.
         name: what messages call the stream, such as its path.
+        facts: told how many pages the parser could not follow, as of templates nested 1,000 deep; these are
+            skipped.
 
     Raises:
         ValueError: XML that breaks off, is malformed or is no MediaWiki dump.
@@ -64,7 +70,7 @@ def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
         >>> list(read_dump(io.BytesIO(b"<mediawiki>" + page + b"</mediawiki>"), "cats.xml"))
         ['Cat\n\nA pet.\n']
     """
-    strip = _stripper(_UNSEEN_NAMESPACES)
+    strip, facts = _stripper(_UNSEEN_NAMESPACES), facts or FileFacts()
     try:
         events = iterparse(stream, events=("start", "end"))
         _, root = next(events)
@@ -77,7 +83,12 @@ def read_dump(stream: "SupportsRead[bytes]", name: str) -> Iterator[str]:
                 strip = _stripper((*_UNSEEN_NAMESPACES, *_local_names(element)))
             elif _tag(element) == "page":
                 if _is_article(element):
-                    yield _document(element, strip)
+                    try:
+                        document = _document(element, strip)
+                    except (RecursionError, _parser_error()):
+                        facts.pages_skipped += 1
+                    else:
+                        yield document
                 # Emptying the page alone would leave one element a page in the root.
                 root.clear()
     except ParseError as error:
@@ -88,6 +99,12 @@ def _broken(name: str, reason: str) -> ValueError:
     got = f"{name}, which breaks off or is malformed ({reason})"
     remedy = "Fetch it again, a `pages-articles` dump."
     return argument_error("paths", "a whole MediaWiki dump", got, remedy)
+
+
+def _parser_error() -> type[Exception]:
+    from mwparserfromhell.parser import ParserError
+
+    return ParserError
 
 
 def _tag(element: Element) -> str:

@@ -7,9 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.support.checks import argument_error
 
-__all__ = ["read_dataset", "read_parquet"]
+__all__ = ["choose_column", "read_dataset", "read_parquet"]
 
 _TEXT = ("string", "large_string", "string_view")
 _ROWS_AT_A_TIME = 256
@@ -17,7 +18,12 @@ _ROWS_AT_A_TIME = 256
 _BUFFER_BYTES = 1 << 20
 
 
-def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Iterator[str]:
+def read_parquet(
+    path: str | os.PathLike[str],
+    column: str | None = None,
+    facts: FileFacts | None = None,
+    stream: Any = None,
+) -> Iterator[str]:
     """Yield the documents in a column of a Parquet file, in order, a few hundred rows in memory at a time.
 
     Missing entries are skipped.
@@ -25,6 +31,8 @@ def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Ite
     Args:
         path: the file.
         column: the column of text; by default `"text"`, or the only one there is.
+        facts: told the column that was chosen.
+        stream: the file, if it is open already.
 
     Raises:
         ValueError: no such column, no column of text or several, a column of something else, or a file
@@ -37,30 +45,32 @@ def read_parquet(path: str | os.PathLike[str], column: str | None = None) -> Ite
         import pyarrow.parquet as pq
     except ImportError as error:
         raise _missing("pyarrow", "a Parquet file") from error
-    if not Path(path).is_file():
+    if stream is None and not Path(path).is_file():
         raise FileNotFoundError(f"There is no Parquet file {path}.")
     damage = f"{path}, cut short, damaged or of another kind"
     with (
         _damage_told("paths", "a whole Parquet file", damage),
-        pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
+        pq.ParquetFile(stream or path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
     ):
-        are_text = {}
+        kinds = {}
         for field in file.schema_arrow:
             # Texts that repeat are often stored by number, in a dictionary.
             kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-            are_text[field.name] = str(kind) in _TEXT
-        column = _choose(column, are_text)
+            kinds[field.name] = _kind(str(kind))
+        column = choose_column(column, kinds)
+        if facts is not None:
+            facts.column = column
         for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[column]):
             yield from (text for text in batch.column(0).to_pylist() if text is not None)
 
 
-def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
+def read_dataset(dataset: Any, column: str | None = None, facts: FileFacts | None = None) -> Iterator[str]:
     """Yield the documents in a column of a Hugging Face dataset, in order. Missing entries are skipped.
 
     Args:
         dataset: a `Dataset` or an `IterableDataset` of the library `datasets`; or the name of one on the
             hub or a local folder, whose split `"train"` is then streamed, nothing being stored.
-        column: as in `read_parquet`.
+        column, facts: as in `read_parquet`.
 
     Raises:
         ValueError: as `read_parquet`, or something that is no dataset or several splits of one.
@@ -81,7 +91,7 @@ def read_dataset(dataset: Any, column: str | None = None) -> Iterator[str]:
         if not isinstance(dataset, datasets.Dataset | datasets.IterableDataset):
             expected = "a `datasets.Dataset`, a `datasets.IterableDataset` or the name of one"
             raise argument_error("dataset", expected, f"a {type(dataset).__name__}")
-        yield from _texts(dataset, column)
+        yield from _texts(dataset, column, facts)
 
 
 @contextmanager
@@ -104,26 +114,46 @@ def _missing(library: str, kind: str) -> ImportError:
     return ImportError(f"Reading {kind} needs {library}: pip install 'w2vflow[huggingface]'")
 
 
-def _choose(column: str | None, are_text: Mapping[str, bool]) -> str:
-    """Return the column to read, given which columns are text."""
-    texts = [name for name, is_text in are_text.items() if is_text]
-    if column is None and ("text" in texts or len(texts) == 1):
-        return "text" if "text" in texts else texts[0]
-    if column in texts:
-        return column
-    expected = f"one of the columns of text {texts}"
+def choose_column(column: str | None, kinds: Mapping[str, str]) -> str:
+    """Return the column to read: the one asked for, `"text"`, or the only one that is text.
+
+    Args:
+        column: as asked for, or None.
+        kinds: of every column, `"text"`, `"prose"` if that is plain from its entries, `"number"` if these are
+            texts that look like it, `"none"` if there are none, or `"other"`.
+
+    Raises:
+        ValueError: no such column, none of text, or several.
+    """
+    texts = [name for name, kind in kinds.items() if kind in ("text", "prose")]
+    # Of a part of a table all entries may be missing.
+    possible = texts + [name for name, kind in kinds.items() if kind == "none"]
+    allowed = possible + [name for name, kind in kinds.items() if kind == "number"]
+    prose = [name for name, kind in kinds.items() if kind == "prose"]
+    if column is None and "text" in allowed:
+        return "text"
+    for only in (texts, prose, possible):
+        if column is None and len(only) == 1:
+            return only[0]
+    if column in allowed:
+        return str(column)
+    expected = f"one of the columns of text {texts or possible}"
     if column is None:
-        remedy = "Name the one to read." if texts else f"The columns {list(are_text)} hold other things."
+        remedy = "Name the one to read." if possible else f"The columns {list(kinds)} hold other things."
         raise argument_error("column", expected, None, remedy)
-    if column in are_text:
+    if column in kinds:
         raise argument_error("column", expected, f"{column!r}, which holds something else")
-    raise argument_error("column", expected, f"{column!r}, which is none of {list(are_text)}")
+    raise argument_error("column", expected, f"{column!r}, which is none of {list(kinds)}")
 
 
-def _texts(dataset: Any, column: str | None) -> Iterator[str]:
+def _kind(dtype: str | None) -> str:
+    return "text" if dtype in _TEXT else "none" if dtype == "null" else "other"
+
+
+def _texts(dataset: Any, column: str | None, facts: FileFacts | None) -> Iterator[str]:
     if dataset.features is not None:
-        kinds = {name: getattr(feature, "dtype", None) for name, feature in dataset.features.items()}
-        column = _choose(column, {name: kind in _TEXT for name, kind in kinds.items()})
+        kinds = {name: _kind(getattr(feature, "dtype", None)) for name, feature in dataset.features.items()}
+        column = choose_column(column, kinds)
         # The other columns may be pictures or sound, which would be decoded.
         rows = iter(dataset.select_columns([column]))
     else:
@@ -132,8 +162,14 @@ def _texts(dataset: Any, column: str | None) -> Iterator[str]:
         first = next(rows, None)
         if first is None:
             return
-        column = _choose(column, {name: isinstance(entry, str | None) for name, entry in first.items()})
+        kinds = {
+            name: "text" if isinstance(e, str) else "none" if e is None else "other"
+            for name, e in first.items()
+        }
+        column = choose_column(column, kinds)
         rows = chain([first], rows)
+    if facts is not None:
+        facts.column = column
     for row in rows:
         text = row[column]
         if isinstance(text, str):
