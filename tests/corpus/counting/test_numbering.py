@@ -65,3 +65,5 @@ def test_an_empty_lexicon_has_no_words():
     lexicon = Lexicon()
     lexicon.add(np.zeros(0, np.uint8), np.zeros(0, np.int64))
     assert (len(lexicon), lexicon.frequencies(), lexicon.first(2)) == (0, {}, [])
+    assert lexicon.occurrences(["a", "b"]).tolist() == [0, 0]
+    assert lexicon.ranks(["a"]).tolist() == []

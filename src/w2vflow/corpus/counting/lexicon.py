@@ -18,7 +18,8 @@ class Lexicon:
         self._size = 0
         self._text, self._ends = np.zeros(0, np.uint8), np.zeros(0, np.int64)
         self._keys, self._totals = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        self._table, self._shift = np.zeros(1, np.int32), np.uint64(64)
+        # As `larger_table` makes the smallest.
+        self._table, self._shift = np.zeros(1 << 16, np.int32), np.uint64(48)
 
     def __len__(self) -> int:
         return self._size
@@ -54,7 +55,9 @@ class Lexicon:
     def occurrences(self, words: Sequence[str]) -> np.ndarray:
         """Return how often each of some words occurs, int64."""
         numbers = self._numbers(words)
-        return np.where(numbers >= 0, self._totals[numbers], 0)
+        found = np.zeros(len(words), np.int64)
+        found[numbers >= 0] = self._totals[numbers[numbers >= 0]]
+        return found
 
     def _numbers(self, words: Sequence[str]) -> np.ndarray:
         return self.find(np.frombuffer("\n".join(words).encode(), np.uint8), len(words))

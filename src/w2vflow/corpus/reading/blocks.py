@@ -36,7 +36,7 @@ def gathered(blocks: Iterable[Block], block_bytes: int) -> Iterator[Block]:
     for block in blocks:
         waiting.append(block)
         size += len(block.text)
-        if size >= min(block_bytes, _LEAST_BYTES):
+        if size >= min(block_bytes // 2, _LEAST_BYTES):
             yield _together(waiting)
             waiting, size = [], 0
     if waiting:
@@ -46,9 +46,9 @@ def gathered(blocks: Iterable[Block], block_bytes: int) -> Iterator[Block]:
 def _together(blocks: list[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
-    before = np.cumsum([0, *(len(block.text) + 1 for block in blocks)])[:-1].tolist()
+    before = np.cumsum([0, *(len(block.text) for block in blocks)])[:-1].tolist()
     return Block(
-        b"\n".join(block.text for block in blocks),
+        b"".join(block.text for block in blocks),
         np.concatenate([block.starts + start for block, start in zip(blocks, before, strict=True)]),
         np.concatenate([block.ends + start for block, start in zip(blocks, before, strict=True)]),
         tuple(facts for block in blocks for facts in block.facts),
