@@ -36,8 +36,8 @@ def test_everything_is_looked_at(checks):
     assert names >= {
         "Python", "w2vflow", "jax", "jaxlib", "diffrax", "optax", "equinox", "numpy", "scipy", "devices",
         "float64", "matmul precision", "cores and threads", "memory", "disk", "cache of corpora",
-        "cache of numba", "cache of JAX", "extra dumps", "extra huggingface", "extra remote", "extra cluster", "extra zarr",
-        "ffmpeg", "data enwiki15k-v3000", "counting", "spectrum", "gradient flow", "SGD",
+        "cache of numba", "cache of JAX", "extra dumps", "extra huggingface", "extra remote", "extra cluster",
+        "extra zarr", "ffmpeg", "data enwiki15k-v3000", "counting", "spectrum", "gradient flow", "SGD",
     }  # fmt: skip
     assert "3,000 words" in by_name(checks)["data enwiki15k-v3000"].detail
     assert all(check.remedy for check in checks if check.ok is not True)
