@@ -47,7 +47,7 @@ def test_zero_bytes_at_every_other_place_tell_utf16(tmp_path, encoding, text):
     path.write_bytes(text.encode(encoding) * 2000)
     blocks = list(read_blocks(path, block_bytes=1001))
     assert b"".join(block.text for block in blocks).decode() == text * 2000
-    assert blocks[0].facts.encoding == encoding.upper()[:6]
+    assert blocks[0].facts[0].encoding == encoding.upper()[:6]
 
 
 @pytest.mark.parametrize(("encoding", "said", "text"), OTHERS, ids=[encoding for encoding, _, _ in OTHERS])
@@ -72,7 +72,7 @@ def test_a_text_that_turns_bad_late_is_refused(tmp_path):
         wf.corpus.count_to_file(path, tmp_path / "c.npz")
     assert not (tmp_path / "c.npz").exists()
     replaced = list(read_blocks(path, encoding="utf-8"))
-    assert replaced[0].facts.replaced == 7 * 200
+    assert replaced[0].facts[0].replaced == 7 * 200
 
 
 def test_a_stray_byte_is_replaced_and_said(tmp_path):
@@ -122,7 +122,7 @@ def test_bytes_that_a_given_encoding_does_not_have(tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(b"good \x81 text\n")
     (block,) = read_blocks(path, encoding="cp1252")
-    assert (block.text.decode(), block.facts.replaced) == ("good \ufffd text\n", 1)
+    assert (block.text.decode(), block.facts[0].replaced) == ("good \ufffd text\n", 1)
     with pytest.raises(
         ValueError, match=r"`paths` must be CP1252, but got .*text.txt with the byte 0x81 at 5"
     ):

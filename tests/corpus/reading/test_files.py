@@ -107,7 +107,7 @@ def test_bad_utf8_is_replaced_and_counted_or_named(tmp_path):
     path.write_bytes(b"good\nbad \xff\xfe one \xe6\xbc\nlast\n" + b"good\n" * 600)
     for block_bytes in (6, 2**20):
         blocks = list(read_blocks(path, block_bytes=block_bytes))
-        assert blocks[0].facts.replaced == 3
+        assert blocks[0].facts[0].replaced == 3
         text = b"".join(b.text for b in blocks).decode()
         assert text == "good\nbad \ufffd\ufffd one \ufffd\nlast\n" + "good\n" * 600
     with pytest.raises(

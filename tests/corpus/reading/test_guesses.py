@@ -77,6 +77,9 @@ def test_tables_and_other_encodings_are_looked_into(tmp_path):
     (tmp_path / "c.txt").write_bytes(german.encode("utf-16"))
     for name in ("a.txt", "b.parquet", "c.txt"):
         assert suggested([tmp_path / name], "auto", "auto") == ("auto", "unicode")
+    # Cut off within the first of what is long, and half as long as its bytes.
+    (tmp_path / "e.txt").write_bytes(("[" + json.dumps({"text": german * 999}) + "]").encode("utf-16"))
+    assert suggested([tmp_path / "e.txt"], "auto", "auto") == ("auto", "unicode")
     (tmp_path / "d.txt").write_bytes(german.encode("latin-1"))
     assert text_tokens([tmp_path / "d.txt"], encoding="latin-1") == "unicode"
     assert text_tokens([tmp_path / "b.parquet"], "dataset") == "unicode"

@@ -240,7 +240,7 @@ def test_a_page_that_the_parser_cannot_follow_is_skipped_and_counted(tmp_path):
     # Of no other page is anything told.
     (tmp_path / "dump.xml").write_bytes(dump(page("Deep", deep)))
     (block,) = read_blocks(tmp_path / "dump.xml")
-    assert (len(block.starts), block.facts.pages_skipped) == (0, 1)
+    assert (len(block.starts), block.facts[0].pages_skipped) == (0, 1)
 
 
 @pytest.mark.parametrize(

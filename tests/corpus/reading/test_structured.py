@@ -36,7 +36,7 @@ def read(tmp_path, text, name="file", **settings):
     path.write_text(text, encoding="utf-8", newline="")
     blocks = list(read_blocks(path, **settings))
     found = [b.text[s:e].decode() for b in blocks for s, e in zip(b.starts, b.ends, strict=True)]
-    return found, blocks[-1].facts
+    return found, blocks[-1].facts[0]
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,7 @@ def test_a_part_in_which_all_texts_are_missing_has_no_documents(datasets, tmp_pa
     dataset = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
     assert list(read_dataset(dataset)) == []
     (block,) = read_blocks(path)
-    assert (len(block.starts), block.facts.column) == (0, "text")
+    assert (len(block.starts), block.facts[0].column) == (0, "text")
 
 
 @pytest.mark.parametrize("text", ['{"text": "one two"}\n', "text,n\none two,1\n", "one two\n"])

@@ -29,6 +29,7 @@ READERS = (
 # fmt: on
 _HEAD = 2**16
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _DECLARATION = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*")
 
 
@@ -110,29 +111,39 @@ def is_parquet(source: Source, reader: str) -> bool:
     return magic or reader == "parquet" or source.name.casefold().endswith(".parquet")
 
 
-def reader_of(text: Utf8Stream, name: str) -> str:
+def reader_of(text: Utf8Stream, name: str, cut: bool = False) -> str:
     """Return the reader for a text, by its ending and beginning; the beginning stays in the stream.
+
+    Args:
+        text: the text, or its first bytes.
+        name: of the file.
+        cut: there is more of it than in the stream.
 
     Raises:
         ValueError: markup or annotation that is not to be counted as words, plainly so.
     """
     head = text.head(_HEAD)
     beginning = head.decode("utf-8", "ignore")
-    return markup_kind(beginning, name) or table_kind(beginning, len(head) < _HEAD, name) or "lines"
+    whole = len(head) < _HEAD and not cut
+    return markup_kind(beginning, name) or table_kind(beginning, whole, name) or "lines"
 
 
 def first_documents(head: bytes, name: str, reader: str, column: str | None, encoding: str) -> str:
-    """Return the documents that are in the first bytes of a text; nothing of one that cannot be read."""
+    """Return the documents that are in the first bytes of a text, or these if none is whole."""
     found: list[str] = []
+    facts = FileFacts()
     try:
-        facts = FileFacts()
         text = Utf8Stream(io.BytesIO(head), name, facts, encoding)
-        facts.reader = reader_of(text, name) if reader in ("auto", "dataset") else reader
+        looked_at = reader in ("auto", "dataset")
+        facts.reader = reader_of(text, name, len(head) == _HEAD) if looked_at else reader
         if documents := _documents(text, name, column, facts):
             found.extend(documents)
     except (ValueError, ImportError):
         pass  # a beginning ends somewhere within
-    return "\n".join(found) or head.decode(text.encoding, "ignore")
+    whole = head.decode(text.encoding, "ignore")
+    if facts.reader == "jsonl":
+        whole = _ESCAPED.sub(lambda letter: chr(int(letter[1], 16)), whole)
+    return "\n".join(found) or whole
 
 
 def _text_blocks(

@@ -53,7 +53,7 @@ def document_reader(paths: Iterable[PathLike], *, encoding: str = "auto") -> str
     for source, head in _heads(paths, "auto"):
         try:
             text = Utf8Stream(io.BytesIO(head), source.name, FileFacts(), encoding)
-            if reader_of(text, source.name) != "lines":
+            if reader_of(text, source.name, len(head) == _HEAD) != "lines":
                 return "auto"
             heads.append(text.head(_HEAD).decode("utf-8", "ignore"))
         except ValueError:  # which says more when the text is read
