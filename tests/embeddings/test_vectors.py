@@ -173,6 +173,7 @@ def test_other_numbers_become_float32(tmp_path, dtype):
         ),
         ([[1.0], [2.0]], ["a", ""], "word2vec-text", "not empty and without spaces .* got '', word 2"),
         ([[1.0], [2.0]], ["a", "b\tc"], "tensorboard", r"tabs or newlines in tensorboard, but got 'b\\tc'"),
+        ([[1.0], [2.0]], ["a", "b\x0bc"], "word2vec-text", "without spaces"),
         ([[1.0], [2.0]], ["a", "b\nc"], "safetensors", "tabs or newlines in safetensors"),
         ([[1.0], [2.0]], ["a", "\ud800"], "word2vec-text", "text that UTF-8 can hold"),
         ([[1.0], [2.0]], ["a", "b"], "word2vec", "`format` must be one of"),
@@ -188,6 +189,14 @@ def test_words_with_spaces_fit_where_nothing_ends_at_them(tmp_path):
     for format in ("safetensors", "tensorboard"):
         export_vectors(tmp_path / format, [[1.0], [2.0]], ["new york", "a\u00a0b"], format)
         assert import_vectors(tmp_path / format).words == ("new york", "a\u00a0b")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_spaces_and_line_ends_of_other_kinds_are_parts_of_words(tmp_path, format):
+    """No-break space, next line, line separator, information separators: Python alone ends words or lines at them."""
+    words = ("a\u00a0b", "c\x85", "\u2028d", "e\x1cf\x1d\x1e", "\u3000", "g\u2029h", "last\u00a0")
+    export_vectors(tmp_path / "v", np.eye(7), words, format)
+    assert import_vectors(tmp_path / "v").words == words
 
 
 GOOD = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]

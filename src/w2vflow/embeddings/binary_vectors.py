@@ -12,7 +12,7 @@ import numpy as np
 from w2vflow.support.checks import argument_error
 from w2vflow.support.packed_files import damages, open_unpacked
 
-__all__ = ["SPACES", "binary_rows"]
+__all__ = ["SPACES", "Ahead", "binary_rows"]
 
 Host = np.ndarray
 
@@ -58,7 +58,7 @@ def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, 
     before: deque[Host] = deque(maxlen=_NEIGHBOURS)
     with open_unpacked(path) as file:
         file.readline()
-        data = _Ahead(file)
+        data = Ahead(file)
         for number in range(1, total + 1):
             held, at = data.held, data.at
             space = held.find(b" ", at)
@@ -103,7 +103,7 @@ def _spaced(path: Path, word: bytes, number: int) -> ValueError:
     )
 
 
-class _Ahead:
+class Ahead:
     """What is held of a stream: bytes from the place `at` on, read as far as they are asked for."""
 
     def __init__(self, stream: Any) -> None:
@@ -159,7 +159,7 @@ def _is_clear(numbers: bytes) -> bool:
     return len(sizes) >= _CLEAR_DIMENSION and most - least <= _CLEAR_RANGE and least > 32 and most < 96
 
 
-def _rest_of_word(data: _Ahead, start: int, size: int, before: Iterable[Host]) -> bytes | None:
+def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host]) -> bytes | None:
     """Return what seems to be more of the word that ends before the place `at + start`, None if nothing.
 
     The bytes up to the end of a vector that begins `k` bytes later are `k` of text and then numbers, or

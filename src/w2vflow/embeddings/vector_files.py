@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.embeddings.binary_vectors import SPACES, binary_rows
+from w2vflow.embeddings.binary_vectors import SPACES, Ahead, binary_rows
 from w2vflow.support.checks import argument_error
 from w2vflow.support.packed_files import open_unpacked
 
@@ -16,6 +16,8 @@ __all__ = ["READERS", "Source", "guess_format"]
 
 Host = np.ndarray
 
+# Bytes from which the format of a file is told.
+_HEAD = 2**16
 # Lines from which the dimension of a file without a header is told.
 _FIRST_LINES = 1000
 # Beyond any embedding: a larger number in a header is no dimension.
@@ -43,7 +45,12 @@ def guess_format(path: Path) -> str:
     if path.is_dir():
         return "tensorboard"
     with open_unpacked(path) as file:
-        head = file.read(2**16)
+        # What can be read, even if the archive breaks off behind it.
+        start = Ahead(file)
+        start.reach(_HEAD)
+        head = start.held[:_HEAD]
+    if not head:
+        start.raise_damage()
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         raise argument_error(
             "path",
@@ -156,8 +163,9 @@ def _dimension(path: Path) -> int:
     told: list[int] = []
     with open_unpacked(path) as file:
         first = file.readline()
-        for line in [first.removeprefix(_MARK), *islice(file, _FIRST_LINES)]:
-            fields = line.split()
+        for line in chain([first.removeprefix(_MARK)], islice(file, _FIRST_LINES)):
+            word, tab, rest = line.partition(b"\t")
+            fields = [word, *rest.split()] if tab else line.split()
             numbers = _trailing_numbers(fields)
             if fields and numbers >= len(fields) - 1 > 0:
                 return len(fields) - 1
@@ -216,7 +224,7 @@ def _read_safetensors(path: Path, limit: int | None) -> Source:
                 )
             count, dim = shapes[chosen]
             # A range of a tensor of no rows cannot be asked for.
-            vectors = file.get_slice(chosen)[:limit] if limit else file.get_tensor(chosen)
+            vectors = file.get_slice(chosen)[: min(limit, count)] if limit else file.get_tensor(chosen)
             packed = file.get_tensor("words").tobytes() if "words" in shapes else None
     except (SafetensorError, TypeError) as error:
         raise argument_error("path", "a safetensors file of float32", f"{path} ({error})") from error
