@@ -78,7 +78,7 @@ def test_what_gensim_writes_is_read_exactly(tmp_path, flag, format):
 
 
 def test_binary_files_of_many_chunks_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("w2vflow.embeddings.vector_files._CHUNK", 7)
+    monkeypatch.setattr("w2vflow.embeddings.binary_vectors._CHUNK", 7)
     for end in (b"", b"\n"):
         path = written(tmp_path, binary([w.encode() for w in WORDS], VECTORS, b"8 5\n", end))
         words, vectors = import_vectors(path)
@@ -173,6 +173,7 @@ def test_other_numbers_become_float32(tmp_path, dtype):
         ),
         ([[1.0], [2.0]], ["a", ""], "word2vec-text", "not empty and without spaces .* got '', word 2"),
         ([[1.0], [2.0]], ["a", "b\tc"], "tensorboard", r"tabs or newlines in tensorboard, but got 'b\\tc'"),
+        ([[1.0], [2.0]], ["a", "b\x0bc"], "word2vec-text", "without spaces"),
         ([[1.0], [2.0]], ["a", "b\nc"], "safetensors", "tabs or newlines in safetensors"),
         ([[1.0], [2.0]], ["a", "\ud800"], "word2vec-text", "text that UTF-8 can hold"),
         ([[1.0], [2.0]], ["a", "b"], "word2vec", "`format` must be one of"),
@@ -190,6 +191,14 @@ def test_words_with_spaces_fit_where_nothing_ends_at_them(tmp_path):
         assert import_vectors(tmp_path / format).words == ("new york", "a\u00a0b")
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_spaces_and_line_ends_of_other_kinds_are_parts_of_words(tmp_path, format):
+    """No-break space, next line, line and information separators: Python alone ends words or lines there."""
+    words = ("a\u00a0b", "c\x85", "\u2028d", "e\x1cf\x1d\x1e", "\u3000", "g\u2029h", "last\u00a0")
+    export_vectors(tmp_path / "v", np.eye(7), words, format)
+    assert import_vectors(tmp_path / "v").words == words
+
+
 GOOD = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 
 
@@ -197,15 +206,14 @@ GOOD = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
     ("content", "message"),
     [
         ("2 3\na 1 2 3\na 4 5 6\n", "different words, but got 'a' in line 2 and in line 3"),
-        ("2 3\na 1 2 3\nb 4 5\n", "line 3 is a word without spaces and 3 numbers, but got b'b 4 5.*It has 2"),
-        ("a 1 2 3\nb 4 5 6 7\n", "line 2 is a word without spaces and 3 numbers, .*It has 4"),
-        ("a 1 2 3\nb 4 x 6\n", "line 2 is a word without spaces and 3 numbers"),
-        ("2 3\nnew york 1 2 3\nb 4 5 6\n", "line 2 is a word without spaces and 3 numbers"),
+        ("2 3\na 1 2 3\nb 4 5\n", "line 3 is a word and 3 numbers, but got b'b 4 5.*It has 2"),
+        ("a 1 2 3\nb 4 5 6 7\n", "line 2 is a word and 3 numbers, .*It has 4"),
+        ("a 1 2 3\nb 4 x 6\n", "line 2 is a word and 3 numbers"),
         ("2 3\na 1 2 3\nb 4 nan 6\n", "finite numbers, but got NaN or infinity for 'b', line 3"),
         ("a 1 2 3\nb 4 inf 6\n", "finite numbers, but got NaN or infinity for 'b', line 2"),
         ("3 3\na 1 2 3\nb 4 5 6\n", "with the 3 words that its first line tells, but got 2"),
         ("1 3\na 1 2 3\nb 4 5 6\n", "with the 1 words that its first line tells, but got 2"),
-        ("2 9\na 1 2 3\nb 4 5 6\n", "line 2 is a word without spaces and 9 numbers, .*It has 3"),
+        ("2 9\na 1 2 3\nb 4 5 6\n", "line 2 is a word and 9 numbers, .*It has 3"),
         ("0 3\n", "line 1 is two numbers, of words and of dimensions"),
         ("1 0\na\n", "line 1 is two numbers"),
         ("1 9999999999\na 1\n", "line 1 is the number of words and a dimension of at most 1000000"),

@@ -31,13 +31,15 @@ class Evaluate:
     questions: tuple[Path, ...] = ()
     """Files in the format of Google's questions-words.txt, or folders in that of BATS."""
     pairs: tuple[Path, ...] = ()
-    """Files of word pairs with ratings, as WordSim-353, SimLex-999 and MEN."""
+    """Files of word pairs with ratings, as the authors of WordSim-353, SimLex-999, MEN or RW publish them."""
     method: Literal["3CosAdd", "3CosMul"] = "3CosAdd"
     """Rule that answers a question: sums of cosines or products."""
     restrict_vocab: OptionalInt = None
-    """Only the first so many words of each file, the most frequent in most."""
+    """Only the first so many words of each file, the most frequent in most; no others are read."""
     by_category: bool = False
     """Show every category of questions."""
+    keep: Literal["first"] | None = None
+    """What to do with words that come twice: stop, or keep the first vector."""
     errors: Literal["strict", "backslashreplace"] = "strict"
     """What to do with words that are not UTF-8: stop, or write their bytes out."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
@@ -58,7 +60,8 @@ class Evaluate:
                 lines += [f"\n{result.path}\n{result.analogies[path]}" for result in results]
             lines.append("")
         for path in self.pairs:
-            lines += [f"{path}: similarity", *_similarity(results, path, width), ""]
+            rated_by = results[0].similarity[path].rated_by
+            lines += [f"{path}: similarity, ratings of {rated_by}", *_similarity(results, path, width), ""]
         if questions:
             lines.append("unknown: questions with a word that has no vector; of all: these counted as wrong")
         settings = {"method": self.method, "restrict_vocab": self.restrict_vocab}
@@ -75,7 +78,9 @@ class Evaluate:
             check_files(name, getattr(self, name))
 
     def _score(self, path: Path, questions: "dict[Path, wf.semantics.Questions]") -> "_Result":
-        words, vectors = wf.import_vectors(path, errors=self.errors)
+        # Of a number that is none, what the evaluations say.
+        limit = None if self.restrict_vocab is None else max(1, self.restrict_vocab)
+        words, vectors = wf.import_vectors(path, limit=limit, keep=self.keep, errors=self.errors)
         size = len(words) if self.restrict_vocab is None else self.restrict_vocab
         within = {"restrict_vocab": self.restrict_vocab}
         try:
@@ -110,7 +115,7 @@ class _Result(NamedTuple):
                 for path, score in self.analogies.items()
             },
             "similarity": {
-                str(path): _named(score, "spearman", "pearson", "total", "out_of_vocabulary")
+                str(path): _named(score, "spearman", "pearson", "total", "out_of_vocabulary", "rated_by")
                 for path, score in self.similarity.items()
             },
         }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -57,7 +57,9 @@ class Export:
     scale: float = 1e-2
     """Size of the initial weights from counts, of standard deviation scale / sqrt(dim)."""
     vocab_size: OptionalInt = None
-    """How many of the first words to use, of counts the most frequent; all by default."""
+    """How many of the first words to use, of counts the most frequent; all by default. No others are read."""
+    keep: Literal["first"] | None = None
+    """What to do with words of a file of vectors that come twice: stop, or keep the first vector."""
     words: str | None = None
     """Statistics that name the rows of a trajectory, if it does not name them itself."""
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
@@ -77,7 +79,9 @@ class Export:
         elif Path(self.input).suffix in (".nc", ".zarr"):
             words, vectors, record = self._from_trajectory()
         else:
-            (words, vectors), record = wf.import_vectors(self.input), {}
+            # Of a number that is none, what is said below.
+            limit = max(1, self.vocab_size) if self.vocab_size is not None else None
+            (words, vectors), record = wf.import_vectors(self.input, limit=limit, keep=self.keep), {}
         if self.vocab_size is not None:
             if not 1 <= self.vocab_size <= len(words):
                 expected = f"between 1 and the {len(words)} words of the input"

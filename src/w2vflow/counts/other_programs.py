@@ -46,22 +46,15 @@ def from_glove(
     if size % _RECORD.itemsize:
         expected = f"whole records of {_RECORD.itemsize} bytes"
         raise argument_error("cooccurrence", expected, f"{cooccurrence} of {size} bytes", "Copy it again.")
-    lines = [
-        line.rsplit(" ", 1) for line in Path(vocabulary).read_text(encoding="utf-8").splitlines() if line
-    ]
-    for number, line in enumerate(lines, 1):
-        if len(line) != 2 or not line[1].isdigit():
-            got = f"line {number} of {vocabulary}"
-            raise argument_error("vocabulary", "a word and its count in every line", got)
+    words, unigram = _read_vocabulary(Path(vocabulary))
     records = np.fromfile(cooccurrence, _RECORD)
     rows, columns = records["row"] - 1, records["column"] - 1
     if len(records) and not (
-        min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < len(lines)
+        min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < len(words)
     ):
         got = f"word {max(rows.max(), columns.max()) + 1}"
-        raise argument_error("cooccurrence", f"of the {len(lines)} words of `vocabulary`", got)
-    counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(lines), len(lines)))
-    words, unigram = [word for word, _ in lines], [int(times) for _, times in lines]
+        raise argument_error("cooccurrence", f"of the {len(words)} words of `vocabulary`", got)
+    counts = sparse.csr_array((records["value"], (rows, columns)), shape=(len(words), len(words)))
     if directions == "right":
         return from_matrix(counts, words, unigram, source or "GloVe cooccur", directions=directions)
     gap = abs(counts - counts.T)
@@ -69,6 +62,27 @@ def from_glove(
         remedy = 'Run GloVe\'s `cooccur` with -symmetric 1, or read them with `directions="right"`.'
         raise argument_error("cooccurrence", "symmetric", "counts of one direction", remedy)
     return from_matrix((counts + counts.T) / 2, words, unigram, source or "GloVe cooccur")
+
+
+def _read_vocabulary(path: Path) -> tuple[list[str], list[int]]:
+    """Return the words of GloVe's `vocab.txt` and how often each occurs."""
+    words: list[str] = []
+    unigram: list[int] = []
+    # At newlines alone: a word may hold what else Python takes for the end of a line.
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        line = line.removesuffix(b"\r")
+        if not line:
+            continue
+        word, _, times = line.rpartition(b" ")
+        if not word or not times.isdigit():
+            got = f"line {number} of {path}, {line[:60]!r}"
+            raise argument_error("vocabulary", "a word and its count in every line", got)
+        try:
+            words.append(word.decode())
+        except UnicodeDecodeError as error:
+            raise argument_error("vocabulary", "UTF-8", f"line {number} of {path}, {line[:60]!r}") from error
+        unigram.append(int(times))
+    return words, unigram
 
 
 @checked

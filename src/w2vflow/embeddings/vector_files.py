@@ -1,44 +1,56 @@
 """Readers of word-vector files, chosen by content."""
 
-import gzip
+import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
+from w2vflow.embeddings.binary_vectors import SPACES, Ahead, binary_rows
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import open_unpacked
 
 __all__ = ["READERS", "Source", "guess_format"]
 
 Host = np.ndarray
 
-# Bytes read at once.
-_CHUNK = 2**22
+# Bytes from which the format of a file is told.
+_HEAD = 2**16
+# Lines from which the dimension of a file without a header is told.
+_FIRST_LINES = 1000
 # Beyond any embedding: a larger number in a header is no dimension.
 _LARGEST_DIMENSION = 10**6
 
+# Of UTF-8; of UTF-16, in which some systems save text.
+_MARK, _OTHER_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+_DECIMAL_COMMA = re.compile(rb"(?<=\d),(?=\d)")
+
 
 class Source(NamedTuple):
-    """A file while it is read: rows of number, word and vector, their dimension, and the unit numbered."""
+    """A file while it is read: rows of number, word and vector, their dimension, and the unit numbered.
+
+    `remedy` is what else may be the matter with a bad row.
+    """
 
     rows: Iterator[tuple[int, bytes, Host]]
     dim: int
     unit: str
-
-
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path)) if compressed else path.open("rb")
+    remedy: str = ""
 
 
 def guess_format(path: Path) -> str:
     """Return the format of a file from its first bytes."""
     if path.is_dir():
         return "tensorboard"
-    with _opened(path) as file:
-        head = file.read(2**16)
+    with open_unpacked(path) as file:
+        # What can be read, even if the archive breaks off behind it.
+        start = Ahead(file)
+        start.reach(_HEAD)
+        head = start.held[:_HEAD]
+    if not head:
+        start.raise_damage()
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         raise argument_error(
             "path",
@@ -49,40 +61,66 @@ def guess_format(path: Path) -> str:
         )
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 10**8:
         return "safetensors"
-    first, _, rest = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
-    fields = first.split()
-    if b"\t" in first and _numbers(first) is not None:
+    if head.startswith(_OTHER_MARKS):
+        raise argument_error("path", "a file in UTF-8", f"{path} in UTF-16", "Save it as UTF-8.")
+    lines = head.removeprefix(_MARK).split(b"\n")
+    fields = lines[0].split()
+    # The last line may be cut.
+    if b"\t" in lines[0] and all(_numbers(line.split()) is not None for line in lines[: len(lines) - 1 or 1]):
         return "tensorboard"
     if len(fields) == 2 and all(field.isdigit() for field in fields):
-        return "word2vec-text" if _is_text(rest, int(fields[1])) else "word2vec-binary"
-    if len(fields) > 1 and _numbers(fields[-1]) is not None:
+        return "word2vec-text" if _is_text(lines[1:], int(fields[1])) else "word2vec-binary"
+    if len(fields) > 1 and _numbers([_DECIMAL_COMMA.sub(b".", fields[-1])]) is not None:
         return "glove"
     expected = f"a file in one of the formats {tuple(READERS)}"
-    raise argument_error("path", expected, f"{path}, which begins {head[:40]!r}")
+    remedy = "Columns are told by spaces or tabs." if b"," in lines[0] or b";" in lines[0] else ""
+    raise argument_error("path", expected, f"{path}, which begins {head[:40]!r}", remedy)
 
 
-def _is_text(rest: bytes, dim: int) -> bool:
-    """Return whether decimals follow the first word, and not four bytes a number."""
-    if not rest.strip():
+def _is_text(lines: list[bytes], dim: int) -> bool:
+    """Return whether decimals follow the first word below a header, and not four bytes a number."""
+    if not b"".join(lines).strip() or (len(lines) > 1 and _row(lines[0], dim) is not None):
         return True
-    numbers, newline, _ = rest.partition(b" ")[2][: 4 * dim].partition(b"\n")
-    # Bytes of float32 numbers may be a letter and a newline by chance, but hardly two words and a newline.
-    whole = not newline or len(numbers.split()) >= min(dim, 2)
-    return whole and all(32 <= byte < 127 or byte in b"\t\r" for byte in numbers)
+    _, *fields = lines[0].split() or [b""]
+    decimals = lines[0].partition(b" ")[2]
+    # Or a broken row. Bytes of float32 numbers may be a letter and a newline by chance, hardly two words.
+    if len(fields) < min(dim, 2) or not all(32 <= byte < 127 or byte in b"\t\r" for byte in decimals):
+        return False
+    return any(_numbers([_DECIMAL_COMMA.sub(b".", field)]) is not None for field in fields)
 
 
-def _numbers(text: bytes) -> Host | None:
-    """Return the decimals in a text; None where there is anything else in it."""
+def _numbers(fields: list[bytes]) -> Host | None:
+    """Return decimals as numbers; None if there is anything else among them, or nothing."""
     try:
-        return np.fromstring(text, np.float32, sep=" ")
-    except (ValueError, DeprecationWarning):
+        # Python's own numbers may have underscores.
+        return np.array(fields, np.float32) if fields and b"_" not in b"".join(fields) else None
+    except ValueError:
         return None
 
 
+def _row(line: bytes, dim: int) -> tuple[bytes, Host] | None:
+    """Return word and vector of a line; None if it does not end in `dim` numbers after a word.
+
+    A word ends at the first tab, or else before the last `dim` fields. With spaces in it, its last part may
+    then be no number itself: the line may as well be one of too many numbers.
+    """
+    word, tab, decimals = line.partition(b"\t")
+    fields = decimals.split() if tab else []
+    if len(fields) != dim:
+        word, *fields = line.rstrip().rsplit(None, dim)
+        if len(fields) == dim - 1 and line[:1].isspace():
+            word, fields = b"", [word, *fields]
+        parts = word.split()
+        if len(fields) != dim or (len(parts) > 1 and _numbers(parts[-1:]) is not None):
+            return None
+    row = _numbers(fields)
+    return None if row is None else (word, row)
+
+
 def _header(path: Path) -> tuple[int, int]:
-    with _opened(path) as file:
+    with open_unpacked(path) as file:
         line = file.readline(1000)
-    fields = line.removeprefix(b"\xef\xbb\xbf").split()
+    fields = line.removeprefix(_MARK).split()
     if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
         raise _broken(path, 1, "two numbers, of words and of dimensions", line)
     if int(fields[1]) > _LARGEST_DIMENSION:
@@ -96,68 +134,83 @@ def _broken(path: Path, number: int, expected: str, line: bytes, remedy: str = "
     return argument_error("path", expected, f"{shown} in {path}", remedy)
 
 
-def _read_binary(path: Path) -> Source:
+def _broken_row(path: Path, number: int, dim: int, line: bytes) -> ValueError:
+    """Return the error for a line of text that is no word with its vector."""
+    numbers, points = _numbers(line.split()[1:]), _DECIMAL_COMMA.sub(b".", line)
+    remedy = "" if numbers is None else f"It has {len(numbers)}."
+    if points != line and _row(points, max(1, _trailing_numbers(points.split()))) is not None:
+        remedy = "Write decimal points, not commas."
+    return _broken(path, number, f"a word and {dim or 'its'} numbers", line, remedy)
+
+
+def _read_binary(path: Path, limit: int | None) -> Source:
     total, dim = _header(path)
-    return Source(_binary_rows(path, total, dim), dim, "word")
+    return Source(binary_rows(path, total, dim), dim, "word", SPACES)
 
 
-def _binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
-    expected = f"a file with the {total} words of dimension {dim} that its first line tells"
-    size, buffer, at = 4 * dim, b"", 0
-    with _opened(path) as file:
-        file.readline()
-        for number in range(1, total + 1):
-            space = buffer.find(b" ", at)
-            if space < 0 or space + 1 + size > len(buffer):
-                buffer, at = buffer[at:] + file.read(_CHUNK + size), 0
-                space = buffer.find(b" ")
-                if space < 0 or space + 1 + size > len(buffer):
-                    end = f"{path}, which ends after {number - 1} of them"
-                    raise argument_error("path", expected, end, "Copy it again.")
-            # The newline that word2vec.c writes after a vector, and gensim does not.
-            yield number, buffer[at:space].lstrip(b"\n"), np.frombuffer(buffer, "<f4", dim, space + 1)
-            at = space + 1 + size
-        if (buffer[at:] + file.read(2)).strip(b"\n"):
-            raise argument_error("path", expected, f"{path}, which goes on after them")
-
-
-def _read_text(path: Path) -> Source:
+def _read_text(path: Path, limit: int | None) -> Source:
     total, dim = _header(path)
     return Source(_text_rows(path, dim, total), dim, "line")
 
 
-def _read_glove(path: Path) -> Source:
-    with _opened(path) as file:
-        dim = len(file.readline().split()) - 1
+def _read_glove(path: Path, limit: int | None) -> Source:
+    dim = _dimension(path)
     return Source(_text_rows(path, dim), dim, "line")
+
+
+def _dimension(path: Path) -> int:
+    """Return the dimension of a text without a header: that of its first word without spaces."""
+    told: list[int] = []
+    with open_unpacked(path) as file:
+        first = file.readline()
+        for line in chain([first.removeprefix(_MARK)], islice(file, _FIRST_LINES)):
+            word, tab, rest = line.partition(b"\t")
+            fields = [word, *rest.split()] if tab else line.split()
+            numbers = _trailing_numbers(fields)
+            if fields and numbers >= len(fields) - 1 > 0:
+                return len(fields) - 1
+            told += [numbers] if numbers else []
+    if not told:
+        raise _broken_row(path, 1, 0, first)
+    return told[0]
+
+
+def _trailing_numbers(fields: list[bytes]) -> int:
+    """Return how many of the last fields are numbers."""
+    words = [place for place, field in enumerate(fields, 1) if _numbers([field]) is None]
+    return len(fields) - (words[-1] if words else 0)
 
 
 def _text_rows(path: Path, dim: int, total: int | None = None) -> Iterator[tuple[int, bytes, Host]]:
     """Yield the rows below a header that tells how many they are, or of a file without one."""
     header, found = total is not None, 0
-    with _opened(path) as file:
-        if header:
-            file.readline()
-        for number, line in enumerate(file, 1 + header):
-            text = line.rstrip()
-            word, _, decimals = text.partition(b" ")
-            row = _numbers(decimals)
-            if row is None and not header:
-                # A word with spaces, unless its last part is a number itself.
-                word, *rest = text.rsplit(b" ", dim)
-                row = _numbers(b" ".join(rest)) if _numbers(word.rpartition(b" ")[2]) is None else None
-            if row is not None and len(row) == dim:
+    with open_unpacked(path) as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                if header:
+                    continue
+                line = line.removeprefix(_MARK)
+            word, *fields = line.split() or (b"",)
+            row: Host | None = None
+            if len(fields) == dim and line.startswith(word) and line.rfind(b"_") < len(word):
+                # Far faster than `_row`, which all others take.
+                try:
+                    row = np.array(fields, np.float32)
+                except ValueError:
+                    row = None
+            elif (other := _row(line, dim)) is not None:
+                word, row = other
+            if row is not None:
                 found += 1
                 yield number, word, row
-            elif text:
-                others = "" if row is None else f"It has {len(row)}."
-                raise _broken(path, number, f"a word without spaces and {dim} numbers", line, others)
+            elif word:
+                raise _broken_row(path, number, dim, line)
     if header and found != total:
         expected = f"a file with the {total} words that its first line tells"
         raise argument_error("path", expected, f"{found} in {path}")
 
 
-def _read_safetensors(path: Path) -> Source:
+def _read_safetensors(path: Path, limit: int | None) -> Source:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -169,43 +222,56 @@ def _read_safetensors(path: Path) -> Source:
                 raise argument_error(
                     "path", "a file with one matrix, or one named `vectors`", f"{shapes} in {path}"
                 )
-            vectors = file.get_tensor(chosen)
+            count, dim = shapes[chosen]
+            # A range of a tensor of no rows cannot be asked for.
+            vectors = file.get_slice(chosen)[: min(limit, count)] if limit else file.get_tensor(chosen)
             packed = file.get_tensor("words").tobytes() if "words" in shapes else None
     except (SafetensorError, TypeError) as error:
         raise argument_error("path", "a safetensors file of float32", f"{path} ({error})") from error
     words = _lines(path.with_name("vocab.txt")) if packed is None else packed.split(b"\n")
-    return _paired(path, words, list(vectors.astype(np.float32)), vectors.shape[1], "word")
+    if len(words) != count:
+        raise _unpaired(path, len(words), count)
+    return _paired(path, words[:limit], list(vectors.astype(np.float32)), dim, "word")
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(path: Path, limit: int | None = None) -> list[bytes]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path} of the words of the vectors.")
-    return [line.rstrip(b"\r") for line in path.read_bytes().removesuffix(b"\n").split(b"\n")]
+    with open_unpacked(path) as file:
+        lines = [line.removesuffix(b"\n").removesuffix(b"\r") for line in islice(file, limit)]
+    return [line.removeprefix(_MARK) for line in lines[:1]] + lines[1:]
+
+
+def _unpaired(path: Path, words: int, vectors: int) -> ValueError:
+    return argument_error("path", "of as many words as vectors", f"{words} and {vectors} in {path}")
 
 
 def _paired(path: Path, words: list[bytes], rows: Sequence[Host], dim: int, unit: str) -> Source:
     if len(words) != len(rows):
-        raise argument_error("path", "of as many words as vectors", f"{len(words)} and {len(rows)} in {path}")
+        raise _unpaired(path, len(words), len(rows))
     return Source(zip(range(1, len(rows) + 1), words, rows, strict=True), dim, unit)
 
 
-def _read_tensorboard(path: Path) -> Source:
+def _read_tensorboard(path: Path, limit: int | None) -> Source:
     tensors = path / "tensors.tsv" if path.is_dir() else path
-    table = [line.split(b"\t") for line in _lines(tensors.with_name("metadata.tsv"))]
+    # A line more: the first may be names of columns.
+    lines = _lines(tensors.with_name("metadata.tsv"), limit and limit + 1)
+    table = [line.split(b"\t") for line in lines]
     column = 0
-    if len(table[0]) > 1:
+    if table and len(table[0]) > 1:
         names = [name.strip().lower() for name in table.pop(0)]
         column = next((names.index(name) for name in (b"word", b"label") if name in names), 0)
+    words = [b"".join(line[column : column + 1]) for line in table[:limit]]
     rows: list[Host] = []
-    for number, line in enumerate(_lines(tensors), 1):
-        row = _numbers(line)
-        if row is None or not len(row) or len(row) != len(rows[0] if rows else row):
+    for number, line in enumerate(_lines(tensors, limit), 1):
+        row = _numbers(line.split())
+        if row is None or len(row) != len(rows[0] if rows else row):
             raise _broken(tensors, number, "numbers, as many as in the first", line)
         rows.append(row)
-    return _paired(path, [b"".join(line[column : column + 1]) for line in table], rows, len(rows[0]), "line")
+    return _paired(path, words, rows, len(rows[0]) if rows else 0, "line")
 
 
-READERS: dict[str, Callable[[Path], Source]] = {
+READERS: dict[str, Callable[[Path, int | None], Source]] = {
     "word2vec-text": _read_text,
     "word2vec-binary": _read_binary,
     "glove": _read_glove,

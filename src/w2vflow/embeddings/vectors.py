@@ -3,10 +3,9 @@
 import gzip
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -16,6 +15,7 @@ from w2vflow.embeddings.vector_files import READERS, Source, guess_format
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import told_damages
 
 __all__ = ["WordVectors", "export_vectors", "import_vectors"]
 
@@ -25,8 +25,8 @@ Host = np.ndarray
 _ROWS = 1000
 # What a word may not hold, as it would end it.
 _ENDS_A_WORD = {
-    "word2vec-text": re.compile(r"\s"),
-    "word2vec-binary": re.compile(r"\s"),
+    "word2vec-text": re.compile(r"[ \t\n\v\f\r]"),
+    "word2vec-binary": re.compile(r"[ \t\n\v\f\r]"),
     "safetensors": re.compile(r"\n"),
     "tensorboard": re.compile(r"[\t\n\r]"),
 }
@@ -155,13 +155,20 @@ _WRITERS: dict[str, Callable[[Path, Host, list[bytes]], None]] = {
 
 @checked
 def import_vectors(
-    path: str | os.PathLike[str], format: str | None = None, *, errors: str = "strict"
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    limit: int | None = None,
+    keep: Literal["first"] | None = None,
+    errors: str = "strict",
 ) -> WordVectors:
     """Return words and vectors from a file of word2vec, gensim, fastText, GloVe, TensorBoard or this package.
 
-    Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Words
-    with spaces in them are read if they cannot be mistaken for numbers. Text and binary may be compressed by
-    gzip. Vectors are float32; decimals of more digits are rounded.
+    Beside the formats of `export_vectors` there is `"glove"`: word2vec's text without its first line. Text
+    and binary may be packed by gzip, bzip2, xz, zstd or zip (of one file), whatever their name. Columns of
+    text are told by spaces or tabs. A word there may have spaces in it, unless its last part is a number; a
+    word with a space in a binary file, where spaces end words, is refused. Vectors are float32; decimals of
+    more digits are rounded.
 
     Of a safetensors file, the tensor `vectors` or else the only matrix is read, with words from the tensor
     `words` or else from lines of a `vocab.txt` beside it. TensorBoard's files are given by their folder, or
@@ -171,6 +178,9 @@ def import_vectors(
     Args:
         path: the file, or the folder of TensorBoard's files.
         format: guessed from the content by default.
+        limit: how many words to read at most, from the first; what follows them is not looked at, whether
+            whole or not.
+        keep: `"first"` keeps the first vector of a word that comes twice; by default that is an error.
         errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
             middle of a character: `"backslashreplace"` keeps them apart.
 
@@ -191,47 +201,59 @@ def import_vectors(
         raise FileNotFoundError(f"There is no file of vectors {file}.")
     if format is not None and format not in READERS:
         raise argument_error("format", f"one of {tuple(READERS)}, or None", repr(format))
-    try:
-        source = READERS[format or guess_format(file)](file)
-        return _gathered(file, source, errors)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise argument_error(
-            "path", "a whole file", f"{file} ({error})", "Copy or compress it again."
-        ) from error
+    if limit is not None and limit < 1:
+        raise argument_error("limit", "at least 1, or None", limit)
+    if keep not in ("first", None):
+        raise argument_error("keep", "'first' or None", repr(keep))
+    with told_damages("path", file):
+        # Of words that come twice the second counts for nothing: how many lines it takes is not known.
+        source = READERS[format or guess_format(file)](file, None if keep else limit)
+        return _gathered(file, source, limit, keep is not None, errors)
 
 
-def _gathered(path: Path, source: Source, errors: str) -> WordVectors:
-    """Return all that comes from a source, after checking words and numbers."""
+def _gathered(path: Path, source: Source, limit: int | None, first: bool, errors: str) -> WordVectors:
+    """Return the words and vectors of a source, after checking them; of one word the first, if asked."""
     places: dict[str, int] = {}
 
     def vectors() -> Iterator[Host]:
         for number, raw, row in source.rows:
-            place = f"{source.unit} {number}"
             try:
                 word = raw.decode(errors=errors)
             except UnicodeDecodeError as error:
-                raise argument_error(
-                    "path",
-                    f"a file of which {place} is UTF-8",
-                    f"{raw[:60]!r}",
-                    "If word2vec.c cut it in the middle of a character, use `errors='backslashreplace'`; "
-                    "otherwise the first line of the file may tell the wrong dimension.",
-                ) from error
+                raise _not_decoded(raw, f"{source.unit} {number}", source.remedy) from error
             if not word:
-                raise argument_error("path", "a file without empty words", f"one in {place} of {path}")
+                got = f"one in {source.unit} {number} of {path}"
+                raise argument_error("path", "a file without empty words", got, source.remedy)
+            if word in places and first:
+                continue
             if word in places:
-                got = f"{word!r} in {source.unit} {places[word]} and in {place} of {path}"
-                remedy = "Keep one vector of each word."
+                unit = source.unit
+                got = f"{word!r} in {unit} {places[word]} and in {unit} {number} of {path}"
+                remedy = f"Keep one vector of each word, or pass `keep='first'`. {source.remedy}"
                 raise argument_error("path", "a file of different words", got, remedy)
             places[word] = number
             yield row
+            # Here, not by `islice`: not a byte more is read than it takes.
+            if len(places) == limit:
+                return
 
-    matrix = np.fromiter(vectors(), np.dtype((np.float32, (source.dim,))))
+    with np.errstate(over="ignore"):
+        matrix = np.fromiter(vectors(), np.dtype((np.float32, (source.dim,))))
     if not len(matrix):
         raise argument_error("path", "a file with at least one word", f"{path} without any")
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         word, number = list(places.items())[int(finite.argmin())]
         got = f"NaN or infinity for {word!r}, {source.unit} {number} of {path}"
-        raise argument_error("path", "a file of finite numbers", got)
+        raise argument_error("path", "a file of finite numbers", got, source.remedy)
     return WordVectors(tuple(places), matrix)
+
+
+def _not_decoded(raw: bytes, place: str, remedy: str) -> ValueError:
+    return argument_error(
+        "path",
+        f"a file of which {place} is UTF-8",
+        f"{raw[:60]!r}",
+        "If word2vec.c cut it in the middle of a character, use `errors='backslashreplace'`; "
+        f"otherwise the first line of the file may tell the wrong dimension. {remedy}",
+    )

@@ -1,6 +1,7 @@
 """Files of analogy questions and of word pairs."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -9,11 +10,13 @@ from typing import NamedTuple
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import open_unpacked, told_damages
 
 __all__ = [
     "Question",
     "Questions",
     "broken_line",
+    "cells",
     "pairwise_questions",
     "read_lines",
     "read_pairs",
@@ -51,10 +54,12 @@ class Questions:
 
 @checked
 def read_questions(path: str | os.PathLike[str]) -> Questions:
-    """Return the questions of a file in Google's format or of a folder in that of BATS.
+    """Return the questions of a file in Google's format or MSR's, or of a folder in that of BATS.
 
     Google's `questions-words.txt`: lines `: category`, each followed by its questions, four words a line; a
-    category that comes twice is one. BATS: a folder, with or without folders in it, of files `*.txt`, one a
+    category that comes twice is one; if there is none, all are of one named after the file. MSR's
+    `word_relationship.questions`: three words a line, with categories and fourth words in a file `.answers`
+    beside it. Files may be packed. BATS: a folder, with or without folders in it, of files `*.txt`, one a
     category, named after the file; lines of a word, a tab or spaces, and its right answers with `/` (or `,`)
     between them. Its questions are all ordered pairs of different lines of a category: the first of one
     line's answers stands for `b`, all of the other line's are right.
@@ -68,7 +73,8 @@ def read_questions(path: str | os.PathLike[str]) -> Questions:
         FileNotFoundError: there is no such file, or no `*.txt` in the folder.
 
     References:
-        Mikolov et al. 2013, arXiv 1301.3781; Gladkova, Drozd and Matsuoka 2016, "Analogy-based
+        Mikolov et al. 2013, arXiv 1301.3781; Mikolov, Yih and Zweig 2013, "Linguistic Regularities in
+        Continuous Space Word Representations" (MSR); Gladkova, Drozd and Matsuoka 2016, "Analogy-based
         Detection of Morphological and Semantic Relations With Word Embeddings" (BATS).
     """
     path = Path(path)
@@ -144,19 +150,46 @@ def _read_quadruples(path: Path) -> dict[str, list[Question]]:
     """Return the questions of a file in Google's format, by category."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of questions {path}.")
+    beside = path.with_suffix(".answers")
+    if path.suffix == ".questions" and beside.is_file():
+        return _read_triples(path, beside)
     categories: dict[str, list[Question]] = {}
     asked: list[Question] | None = None
+    # Those before the first category.
+    loose: list[tuple[int, str]] = []
     for number, text in read_lines(path, "questions"):
         if text.startswith(":") and text != ":":
-            asked = categories.setdefault(text[1:].strip(), [])
+            asked = categories.setdefault(text[1:].strip(" \t"), [])
             continue
-        question = text.casefold().split()
+        question = cells(text.casefold())
         if len(question) != 4:
             raise broken_line("questions", path, number, "`: category` or four words", text)
         if asked is None:
-            raise broken_line("questions", path, number, "`: category`, before the first question", text)
+            loose.append((number, text))
+            asked = []
         a, b, c, answer = question
         asked.append(Question(a, b, c, (answer,)))
+    if loose and categories:
+        number, text = loose[0]
+        raise broken_line("questions", path, number, "`: category`, before the first question", text)
+    return {path.stem: asked or []} if loose else categories
+
+
+def _read_triples(path: Path, beside: Path) -> dict[str, list[Question]]:
+    """Return the questions of a file in MSR's format, with the categories and answers beside it."""
+    categories: dict[str, list[Question]] = {}
+    asked, told = list(read_lines(path, "questions")), list(read_lines(beside, "questions"))
+    if len(asked) != len(told):
+        got = f"{len(asked)} and {len(told)} in {path} and {beside.name}"
+        raise argument_error("questions", "files of as many questions as answers", got)
+    for (number, text), (place, answer) in zip(asked, told, strict=True):
+        words, right = cells(text.casefold()), cells(answer)
+        if len(words) != 3:
+            raise broken_line("questions", path, number, "three words", text)
+        if len(right) != 2:
+            raise broken_line("questions", beside, place, "a category and a word", answer)
+        question = Question(words[0], words[1], words[2], (right[1].casefold(),))
+        categories.setdefault(right[0], []).append(question)
     return categories
 
 
@@ -170,7 +203,7 @@ def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
     for path in files:
         known = categories.setdefault(path.stem, [])
         for number, text in read_lines(path, "questions"):
-            fields = text.casefold().split("\t" if "\t" in text else None)
+            fields = text.casefold().split("\t") if "\t" in text else cells(text.casefold())
             listed = fields[-1].strip()
             answers = tuple(answer.strip() for answer in listed.split("/" if "/" in listed else ","))
             word = fields[0].strip()
@@ -187,13 +220,21 @@ def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
     Raises:
         ValueError: a line that is not UTF-8, with its number, said of `argument`.
     """
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    with told_damages(argument, path), open_unpacked(path, argument) as file:
+        # At line ends of any system, of bytes: those of text have more, which may be parts of words.
+        lines = file.read().removeprefix(b"\xef\xbb\xbf").splitlines()
+    for number, line in enumerate(lines, 1):
         try:
-            text = line.decode().strip()
+            text = line.decode().strip(" \t")
         except UnicodeDecodeError as error:
             raise broken_line(argument, path, number, "UTF-8", line) from error
         if text:
             yield number, text
+
+
+def cells(text: str) -> list[str]:
+    """Return what spaces and tabs separate, and no other space, which may be part of a word."""
+    return [cell for cell in re.split("[ \t]+", text) if cell]
 
 
 def broken_line(argument: str, path: Path, number: int, expected: str, line: str | bytes) -> ValueError:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_rows
-from w2vflow.semantics.questions import broken_line, read_lines
+from w2vflow.semantics.rated_pairs import read_ratings
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -37,6 +37,7 @@ class SimilarityScore:
             word (gensim's `dummy4unknown`). Unlike the share of analogies it is no lower bound.
         total: pairs of which both words are in the vocabulary.
         out_of_vocabulary: the others.
+        rated_by: the column of the file that the ratings are from, by number and header.
     """
 
     spearman: float
@@ -44,11 +45,13 @@ class SimilarityScore:
     spearman_of_all: float
     total: int
     out_of_vocabulary: int
+    rated_by: str
 
     def __str__(self) -> str:
         return (
             f"Spearman {self.spearman:.3f}, Pearson {self.pearson:.3f} over {self.total} pairs; "
-            f"Spearman {self.spearman_of_all:.3f} with {self.out_of_vocabulary} unknown ones at cosine 0"
+            f"Spearman {self.spearman_of_all:.3f} with {self.out_of_vocabulary} unknown ones at cosine 0; "
+            f"ratings of {self.rated_by}"
         )
 
 
@@ -65,16 +68,19 @@ def evaluate_similarity(
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
-        pairs: path of a file as those of WordSim-353, SimLex-999, MEN and RW are published with
-            word2vec tools: two words and a rating a line, tabs or else spaces between them. Lines
-            that start with `#` are comments; the first other line may be a header, three or more
-            fields of which the last is no number.
+        pairs: path of a file as the authors of WordSim-353, SimLex-999, SimVerb-3500, MEN, RW, MTurk-771,
+            RG-65 and YP-130 publish them, packed or not: two words and a rating a line, between tabs,
+            semicolons, commas or else spaces. Lines that start with `#` are comments; the first other line
+            may be a header. The rating is in the column that the header calls so (`human`, `mean`, `rating`,
+            `score`, `similarity`, `SimLex999` and the like), or else in the third, or in the only one of
+            numbers: `SimilarityScore.rated_by` tells which. If all words end in `-n`, `-j`, `-v` or `-r`, as
+            MEN's lemmas do, and none of `words` is among them, these ends are dropped.
         restrict_vocab: leave out all words but the first so many.
 
     Raises:
         ValueError: vectors and words as in `unit_rows`, zero vectors only of words of the file;
-            `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; no pairs,
-            or none in the vocabulary.
+            `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; several
+            columns that may be the ratings; no pairs, or none in the vocabulary.
         FileNotFoundError: there is no such file.
 
     References:
@@ -91,8 +97,10 @@ def evaluate_similarity(
         (1.0, 3, 1)
     """
     vectors, words = check_vectors(*restrict_words(vectors, words, restrict_vocab))
-    rated = _read_ratings(Path(pairs))
-    first = first_rows(words)
+    first, read = first_rows(words), read_ratings(Path(pairs))
+    if not any(word in first for pair in read.pairs for word in pair[:2]):
+        read = read.without_tags()
+    rated = read.pairs
     known = np.array([one in first and other in first for one, other, _ in rated])
     if not known.any():
         expected = "a file with a pair of which both words are among `words`"
@@ -110,6 +118,7 @@ def evaluate_similarity(
         _correlation(rankdata(cosines), rankdata(ratings)),
         len(rows),
         len(rated) - len(rows),
+        read.rated_by,
     )
 
 
@@ -119,33 +128,3 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
         return math.nan
     x, y = x - x.mean(), y - y.mean()
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
-
-
-def _read_ratings(path: Path) -> list[tuple[str, str, float]]:
-    """Return the case-folded words and the rating of every pair of a file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of word pairs {path}.")
-    rated: list[tuple[str, str, float]] = []
-    header = False
-    for number, text in read_lines(path, "pairs"):
-        if text.startswith("#"):
-            continue
-        fields = [field.strip() for field in text.casefold().split("\t" if "\t" in text else None)]
-        rating = _number(fields[-1])
-        if rating is None and len(fields) >= 3 and not rated and not header:
-            header = True
-            continue
-        if len(fields) != 3 or not all(fields) or rating is None or not math.isfinite(rating):
-            raise broken_line("pairs", path, number, "two words and a finite rating", text)
-        rated.append((fields[0], fields[1], rating))
-    if not rated:
-        raise argument_error("pairs", "a file with rated word pairs in it", f"{path}, which has none")
-    return rated
-
-
-def _number(text: str) -> float | None:
-    """Return the number a text is, None where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -8,15 +8,28 @@ import os
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["PACKED", "damages", "open_unpacked"]
+__all__ = ["PACKED", "damages", "open_unpacked", "told_damages"]
 
 # Endings of files that are unpacked as they are read.
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+# How their bytes begin.
+_MAGIC_BYTES = 10
+_MAGIC: dict[str, tuple[bytes, ...]] = {
+    ".gz": (b"\x1f\x8b",),
+    # After the digit, the first block, or the end of an archive of nothing.
+    ".bz2": tuple(b"BZh%d%b" % (n, block) for n in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90")),
+    ".xz": (b"\xfd7zXZ\x00",),
+    # A frame, or one to be skipped.
+    ".zst": (b"\x28\xb5\x2f\xfd", *(b"%c\x2a\x4d\x18" % n for n in range(0x50, 0x60))),
+    ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
+}
 
 
 def damages() -> tuple[type[Exception], ...]:
@@ -28,26 +41,64 @@ def damages() -> tuple[type[Exception], ...]:
 
 
 def open_unpacked(path: str | os.PathLike[str], argument: str = "path", stream: Any = None) -> Any:
-    """Return a stream of the bytes of a file, unpacked by the ending of its name; `-` is standard input.
+    """Return a stream of the bytes of a file, unpacked; `-` is standard input.
+
+    The first bytes say how a file is packed, or else the ending of its name.
 
     A `stream` is what has that name and is open already, such as a file of another machine.
 
     Raises:
-        ValueError: a zip archive of several files, said of `argument`.
+        ValueError: a zip archive of several files or one that cannot be unpacked, said of `argument`.
         FileNotFoundError: no such file.
     """
     path = os.fspath(path)
     if path == "-":
         return sys.stdin.buffer
-    suffix = Path(path).suffix.lower()
-    if suffix == ".zst":
+    packed = _packing(path, stream)
+    if packed == ".zst":
         return io.BufferedReader(_Zstandard(stream or Path(path).open("rb")), 2**20)
-    if suffix == ".zip":
+    if packed == ".zip":
         return _only_member(path, argument, stream)
     openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    if suffix in openers:
-        return openers[suffix](stream or path, "rb")
+    if packed in openers:
+        return openers[packed](stream or path, "rb")
     return stream or Path(path).open("rb")
+
+
+@contextmanager
+def told_damages(argument: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the error of an archive that is cut short or damaged into one of an argument."""
+    try:
+        yield
+    except damages() as error:
+        raise _damaged(argument, path, error) from error
+    except OSError as error:
+        # That of bz2 is of no kind and has no number, unlike those of the system.
+        if type(error) is not OSError or error.errno is not None:
+            raise
+        raise _damaged(argument, path, error) from error
+
+
+def _damaged(argument: str, path: str | os.PathLike[str], error: Exception) -> ValueError:
+    got = f"{os.fspath(path)}, cut short or damaged ({error})"
+    return argument_error(argument, "a whole file", got, "Copy or compress it again.")
+
+
+def _packing(path: str, stream: Any) -> str:
+    """Return the ending that stands for how a file is packed, empty if it is not."""
+    head = b""
+    # What cannot go back, as a pipe, is read once only.
+    if stream is None and Path(path).is_file():
+        with Path(path).open("rb") as file:
+            head = file.read(_MAGIC_BYTES)
+    elif stream is not None and stream.seekable():
+        head = stream.read(_MAGIC_BYTES)
+        stream.seek(0)
+    for ending, magic in _MAGIC.items():
+        if head.startswith(magic):
+            return ending
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in PACKED else ""
 
 
 class _Zstandard(io.RawIOBase):
@@ -94,6 +145,12 @@ def _only_member(path: str, argument: str, stream: Any) -> IO[bytes]:
         if not name.endswith("/") and not any(p.startswith((".", "__MACOSX")) for p in name.split("/"))
     ]
     if len(files) != 1:
-        got = f"{path} with {len(files)} files"
-        raise argument_error(argument, "zip archives of one file", got, "Unpack it and give the folder.")
-    return archive.open(files[0])
+        named = f" ({', '.join(files[:5])})" if files else ""
+        got = f"{path} with {len(files)} files{named}"
+        raise argument_error(argument, "zip archives of one file", got, "Unpack it first.")
+    try:
+        return archive.open(files[0])
+    except RuntimeError as error:
+        # It asks for a password, or is packed in a way that Python does not know.
+        got = f"{path} ({error})"
+        raise argument_error(argument, "an archive that unpacks", got, "Unpack it first.") from error
