@@ -84,7 +84,7 @@ def test_marks_at_the_beginning_are_no_part_of_words(tmp_path):
     save_file({"vectors": np.array(READ[1], np.float32)}, tmp_path / "v.safetensors")
     (tmp_path / "vocab.txt").write_bytes(mark + b"foo\nbar\n")
     assert import_vectors(tmp_path / "v.safetensors").words == READ[0]
-    with pytest.raises(ValueError, match="a file in UTF-8, but got .* in UTF-16. Save it as UTF-8"):
+    with pytest.raises(ValueError, match=r"a file in UTF-8, but got .* in UTF-16\. Save it as UTF-8"):
         read(tmp_path / "v", TEXT.decode().encode("utf-16"))
 
 
