@@ -135,6 +135,7 @@ def test_evaluate_sets_files_side_by_side(place, monkeypatch, capsys):
         ),
         "total": 3,
         "out_of_vocabulary": 1,
+        "rated_by": "column 3",
     }
 
 
@@ -147,6 +148,26 @@ def test_evaluate_by_category_by_products_and_with_fewer_words(place, monkeypatc
     assert row(shown, "good.bin") == ["4", "4", "1", "1", "2", "100.0%", "33.3%"]
     assert row(shown, "family") == ["1", "1", "100.0%", "50.0%", "1"]
     assert row(shown, "plural") == ["0", "0", "-", "0.0%", "1"]
+
+
+def test_evaluate_reads_no_more_words_than_asked_for(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    text = (place / "bad.txt").read_text()
+    (place / "cut.txt").write_text(text + "cut 1")
+    (place / "twice.txt").write_text(text.replace("6 3", "7 3") + "man 1 2 3\n")
+    asked = ["--questions", "questions.txt", "--pairs", "pairs.txt", "--restrict-vocab", "6"]
+    main(["evaluate", "bad.txt", "cut.txt", *asked])
+    shown = capsys.readouterr().out
+    assert row(shown, "cut.txt") == row(shown, "bad.txt")
+    assert "pairs.txt: similarity, ratings of column 3" in shown
+    main(["evaluate", "twice.txt", *asked[:4], "--keep", "first"])
+    assert row(capsys.readouterr().out, "twice.txt") == row(shown, "bad.txt")
+    main(["export", "twice.txt", "--keep", "first", "--out", "once.bin", "--vocab-size", "3"])
+    assert import_vectors("once.bin").words == tuple(WORDS[:3])
+    for options in ([], ["--restrict-vocab", "0"]):
+        with pytest.raises(SystemExit):
+            main(["evaluate", "twice.txt", *asked[:2], *options])
+    assert "`restrict_vocab` must be between 1 and" in capsys.readouterr().err
 
 
 def test_evaluate_folders_of_questions(place, monkeypatch, capsys):

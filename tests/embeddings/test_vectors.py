@@ -193,7 +193,7 @@ def test_words_with_spaces_fit_where_nothing_ends_at_them(tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_spaces_and_line_ends_of_other_kinds_are_parts_of_words(tmp_path, format):
-    """No-break space, next line, line and information separators: Python alone ends words or lines there."""
+    """No-break space, next line, line separator, information separators: Python alone ends anything there."""
     words = ("a\u00a0b", "c\x85", "\u2028d", "e\x1cf\x1d\x1e", "\u3000", "g\u2029h", "last\u00a0")
     export_vectors(tmp_path / "v", np.eye(7), words, format)
     assert import_vectors(tmp_path / "v").words == words

@@ -1,5 +1,7 @@
 """Questions and word pairs of files in both formats, and files that are neither."""
 
+import gzip
+
 import pytest
 
 from w2vflow.semantics.questions import (
@@ -128,6 +130,42 @@ def test_nothing_to_read(tmp_path):
     for reading in (read_questions, read_pairs):
         with pytest.raises(FileNotFoundError, match=r"no file of questions in .*: it has no \*.txt"):
             reading(tmp_path)
+
+
+def test_questions_of_no_category_are_of_one_named_after_the_file(tmp_path):
+    file = tmp_path / "msr.txt"
+    file.write_bytes("good better rough rougher\r\nnew\u00a0york x\u2028y c d\r\n".encode())
+    assert read_questions(file).categories == {
+        "msr": [
+            Question("good", "better", "rough", ("rougher",)),
+            Question("new\u00a0york", "x\u2028y", "c", ("d",)),
+        ]
+    }
+
+
+def test_questions_of_msr_have_their_answers_beside_them(tmp_path):
+    file, answers = tmp_path / "word_relationship.questions", tmp_path / "word_relationship.answers"
+    file.write_text("good better rough\nGood best new\nwalk walked see\n")
+    answers.write_text("JJ_JJR rougher\nJJ_JJS Newest\nVB_VBD saw\n")
+    assert read_questions(file).categories == {
+        "JJ_JJR": [Question("good", "better", "rough", ("rougher",))],
+        "JJ_JJS": [Question("good", "best", "new", ("newest",))],
+        "VB_VBD": [Question("walk", "walked", "see", ("saw",))],
+    }
+    answers.write_text("JJ_JJR rougher\nJJ_JJS newest\nsaw\n")
+    with pytest.raises(ValueError, match="line 3 is a category and a word, but got 'saw'"):
+        read_questions(file)
+    answers.write_text("JJ_JJR rougher\n")
+    with pytest.raises(ValueError, match="files of as many questions as answers, but got 3 and 1"):
+        read_questions(file)
+    file.write_text("good better\n")
+    with pytest.raises(ValueError, match="line 1 is three words, but got 'good better'"):
+        read_questions(file)
+
+
+def test_packed_questions(tmp_path):
+    (tmp_path / "q.gz").write_bytes(gzip.compress(b": x\r\na b c d\r\n"))
+    assert read_questions(tmp_path / "q.gz").categories == {"x": [Question("a", "b", "c", ("d",))]}
 
 
 @pytest.mark.slow
