@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from commands import as_json, refused
 from texts import random_text
 
 import w2vflow as wf
@@ -122,3 +123,14 @@ def test_pmi_of_one_direction_has_two_marginals(right, smoothing):
     np.testing.assert_allclose(found[P > 0], np.log(P[P > 0] / chance[P > 0]), atol=1e-12)
     assert (found[P == 0] == 0).all()
     assert (wf.embeddings.ppmi(right).toarray() >= 0).all()
+
+
+def test_one_direction_on_the_command_line(tmp_path, capsys):
+    random_text(tmp_path / "text.txt", 30, seed=7, words=15)
+    out = tmp_path / "right.npz"
+    as_json("count", tmp_path / "text.txt", "--directions", "right", "--out", out, "--workers", "1")
+    expected = wf.count(tmp_path / "text.txt", directions="right", workers=1)
+    assert wf.load(out).sha256 == expected.sha256
+    for command in (("spectrum", out), ("embed", out, "--dim", "2", "--out", tmp_path / "vectors.bin")):
+        said = refused(capsys, *command)
+        assert "`stats` must be of both directions" in said
