@@ -318,6 +318,20 @@ def test_letters_beyond_a_to_z_are_seen(tmp_path, capsys):
     assert text_tokens([str(tmp_path / "plain.txt")]) == "latin"
 
 
+def test_how_a_text_is_read_can_be_said(tmp_path, capsys):
+    path, out = tmp_path / "texts", tmp_path / "c.npz"
+    path.write_bytes("n;worte;rest\n1;für uns;x\n2;über uns;x\n".encode("latin-1"))
+    said = refused(capsys, "count", path, "--out", out)
+    assert "In cp1252 it reads" in said
+    assert "`column` must be one of the columns of text" in refused(
+        capsys, "count", path, "--out", out, "--encoding", "cp1252", "--reader", "csv"
+    )
+    settings = ["--encoding", "cp1252", "--reader", "csv", "--column", "worte"]
+    main(["count", str(path), "--out", str(out), *settings])
+    read = "CP1252, rows of CSV, column worte, unicode words: 4 tokens in 2 documents, 3 distinct words; uns"
+    assert read in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])
 def test_a_run_that_fails_leaves_the_one_before(ran, text, error, monkeypatch, tmp_path):
     def fails(*arguments, **settings):

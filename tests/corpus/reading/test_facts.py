@@ -45,6 +45,16 @@ def test_facts_depend_on_the_text_alone(tmp_path, monkeypatch):
     assert {name: tokens[name] for name in plain if name.startswith("corpus_")}.items() <= plain.items()
 
 
+def test_parts_are_merged_however_each_was_read(tmp_path):
+    words = ["der", "die", "hund", "katze"]
+    (tmp_path / "a.txt").write_text(GERMAN[0], encoding="utf-16")
+    (tmp_path / "b.jsonl").write_text(json.dumps({"text": GERMAN[1]}))
+    parts = [wf.count(tmp_path / name, vocabulary=words, tokens="unicode") for name in ("a.txt", "b.jsonl")]
+    both = wf.counts.merge(*parts)
+    assert both.sha256 == wf.count(tmp_path, vocabulary=words, tokens="unicode").sha256
+    assert both.metadata["corpus_documents"] == 2
+
+
 def test_large_numbers_are_rounded():
     from w2vflow.corpus.reading.facts import summary
 

@@ -31,6 +31,8 @@ def test_hidden_files_of_a_folder_are_passed_over(tmp_path):
         (tmp_path / name).write_text(TEXT)
     assert names(tmp_path) == ["a.txt", "b/c.txt"]
     assert names(tmp_path, [tmp_path / "*"]) == ["a.txt"]
+    assert names(tmp_path, [tmp_path / "**" / "*"]) == ["a.txt", "b/c.txt"]
+    assert names(tmp_path, [tmp_path / "__MACOSX" / "*.txt"]) == ["__MACOSX/a.txt"]
     # Named, they are read.
     for name in left:
         assert list(read_documents(tmp_path / name)) == LINES

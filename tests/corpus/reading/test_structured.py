@@ -114,6 +114,15 @@ def test_a_table_without_names_of_columns(tmp_path):
     assert read(tmp_path, "1\tone\n2\ttwo\n3\tthree\n", column="2")[0] == ["one", "two", "three"]
 
 
+def test_a_column_of_a_text_that_has_none_is_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"`column` must be left out, .* 'body' for .*file, which is read as lines"
+    ):
+        read(tmp_path, "title,body\nA,b\n", column="body")
+    assert read(tmp_path, "title,body\nA,b\n", column="body", reader="csv")[0] == ["b"]
+    assert read(tmp_path, "title|text\nA|b\n", "t.csv")[0] == ["b"]
+
+
 def test_a_quote_in_a_field_between_tabs_is_a_letter(tmp_path):
     assert read(tmp_path, 'id\ttext\n1\ta "quoted" word\n2\tan inch"\n')[0] == ['a "quoted" word', 'an inch"']
 

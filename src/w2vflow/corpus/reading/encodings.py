@@ -235,11 +235,15 @@ def _fitting(sample: bytes) -> tuple[list[str], str] | None:
     from charset_normalizer import from_bytes
 
     fits = [match.encoding for match in from_bytes(sample, cp_isolation=list(_MET))]
+    # Where most letters are those of ASCII, the others are of these alphabets, in texts of a few words too.
+    most_ascii = 3 * sum(byte > 127 for byte in sample) < sum(
+        chr(byte).isalpha() for byte in sample if byte < 128
+    )
+    if most_ascii or (fits and fits[0] in _ALPHABETS):
+        spelled = [encoding for encoding in _ALPHABETS if _is_spelled(sample, encoding)][:1]
+        fits = [*spelled, *(encoding for encoding in fits if encoding not in spelled)]
     if not fits:
         return None
-    if fits[0] in _ALPHABETS:
-        best = next((encoding for encoding in _ALPHABETS if _is_spelled(sample, encoding)), fits[0])
-        fits = [best, *(encoding for encoding in fits if encoding != best)]
     words = re.findall(r"\S*[^\x00-\x7f]\S*", sample.decode(fits[0], "replace"))
     return fits, " ".join(words[:6])[:60]
 

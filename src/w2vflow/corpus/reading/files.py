@@ -53,8 +53,8 @@ def read_blocks(
         reader: `"lines"`: one document a line; `"paragraphs"`: documents between blank lines;
             `"wikiextractor"`: documents between `<doc ...>` and `</doc>`, title included;
             `"mediawiki"`: a `pages-articles` dump; `"jsonl"`: JSON objects, one a line or in an array;
-            `"csv"` (delimited by commas, semicolons or tabs), `"tsv"` and `"parquet"`: one document a row;
-            `"dataset"`: the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes,
+            `"csv"` (delimited by commas, semicolons, tabs or bars), `"tsv"` and `"parquet"`: one document a
+            row; `"dataset"`: the path or name of a Hugging Face dataset; `"auto"`: by ending and first bytes,
             plain text being one document a line.
         column: of tables, JSON and datasets; by default `"text"`, or the only one of text.
         encoding: `"auto"`: UTF-8, or UTF-16 or UTF-32 if marks or zero bytes show it; or a name that Python
@@ -155,6 +155,10 @@ def _text_blocks(
     text = Utf8Stream(Rejoined(head, stream), name, facts, encoding, bad_utf8)
     if reader == "auto":
         facts.reader = reader_of(text, name)
+    if column is not None and facts.reader not in ("jsonl", "csv", "tsv"):
+        got = f"{column!r} for {name}, which is read as {facts.reader}"
+        remedy = 'If it is a table, pass its `reader`, such as "csv".'
+        raise argument_error("column", "left out, if a text has no columns", got, remedy)
     documents = _documents(text, name, column, facts)
     if documents is not None:
         yield from packed(documents, block_bytes, facts)

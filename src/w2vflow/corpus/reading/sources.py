@@ -174,8 +174,11 @@ def _files(path: str) -> list[str]:
         inside = [path]
     else:
         matched = sorted(p for p in glob.glob(path, recursive=True) if Path(p).is_file())
-        # A pattern may be of such names alone.
-        inside = [p for p in matched if not _LEFT_BESIDE.fullmatch(Path(p).name)] or matched
+        # A pattern may be of such names alone, or below a folder of such a name.
+        fixed = len(re.split(r"[*?[]", path, maxsplit=1)[0].rpartition(os.sep)[0])
+        inside = [
+            p for p in matched if not any(map(_LEFT_BESIDE.fullmatch, Path(p[fixed:]).parts))
+        ] or matched
     if not inside:
         raise FileNotFoundError(f"There is no text file {path}.")
     return inside

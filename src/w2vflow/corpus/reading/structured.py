@@ -266,7 +266,7 @@ def _layout(head: str, whole: bool, reader: str, *, named: bool) -> _Layout | No
         reader: `csv` or `tsv`.
         named: the file is said to be a table; else it must be one plainly.
     """
-    for delimiter in ("\t",) if reader == "tsv" else (",", ";", "\t") if named else (",", ";"):
+    for delimiter in ("\t",) if reader == "tsv" else (",", ";", "\t", "|") if named else (",", ";"):
         # Most tables with tabs have no quotes, and a field of them may begin with one.
         for quoted in (
             (True, False) if delimiter != "\t" or '\t"' in head or head.startswith('"') else (False,)
