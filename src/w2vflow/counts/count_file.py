@@ -285,7 +285,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry.file_size = len(content)
     with archive.open(entry, "w") as member:
         # Planes are runs and noise: packed without a search for longer repetitions they take half the time and
-        # less room. `zipfile` has no argument for it; without this attribute it would pack as it always does.
+        # less room. `zipfile` has no argument for it; without this attribute it packs as always.
         packer: Any = member
         packer._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
         member.write(content)
