@@ -270,7 +270,8 @@ def _added(parts: list[RowBlock], vocab_size: int) -> RowBlock:
     matrices = []
     for lengths, columns, counts in parts:
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        matrices.append(sparse.csr_array((np.asarray(counts), np.asarray(columns), indptr), shape=shape))
+        wide = np.asarray(counts, np.int64)
+        matrices.append(sparse.csr_array((wide, np.asarray(columns), indptr), shape=shape))
     total = reduce(add, matrices)
     total.sort_indices()
     return RowBlock(np.diff(total.indptr).astype(np.int64), total.indices, total.data)

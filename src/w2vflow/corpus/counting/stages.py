@@ -216,7 +216,9 @@ def counted_rows(
     fill_positions(tokens, first, first + len(frequency), offsets[:-1].copy(), positions)
     row, lengths = np.zeros(vocab_size + 1, np.int64), np.zeros(len(frequency), np.int64)
     entries = max(entries, vocab_size)
-    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.int64)
+    # Half the bytes where no count can be larger: all counts of a word together are bounded.
+    bound = 2 * int(weights.sum()) * int(frequency.max(initial=0))
+    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.uint32 if bound < 2**32 else np.int64)
     done = 0
     while done < len(lengths):
         rows, used = count_rows(
@@ -230,10 +232,12 @@ def counted_rows(
 def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the row lengths, columns and counts that `count_row_range` left, the last two on disk."""
     lengths = np.load(folder / "lengths.npy", allow_pickle=False)
-    if not lengths.sum():
+    entries = int(lengths.sum())
+    if not entries:
         return lengths, np.zeros(0, np.int32), np.zeros(0, np.int64)
     columns = np.memmap(folder / "columns", np.int32, "r")
-    return lengths, columns, np.memmap(folder / "counts", np.int64, "r")
+    half = (folder / "counts").stat().st_size == 4 * entries
+    return lengths, columns, np.memmap(folder / "counts", np.uint32 if half else np.int64, "r")
 
 
 def _row_numbers(task: RowRange) -> np.ndarray:

@@ -39,7 +39,8 @@ def choose_words(
             remedy = "Drop repeated words, and look at how `tokens` cuts the text."
             raise argument_error("vocabulary", expected, got, remedy)
         return list(vocabulary)
-    ranked = sorted(frequency, key=lambda word: (-frequency[word], word))
+    # Sorting keeps the order of equals, also backwards.
+    ranked = sorted(sorted(frequency), key=frequency.__getitem__, reverse=True)
     if vocab_size is not None and vocab_size < 1:
         raise argument_error("vocab_size", "at least 1", vocab_size)
     if not ranked:
