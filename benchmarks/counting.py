@@ -101,7 +101,7 @@ def kernel_seconds(tokens, frequency, window):
     columns, counts = np.empty(2**24, np.int32), np.empty(2**24, np.int64)
     positions = np.empty(offsets[-1], np.int32)
     start, first, total = time.perf_counter(), 0, 0
-    fill_positions(tokens, 0, size, offsets[:-1].copy(), positions)
+    fill_positions(tokens, offsets[:-1].copy(), positions)
     while first < size:
         rows, used = count_rows(
             tokens, weights, size, first, offsets[first:], positions, row, lengths[first:], columns, counts,

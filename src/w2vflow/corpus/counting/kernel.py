@@ -51,29 +51,27 @@ def rank_tokens(
 
 
 @compiled
-def count_words(tokens: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Return how often each word of `first <= word < last` occurs."""
-    frequency = np.zeros(last - first, np.int64)
+def count_words(tokens: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Return how often each word occurs."""
+    frequency = np.zeros(vocab_size, np.int64)
     for word in tokens:
-        if first <= word < last:
-            frequency[word - first] += 1
+        if 0 <= word < vocab_size:
+            frequency[word] += 1
     return frequency
 
 
 @compiled
-def fill_positions(
-    tokens: np.ndarray, first: int, last: int, offsets: np.ndarray, positions: np.ndarray
-) -> None:
-    """Fill `positions` with where each word of `first <= word < last` stands, word by word.
+def fill_positions(tokens: np.ndarray, offsets: np.ndarray, positions: np.ndarray) -> None:
+    """Fill `positions` with where each word stands, word by word.
 
     `offsets` says where the positions of each begin; it is moved to where they end.
     """
     for position in range(len(tokens)):
         word = tokens[position]
-        if first <= word < last:
-            at = offsets[word - first]
+        if 0 <= word < len(offsets):
+            at = offsets[word]
             positions[at] = position
-            offsets[word - first] = at + 1
+            offsets[word] = at + 1
 
 
 @compiled

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from w2vflow.corpus.counting.numbering import Numbered
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import (
+    RowGroup,
     RowRange,
     Thinning,
     count_row_range,
@@ -28,6 +29,8 @@ __all__ = ["counted_runs", "kept_share", "paired_words"]
 
 # Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
 _TOKEN_BYTES = 20
+# Tasks for each worker where rows are shared out: those of rare words take longer.
+_PARTS = 4
 # Entries that are looked at together for words without pairs.
 _LOOKED_AT = 2**20
 
@@ -110,25 +113,28 @@ def _count(
     thinning = Thinning(kept_share(frequency, numbered, rule), rule.seed) if sampled else None
     groups = _groups(numbered.tokens, share // (2 * _TOKEN_BYTES))
     # Groups keep all workers busy; where there are fewer, rows are shared out as well.
-    bounds = pieces(frequency, max(1, pool.count if len(groups) < pool.count else 1))
+    parts = _PARTS * pool.count if len(groups) < pool.count else 1
+    bounds = pieces(frequency, parts)
     entries = min(2**24, share // 48)
     before = np.concatenate([[0], np.cumsum(numbered.documents)])
+    gaps, size = rule.out_of_vocabulary == "after", len(frequency)
+    blocks = [
+        RowGroup(
+            tuple(numbered.files[start:end]), tuple(ranks[start:end]), int(before[start]), size, gaps,
+            thinning, len(bounds) - 1,
+        )
+        for start, end in groups
+    ]  # fmt: skip
     runs: list[list[Path]] = [[] for _ in bounds[1:]]
     tasks = []
     for index, (first, last) in enumerate(pairwise(bounds)):
-        for start, end in groups:
-            files, rows = tuple(numbered.files[start:end]), tuple(ranks[start:end])
-            gaps = rule.out_of_vocabulary == "after"
-            task = RowRange(
-                files, rows, int(before[start]), first, last, len(frequency), weights, gaps, thinning,
-                entries, rule.directions,
-            )  # fmt: skip
-            names = [path.name for path in task.ranks]
-            kept = (thinning.keep, thinning.seed, int(before[start])) if thinning else ()
+        for group in blocks:
+            names = [path.name for path in group.ranks]
+            kept = (thinning.keep, thinning.seed, group.first_document) if thinning else ()
             one_way = () if rule.directions == "both" else (rule.directions,)
-            name = task_name(names, first, last, weights, denominator, task.keeps_gaps, *kept, *one_way)
+            name = task_name(names, first, last, weights, denominator, gaps, *kept, *one_way)
             runs[index].append(folder / f"run-{name}")
-            tasks.append((runs[index][-1], task))
+            tasks.append((runs[index][-1], RowRange(group, first, last, weights, entries, rule.directions)))
     # Every place of a word is one of its row: tokens say how far the work is.
     load = sum(numbered.tokens)
     with tqdm(total=load, desc="counting", unit=" tokens", unit_scale=True, disable=not progress) as bar:

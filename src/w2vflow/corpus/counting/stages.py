@@ -9,7 +9,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
 
 __all__ = [
+    "Places",
+    "RowGroup",
     "RowRange",
     "Thinning",
     "Words",
@@ -30,6 +33,7 @@ __all__ = [
     "open_words",
     "pieces",
     "task_name",
+    "word_places",
 ]
 
 
@@ -51,31 +55,82 @@ class Thinning(NamedTuple):
     seed: int
 
 
+class Places(NamedTuple):
+    """Tokens as rows, -1 first, last and between documents, and where the places of each row are."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    positions: np.ndarray
+
+
+class RowGroup:
+    """Blocks whose rows are counted together.
+
+    Threads share the places of their words, found by the first task that asks and dropped after the last; a
+    worker that is sent a task finds them for itself.
+
+    Args:
+        tokens: token files, in order.
+        ranks: for each, a file with the row of each of its words, -1 for none.
+        first_document: number of the first document in the corpus.
+        vocab_size: V.
+        keeps_gaps: words out of the vocabulary keep their place in windows.
+        thinning: subsampling, or None.
+        tasks: how many there are of these blocks.
+    """
+
+    def __init__(
+        self,
+        tokens: tuple[Path, ...],
+        ranks: tuple[Path, ...],
+        first_document: int,
+        vocab_size: int,
+        keeps_gaps: bool,
+        thinning: Thinning | None,
+        tasks: int,
+    ) -> None:
+        self._given = (tokens, ranks, first_document, vocab_size, keeps_gaps, thinning, tasks)
+        self.tokens, self.ranks, self.first_document = tokens, ranks, first_document
+        self.vocab_size, self.keeps_gaps, self.thinning = vocab_size, keeps_gaps, thinning
+        self._left, self._lock = tasks, Lock()
+        self._places: Places | None = None
+
+    def __reduce__(self) -> Any:
+        return RowGroup, self._given
+
+    def places(self) -> Places:
+        """Return the places of all words, for one of the tasks."""
+        from w2vflow.corpus.counting.kernel import count_words
+
+        with self._lock:
+            if self._places is None:
+                rows = _row_numbers(self)
+                self._places = word_places(rows, count_words(rows, self.vocab_size))
+            return self._places
+
+    def leave(self) -> None:
+        """Say that a task is done."""
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._places = None
+
+
 class RowRange(NamedTuple):
     """A task of the second stage: some rows of the counts of some blocks.
 
     Attributes:
-        tokens: token files, in order.
-        ranks: for each, a file with the row of each of its words, -1 for none.
-        first_document: number of the first document in the corpus.
+        group: the blocks.
         first, last: rows to count, `first <= row < last`.
-        vocab_size: V.
         weights: int64 weight of a pair by its distance.
-        keeps_gaps: words out of the vocabulary keep their place in windows.
-        thinning: subsampling, or None.
         entries: how many entries to hold in memory.
         directions: see `CountingRule`.
     """
 
-    tokens: tuple[Path, ...]
-    ranks: tuple[Path, ...]
-    first_document: int
+    group: RowGroup
     first: int
     last: int
-    vocab_size: int
     weights: np.ndarray
-    keeps_gaps: bool
-    thinning: Thinning | None
     entries: int
     directions: str
 
@@ -162,14 +217,17 @@ def open_tokens(path: Path) -> tuple[np.ndarray, int]:
 
 def count_row_range(folder: Path, task: RowRange) -> Path:
     """Leave the counts of some rows of some blocks in `folder`; return the folder."""
-    if folder.exists():
-        return folder
-    from w2vflow.corpus.counting.kernel import count_words
+    try:
+        if not folder.exists():
+            _leave_rows(folder, task)
+    finally:
+        task.group.leave()
+    return folder
 
-    tokens = _row_numbers(task)
-    frequency = count_words(tokens, task.first, task.last)
+
+def _leave_rows(folder: Path, task: RowRange) -> None:
     rows = counted_rows(
-        tokens, frequency, task.first, task.weights, task.vocab_size, task.entries, task.directions
+        task.group.places(), task.first, task.last, task.weights, task.entries, task.directions
     )
     row_lengths = []
     temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
@@ -191,38 +249,40 @@ def count_row_range(folder: Path, task: RowRange) -> Path:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return folder
 
 
-def counted_rows(
-    tokens: np.ndarray,
-    frequency: np.ndarray,
-    first: int,
-    weights: np.ndarray,
-    vocab_size: int,
-    entries: int,
-    directions: str = "both",
-) -> Iterator[RowBlock]:
-    """Yield rows from `first` on, about `entries` at a time: of the upper triangle, or whole.
-
-    `tokens` are word numbers, `vocab_size` for words out of the vocabulary, -1 first, last and between
-    documents; `frequency` is how often the words of these rows occur in them; `weights` are by distance.
-    Columns and counts are overwritten by the next ones.
-    """
-    from w2vflow.corpus.counting.kernel import count_rows, fill_positions
+def word_places(tokens: np.ndarray, frequency: np.ndarray) -> Places:
+    """Return the places of the words, which occur so often among the tokens."""
+    from w2vflow.corpus.counting.kernel import fill_positions
 
     offsets = np.concatenate([[0], np.cumsum(frequency)])
     positions = np.empty(offsets[-1], np.int32 if len(tokens) < 2**31 else np.int64)
-    fill_positions(tokens, first, first + len(frequency), offsets[:-1].copy(), positions)
-    row, lengths = np.zeros(vocab_size + 1, np.int64), np.zeros(len(frequency), np.int64)
+    fill_positions(tokens, offsets[:-1].copy(), positions)
+    return Places(tokens, offsets, positions)
+
+
+def counted_rows(
+    places: Places, first: int, last: int, weights: np.ndarray, entries: int, directions: str = "both"
+) -> Iterator[RowBlock]:
+    """Yield rows from `first` to `last`, about `entries` at a time: of the upper triangle, or whole.
+
+    `places` are of all V words, whose tokens are their numbers, V for words out of the vocabulary; `weights`
+    are by distance. Columns and counts are overwritten by the next ones.
+    """
+    from w2vflow.corpus.counting.kernel import count_rows
+
+    tokens, offsets, positions = places
+    vocab_size = len(offsets) - 1
+    row, lengths = np.zeros(vocab_size + 1, np.int64), np.zeros(last - first, np.int64)
     entries = max(entries, vocab_size)
     # Half the bytes where no count can be larger: all counts of a word together are bounded.
-    bound = 2 * int(weights.sum()) * int(frequency.max(initial=0))
-    columns, counts = np.empty(entries, np.int32), np.empty(entries, np.uint32 if bound < 2**32 else np.int64)
+    most = int(np.diff(offsets[first : last + 1]).max(initial=0))
+    kind = np.uint32 if 2 * int(weights.sum()) * most < 2**32 else np.int64
+    columns, counts = np.empty(entries, np.int32), np.empty(entries, kind)
     done = 0
     while done < len(lengths):
         rows, used = count_rows(
-            tokens, weights, vocab_size, first + done, offsets[done:], positions,
+            tokens, weights, vocab_size, first + done, offsets[first + done : last + 1], positions,
             row, lengths[done:], columns, counts, directions != "right", directions != "left",
         )  # fmt: skip
         yield RowBlock(lengths[done : done + rows], columns[:used], counts[:used])
@@ -240,24 +300,24 @@ def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lengths, columns, np.memmap(folder / "counts", np.uint32 if half else np.int64, "r")
 
 
-def _row_numbers(task: RowRange) -> np.ndarray:
+def _row_numbers(group: RowGroup) -> np.ndarray:
     """Return the tokens of all blocks as rows, -1 first, last and between documents."""
     from w2vflow.corpus.counting.kernel import rank_tokens
 
-    opened = [open_tokens(path) for path in task.tokens]
+    opened = [open_tokens(path) for path in group.tokens]
     rows = np.empty(1 + sum(len(numbers) for numbers, _ in opened), np.int32)
-    rows[0], used, document, gap = -1, 1, task.first_document, np.int32(task.vocab_size)
-    for rank_path in task.ranks:
+    rows[0], used, document, gap = -1, 1, group.first_document, np.int32(group.vocab_size)
+    for rank_path in group.ranks:
         # Dropped one by one as their rows are at hand.
         numbers, documents = opened.pop(0)
         rank = np.load(rank_path, allow_pickle=False)
         rank[rank < 0] = gap
         rank = np.append(rank, np.int32(-1))
-        if task.thinning is not None:
+        if group.thinning is not None:
             thinned = rank[numbers]
-            thinned[_thinned(thinned, task.thinning, document)] = gap
+            thinned[_thinned(thinned, group.thinning, document)] = gap
             numbers, rank = thinned, np.append(np.arange(gap + 1, dtype=np.int32), np.int32(-1))
-        used = rank_tokens(numbers, rank, gap, task.keeps_gaps, rows, used)
+        used = rank_tokens(numbers, rank, gap, group.keeps_gaps, rows, used)
         document += documents
     return rows[:used]
 

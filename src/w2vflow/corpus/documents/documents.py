@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
-from w2vflow.corpus.counting.stages import counted_rows, pieces
+from w2vflow.corpus.counting.stages import counted_rows, pieces, word_places
 from w2vflow.corpus.counting.vocabulary import words_without_pairs_note
 from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts import CooccurrenceStatistics, RowBlock
@@ -166,13 +166,13 @@ def _counted(
     tokens: np.ndarray, frequency: np.ndarray, weights: np.ndarray, workers: int
 ) -> sparse.csr_array:
     """Return the upper triangle of the counts of tokens, -1 first and last, rows shared out to threads."""
-    bounds = list(pairwise(pieces(frequency, workers)))
+    places, bounds = word_places(tokens, frequency), list(pairwise(pieces(frequency, workers)))
     parts: list[list[RowBlock]] = [[] for _ in bounds]
 
     def count(index: int) -> None:
         first, last = bounds[index]
-        rows = counted_rows(tokens, frequency[first:last], first, weights, len(frequency), _ENTRIES)
-        parts[index] = [RowBlock(*(values.copy() for values in block)) for block in rows]
+        rows = counted_rows(places, first, last, weights, _ENTRIES)
+        parts[index] = [RowBlock(*(values.astype(np.int64) for values in block)) for block in rows]
 
     _in_threads(count, range(len(bounds)), workers)
     lengths, columns, counts = map(np.concatenate, zip(*chain.from_iterable(parts), strict=True))
