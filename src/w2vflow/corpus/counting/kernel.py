@@ -34,20 +34,18 @@ def _prefetch(context: Any, array: Any, index: Any) -> Any:
 
 
 @compiled
-def rank_tokens(
-    numbers: np.ndarray, rank: np.ndarray, gap: int, keeps_gaps: bool, rows: np.ndarray, used: int
-) -> int:
-    """Append to `rows` the row of each word, and `gap` for a word without one if gaps are kept.
+def rank_tokens(numbers: np.ndarray, rank: np.ndarray, gap: int, keeps_gaps: bool) -> np.ndarray:
+    """Return the row of each word, and `gap` for a word without one if gaps are kept.
 
-    `rank` has the rows of the words, `gap` for none, and a last entry for the ends of documents, -1. Returns
-    how many entries of `rows` are used.
+    `rank` has the rows of the words, `gap` for none, and a last entry for the ends of documents, -1.
     """
+    rows, used = np.empty(len(numbers), np.int32), 0
     for number in numbers:
         row = rank[number]
         if keeps_gaps or row != gap:
             rows[used] = row
             used += 1
-    return used
+    return rows[:used]
 
 
 @compiled

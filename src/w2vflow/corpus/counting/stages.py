@@ -8,6 +8,8 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from w2vflow.corpus.counting.tokenizers import Tokenizer, code_points, cut_runs,
 from w2vflow.corpus.reading.blocks import Block
 from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.machine import available_cores
 
 __all__ = [
     "Places",
@@ -302,24 +305,28 @@ def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _row_numbers(group: RowGroup) -> np.ndarray:
     """Return the tokens of all blocks as rows, -1 first, last and between documents."""
+    first = [group.first_document] * len(group.tokens)
+    if group.thinning is not None:
+        documents = [open_words(path).documents for path in group.tokens[:-1]]
+        first = (group.first_document + np.cumsum([0, *documents])).tolist()
+    with ThreadPoolExecutor(available_cores()) as pool:
+        rows = pool.map(partial(_block_rows, group), group.tokens, group.ranks, first)
+        return np.concatenate([np.array([-1], np.int32), *rows])
+
+
+def _block_rows(group: RowGroup, token_path: Path, rank_path: Path, first_document: int) -> np.ndarray:
     from w2vflow.corpus.counting.kernel import rank_tokens
 
-    opened = [open_tokens(path) for path in group.tokens]
-    rows = np.empty(1 + sum(len(numbers) for numbers, _ in opened), np.int32)
-    rows[0], used, document, gap = -1, 1, group.first_document, np.int32(group.vocab_size)
-    for rank_path in group.ranks:
-        # Dropped one by one as their rows are at hand.
-        numbers, documents = opened.pop(0)
-        rank = np.load(rank_path, allow_pickle=False)
-        rank[rank < 0] = gap
-        rank = np.append(rank, np.int32(-1))
-        if group.thinning is not None:
-            thinned = rank[numbers]
-            thinned[_thinned(thinned, group.thinning, document)] = gap
-            numbers, rank = thinned, np.append(np.arange(gap + 1, dtype=np.int32), np.int32(-1))
-        used = rank_tokens(numbers, rank, gap, group.keeps_gaps, rows, used)
-        document += documents
-    return rows[:used]
+    gap = np.int32(group.vocab_size)
+    numbers, rank = open_tokens(token_path)[0], np.load(rank_path, allow_pickle=False)
+    rank[rank < 0] = gap
+    # A last entry for the ends of documents, which are numbered -1.
+    rank = np.append(rank, np.int32(-1))
+    if group.thinning is not None:
+        thinned = rank[numbers]
+        thinned[_thinned(thinned, group.thinning, first_document)] = gap
+        numbers, rank = thinned, np.append(np.arange(gap + 1, dtype=np.int32), np.int32(-1))
+    return rank_tokens(numbers, rank, gap, group.keeps_gaps)
 
 
 def _thinned(rows: np.ndarray, thinning: Thinning, first_document: int) -> np.ndarray:
