@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import closing
 
 import numpy as np
+import pytest
 
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.lexicon import Lexicon
@@ -11,6 +12,7 @@ from w2vflow.corpus.counting.numbering import number_corpus
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.workers import Workers
 from w2vflow.corpus.reading.files import read_blocks
+from w2vflow.support.locks import sole_use
 
 
 def test_small_files_are_counted_together(tmp_path):
@@ -67,3 +69,35 @@ def test_an_empty_lexicon_has_no_words():
     assert (len(lexicon), lexicon.frequencies(), lexicon.first(2)) == (0, {}, [])
     assert lexicon.occurrences(["a", "b"]).tolist() == [0, 0]
     assert lexicon.ranks(["a"]).tolist() == []
+
+
+def test_two_counts_into_one_file_are_told_apart(tmp_path):
+    text, out = tmp_path / "t.txt", tmp_path / "o.npz"
+    text.write_text("the cat sat\nthe dog sat\n" * 3)
+    work = tmp_path / "o.npz.work"
+    work.mkdir()
+    busy = "`out` must be one that no other run is at work on"
+    with sole_use(work, "out"), pytest.raises(ValueError, match=busy):
+        count_to_file(text, out, vocab_size=3)
+    count_to_file(text, out, vocab_size=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.npz", "t.txt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"), [("a b a b\n", {"min_count": 9}), ("", {}), ("one\ntwo\n", {}), ("\0", {})]
+)
+def test_a_refused_count_leaves_nothing(tmp_path, text, settings):
+    (tmp_path / "t.txt").write_text(text)
+    with pytest.raises(ValueError, match="must be"):
+        count_to_file(tmp_path / "t.txt", tmp_path / "o.npz", **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.txt"]
+
+
+def test_a_refused_count_keeps_what_an_earlier_one_left(tmp_path):
+    (tmp_path / "t.txt").write_text("a b a b\n")
+    left = tmp_path / "o.npz.work" / "tokens-of-yesterday"
+    left.parent.mkdir()
+    left.write_text("hours of work")
+    with pytest.raises(ValueError, match="min_count"):
+        count_to_file(tmp_path / "t.txt", tmp_path / "o.npz", min_count=9)
+    assert left.read_text() == "hours of work"

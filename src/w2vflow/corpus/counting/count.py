@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import reduce
 from itertools import compress
@@ -31,11 +31,12 @@ from w2vflow.corpus.reading.sources import PathLike, text_sources
 from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.locks import sole_use
 
 if TYPE_CHECKING:
     from w2vflow.counts import CooccurrenceStatistics
 
-__all__ = ["count", "count_to_file", "discard", "work_folder", "write_counts"]
+__all__ = ["count", "count_to_file", "work_folder", "write_counts"]
 
 _LEAST_MEMORY = 2**26
 
@@ -182,9 +183,11 @@ def count_to_file(
     given = text_sources(paths, reader)
     reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
-    budget, folder = work_folder(resources, out)
     text = text_bytes(given, reader)
-    with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
+    with (
+        work_folder(resources, out) as (budget, folder),
+        closing(Workers(worker_count(resources.workers), resources.executor)) as pool,
+    ):
         size = min(BLOCK_BYTES, budget // pool.count // 16)
         blocks = read_blocks(
             given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
@@ -197,27 +200,37 @@ def count_to_file(
         lonely = tuple(compress(words, ~paired))
         if lonely and vocabulary is None:
             if not paired.any():
-                shutil.rmtree(folder, ignore_errors=True)
                 expected = "text in which words stand beside others"
                 raise argument_error("paths", expected, "documents of one word each")
             # Anew: where windows are laid depends on which words there are.
             words = list(compress(words, paired))
             counted = counted_runs(words, numbered, rule, folder, pool, budget, progress)
         write_counts(out, words, *counted, numbered, rule, budget, source)
-    discard(folder)
     return lonely
 
 
-def work_folder(resources: Resources, out: PathLike) -> tuple[int, Path]:
-    """Return how many bytes of memory there are, and the folder for what a killed count can go on from."""
+@contextmanager
+def work_folder(resources: Resources, out: PathLike) -> Iterator[tuple[int, Path]]:
+    """Yield how many bytes of memory there are, and the folder for what a killed count can go on from.
+
+    It is removed after a count that ended, and after one that was refused, unless an earlier one left it.
+    """
     budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
         raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", resources.memory)
     # A folder of our own, because it is removed at the end.
     work = resources.work_dir
     folder = Path(work) / "w2vflow-count" if work is not None else Path(f"{out}.work")
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    return budget, folder
+    with sole_use(folder, "out" if work is None else "work_dir"):
+        try:
+            yield budget, folder
+        except ValueError:
+            if is_new:
+                _discard(folder)
+            raise
+        _discard(folder)
 
 
 def write_counts(
@@ -239,7 +252,7 @@ def write_counts(
     write_count_file(out, words, frequency, rows, metadata, denominator, rule.directions)
 
 
-def discard(folder: Path) -> None:
+def _discard(folder: Path) -> None:
     """Remove a work folder; if that is interrupted, nothing is left that looks like results."""
     done = folder.with_name(f"{folder.name}.done")
     shutil.rmtree(done, ignore_errors=True)

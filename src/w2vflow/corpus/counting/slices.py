@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2vflow.corpus.counting.count import discard, work_folder, write_counts
+from w2vflow.corpus.counting.count import work_folder, write_counts
 from w2vflow.corpus.counting.lexicon import Lexicon
 from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rows import counted_runs, paired_words
@@ -82,36 +82,37 @@ def count_slices(
     files = _files_by_label(given, by)
     reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
-    with tempfile.TemporaryDirectory(prefix="w2vflow-") as results:
-        budget, folder = work_folder(resources, Path(results) / "counts")
-        text = text_bytes(given, reader)
-        with closing(Workers(worker_count(resources.workers), resources.executor)) as pool:
-            size = min(BLOCK_BYTES, budget // pool.count // 16)
-            slices = [
-                _Slice(
-                    label,
-                    read_blocks(
-                        some, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
-                    ),
-                )
-                for label, some in files.items()
-            ]
-            whole = number_corpus(_blocks(slices), folder, rule, pool, text, progress)
-            parts = _parts(whole, slices)
-            occurrences = whole.lexicon.frequencies(vocab_size if vocabulary is None else None)
-            words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+    text = text_bytes(given, reader)
+    with (
+        tempfile.TemporaryDirectory(prefix="w2vflow-") as results,
+        work_folder(resources, Path(results) / "counts") as (budget, folder),
+        closing(Workers(worker_count(resources.workers), resources.executor)) as pool,
+    ):
+        size = min(BLOCK_BYTES, budget // pool.count // 16)
+        slices = [
+            _Slice(
+                label,
+                read_blocks(
+                    some, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
+                ),
+            )
+            for label, some in files.items()
+        ]
+        whole = number_corpus(_blocks(slices), folder, rule, pool, text, progress)
+        parts = _parts(whole, slices)
+        occurrences = whole.lexicon.frequencies(vocab_size if vocabulary is None else None)
+        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+        counted = [counted_runs(words, part, rule, folder, pool, budget, progress) for part in parts]
+        paired = np.any([paired_words(runs, len(words)) for _, runs in counted], axis=0)
+        if vocabulary is None and paired.any() and not paired.all():
+            # As `count` does: words that stand beside no other in any slice are left out.
+            words = list(compress(words, paired))
             counted = [counted_runs(words, part, rule, folder, pool, budget, progress) for part in parts]
-            paired = np.any([paired_words(runs, len(words)) for _, runs in counted], axis=0)
-            if vocabulary is None and paired.any() and not paired.all():
-                # As `count` does: words that stand beside no other in any slice are left out.
-                words = list(compress(words, paired))
-                counted = [counted_runs(words, part, rule, folder, pool, budget, progress) for part in parts]
-            found = {}
-            for one, part, (frequency, runs) in zip(slices, parts, counted, strict=True):
-                file = Path(results) / "slice.npz"
-                write_counts(file, words, frequency, runs, part, rule, budget, source)
-                found[one.label] = _loaded(file)
-        discard(folder)
+        found = {}
+        for one, part, (frequency, runs) in zip(slices, parts, counted, strict=True):
+            file = Path(results) / "slice.npz"
+            write_counts(file, words, frequency, runs, part, rule, budget, source)
+            found[one.label] = _loaded(file)
     if empty := [label for label, stats in found.items() if not len(stats.values)]:
         note = f"no word of the vocabulary stands beside another in the slices {', '.join(empty)}"
         warnings.warn(note, RuntimeWarning, stacklevel=3)
