@@ -20,7 +20,7 @@ from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rows import counted_runs, kept_share, paired_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
-from w2vflow.corpus.counting.stages import open_run
+from w2vflow.corpus.counting.stages import Run
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.vocabulary import choose_words, words_without_pairs_note
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
@@ -264,16 +264,16 @@ def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[Ro
     """Yield all rows in order, a few at a time, the runs of different groups added up."""
     most = max(budget // 200, 2**16)
     for folders in runs:
-        opened = [open_run(folder) for folder in folders]
-        ends = [np.concatenate([[0], np.cumsum(lengths)]) for lengths, _, _ in opened]
+        opened = [Run(folder) for folder in folders]
+        ends = [np.concatenate([[0], np.cumsum(run.lengths)]) for run in opened]
         total = np.sum(ends, axis=0)
         first = 0
         while first < len(total) - 1:
             last = max(first + 1, int(np.searchsorted(total, total[first] + most, side="right")) - 1)
             parts = []
-            for (lengths, columns, counts), end in zip(opened, ends, strict=True):
-                entries = slice(int(end[first]), int(end[last]))
-                parts.append(RowBlock(lengths[first:last], columns[entries], counts[entries]))
+            for run, end in zip(opened, ends, strict=True):
+                entries = int(end[first]), int(end[last])
+                parts.append(RowBlock(run.lengths[first:last], run.columns(*entries), run.counts(*entries)))
             yield parts[0] if len(parts) == 1 else _added(parts, vocab_size)
             first = last
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import (
     RowGroup,
     RowRange,
+    Run,
     Thinning,
     count_row_range,
-    open_run,
     open_words,
     pieces,
     task_name,
@@ -56,20 +56,18 @@ def counted_runs(
 def paired_words(runs: list[list[Path]], vocab_size: int) -> np.ndarray:
     """Return which words have a pair, as word or as context; reads as much of the runs as that takes."""
     paired, first = np.zeros(vocab_size, bool), 0
-    columns = []
-    for folders in runs:
-        opened = [open_run(folder) for folder in folders]
-        last = first + len(opened[0][0])
-        for lengths, contexts, _ in opened:
-            paired[first:last] |= lengths > 0
-            columns.append(contexts)
+    opened = [[Run(folder) for folder in folders] for folders in runs]
+    for several in opened:
+        last = first + len(several[0].lengths)
+        for run in several:
+            paired[first:last] |= run.lengths > 0
         first = last
-    for contexts in columns:
-        for start in range(0, len(contexts), _LOOKED_AT):
+    for run in chain.from_iterable(opened):
+        for start in range(0, run.entries, _LOOKED_AT):
             # Rows of frequent words come first, and have nearly all words as contexts.
             if paired.all():
                 return paired
-            paired[contexts[start : start + _LOOKED_AT]] = True
+            paired[run.columns(start, min(start + _LOOKED_AT, run.entries))] = True
     return paired
 
 

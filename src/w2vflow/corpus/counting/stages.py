@@ -26,12 +26,12 @@ __all__ = [
     "Places",
     "RowGroup",
     "RowRange",
+    "Run",
     "Thinning",
     "Words",
     "count_row_range",
     "counted_rows",
     "number_block",
-    "open_run",
     "open_tokens",
     "open_words",
     "pieces",
@@ -292,15 +292,29 @@ def counted_rows(
         done += rows
 
 
-def open_run(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the row lengths, columns and counts that `count_row_range` left, the last two on disk."""
-    lengths = np.load(folder / "lengths.npy", allow_pickle=False)
-    entries = int(lengths.sum())
-    if not entries:
-        return lengths, np.zeros(0, np.int32), np.zeros(0, np.int64)
-    columns = np.memmap(folder / "columns", np.int32, "r")
-    half = (folder / "counts").stat().st_size == 4 * entries
-    return lengths, columns, np.memmap(folder / "counts", np.uint32 if half else np.int64, "r")
+class Run:
+    """Rows that `count_row_range` left, read a few at a time; a memory map would count as memory.
+
+    Attributes:
+        lengths: entries of each row, int64.
+        entries: how many there are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.lengths = np.load(folder / "lengths.npy", allow_pickle=False)
+        self.entries = int(self.lengths.sum())
+        half = (folder / "counts").stat().st_size == 4 * self.entries
+        self._kind: type[np.integer[Any]] = np.uint32 if half else np.int64
+
+    def columns(self, start: int, end: int) -> np.ndarray:
+        """Return the columns of some entries."""
+        return np.fromfile(self._folder / "columns", np.int32, end - start, offset=4 * start)
+
+    def counts(self, start: int, end: int) -> np.ndarray:
+        """Return the counts of some entries, uint32 or int64."""
+        size = np.dtype(self._kind).itemsize
+        return np.fromfile(self._folder / "counts", self._kind, end - start, offset=size * start)
 
 
 def _row_numbers(group: RowGroup) -> np.ndarray:
