@@ -13,7 +13,7 @@ def main() -> None:
         # Imports take a second, in which people think better of it too.
         from w2vflow.cli import main
     except KeyboardInterrupt:
-        print("w2vflow: interrupted", file=sys.stderr)
+        sys.stderr.write("w2vflow: interrupted\n")
         raise SystemExit(130) from None
     main()
 

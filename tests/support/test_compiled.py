@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from w2vflow.support.compiled import _warn_once, compiled
+from w2vflow.support.compiled import _warn_once, compiled, compiled_folder
 
 
 def double(x):
@@ -14,6 +14,7 @@ def test_a_compiled_function_is_kept_on_disk():
     function = compiled(double)
     assert function(3) == 6
     assert function.stats.cache_path is not None
+    assert compiled_folder().is_dir()
 
 
 def test_without_a_folder_it_is_compiled_anew_with_a_warning(monkeypatch):
@@ -32,6 +33,7 @@ def test_without_a_folder_it_is_compiled_anew_with_a_warning(monkeypatch):
     assert function.stats.cache_path is None
     # Once a process: warnings are errors here.
     compiled(double)
+    assert compiled_folder() is None
 
 
 def test_other_errors_of_numba_are_kept(monkeypatch):
@@ -41,3 +43,4 @@ def test_other_errors_of_numba_are_kept(monkeypatch):
     monkeypatch.setattr(numba, "njit", broken)
     with pytest.raises(RuntimeError, match="something else"):
         compiled(double)
+    assert compiled_folder() is None

@@ -54,7 +54,7 @@ class Count:
     source: str = ""
     """What the text is and its licence, kept in the file."""
     memory: str = "4GB"
-    """About how much to use, as 512MB or 4GB, beside 200 MB for the process."""
+    """How much the whole process may use, as 512MB or 4GB."""
     workers: OptionalInt = None
     """Threads; as many as cores by default."""
     text: tyro.conf.OmitArgPrefixes[TextOptions] = field(default_factory=TextOptions)

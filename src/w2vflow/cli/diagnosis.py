@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -199,16 +198,15 @@ def _caches() -> Iterator[Check]:
 
 
 def _compiled_loops() -> Check:
-    """Return whether numba finds a folder for compiled loops, and their size."""
-    with warnings.catch_warnings():
-        # Said here, where there is none.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        from w2vflow.corpus.counting.kernel import count_rows
+    """Return whether numba finds a folder for compiled loops."""
+    from w2vflow.support.compiled import compiled_folder
+
+    folder = compiled_folder()
     remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
-    if count_rows.stats.cache_path is None:
+    if folder is None:
         detail = "none that can be written: compiled anew in every process, for some seconds"
         return Check("cache of numba", None, detail, remedy)
-    return _cache("cache of numba", Path(count_rows.stats.cache_path), remedy)
+    return _cache("cache of numba", folder, remedy)
 
 
 def _cache(name: str, folder: Path, remedy: str) -> Check:

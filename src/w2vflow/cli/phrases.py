@@ -46,7 +46,7 @@ class FindPhrases:
     bad_utf8: Literal["replace", "error"] = "replace"
     """What to do with bytes that are not UTF-8."""
     memory: str = "4GB"
-    """About how much to use, as 512MB or 4GB, beside 200 MB for the process."""
+    """How much the whole process may use, as 512MB or 4GB."""
     workers: OptionalInt = None
     """Threads; as many as cores by default."""
     output: tyro.conf.OmitArgPrefixes[Output] = field(default_factory=Output)

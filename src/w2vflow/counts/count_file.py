@@ -32,8 +32,9 @@ DIRECTIONS = ("both", "left", "right")
 _FORMAT = "w2vflow-cooccurrence"
 # Of counts of both directions, and of one.
 _VERSION, _DIRECTED = 1, 2
-# Entries in a block: 2^22 entries are 64 MB in memory.
-_BLOCK = 2**22
+# Entries in a block: 2^20 entries are 16 MB in memory.
+_BLOCK = 2**20
+_HASHED = 2**18
 _LEVEL = 4
 
 
@@ -63,7 +64,9 @@ class ContentHash:
 
     def update(self, block: RowBlock) -> None:
         for part, values in zip(self._parts[1:], block, strict=True):
-            part.update(np.ascontiguousarray(values, "<i8").data)
+            # A part at a time: as int64 they take twice the memory or more.
+            for start in range(0, len(values), _HASHED):
+                part.update(np.ascontiguousarray(values[start : start + _HASHED], "<i8").data)
 
     def hexdigest(self) -> str:
         return hashlib.sha256(b"".join(part.digest() for part in self._parts)).hexdigest()
@@ -72,7 +75,7 @@ class ContentHash:
 def cut_blocks(blocks: Iterable[RowBlock]) -> Iterator[RowBlock]:
     """Yield the same rows in blocks that do not depend on how the counting was divided.
 
-    A block ends with the row that brings it to 2^22 entries.
+    A block ends with the row that brings it to 2^20 entries.
     """
     waiting: list[RowBlock] = []
     entries = 0
@@ -228,7 +231,16 @@ def _rows(block: RowBlock, ends: np.ndarray, first: int, last: int) -> RowBlock:
 
 
 def _join(blocks: list[RowBlock]) -> RowBlock:
-    return blocks[0] if len(blocks) == 1 else RowBlock(*map(np.concatenate, zip(*blocks, strict=True)))
+    """Return the rows of all blocks together; the list is emptied on the way, as they are large."""
+    if len(blocks) == 1:
+        return blocks.pop()
+    lengths, columns, counts = (list(parts) for parts in zip(*blocks, strict=True))
+    blocks.clear()
+    joined = []
+    for parts in (lengths, columns, counts):
+        joined.append(np.concatenate(parts))
+        parts.clear()
+    return RowBlock(*joined)
 
 
 class _Member:

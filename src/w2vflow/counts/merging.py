@@ -43,6 +43,8 @@ def merge(one: CooccurrenceStatistics, other: CooccurrenceStatistics) -> Cooccur
     facts = {
         n: one.metadata[n] + other.metadata[n] for n in summed if n in one.metadata and n in other.metadata
     }
+    skipped = sum(s.metadata.get("corpus_pages_skipped", 0) for s in (one, other))
+    facts |= {"corpus_pages_skipped": skipped} if skipped else {}
     # Distinct words of both together are not known from the counts.
     metadata = {n: v for n, v in one.metadata.items() if not n.startswith("corpus_")} | facts
     metadata["source"] = "; ".join(dict.fromkeys(str(s.metadata.get("source", "")) for s in (one, other)))

@@ -253,7 +253,7 @@ def plan_count(
     ]
     if len(texts) < len(files) or reader == "dataset":
         notes.append("how much text will come is not known: nothing of it is in these figures")
-    need = min(memory_bytes(memory), RATES.pair_counted * pairs) + RATES.counter
+    need = min(memory_bytes(memory), RATES.pair_counted * pairs + RATES.counter)
     return _plan([_counting(text, met, pairs, cores)], need, work + file, notes, speed)
 
 

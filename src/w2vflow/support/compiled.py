@@ -3,11 +3,12 @@
 import warnings
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "compiled_folder"]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -26,6 +27,14 @@ def compiled(function: Callable[..., Any]) -> Any:
             raise
         _warn_once()
         return numba.njit(nogil=True)(function)
+
+
+def compiled_folder() -> Path | None:
+    """Return the folder in which compiled loops are kept, None where there is none that can be written."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        folder = compiled(_warn_once.__wrapped__).stats.cache_path
+    return None if folder is None else Path(folder)
 
 
 @cache

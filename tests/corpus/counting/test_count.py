@@ -209,8 +209,8 @@ def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 50_000)
     counted("blocks.npz", workers=1)
     counted("workers.npz", workers=3)
-    monkeypatch.setattr(rows, "_TOKEN_BYTES", 2**13)
-    counted("groups.npz", workers=2, memory="128MB")
+    monkeypatch.setattr(rows, "_TOKEN_BYTES", 2**14)
+    counted("groups.npz", workers=2, memory="400MB")
     whole = (tmp_path / "one.npz").read_bytes()
     for name in ("blocks", "workers", "groups"):
         assert (tmp_path / f"{name}.npz").read_bytes() == whole
@@ -358,7 +358,8 @@ def test_memory_too_small_for_the_vocabulary_says_the_least(tmp_path):
     text.write_text("one two three\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cooccurrence, "_LEAST_MEMORY", 1)
-        with pytest.raises(ValueError, match="`memory` must be at least 1MB"):
+        patch.setattr(cooccurrence, "PROCESS_BYTES", 0)
+        with pytest.raises(ValueError, match="`memory` must be at least 271MB"):
             wf.count(text, vocab_size=3, workers=1, memory=100)
 
 

@@ -58,8 +58,8 @@ def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
     whole = bytes_of("one.npz", workers=1)
     monkeypatch.setattr(cooccurrence, "BLOCK_BYTES", 30_000)
     assert bytes_of("workers.npz", workers=3) == whole
-    monkeypatch.setattr(rows, "_TOKEN_BYTES", 2**13)
-    assert bytes_of("groups.npz", workers=2, memory="128MB") == whole
+    monkeypatch.setattr(rows, "_TOKEN_BYTES", 2**14)
+    assert bytes_of("groups.npz", workers=2, memory="400MB") == whole
     # Results of one direction in a work folder are not those of the other.
     kept = {"resources": Resources(workers=1, work_dir=tmp_path / "work")}
     with monkeypatch.context() as patch:

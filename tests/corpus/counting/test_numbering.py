@@ -1,17 +1,20 @@
 """First stage of a count: blocks, and the words of a corpus as bytes."""
 
+import re
 from collections import Counter
 from contextlib import closing
 
 import numpy as np
 import pytest
 
+from w2vflow.corpus.counting import count as counting
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.lexicon import Lexicon
 from w2vflow.corpus.counting.numbering import number_corpus
 from w2vflow.corpus.counting.rules import CountingRule
-from w2vflow.corpus.counting.workers import Workers
+from w2vflow.corpus.counting.workers import Resources, Workers
 from w2vflow.corpus.reading.files import read_blocks
+from w2vflow.counts import CountFile
 from w2vflow.support.locks import sole_use
 
 
@@ -101,3 +104,28 @@ def test_a_refused_count_keeps_what_an_earlier_one_left(tmp_path):
     with pytest.raises(ValueError, match="min_count"):
         count_to_file(tmp_path / "t.txt", tmp_path / "o.npz", min_count=9)
     assert left.read_text() == "hours of work"
+
+
+def test_two_lambdas_are_two_rules(tmp_path):
+    text, own = tmp_path / "t.txt", Resources(work_dir=tmp_path, workers=1)
+    text.write_text("a-b a-b c d\n")
+
+    def killed(tokens):
+        with pytest.raises(OSError, match="no room"):
+            count_to_file(text, tmp_path / "no" / "o.npz", rule=CountingRule(tokens=tokens), resources=own)
+
+    for tokens, words in (
+        (lambda t: t.split(), 3),
+        (lambda t: t.split("-"), 3),
+        (re.compile("[a-z]").findall, 4),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(counting, "write_counts", no_room)
+            killed(tokens)
+        out = tmp_path / "o.npz"
+        count_to_file(text, out, rule=CountingRule(tokens=tokens), resources=own)
+        assert len(CountFile(out).words) == words
+
+
+def no_room(*_):
+    raise OSError("no room")

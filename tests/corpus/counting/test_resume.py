@@ -30,7 +30,7 @@ def text(tmp_path_factory):
 def test_killed_five_times_and_resumed(text, tmp_path):
     command = [
         sys.executable, "-m", "w2vflow", "count", str(text),
-        "--vocab-size", "1500", "--memory", "68MB", "--workers", "2", "--out",
+        "--vocab-size", "1500", "--memory", "400MB", "--workers", "8", "--out",
     ]  # fmt: skip
     # The first may have to compile the kernels.
     for _ in range(2):

@@ -50,7 +50,7 @@ def test_slices_by_their_paths_any_workers_and_blocks(folder, monkeypatch):
     one = count_slices(folder, by=by, vocab_size=40, resources=ONE)
     assert list(one) == ["news", "books"]
     monkeypatch.setattr("w2vflow.corpus.counting.slices.BLOCK_BYTES", 700)
-    other = count_slices(folder, by=by, vocab_size=40, resources=Resources(workers=3, memory="300MB"))
+    other = count_slices(folder, by=by, vocab_size=40, resources=Resources(workers=3, memory="500MB"))
     assert [s.sha256 for s in one.values()] == [s.sha256 for s in other.values()]
 
 

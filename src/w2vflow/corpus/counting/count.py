@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from w2vflow.corpus.counting.numbering import Numbered, number_corpus
-from w2vflow.corpus.counting.rows import counted_runs, kept_share, paired_words
+from w2vflow.corpus.counting.rows import PROCESS_BYTES, counted_runs, kept_share, paired_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
 from w2vflow.corpus.counting.stages import Run
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count", "count_to_file", "work_folder", "write_counts"]
 
-_LEAST_MEMORY = 2**26
+_LEAST_MEMORY = 400 * 10**6
 
 
 @checked
@@ -211,13 +211,13 @@ def count_to_file(
 
 @contextmanager
 def work_folder(resources: Resources, out: PathLike) -> Iterator[tuple[int, Path]]:
-    """Yield how many bytes of memory there are, and the folder for what a killed count can go on from.
+    """Yield how many bytes there are to count in, and the folder for what a killed count can go on from.
 
     It is removed after a count that ended, and after one that was refused, unless an earlier one left it.
     """
     budget = memory_bytes(resources.memory)
     if budget < _LEAST_MEMORY:
-        raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6 + 1}MB", resources.memory)
+        raise argument_error("memory", f"at least {_LEAST_MEMORY // 10**6}MB", resources.memory)
     # A folder of our own, because it is removed at the end.
     work = resources.work_dir
     folder = Path(work) / "w2vflow-count" if work is not None else Path(f"{out}.work")
@@ -225,7 +225,7 @@ def work_folder(resources: Resources, out: PathLike) -> Iterator[tuple[int, Path
     folder.mkdir(parents=True, exist_ok=True)
     with sole_use(folder, "out" if work is None else "work_dir"):
         try:
-            yield budget, folder
+            yield budget - PROCESS_BYTES, folder
         except ValueError:
             if is_new:
                 _discard(folder)
@@ -262,7 +262,7 @@ def _discard(folder: Path) -> None:
 
 def _merged(runs: list[list[Path]], vocab_size: int, budget: int) -> Iterator[RowBlock]:
     """Yield all rows in order, a few at a time, the runs of different groups added up."""
-    most = max(budget // 200, 2**16)
+    most = max(budget // 800, 2**16)
     for folders in runs:
         opened = [Run(folder) for folder in folders]
         ends = [np.concatenate([[0], np.cumsum(run.lengths)]) for run in opened]

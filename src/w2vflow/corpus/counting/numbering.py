@@ -69,9 +69,11 @@ def number_corpus(
     bar = tqdm(total=total, desc="reading", unit="B", unit_scale=True, disable=not progress)
     found = Numbered(files, [], [], Lexicon(), ReadingFacts())
 
+    cut = rule.tokens_name, *_code(rule.tokens)
+
     def tasks() -> Iterator[tuple[Any, ...]]:
         for block in blocks:
-            name = task_name(block.text, block.starts, block.ends, rule.tokens_name, rule.min_document_words)
+            name = task_name(block.text, block.starts, block.ends, *cut, rule.min_document_words)
             files.append(folder / f"tokens-{name}")
             found.reading.add(block.facts)
             bar.update(len(block.text))
@@ -91,6 +93,13 @@ def number_corpus(
         raise argument_error("paths", expected, "none", remedy)
     _warn_of_phrases(found.lexicon, rule)
     return found
+
+
+def _code(tokens: Any) -> tuple[object, ...]:
+    """Return what tells two functions of one name apart, such as lambdas; of methods, what they are of."""
+    code = getattr(tokens, "__code__", None)
+    own = (code.co_code, repr(code.co_consts), code.co_names) if code is not None else ()
+    return (*own, repr(getattr(tokens, "__self__", None)))
 
 
 def _warn_of_phrases(lexicon: Lexicon, rule: CountingRule) -> None:

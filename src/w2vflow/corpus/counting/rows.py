@@ -25,8 +25,10 @@ from w2vflow.counts import keep_probability
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 
-__all__ = ["counted_runs", "kept_share", "paired_words"]
+__all__ = ["PROCESS_BYTES", "counted_runs", "kept_share", "paired_words"]
 
+# What a process takes beside what it counts, with compiled code and the buffers of a file that is written.
+PROCESS_BYTES = 270 * 10**6
 # Bytes of memory per token while rows are counted: tokens of a block, all tokens, places.
 _TOKEN_BYTES = 20
 # Tasks for each worker where rows are shared out: those of rare words take longer.
@@ -47,7 +49,8 @@ def counted_runs(
     """Count all rows; return how often words occur, and folders of runs by rows and groups of blocks."""
     share = budget // pool.count
     if len(words) * 40 > share:
-        raise argument_error("memory", f"at least {pool.count * len(words) * 40 // 10**6 + 1}MB", budget)
+        least = (PROCESS_BYTES + pool.count * len(words) * 40) // 10**6 + 1
+        raise argument_error("memory", f"at least {least}MB", PROCESS_BYTES + budget)
     frequency = numbered.lexicon.occurrences(words)
     ranks = _ranks(words, numbered, folder)
     return frequency, _count(numbered, ranks, frequency, folder, rule, pool, share, progress)

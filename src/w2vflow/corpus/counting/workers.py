@@ -30,8 +30,8 @@ class Resources:
     """What a count may use.
 
     Attributes:
-        memory: about how much memory, all workers together, beside some 200 MB for the process: `"4GB"`,
-            `"512MB"` or a number of bytes.
+        memory: how much memory the whole process may take, at least 400 MB: `"4GB"`, `"512MB"` or a number
+            of bytes. What else it does, and the memory of other processes of `executor`, are not in it.
         workers: threads at a time; by default one for each core.
         executor: any `concurrent.futures.Executor` whose workers see the work folder, in place of threads.
         work_dir: where to keep what is done, in a folder `w2vflow-count` that is removed when the file is
