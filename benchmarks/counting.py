@@ -84,7 +84,7 @@ def row_tokens(text, vocab_size, shortest):
     blocks = list(read_blocks(text, block_bytes=2**30))
     (block,) = blocks
     letters, ends = lower_latin(np.frombuffer(block.text, np.uint8), block.starts, block.ends, LETTERS)
-    tokens, places, lengths, frequency, _ = number_words(letters, ends, shortest, *SPAN_LATIN)
+    tokens, places, lengths, frequency, _ = number_words(letters, ends, shortest, SPAN_LATIN)
     low = letters.tobytes()
     words = [low[p : p + n] for p, n in zip(places.tolist(), lengths.tolist(), strict=True)]
     order = sorted(range(len(words)), key=lambda i: (-frequency[i], words[i]))[:vocab_size]

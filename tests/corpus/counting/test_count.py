@@ -119,7 +119,7 @@ def test_compiled_words_equal_those_of_the_expression(documents):
     ends = np.cumsum([len(r) for r in raw])
     starts = ends - [len(r) for r in raw]
     letters, new_ends = lower_latin(np.frombuffer(b"".join(raw) + b"?", np.uint8), starts, ends, LETTERS)
-    tokens, places, lengths, frequency, kept = number_words(letters, new_ends, 0, *SPAN_LATIN)
+    tokens, places, lengths, frequency, kept = number_words(letters, new_ends, 0, SPAN_LATIN)
     words = [letters[at : at + n].tobytes().decode() for at, n in zip(places, lengths, strict=True)]
     expected = [re.findall("[a-z]+", d.lower()) for d in documents]
     assert [words[t] for t in tokens if t >= 0] == [w for d in expected for w in d]
@@ -134,7 +134,7 @@ def test_long_words_that_share_a_key_are_told_apart():
     words = [stem[:i] + c + stem[i + 1 :] for i in range(40) for c in "abcdefghijklmnopqrstuvwxyz"]
     text = " ".join(words).encode()
     letters, ends = lower_latin(np.frombuffer(text, np.uint8), np.array([0]), np.array([len(text)]), LETTERS)
-    tokens, places, *_ = number_words(letters, ends, 0, *SPAN_LATIN)
+    tokens, places, *_ = number_words(letters, ends, 0, SPAN_LATIN)
     assert len(places) == len(set(words))
     found = [letters[places[t] : places[t] + 60].tobytes().decode() for t in tokens[:-1]]
     assert found == words

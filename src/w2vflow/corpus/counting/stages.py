@@ -176,7 +176,7 @@ def _latin_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarray,
 
     text = np.frombuffer(block.text, np.uint8)
     letters, ends = kernel.lower_latin(text, block.starts, block.ends, kernel.LETTERS)
-    found = kernel.number_words(letters, ends, shortest, *kernel.SPAN_LATIN)
+    found = kernel.number_words(letters, ends, shortest, kernel.SPAN_LATIN)
     numbers, places, lengths, frequency, kept = found
     return kernel.gather_words(letters, places, lengths), numbers, frequency, kept
 
@@ -186,7 +186,7 @@ def _unicode_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarra
 
     text = np.frombuffer(block.text, np.uint8)
     letters, ends = kernel.split_runs(text, block.starts, block.ends, kernel.LETTERS, code_points())
-    tokens, places, lengths, *_ = kernel.number_words(letters, ends, 0, *kernel.SPAN_UNICODE)
+    tokens, places, lengths, *_ = kernel.number_words(letters, ends, 0, kernel.SPAN_UNICODE)
     # Runs of a to z are words. Of the others only the different ones are cut in Python: a thousandth of all.
     plain = kernel.are_ascii(letters, places, lengths)
     known, beyond = int(plain.sum()), ~plain

@@ -180,8 +180,7 @@ def _number_document(
     text: np.ndarray,
     start: int,
     end: int,
-    bits: int,
-    short: int,
+    span: tuple[int, int],
     table: np.ndarray,
     shift: np.uint64,
     keys: np.ndarray,
@@ -192,6 +191,7 @@ def _number_document(
     used: int,
 ) -> tuple[int, int]:
     """Number the words of one document; return how many are known and how many tokens are used."""
+    bits, short = span
     position, mask, step = start, (1 << bits) - 1, np.uint64(bits)
     while position < end:
         if text[position] == 0:
@@ -232,11 +232,11 @@ def _number_document(
 
 @compiled
 def number_words(
-    text: np.ndarray, ends: np.ndarray, shortest: int, bits: int, short: int
+    text: np.ndarray, ends: np.ndarray, shortest: int, span: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
     """Return documents of `lower_latin` or `split_runs` as word numbers, if they have `shortest` words.
 
-    `bits` and `short` are `SPAN_LATIN` or `SPAN_UNICODE`.
+    `span` is `SPAN_LATIN` or `SPAN_UNICODE`.
 
     Returns:
         Tokens, with `END_OF_DOCUMENT` after each document; where each word first stands in the text; its
@@ -253,7 +253,7 @@ def number_words(
             table, shift = larger_table(keys[:words], 2 * (words + (end - start) // 2))
         first = used
         words, used = _number_document(
-            text, start, end, bits, short, table, shift, keys, places, lengths, words, tokens, used
+            text, start, end, span, table, shift, keys, places, lengths, words, tokens, used
         )
         start = end
         if used > first and used - first >= shortest:
