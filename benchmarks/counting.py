@@ -1,19 +1,21 @@
 """Counting a corpus, from text to file, beside a plain double loop.
 
     python benchmarks/counting.py TEXT [--vocab-size 10000] [--window 16] [--workers 2] [--all-words]
-                                      [--min-document-words 50] [--memory 4GB]
+                                      [--min-document-words 50] [--memory 4GB] [--megabytes 1 10 50]
 
-TEXT is plain or WikiExtractor text, packed or not; unpack it first to leave that out. Prints, each
-in a process of its own where that matters: the whole count (tokenising, vocabulary, counting,
-writing; compiled code already in numba's cache) with the peak of memory of all its processes; the
-kernel alone on one core; and a plain single-threaded double loop over a V x V matrix on the same
-tokens, with the ratio. `--all-words` counts every word of the text as well.
+TEXT is plain or WikiExtractor text, packed or not; unpack it first to leave that out. Prints the
+whole count (tokenising, vocabulary, counting, writing) in a process of its own, without imports and
+with compiled code in numba's cache, by `latin` and by `unicode` words, with the peak of memory of the
+process; the kernel alone on one core; and a plain single-threaded double loop over a V x V matrix on
+the same tokens, with the ratios. `--all-words` counts every word of the text as well; `--megabytes`
+the beginnings of the text, on one worker and on all.
 
 GloVe 1.2's `vocab_count` and `cooccur` (C, -O3) took 3.6 s + 28 s on enwiki15k, lower-cased `[a-z]+`
 tokens, one article a line, V = 10,000, window 16, on two cores of the machine this was written on.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from w2vflow.corpus import Resources, count_to_file, read_blocks
+from w2vflow.corpus import read_blocks
 from w2vflow.corpus.counting.kernel import count_rows, fill_positions
 from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
 from w2vflow.counts import CountFile
@@ -57,11 +59,29 @@ def resident(process):
     return total
 
 
-def whole_count(arguments, out):
-    """Run the count as a command; return seconds and peak memory of all its processes."""
-    start, peak = time.perf_counter(), 0
-    process = subprocess.Popen([sys.executable, "-m", "w2vflow", "count", *map(str, arguments), "--out", out])
-    done = threading.Event()
+WHOLE = """
+import json, sys, tempfile, time
+from pathlib import Path
+from w2vflow.corpus import CountingRule, Resources, count_to_file
+text, out, given = json.loads(sys.argv[1])
+tokens, resources = given["tokens"], Resources(memory=given["memory"], workers=given["workers"])
+with tempfile.TemporaryDirectory() as folder:
+    # Loads compiled code.
+    small = Path(folder) / "small.txt"
+    small.write_text("the cat sat on the mat\\n" * 100)
+    count_to_file(small, Path(folder) / "small.npz", rule=CountingRule(tokens=tokens))
+rule = CountingRule(given["window"], tokens=tokens, min_document_words=given["shortest"])
+start = time.perf_counter()
+count_to_file(text, out, vocab_size=given["vocab_size"], rule=rule, resources=resources)
+print(time.perf_counter() - start)
+"""
+
+
+def whole_count(text, out, **given):
+    """Count in a process of its own; return seconds and peak memory of it and all below it."""
+    told = json.dumps([str(text), str(out), given])
+    process = subprocess.Popen([sys.executable, "-c", WHOLE, told], stdout=subprocess.PIPE, text=True)
+    peak, done = 0, threading.Event()
 
     def watch():
         nonlocal peak
@@ -70,13 +90,24 @@ def whole_count(arguments, out):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    code = process.wait()
-    seconds = time.perf_counter() - start
+    said, _ = process.communicate()
     done.set()
     watcher.join()
-    if code:
-        raise SystemExit(code)
-    return seconds, peak
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return float(said), peak
+
+
+def beginnings(text, megabytes, folder):
+    """Write the first so many megabytes of a plain text; return their files by size."""
+    files = {}
+    for size in megabytes:
+        files[size] = Path(folder) / f"{size}.txt"
+        with Path(text).open("rb") as stream:
+            start = stream.read(int(size * 1e6))
+        end = start.rfind(b"\n</doc>\n") + 8 if b"\n</doc>\n" in start else start.rfind(b"\n")
+        files[size].write_bytes(start[: end + 1])
+    return files
 
 
 def row_tokens(text, vocab_size, shortest):
@@ -120,26 +151,35 @@ def main():
     parser.add_argument("--min-document-words", type=int, default=50)
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--all-words", action="store_true")
+    parser.add_argument("--megabytes", type=float, nargs="*", default=[])
     a = parser.parse_args()
-    shared = [
-        a.text, "--window", a.window, "--workers", a.workers, "--memory", a.memory,
-        "--min-document-words", a.min_document_words,
-    ]  # fmt: skip
+    given = {"window": a.window, "memory": a.memory, "shortest": a.min_document_words}
+    taken = {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.npz"
-        # Once for numba's cache and the page cache.
-        count_to_file(a.text, out, vocab_size=min(100, a.vocab_size), resources=Resources(workers=1))
-        runs = [whole_count([*shared, "--vocab-size", a.vocab_size], out) for _ in range(3)]
-        seconds, peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
-        print(f"whole, V = {a.vocab_size:,}: {seconds:.1f} s, median of 3; peak {peak / 1e9:.2f} GB in all")
-        print(f"  GloVe's {GLOVE_SECONDS} s on enwiki15k, over that: {GLOVE_SECONDS / seconds:.1f}")
+        for tokens in ("latin", "unicode"):
+            more = {"tokens": tokens, "workers": a.workers, "vocab_size": a.vocab_size}
+            runs = [whole_count(a.text, out, **given, **more) for _ in range(3)]
+            taken[tokens], peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
+            print(
+                f"whole, V = {a.vocab_size:,}, {tokens}: {taken[tokens]:.1f} s, median of 3; "
+                f"peak {peak / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+        print(f"  GloVe's {GLOVE_SECONDS} s on enwiki15k, over that: {GLOVE_SECONDS / taken['latin']:.1f}")
         if a.all_words:
-            seconds, peak = whole_count([*shared, "--vocab-size", None], out)
+            more = {"tokens": "latin", "workers": a.workers, "vocab_size": None}
+            taken["all words"], peak = whole_count(a.text, out, **given, **more)
             file = CountFile(out)
             print(
-                f"whole, all {len(file.words):,} words: {seconds:.1f} s, {file.pairs:,} pairs; "
-                f"peak {peak / 1e9:.2f} GB in all processes; file {out.stat().st_size / 1e6:.0f} MB"
+                f"whole, all {len(file.words):,} words: {taken['all words']:.1f} s, {file.pairs:,} pairs; "
+                f"peak {peak / 1e9:.2f} GB; file {out.stat().st_size / 1e6:.0f} MB",
+                flush=True,
             )
+        for size, part in beginnings(a.text, a.megabytes, folder).items():
+            more = {"tokens": "latin", "vocab_size": a.vocab_size}
+            one, all_ = (whole_count(part, out, **given, **more, workers=n)[0] for n in (1, a.workers))
+            print(f"{size:g} MB: {one:.2f} s on one worker, {all_:.2f} s on {a.workers}", flush=True)
     tokens, frequency = row_tokens(a.text, a.vocab_size, a.min_document_words)
     counts = np.zeros((a.vocab_size, a.vocab_size), np.int64)
     double_loop(tokens[:100], np.arange(a.window, 0, -1), counts)
@@ -154,6 +194,8 @@ def main():
     print(f"kernel, one core: {seconds:.2f} s, {pairs / seconds:.0f} million pairs a second")
     print(f"double loop, one core: {plain:.2f} s, {pairs / plain:.0f} million pairs a second")
     print(f"  kernel over double loop: {plain / seconds:.1f}")
+    for name, took in taken.items():
+        print(f"  whole count, {name}, over double loop: {took / plain:.2f}")
 
 
 if __name__ == "__main__":
