@@ -203,7 +203,7 @@ def test_failed_save_keeps_the_old_file(stats, tmp_path, monkeypatch):
     def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_disk)
+    monkeypatch.setattr(zipfile.ZipFile, "open", full_disk)
     with pytest.raises(OSError, match="No space left"):
         stats.save(path)
     assert path.read_bytes() == before

@@ -71,7 +71,7 @@ def taken(folder: Path, *command: Any) -> Taken:
     arguments = [
         sys.executable,
         "-m",
-        "w2vflow.cli",
+        "w2vflow",
         *map(str, command),
         "--out",
         str(folder / f"out{ending}"),

@@ -221,7 +221,17 @@ class CountFile:
         return argument_error("path", "a whole statistics file of this package", got, remedy)
 
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, IndexError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def _rows(block: RowBlock, ends: np.ndarray, first: int, last: int) -> RowBlock:

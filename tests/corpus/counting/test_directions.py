@@ -63,7 +63,7 @@ def test_same_bytes_for_any_workers_memory_and_blocks(tmp_path, monkeypatch):
     # Results of one direction in a work folder are not those of the other.
     kept = {"resources": Resources(workers=1, work_dir=tmp_path / "work")}
     with monkeypatch.context() as patch:
-        patch.setattr(cooccurrence, "discard", lambda folder: None)
+        patch.setattr(cooccurrence, "_discard", lambda folder: None)
         count_to_file(text, tmp_path / "left.npz", vocab_size=200, rule=rule, **kept)
     right = CountingRule(5, "harmonic", directions="right")
     count_to_file(text, tmp_path / "right.npz", vocab_size=200, rule=right, **kept)
