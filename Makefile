@@ -27,6 +27,8 @@ test-ends: $(VENV)/.installed-dev
 	$(RUN)uv venv --clear --python $(PYTHON) build/$(RESOLUTION)
 	$(RUN)uv pip install --python build/$(RESOLUTION)/bin/python --resolution $(RESOLUTION) --editable '.[test]'
 	build/$(RESOLUTION)/bin/$(PYTEST)
+	# Nothing may rest on a warning that only tests turn into an error.
+	build/$(RESOLUTION)/bin/$(PYTEST) --override-ini filterwarnings=default
 
 # The site, into site/; a link or picture that is missing is an error.
 docs: $(VENV)/.installed-dev
