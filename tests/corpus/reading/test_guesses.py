@@ -45,7 +45,9 @@ LATIN = {
 
 @pytest.mark.parametrize("times", [1, 300])
 @pytest.mark.parametrize("language", [*UNICODE, *LATIN])
-def test_letters_that_are_there_decide(tmp_path, language, times):
+def test_letters_that_are_there_decide(tmp_path, language, times, monkeypatch):
+    # As where no segmenter is installed.
+    monkeypatch.setattr("w2vflow.corpus.reading.guesses.is_installed", lambda name: False)
     text = (UNICODE | LATIN)[language]
     (tmp_path / "text.txt").write_text(f"{text}\n" * times, encoding="utf-8")
     assert text_tokens([tmp_path / "text.txt"]) == ("unicode" if language in UNICODE else "latin")

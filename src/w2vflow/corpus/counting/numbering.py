@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from w2vflow.corpus.counting.lexicon import Lexicon
 from w2vflow.corpus.counting.rules import CountingRule
-from w2vflow.corpus.counting.segmenters import phrases_note, unspaced_script
 from w2vflow.corpus.counting.stages import number_block, open_words, task_name
 from w2vflow.corpus.counting.workers import Workers
 from w2vflow.corpus.reading.blocks import Block
 from w2vflow.corpus.reading.facts import ReadingFacts, summary
+from w2vflow.corpus.segmenters import phrases_note, unspaced_script
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Numbered", "number_corpus"]

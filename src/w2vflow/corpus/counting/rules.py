@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.counting.segmenters import SEGMENTERS, described_segmenter
 from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer, is_tokenizer_file, tokenizer
+from w2vflow.corpus.segmenters import SEGMENTERS, described_segmenter
 from w2vflow.counts import DIRECTIONS
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vflow.corpus.counting.segmenters import SEGMENTERS, segmenter
+from w2vflow.corpus.segmenters import SEGMENTERS, segmenter
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 

@@ -15,6 +15,7 @@ from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
 from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
+from w2vflow.corpus.segmenters import SEGMENTERS, is_installed, unspaced_script
 from w2vflow.support.arguments import checked
 
 __all__ = ["document_reader", "suggested", "text_tokens"]
@@ -70,7 +71,8 @@ def text_tokens(
 
     A text is, if more than one word in a thousand has such a letter, or one in fifty if it begins with a
     capital and may be a name. English takes some words over with their accents: there, `unicode` needs ten
-    different ones, and one in 25 of all different words.
+    different ones, and one in 25 of all different words. Of Chinese, Japanese and Thai it is the rule of that
+    name if its segmenter is installed, unless the text has spaces between its words.
 
     Args:
         paths, reader, column, encoding: as `read_blocks` takes them.
@@ -85,7 +87,10 @@ def text_tokens(
         else:
             stream = None if source.is_file else source.open_raw()
             texts.append("\n".join(islice(read_parquet(source.name, column, None, stream), _ROWS)))
-    return "unicode" if _has_other_letters(texts) else "latin"
+    if not _has_other_letters(texts):
+        return "latin"
+    script = unspaced_script(list({word for text in texts for word in _WORD.findall(text)}))
+    return script if script in SEGMENTERS and is_installed(script) else "unicode"
 
 
 def _heads(paths: Iterable[PathLike], reader: str) -> Iterator[tuple[Source, bytes]]:

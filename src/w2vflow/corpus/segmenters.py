@@ -5,7 +5,14 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["SEGMENTERS", "described_segmenter", "phrases_note", "segmenter", "unspaced_script"]
+__all__ = [
+    "SEGMENTERS",
+    "described_segmenter",
+    "is_installed",
+    "phrases_note",
+    "segmenter",
+    "unspaced_script",
+]
 
 # Libraries by the name of their rule.
 SEGMENTERS = {"chinese": "rjieba", "japanese": "janome", "thai": "pythainlp"}
@@ -29,7 +36,7 @@ def segmenter(name: str) -> Callable[[str], Iterable[str]]:
     Raises:
         ImportError: its library is not installed.
     """
-    if find_spec(SEGMENTERS[name]) is None:
+    if not is_installed(name):
         raise ImportError(f"tokens={name!r} needs {SEGMENTERS[name]}: pip install 'w2vflow[segmenters]'")
     if name == "chinese":
         import rjieba
@@ -43,6 +50,11 @@ def segmenter(name: str) -> Callable[[str], Iterable[str]]:
     else:
         from pythainlp.tokenize import word_tokenize as cut
     return lambda text: cut(text)
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the library of a rule, one of `SEGMENTERS`, is at hand."""
+    return find_spec(SEGMENTERS[name]) is not None
 
 
 def described_segmenter(name: str) -> str:

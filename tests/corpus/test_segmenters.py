@@ -5,8 +5,7 @@ import warnings
 import pytest
 
 import w2vflow as wf
-from w2vflow.corpus import tokenizer
-from w2vflow.corpus.counting import segmenters
+from w2vflow.corpus import segmenters, text_tokens, tokenizer
 
 CHINESE = "我来到北京清华大学,他们很高兴。今天天气很好,我们去公园看花。"
 WORDS = {
@@ -67,3 +66,15 @@ def test_other_rules_are_not_looked_at(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wf.count(tmp_path / "t.txt", tokens="latin")
+
+
+def test_auto_takes_the_segmenter_that_is_installed(tmp_path, monkeypatch):
+    pytest.importorskip("rjieba")
+    path = tmp_path / "t.txt"
+    path.write_text(f"{CHINESE}\n" * 3)
+    assert text_tokens([path]) == "chinese"
+    assert "清华大学" in wf.count(path).words
+    monkeypatch.setitem(segmenters.SEGMENTERS, "chinese", "no_such_library")
+    assert text_tokens([path]) == "unicode"
+    path.write_text("한국어 문장은 띄어 쓴다. 낱말 사이에 빈칸이 있다.\n" * 3)
+    assert text_tokens([path]) == "unicode"
