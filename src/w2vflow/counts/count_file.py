@@ -13,6 +13,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
@@ -35,6 +36,7 @@ _VERSION, _DIRECTED = 1, 2
 # Entries in a block: 2^20 entries are 16 MB in memory.
 _BLOCK = 2**20
 _HASHED = 2**18
+_PACKERS = 2
 _LEVEL = 4
 
 
@@ -126,18 +128,18 @@ def write_count_file(
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w") as archive,
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(_PACKERS) as pool,
     ):
-        # A block is packed while the next one comes.
-        ready: Future[list[_Member]] | None = None
+        # Blocks are packed while the next ones come.
+        packing: deque[Future[list[_Member]]] = deque()
         for number, block in enumerate(cut_blocks(blocks), 1):
-            before, ready = ready, pool.submit(_members, f"block-{number:05d}", block)
+            packing.append(pool.submit(_members, f"block-{number:05d}", block))
             content.update(block)
             pairs += len(block.counts)
-            for member in before.result() if before is not None else ():
-                _add(archive, member)
-        for member in ready.result() if ready is not None else ():
-            _add(archive, member)
+            if len(packing) > _PACKERS:
+                _add_all(archive, packing.popleft().result())
+        for packed in packing:
+            _add_all(archive, packed.result())
         one_way = {} if directions == "both" else {"directions": directions}
         manifest = {
             "format": _FORMAT,
@@ -251,6 +253,11 @@ def _join(blocks: list[RowBlock]) -> RowBlock:
         joined.append(np.concatenate(parts))
         parts.clear()
     return RowBlock(*joined)
+
+
+def _add_all(archive: zipfile.ZipFile, members: "list[_Member]") -> None:
+    for member in members:
+        _add(archive, member)
 
 
 class _Member:
