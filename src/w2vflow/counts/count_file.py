@@ -231,7 +231,6 @@ _DAMAGE = (
     TypeError,
     ValueError,
     IndexError,
-    NotImplementedError,
     RuntimeError,
 )
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from w2vflow.corpus.reading.sources import PathLike, expand_paths
 from w2vflow.corpus.reading.structured import TABLES, ending
+from w2vflow.support import packed_files
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
 __all__ = ["PACKED", "memory_bytes", "text_bytes"]
 
 # Endings of files whose text is larger than they are.
-PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet")
+PACKED = (*packed_files.PACKED, ".parquet")
 
 
 @checked

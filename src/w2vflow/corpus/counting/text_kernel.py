@@ -47,10 +47,7 @@ def lower_latin(
     `letters` is the table `LETTERS`. Two characters beyond ASCII have a lower case that begins with a letter
     of it: the Kelvin sign (E2 84 AA, k) and the capital I with dot (C4 B0, i and a combining dot).
     """
-    total = 0
-    for document in range(len(starts)):
-        total += ends[document] - starts[document] + 1
-    lowered = np.empty(total, np.uint8)
+    lowered = np.empty((ends - starts).sum() + len(starts), np.uint8)
     new_ends = np.empty(len(starts), np.int64)
     at = 0
     for document in range(len(starts)):
@@ -107,10 +104,7 @@ def split_runs(
         letters: the table `LETTERS`.
         kinds: by code point, 0: no part of a word; 1: one; 2: one between letters. Beyond the table: 1.
     """
-    total = 0
-    for document in range(len(starts)):
-        total += ends[document] - starts[document] + 1
-    runs = np.empty(total, np.uint8)
+    runs = np.empty((ends - starts).sum() + len(starts), np.uint8)
     new_ends = np.empty(len(starts), np.int64)
     at = 0
     for document in range(len(starts)):
