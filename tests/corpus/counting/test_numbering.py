@@ -1,12 +1,15 @@
 """First stage of a count: blocks, and the words of a corpus as bytes."""
 
+import os
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
 import pytest
 
+from w2vflow.corpus import count_slices, find_phrases
 from w2vflow.corpus.counting import count as counting
 from w2vflow.corpus.counting.count import count_to_file
 from w2vflow.corpus.counting.lexicon import Lexicon
@@ -129,3 +132,19 @@ def test_two_lambdas_are_two_rules(tmp_path):
 
 def no_room(*_):
     raise OSError("no room")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_read_from_its_beginning(tmp_path):
+    """What "auto" looks into is not lost for what reads it, whatever counts."""
+    text = "".join(f"new york is {i % 9 * 'x'} a town\n" for i in range(9000))
+    file, pipe = tmp_path / "t.txt", tmp_path / "pipe"
+    file.write_text(text)
+    os.mkfifo(pipe)
+    for found in (
+        lambda path: find_phrases(path, threshold=0.1).scores,
+        lambda path: count_slices(path, by=lambda _: "all")["all"].sha256,
+    ):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(pipe.write_text, text)
+            assert found(pipe) == found(file)

@@ -1,6 +1,5 @@
 """Collocations: words that stand side by side more often than by chance."""
 
-import os
 import tempfile
 from collections.abc import Iterable
 from itertools import chain
@@ -14,7 +13,7 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.workers import Resources
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike
+from w2vflow.corpus.reading.sources import PathLike, text_sources
 from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -76,7 +75,7 @@ def find_phrases(
     for name, value in (("threshold", threshold), ("discount", discount)):
         if not np.isfinite(value):
             raise argument_error(name, "finite", value)
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    given = text_sources(paths, reader)
     reader, tokens = suggested(given, reader, tokens)
     # Rarer words keep their places: what stands on either side of one does not stand side by side.
     rule = CountingRule(1, "flat", "after", tokens=tokens, directions="right")

@@ -22,7 +22,7 @@ from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
 from w2vflow.corpus.counting.stages import Run
 from w2vflow.corpus.counting.tokenizers import Tokenizer
-from w2vflow.corpus.counting.vocabulary import choose_words, words_without_pairs_note
+from w2vflow.corpus.counting.vocabulary import words_without_pairs_note
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.blocks import BLOCK_BYTES
 from w2vflow.corpus.reading.files import read_blocks
@@ -193,8 +193,7 @@ def count_to_file(
             given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8, block_bytes=size
         )
         numbered = number_corpus(blocks, folder, rule, pool, text, progress)
-        occurrences = numbered.lexicon.frequencies(vocab_size if vocabulary is None else None)
-        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+        words = numbered.choose_words(vocab_size, min_count, vocabulary)
         counted = counted_runs(words, numbered, rule, folder, pool, budget, progress)
         paired = paired_words(counted[1], len(words))
         lonely = tuple(compress(words, ~paired))

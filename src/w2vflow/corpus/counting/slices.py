@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2vflow.corpus.counting.count import work_folder, write_counts
-from w2vflow.corpus.counting.lexicon import Lexicon
-from w2vflow.corpus.counting.numbering import Numbered, number_corpus
+from w2vflow.corpus.counting.numbering import Numbered, number_corpus, numbered_files
 from w2vflow.corpus.counting.rows import counted_runs, paired_words
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.sizes import text_bytes
-from w2vflow.corpus.counting.stages import open_words
-from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.blocks import BLOCK_BYTES, Block
 from w2vflow.corpus.reading.facts import ReadingFacts
 from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, expand_paths
+from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 
@@ -78,8 +75,8 @@ def count_slices(
     Warns:
         RuntimeWarning: slices in which no word of the vocabulary has a pair.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    files = _files_by_label(given, by)
+    files = _files_by_label(paths, by)
+    given = [file for some in files.values() for file in some]
     reader, tokens = suggested(given, reader, rule.tokens, column=column, encoding=encoding)
     rule = replace(rule, tokens=tokens)
     text = text_bytes(given, reader)
@@ -100,8 +97,7 @@ def count_slices(
         ]
         whole = number_corpus(_blocks(slices), folder, rule, pool, text, progress)
         parts = _parts(whole, slices)
-        occurrences = whole.lexicon.frequencies(vocab_size if vocabulary is None else None)
-        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+        words = whole.choose_words(vocab_size, min_count, vocabulary)
         counted = [counted_runs(words, part, rule, folder, pool, budget, progress) for part in parts]
         paired = np.any([paired_words(runs, len(words)) for _, runs in counted], axis=0)
         if vocabulary is None and paired.any() and not paired.all():
@@ -129,27 +125,26 @@ class _Slice:
     reading: ReadingFacts = field(default_factory=ReadingFacts)
 
 
-def _files_by_label(paths: list[PathLike], by: By) -> dict[str, list[str]]:
-    """Return the files of each label."""
-    every = expand_paths(paths)
-    found: dict[str, list[str]] = {}
+def _files_by_label(paths: PathLike | Iterable[PathLike], by: By) -> dict[str, list[Source]]:
+    """Return the files of each label, each opened once if it is a pipe."""
+    every = text_sources(paths)
+    found: dict[str, list[Source]] = {}
     if callable(by):
         for file in every:
-            label = by(file)
+            label = by(os.fspath(file))
             if not isinstance(label, str):
                 raise argument_error("by", "a function from a path to a string", f"{label!r} for {file}")
             found.setdefault(label, []).append(file)
         return found
     label_of: dict[str, str] = {}
     for label, some in by.items():
-        found[label] = expand_paths([some] if isinstance(some, str | os.PathLike) else list(some))
+        found[label] = text_sources(some)
         for file in found[label]:
             place = os.path.realpath(file)
             if place in label_of:
                 raise argument_error("by", "one label for each file", f"two for {file}")
             label_of[place] = label
-    known = {os.path.realpath(file): file for file in every}
-    if different := known.keys() ^ label_of.keys():
+    if different := {os.path.realpath(file) for file in every} ^ label_of.keys():
         raise argument_error("by", "the files of `paths`, each of one label", f"another: {min(different)}")
     return found
 
@@ -167,14 +162,7 @@ def _parts(whole: Numbered, slices: list[_Slice]) -> list[Numbered]:
     """Return every slice of a corpus that was numbered."""
     parts, start = [], 0
     for one in slices:
-        own = slice(start, start + one.read)
-        lexicon = Lexicon()
-        for file in whole.files[own]:
-            found = open_words(file)
-            lexicon.add(found.joined, found.frequency)
-        parts.append(
-            Numbered(whole.files[own], whole.documents[own], whole.tokens[own], lexicon, one.reading)
-        )
+        parts.append(numbered_files(whole.files[start : start + one.read], one.reading))
         start += one.read
     return parts
 

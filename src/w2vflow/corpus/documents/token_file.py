@@ -22,7 +22,6 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.sizes import text_bytes
 from w2vflow.corpus.counting.stages import open_tokens, open_words
 from w2vflow.corpus.counting.tokenizers import Tokenizer
-from w2vflow.corpus.counting.vocabulary import choose_words
 from w2vflow.corpus.counting.workers import Workers, worker_count
 from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
@@ -183,8 +182,7 @@ def tokenize(
         with closing(Workers(worker_count(workers), None)) as pool:
             blocks = read_blocks(given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8)
             found = number_corpus(blocks, Path(work), rule, pool, text, progress)
-        occurrences = found.lexicon.frequencies(vocab_size if vocabulary is None else None)
-        words = choose_words(occurrences, vocab_size, min_count, vocabulary)
+        words = found.choose_words(vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
         metadata = {
