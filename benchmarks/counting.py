@@ -28,7 +28,7 @@ import numba
 import numpy as np
 
 from w2vflow.corpus import read_blocks
-from w2vflow.corpus.counting.kernel import count_rows, fill_positions
+from w2vflow.corpus.counting.stages import counted_rows, word_places
 from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
 from w2vflow.counts import CountFile
 
@@ -126,19 +126,9 @@ def row_tokens(text, vocab_size, shortest):
 
 
 def kernel_seconds(tokens, frequency, window):
-    size = len(frequency)
-    offsets = np.concatenate([[0], np.cumsum(frequency)])
-    weights, row, lengths = np.arange(window, 0, -1), np.zeros(size + 1, np.int64), np.empty(size, np.int64)
-    columns, counts = np.empty(2**24, np.int32), np.empty(2**24, np.int64)
-    positions = np.empty(offsets[-1], np.int32)
-    start, first, total = time.perf_counter(), 0, 0
-    fill_positions(tokens, offsets[:-1].copy(), positions)
-    while first < size:
-        rows, used = count_rows(
-            tokens, weights, size, first, offsets[first:], positions, row, lengths[first:], columns, counts,
-            True, True,
-        )  # fmt: skip
-        first, total = first + rows, total + int(counts[:used].sum())
+    start = time.perf_counter()
+    places, weights = word_places(tokens, frequency), np.arange(window, 0, -1)
+    total = sum(int(block.counts.sum()) for block in counted_rows(places, 0, len(frequency), weights, 2**24))
     return time.perf_counter() - start, total
 
 

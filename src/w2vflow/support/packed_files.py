@@ -66,22 +66,23 @@ def open_unpacked(path: str | os.PathLike[str], argument: str = "path", stream: 
 
 
 @contextmanager
-def told_damages(argument: str, path: str | os.PathLike[str]) -> Iterator[None]:
+def told_damages(
+    argument: str,
+    path: str | os.PathLike[str],
+    expected: str = "a whole file",
+    remedy: str = "Copy or compress it again.",
+) -> Iterator[None]:
     """Turn the error of an archive that is cut short or damaged into one of an argument."""
+    got = f"{os.fspath(path)}, cut short or damaged"
     try:
         yield
     except damages() as error:
-        raise _damaged(argument, path, error) from error
+        raise argument_error(argument, expected, f"{got} ({error})", remedy) from error
     except OSError as error:
         # That of bz2 is of no kind and has no number, unlike those of the system.
         if type(error) is not OSError or error.errno is not None:
             raise
-        raise _damaged(argument, path, error) from error
-
-
-def _damaged(argument: str, path: str | os.PathLike[str], error: Exception) -> ValueError:
-    got = f"{os.fspath(path)}, cut short or damaged ({error})"
-    return argument_error(argument, "a whole file", got, "Copy or compress it again.")
+        raise argument_error(argument, expected, f"{got} ({error})", remedy) from error
 
 
 def _packing(path: str, stream: Any) -> str:

@@ -141,3 +141,14 @@ def test_unfinished_document_is_refused(tmp_path):
     path.write_text('<doc id="1">\nfirst\n</doc>\n<doc id="2">\nsecond\n')
     with pytest.raises(ValueError, match="a last document that does not end"):
         list(read_documents(path))
+
+
+def test_damage_of_bzip2_is_told_as_any_other(tmp_path):
+    # The library raises an `OSError` of no kind.
+    packed = bytearray(bz2.compress(b"some words in a line\n" * 20_000))
+    packed[len(packed) // 2] ^= 255
+    (tmp_path / "t.txt.bz2").write_bytes(packed)
+    with pytest.raises(
+        ValueError, match=r"must be whole archives, but got .*t\.txt\.bz2, cut short or damaged"
+    ):
+        list(read_blocks(tmp_path / "t.txt.bz2"))

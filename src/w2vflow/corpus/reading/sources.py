@@ -11,7 +11,7 @@ from typing import Any
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import damages, open_unpacked
+from w2vflow.support.packed_files import damages, open_unpacked, told_damages
 
 __all__ = ["PathLike", "Source", "expand_paths", "text_sources"]
 
@@ -77,7 +77,7 @@ class Source(os.PathLike[str]):
             ValueError: standard input or a pipe without anything in it, or an archive that is cut short or
                 damaged, raised while it is read.
         """
-        try:
+        with told_damages("paths", self.name, "whole archives", "Fetch it again."):
             if self.is_stream:
                 if not self.head(1):
                     remedy = "Pipe a text into it, such as `cat text.txt | w2vflow count - ...`."
@@ -91,9 +91,6 @@ class Source(os.PathLike[str]):
             else:
                 with self._opened() as stream:
                     yield stream
-        except damages() as error:
-            got = f"{self.name}, cut short or damaged ({error})"
-            raise argument_error("paths", "whole archives", got, "Fetch it again.") from error
 
     def open_raw(self) -> Any:
         """Open the bytes of a file as they are."""
