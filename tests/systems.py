@@ -23,6 +23,15 @@ def random_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatisti
     return wf.CooccurrenceStatistics(words, counts, counts.sum(axis=1))
 
 
+def directed_statistics(vocab_size: int, seed: int = 0) -> wf.CooccurrenceStatistics:
+    """Counts of contexts on the right, of which many pairs were seen in one order alone."""
+    counts = random_statistics(vocab_size, seed).counts.toarray()
+    counts[np.random.default_rng(seed).random(counts.shape) < 0.4] //= 3
+    counts[np.diag_indices(vocab_size)] += 1
+    words = tuple(f"word{i}" for i in range(vocab_size))
+    return wf.CooccurrenceStatistics(words, counts, counts.sum(axis=1), directions="right")
+
+
 def scattered(Z, gradient):
     """The gradient of some rows as an array like `Z`."""
     return added_rows(jnp.zeros_like(Z), gradient, 1.0, deterministic=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from systems import random_statistics
+from systems import directed_statistics, random_statistics
 
 import w2vflow as wf
 from w2vflow.problem import problem as problem_module
@@ -33,34 +33,34 @@ WEIGHTINGS = {
 def psi(name, stats):
     """Psi+ and Psi- of a pair, by the definitions, from counts alone."""
     P = stats.counts.toarray() / stats.counts.sum()
-    p = P.sum(axis=1)
+    p, q = P.sum(axis=1), P.sum(axis=0)
     f = stats.unigram / stats.unigram.sum()
     keep = np.minimum(1, np.sqrt(1e-2 / f) + 1e-2 / f)
     thinned = (np.outer(keep, keep) * P).sum(axis=1)
     noise = f**0.75 / (f**0.75).sum()
 
     def mikolov(i, j):
-        return keep[i] * keep[j], 3 * thinned[i] * noise[j] / (p[i] * p[j])
+        return keep[i] * keep[j], 3 * thinned[i] * noise[j] / (p[i] * q[j])
 
     pairs = {
-        "uniform": lambda i, j: (1 / (P[i, j] + p[i] * p[j]),) * 2,
+        "uniform": lambda i, j: (1 / (P[i, j] + p[i] * q[j]),) * 2,
         "plain": lambda i, j: (1, 1),
-        "unigram": lambda i, j: (1 / (p[i] * p[j]),) * 2,
-        "rank one": lambda i, j: (np.sqrt(p[i] * p[j]) / (P[i, j] + p[i] * p[j]),) * 2,
+        "unigram": lambda i, j: (1 / (p[i] * q[j]),) * 2,
+        "rank one": lambda i, j: (np.sqrt(p[i] * q[j]) / (P[i, j] + p[i] * q[j]),) * 2,
         "mikolov": mikolov,
         "symmetrized": lambda i, j: (mikolov(i, j)[0], (mikolov(i, j)[1] + mikolov(j, i)[1]) / 2),
-        "custom": lambda i, j: (1 + P[i, j], np.sqrt(p[i] * p[j])),
+        "custom": lambda i, j: (1 + P[i, j], np.sqrt(p[i] * q[j])),
     }
-    return pairs[name], P, p
+    return pairs[name], P, p, q
 
 
 def loops(name, stats):
     """A and B by a double loop, with mean(A + B) = 1."""
-    weight, P, p = psi(name, stats)
+    weight, P, p, q = psi(name, stats)
     A, B = np.zeros_like(P), np.zeros_like(P)
     for i, j in itertools.product(range(len(p)), repeat=2):
         positive, negative = weight(i, j)
-        A[i, j], B[i, j] = positive * P[i, j], negative * p[i] * p[j]
+        A[i, j], B[i, j] = positive * P[i, j], negative * p[i] * q[j]
     return A / np.mean(A + B), B / np.mean(A + B)
 
 
@@ -100,6 +100,107 @@ def test_value_and_gradient(stats, weighting, loss, tied, form, monkeypatch):
         found = problem.loss(np.stack([W, C])), problem.gradient(np.stack([W, C]))
     np.testing.assert_allclose(found[0], expected, rtol=1e-12)
     np.testing.assert_allclose(found[1], slopes, rtol=1e-11, atol=1e-11 * np.abs(slopes).max())
+
+
+@pytest.mark.parametrize(
+    ("weighting", "loss", "tied", "form"),
+    [
+        case
+        for case in itertools.product(WEIGHTINGS, ["quartic", "logistic"], (True, False), ("dense", "sparse"))
+        if "symmetrized" not in case and ("custom" not in case or "dense" in case)
+    ],
+)
+def test_value_and_gradient_of_counts_of_one_direction(weighting, loss, tied, form):
+    stats, weights = directed_statistics(30), WEIGHTINGS[weighting]
+    A, B = loops(weighting, stats)
+    W, C = np.random.default_rng(0).normal(size=(2, 30, 3))
+    if tied:
+        A, B, C = (A + A.T) / 2, (B + B.T) / 2, W
+        weights = wf.Symmetrized(weights)
+    problem = wf.Problem.from_statistics(stats, weighting=weights, loss=loss, tied=tied, matrix=form)
+    Z = W if tied else np.stack([W, C])
+    assert problem.directed != tied
+    np.testing.assert_allclose(problem.target(), 2 * (A - B) / (A + B), atol=1e-12)
+    one = as_loss(loss)
+    np.testing.assert_allclose(problem.loss(Z), pair_sum(one, A, B, W, C), rtol=1e-12)
+    slopes = jax.grad(lambda z: pair_sum(one, A, B, *((z, z) if tied else z)))(jnp.asarray(Z))
+    np.testing.assert_allclose(problem.gradient(Z), slopes, rtol=1e-11, atol=1e-11 * np.abs(slopes).max())
+    if not tied:
+        # Contexts on the other side: the transposed problem, words and contexts exchanged.
+        other = wf.CooccurrenceStatistics(stats.words, stats.counts.T, stats.unigram, directions="left")
+        mirrored = wf.Problem.from_statistics(other, weighting=weights, loss=loss, tied=False, matrix=form)
+        if weighting != "mikolov":
+            np.testing.assert_allclose(mirrored.gradient(Z[::-1]), slopes[::-1], rtol=1e-10, atol=1e-10)
+
+
+def test_counts_of_one_direction_where_they_cannot_serve():
+    stats = directed_statistics(12)
+    with pytest.raises(ValueError, match=r"`tied` must be False for counts of one direction.*symmetrized"):
+        wf.Problem.from_statistics(stats)
+    problem = wf.Problem.from_statistics(stats, tied=False)
+    W0 = wf.untied_init(jax.random.key(0), 12, 2, 1e-3)
+    for call in (
+        lambda: wf.predict(problem, W0, [1.0]),
+        lambda: wf.predict_step_times(problem, W0),
+        lambda: wf.leading_eigenpairs(problem, 2),
+        lambda: wf.stability_limit(problem),
+        lambda: wf.recommended_learning_rate(problem, 2, batch_size=64, scale=1e-3),
+    ):
+        with pytest.raises(ValueError, match="`problem` must be"):
+            call()
+    # A word that ends every document has no context on its right.
+    lone = wf.CooccurrenceStatistics(
+        ("a", "b", "c"), np.array([[1, 2, 0], [1, 0, 3], [0, 0, 0]]), np.array([3, 4, 3]), directions="right"
+    )
+    assert lone.words_without_pairs == ()
+    with pytest.raises(ValueError, match="of words that all have pairs, but got none of 'c'"):
+        wf.Problem.from_statistics(lone, tied=False)
+    assert lone.restrict().words == ("a", "b")
+    wf.Problem.from_statistics(lone.restrict(), tied=False)
+
+
+def test_leaving_one_word_out_takes_the_last_context_of_another():
+    chain = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
+    stats = wf.CooccurrenceStatistics(tuple("abcd"), chain, np.array([2, 1, 1, 1]), directions="right")
+    assert stats.restrict().words == ("a",)
+
+
+def test_flow_and_descent_of_counts_of_one_direction():
+    """Small steps of descent follow the flow, and both the differential equation of NumPy matrices."""
+    from scipy.integrate import solve_ivp
+
+    stats = directed_statistics(12)
+    A, B = loops("uniform", stats)
+    M = 2 * (A - B) / (A + B)
+    problem = wf.Problem.from_statistics(stats, tied=False)
+    W0 = np.asarray(wf.untied_init(jax.random.key(1), 12, 2, 0.05))
+    ts = np.linspace(0, 4, 5) / np.linalg.norm(M, 2)
+
+    def velocity(t, z):
+        W, C = z.reshape(2, 12, 2)
+        rest = M - W @ C.T
+        return np.stack([rest @ C, rest.T @ W]).ravel() / 2
+
+    exact = solve_ivp(velocity, (0, ts[-1]), W0.ravel(), "DOP853", ts, rtol=1e-11, atol=1e-13).y.T
+    flow = wf.solve_flow(problem, W0, ts, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(flow.embeddings, exact.reshape(5, 2, 12, 2)[:, 0], atol=1e-7)
+    np.testing.assert_allclose(flow.contexts, exact.reshape(5, 2, 12, 2)[:, 1], atol=1e-7)
+    descent = wf.run_gd(problem, W0, ts, learning_rate=float(ts[1]) / 500)
+    np.testing.assert_allclose(descent.embeddings, flow.embeddings, atol=0.01)
+
+
+def test_counts_of_one_direction_may_be_traced():
+    stats = directed_statistics(12)
+    Z = np.random.default_rng(0).normal(size=(2, 12, 3))
+
+    def loss(values):
+        return wf.Problem.from_statistics(stats.with_values(values), weighting=wf.Plain(), tied=False).loss(Z)
+
+    values = jnp.asarray(stats.values)
+    slope = jax.jit(jax.grad(loss))(values)
+    step = np.random.default_rng(1).normal(size=len(values))
+    differences = (loss(values + 1e-4 * step) - loss(values - 1e-4 * step)) / 2e-4
+    np.testing.assert_allclose(slope @ step, differences, rtol=1e-6)
 
 
 @pytest.mark.parametrize("weighting", ["uniform", "mikolov"])

@@ -15,7 +15,7 @@ from w2vflow.counts.units import added, whole_units
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
-from w2vflow.support.csr import row_sums
+from w2vflow.support.csr import column_sums, row_sums
 from w2vflow.support.display import beside, html_table, megabytes
 from w2vflow.support.static import Metadata, Vocabulary, remembered
 
@@ -203,6 +203,17 @@ class CooccurrenceStatistics(eqx.Module):
         return marginal / marginal.sum()
 
     @property
+    def context_probability(self) -> Float[AnyArray, " V"]:
+        """Probability of each context, `q_j = sum_i P_ij`, `(V,)`: `p` where both directions were counted."""
+        if self.directions == "both":
+            return self.word_probability
+        return remembered(self, "context_probability", self._context_probability)
+
+    def _context_probability(self) -> Float[AnyArray, " V"]:
+        marginal = column_sums(self.values, self.indices, self.vocab_size)
+        return marginal / marginal.sum()
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of words and counts, without `metadata`: the identity of the statistics."""
         return remembered(self, "sha256", self._sha256)
@@ -231,7 +242,8 @@ class CooccurrenceStatistics(eqx.Module):
         As for `most_frequent`, that is not a recount with these words.
 
         Args:
-            words: all different; if omitted, those that have pairs, in the order they have.
+            words: all different; if omitted, those that have pairs, in the order they have; of counts of
+                one direction, those that are a word and a context of others that are.
 
         Raises:
             ValueError: no words, repeated ones, or one that is not in the vocabulary.
@@ -242,12 +254,18 @@ class CooccurrenceStatistics(eqx.Module):
             (('b',), ('a', 'c'))
         """
         number = {word: i for i, word in enumerate(self.words)}
-        gone = set(self.words_without_pairs)
-        chosen = [word for word in self.words if word not in gone] if words is None else list(words)
+        chosen = self._paired_words() if words is None else list(words)
         for word in chosen:
             if word not in number:
                 raise argument_error("words", "of the vocabulary", f"the word {word!r}")
         return self._of_rows(np.array([number[word] for word in chosen], int), {"restricted_to": len(chosen)})
+
+    def _paired_words(self) -> list[str]:
+        counts, kept = self.counts, np.arange(self.vocab_size)
+        while not (paired := (counts.sum(axis=0) > 0) & (counts.sum(axis=1) > 0)).all():
+            # Where one leaves, another may lose its only context.
+            counts, kept = counts[paired][:, paired], kept[paired]
+        return [self.words[row] for row in kept]
 
     def _of_rows(self, rows: np.ndarray, how: Mapping[str, Any]) -> "CooccurrenceStatistics":
         return CooccurrenceStatistics(

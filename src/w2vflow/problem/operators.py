@@ -40,7 +40,7 @@ from w2vflow.support.sharding import (
     undeal,
 )
 
-__all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator"]
+__all__ = ["DenseOperator", "DiagonalOperator", "Operator", "SparseOperator", "check_dense_fits"]
 
 
 class Operator(Spread):
@@ -71,7 +71,7 @@ class Operator(Spread):
         Raises:
             ValueError: it does not fit into memory.
         """
-        _check_dense_fits(self.size, self.dtype)
+        check_dense_fits(self.size, self.dtype)
         return self.product(jnp.eye(self.size, dtype=self.dtype))
 
     def shard(self, mesh: Mesh) -> "Operator":
@@ -271,7 +271,7 @@ class SparseOperator(Operator):
     def dense(self) -> Float[Array, "V V"]:
         if self.mesh.size > 1:
             return super().dense()
-        _check_dense_fits(self.size, self.dtype)
+        check_dense_fits(self.size, self.dtype)
         indptr, indices, values = self.entries
         low_rank = matmul(self.left, self.right.T)
         return low_rank.at[entry_rows(indptr, len(indices)), indices].add(values)
@@ -332,7 +332,7 @@ def _product(operator: Operator, rows: Float[Array, "P b"]) -> Float[Array, "P b
     return one(operator, rows)
 
 
-def _check_dense_fits(size: int, dtype: np.dtype) -> None:
+def check_dense_fits(size: int, dtype: np.dtype) -> None:
     """Raise `ValueError` unless a dense matrix, and another one beside it, fit into memory."""
     remedy = (
         "Use its products, `problem.target_operator()`, or few pairs: "

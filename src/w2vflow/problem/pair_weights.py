@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,7 +11,7 @@ from scipy import sparse
 
 from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
-from w2vflow.support.csr import entry_rows, of_entries, row_sums, some_entries, taken
+from w2vflow.support.csr import column_sums, entry_rows, of_entries, row_sums, some_entries, taken
 
 __all__ = ["PairWeights"]
 
@@ -24,12 +23,13 @@ class PairWeights(eqx.Module):
     of both is known from the seen pairs and two thin matrices.
 
     Attributes:
-        values: `A` of the seen pairs, row by row, `(n,)`; symmetric but for a user's own.
+        values: `A` of the seen pairs, row by row, `(n,)`; symmetric but for a user's own, or `directed`.
         indices: contexts of the seen pairs, `(n,)`.
         indptr: where each word begins among them, `(V + 1,)`.
         left, right: `L` and `R`, nonnegative.
         dense_negative: `B` itself where it is of no such form; then `L` and `R` have no columns.
         exclusive: `B = L R^T - A`, so that `G = A + B = L R^T`; else `B = L R^T`.
+        directed: of counts of one direction, of which a pair may be seen in one order alone.
     """
 
     values: Float[AnyArray, " n"]
@@ -39,6 +39,7 @@ class PairWeights(eqx.Module):
     right: Float[AnyArray, "V q"]
     dense_negative: Float[AnyArray, "V V"] | None = None
     exclusive: bool = eqx.field(static=True, default=False)
+    directed: bool = eqx.field(static=True, default=False)
 
     @property
     def vocab_size(self) -> int:
@@ -54,6 +55,8 @@ class PairWeights(eqx.Module):
     @property
     def symmetric(self) -> bool | Bool[AnyArray, ""]:
         """Whether `A` and `B` are symmetric to rounding, as tied weights ask for."""
+        if self.directed:
+            return False
         xp = namespace(self.left, self.dense_negative, self.values)
         if self.dense_negative is not None:
             close = [xp.isclose(part, part.T, rtol=1e-10, atol=0).all() for part in self.dense()]
@@ -79,12 +82,7 @@ class PairWeights(eqx.Module):
             rows, columns = self.left @ self.right.sum(axis=0), self.right @ self.left.sum(axis=0)
         if self.exclusive:
             return rows, columns
-        of_contexts: AnyArray
-        if namespace(self.values, self.indices) is np:
-            of_contexts = np.bincount(self.indices, self.values, self.vocab_size)
-        else:
-            mode = "promise_in_bounds"
-            of_contexts = jax.ops.segment_sum(self.values, self.indices, self.vocab_size, mode=mode)
+        of_contexts = column_sums(self.values, self.indices, self.vocab_size)
         return rows + row_sums(self.values, self.indptr), columns + of_contexts
 
     def normalised(self) -> "PairWeights":
@@ -100,7 +98,14 @@ class PairWeights(eqx.Module):
         return replace(self, values=self.values * factor, left=self.left * factor, dense_negative=negative)
 
     def symmetrized(self) -> "PairWeights":
-        """Return the mean of the weights and their transpose; `A` of low rank `B` is symmetric already."""
+        """Return the mean of the weights and their transpose.
+
+        Raises:
+            ValueError: traced weights of counts of one direction.
+        """
+        if self.directed:
+            return self._of_both_directions()
+        # Where `B` is of low rank, `A` is symmetric already.
         if self.dense_negative is not None:
             A, B = self.dense()
             seen = entry_rows(self.indptr, len(self.values)), self.indices
@@ -110,6 +115,18 @@ class PairWeights(eqx.Module):
         xp = namespace(self.left, self.right)
         left, right = xp.hstack([self.left, self.right]) / 2, xp.hstack([self.right, self.left])
         return replace(self, left=left, right=right)
+
+    def _of_both_directions(self) -> "PairWeights":
+        """Return the mean with the transpose, whose seen pairs are those that were seen in either order."""
+        if not is_known(self):
+            expected = "of both directions where they are traced and symmetrized"
+            raise argument_error("stats", expected, "of one direction", "Use `stats.symmetrized()` first.")
+        A = sparse.csr_array((self.positive + sparse.csr_array(self.positive.T)) / 2)
+        A.sort_indices()
+        seen = replace(self, values=A.data, indices=A.indices, indptr=A.indptr, directed=False)
+        if self.dense_negative is None:
+            return seen.symmetrized()
+        return replace(seen, dense_negative=(self.dense_negative + self.dense_negative.T) / 2)
 
     def low_rank(self, rows: Int[Any, " n"], columns: Int[Any, " n"]) -> Float[AnyArray, " n"]:
         """Return `(L R^T)_ij` of some pairs."""

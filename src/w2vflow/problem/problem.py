@@ -15,40 +15,43 @@ from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem.blocked_objective import BlockedObjective, BlockLayout
 from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
+from w2vflow.problem.matrix_form import matrix_form
 from w2vflow.problem.objective import Objective, spread_gradient, spread_value
-from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, SparseOperator
+from w2vflow.problem.operators import (
+    DenseOperator,
+    Operator,
+    SparseLayout,
+    SparseOperator,
+    check_dense_fits,
+)
 from w2vflow.problem.pair_weights import PairWeights
-from w2vflow.problem.weightings import Uniform, Weighting, check_all_pair
+from w2vflow.problem.weightings import Symmetrized, Uniform, Weighting, check_all_pair
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, floating, is_known, out_of_trace
 from w2vflow.support.checks import argument_error, check_weight_values, check_weights_shape
 from w2vflow.support.devices import word_mesh
-from w2vflow.support.machine import available_memory, check_fits
 from w2vflow.support.sharding import Spread, in_words, place, to_rows
 from w2vflow.support.static import remembered
 
 __all__ = ["Problem"]
 
-# Below this share of seen pairs a sparse product costs less than a dense one (benchmarks/operators.py).
-_SPARSE_BELOW = 0.2
 # Below this share a product over seen pairs alone costs less than one over all pairs in blocks, of
 # which a pair takes a sixtieth of the time (benchmarks/gradients.py).
 _SAMPLED_BELOW = 1 / 60
-# Small matrices are dense: everything about them is fast, and LAPACK finds their whole eigenbasis.
-_DENSE_UP_TO = 3000
 
 
 @checked
 class Problem(Spread):
     """What word2vec is asked to learn from given statistics, in the units of the whole package.
 
-        A_ij = Psi+_ij P_ij,  B_ij = Psi-_ij p_i p_j,  G = A + B,  M* = 2 (A - B) / (A + B)
+        A_ij = Psi+_ij P_ij,  B_ij = Psi-_ij p_i q_j,  G = A + B,  M* = 2 (A - B) / (A + B)
         L = sum_ij A_ij l+(x_ij) + B_ij l-(x_ij),   x = W W^T (tied) or W C^T,   mean(G) = 1
         dW/dt = -dL/dW,   dC/dt = -dL/dC
 
     For the quartic loss `L = 1/4 sum_ij G_ij (M*_ij - x_ij)^2`. A discrete step of learning rate
-    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. Made with
-    `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
+    `eta` advances time by `eta`. Untied weights learn at half the rate of tied ones. `q = p` unless counts
+    are of one direction: `M*` is then not symmetric, and vectors are untied or the weighting `Symmetrized`.
+    Made with `Problem.from_statistics`, or with `Problem.from_target` from a matrix of your own.
 
     A pytree: its floating leaves are the counts, or the `M*` it was given, and the settings of the
     weighting. All else follows from them whenever it is asked for, so that `jax.jit`, `jax.vmap` and
@@ -94,7 +97,8 @@ class Problem(Spread):
         """Return the problem that `stats` pose.
 
         Args:
-            stats: co-occurrence statistics of both directions, in which every word has pairs.
+            stats: co-occurrence statistics in which every word has pairs; if of one direction, as a word and
+                as a context.
             weighting: pair weights; `Uniform()` (constant `G`) by default.
             loss: `"quartic"`, `"logistic"` (word2vec's own), `"taylor(n)"`, or a loss of `losses.py`.
             tied: word and context vectors are one and the same. word2vec's are two.
@@ -103,10 +107,9 @@ class Problem(Spread):
                 fifth of the pairs were seen, or where the dense form does not fit into memory.
 
         Raises:
-            ValueError: statistics of one direction or with a word without pairs, a setting that is not
-                available, negative or infinite weights, tied vectors with weights that are not symmetric,
-                or a matrix that does not fit into memory (the message says how much it needs and how much
-                there is).
+            ValueError: a word without pairs, a setting that is not available, negative or infinite weights,
+                tied vectors with weights or counts that are not symmetric, or a matrix that does not fit
+                into memory (the message says how much it needs and how much there is).
 
         Example:
             >>> import numpy as np
@@ -116,10 +119,12 @@ class Problem(Spread):
         """
         weighting = Uniform() if weighting is None else weighting
         pair_loss = as_loss(loss)
-        if matrix not in ("auto", "dense", "sparse"):
-            raise argument_error("matrix", "'auto', 'dense' or 'sparse'", repr(matrix))
         check_all_pair(stats)
-        problem = cls(pair_loss, weighting, tied, stats, _form(stats, matrix), word_mesh())
+        if tied and stats.directions != "both" and not isinstance(weighting, Symmetrized):
+            expected = "False for counts of one direction, where words and contexts differ"
+            remedy = "Use `tied=False`; or the weighting `Symmetrized(...)`; or `stats.symmetrized()`."
+            raise argument_error("tied", expected, tied, remedy)
+        problem = cls(pair_loss, weighting, tied, stats, matrix_form(stats, matrix), word_mesh())
         # At constant G weights cannot be wrong. Others are looked at now, and made when they are asked for.
         weights = None if problem.constant_G else problem.pair_weights()
         if tied and weights is not None and is_known(weights) and not weights.symmetric:
@@ -149,7 +154,8 @@ class Problem(Spread):
         if self.statistics is None:
             return replace(self, mesh=mesh, given=self._operator.shard(mesh))
         layout = blocks = None
-        indptr, indices = self.statistics.indptr, self.statistics.indices
+        seen = self.require_statistics("pairs are placed")
+        indptr, indices = seen.indptr, seen.indices
         if self.matrix == "sparse":
             if mesh.size > 1:
                 layout = SparseLayout.of(np.asarray(indptr), np.asarray(indices), mesh)
@@ -161,7 +167,7 @@ class Problem(Spread):
     def _factored(self, weights: PairWeights) -> bool:
         """Return whether the objective needs no matrix of pairs, or one of few pairs."""
         few = self.matrix == "sparse" and len(weights.values) < _SAMPLED_BELOW * self.vocab_size**2
-        low_rank = weights.dense_negative is None and (weights.exclusive or few)
+        low_rank = weights.dense_negative is None and not weights.directed and (weights.exclusive or few)
         return isinstance(self.pair_loss, Quartic) and low_rank
 
     @property
@@ -190,9 +196,18 @@ class Problem(Spread):
         return self.weighting is None or isinstance(self.weighting, Uniform)
 
     @property
+    def directed(self) -> bool:
+        """Whether it is of counts of one direction, as they are: `M*` is not symmetric."""
+        one_way = self.statistics is not None and self.statistics.directions != "both"
+        return one_way and not isinstance(self.weighting, Symmetrized)
+
+    @property
     def quartic_at_constant_G(self) -> bool:
-        """Whether the loss is quartic and all pairs weigh the same: `L = 1/4 ||M* - x||^2`."""
-        return isinstance(self.pair_loss, Quartic) and self.constant_G
+        """Whether the theory is exact: `L = 1/4 ||M* - x||^2` with a symmetric `M*`.
+
+        That is so if the loss is quartic, all pairs weigh the same, and both directions were counted.
+        """
+        return isinstance(self.pair_loss, Quartic) and self.constant_G and not self.directed
 
     @property
     def _operator(self) -> Operator:
@@ -208,7 +223,7 @@ class Problem(Spread):
 
     def _made_operator(self, weights: PairWeights) -> Operator:
         """Return `M*`: dense, or `S - 2 * 1 1^T` with `S = 4 A / G` on the pairs seen."""
-        if not self.constant_G and is_known(weights) and not weights.symmetric:
+        if self.directed or (not self.constant_G and is_known(weights) and not weights.symmetric):
             expected = "one with a symmetric M*, which has eigenvectors"
             remedy = "Use `Symmetrized(...)` of its weighting, or the dense `problem.target()`."
             got = "weights that treat words and contexts differently"
@@ -228,9 +243,11 @@ class Problem(Spread):
         Raises:
             ValueError: the problem was made from a matrix.
         """
-        stats = self.require_statistics("weights of pairs are made")
+        self.require_statistics("weights of pairs are made")
+        assert self.statistics is not None
         assert self.weighting is not None
-        return self.weighting.pair_weights(stats).normalised()
+        # Of the counts as they are: of `Symmetrized` weights the mean is taken after they are made.
+        return self.weighting.pair_weights(self.statistics).normalised()
 
     def target(self) -> Float[Array, "V V"]:
         """Return the matrix `M*` whose leading eigenvectors are the concepts, dense `(V, V)`.
@@ -238,7 +255,9 @@ class Problem(Spread):
         Raises:
             ValueError: it does not fit into memory.
         """
-        if self.given is None and self.matrix == "dense":
+        if self.given is None and (self.matrix == "dense" or self.directed):
+            if self.matrix == "sparse":
+                check_dense_fits(self.vocab_size, np.dtype(float))
             return place(self.pair_weights().dense_target(), self.mesh, PartitionSpec())
         return self._operator.dense()
 
@@ -298,18 +317,25 @@ class Problem(Spread):
         }
 
     def require_statistics(self, purpose: str) -> CooccurrenceStatistics:
-        """Return the statistics, or raise `ValueError` where the problem was made from a matrix."""
+        """Return the statistics whose seen pairs the weights have: symmetrized where the weighting is.
+
+        Raises:
+            ValueError: the problem was made from a matrix.
+        """
         if self.statistics is None:
             expected = f"made from statistics, from which {purpose}"
             remedy = "Use `Problem.from_statistics(stats)`."
             raise argument_error("problem", expected, "one made from a matrix", remedy)
-        return self.statistics
+        if self.statistics.directions == "both" or self.directed:
+            return self.statistics
+        return remembered(self, "symmetrized", self.statistics.symmetrized)
 
     def require_solvable(self, purpose: str) -> None:
         """Raise `ValueError` unless the theory's closed forms hold: quartic loss, constant `G`."""
         why = {
             f"the loss {self.pair_loss!r}": not isinstance(self.pair_loss, Quartic),
             f"the weighting {self.weighting!r}": not self.constant_G,
+            "counts of one direction": self.directed,
         }
         found = [name for name, holds in why.items() if holds]
         if found:
@@ -373,24 +399,3 @@ class Problem(Spread):
         if is_known(Z):
             check_weight_values(np.asarray(Z))
         return to_rows(Z if self.tied else jnp.concatenate([Z[0], Z[1]], axis=1), self.mesh)
-
-
-def _dense_bytes(vocab_size: int) -> int:
-    # M* stays; building it takes about four more of its size for a moment.
-    return 5 * 8 * vocab_size**2
-
-
-def _form(stats: CooccurrenceStatistics, matrix: str) -> str:
-    size, need = stats.vocab_size, _dense_bytes(stats.vocab_size)
-    fewer = "`stats.most_frequent(n)` with a smaller n."
-    if matrix == "dense":
-        remedy = f"Use matrix='sparse', which forms only products, or {fewer}"
-        check_fits("matrix", f"a dense matrix of {size} words", need, remedy)
-        return "dense"
-    few = size > _DENSE_UP_TO and len(stats.values) < _SPARSE_BELOW * size**2
-    if matrix != "sparse" and not few and need <= available_memory():
-        return "dense"
-    # Values and columns stay; building them takes the values once more, and so do float32 products.
-    need = (3 * 8 + 2 * 4) * len(stats.values)
-    check_fits("stats", f"the sparse matrix of {len(stats.values)} seen pairs", need, f"Use {fewer}")
-    return "sparse"

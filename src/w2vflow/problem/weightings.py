@@ -2,6 +2,7 @@
 
 A pair of words counts as a positive example with `A_ij = Psi+_ij P_ij` and as a negative one with
 `B_ij = Psi-_ij p_i p_j`. Only their ratio between pairs matters: `G = A + B` is normalised to mean 1.
+Of counts of one direction, `p_j` of the context is its own marginal, `q_j = sum_i P_ij`.
 """
 
 import dataclasses
@@ -95,12 +96,13 @@ class RankOne(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = g_i g_j P / (P + p_i p_j)` and `B = g_i g_j - A`."""
-        p = stats.word_probability
+        size = stats.vocab_size
         # Of mean size 1, so that no power of a probability underflows.
-        g = (p * len(p)) ** self.alpha
+        g = (stats.word_probability * size) ** self.alpha
+        h = (stats.context_probability * size) ** self.alpha
 
-        values = _seen(stats, lambda pair, product, i, j: taken(g, i) * taken(g, j) * pair / (pair + product))
-        return _weights(stats, values, g[:, None], g[:, None], exclusive=True)
+        values = _seen(stats, lambda pair, product, i, j: taken(g, i) * taken(h, j) * pair / (pair + product))
+        return _weights(stats, values, g[:, None], h[:, None], exclusive=True)
 
 
 class Uniform(Weighting):
@@ -126,8 +128,8 @@ class Plain(Weighting):
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = P` and `B = p p^T`."""
-        p = stats.word_probability[:, None]
-        return _weights(stats, _seen(stats, lambda pair, *_: pair), p, p)
+        p, q = stats.word_probability[:, None], stats.context_probability[:, None]
+        return _weights(stats, _seen(stats, lambda pair, *_: pair), p, q)
 
 
 class Unigram(Weighting):
@@ -193,7 +195,11 @@ class Mikolov(Weighting):
 
 
 class Symmetrized(Weighting):
-    """The mean of other weights and their transpose: the same objective where vectors are tied."""
+    """The mean of other weights and their transpose: the same objective where vectors are tied.
+
+    So tied vectors learn from counts of one direction, too; weights are made before the mean is taken, not
+    from `stats.symmetrized()`.
+    """
 
     weighting: Weighting
 
@@ -228,10 +234,10 @@ class Custom(Weighting):
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = Psi+ P` and `B = Psi- p p^T`."""
         check_all_pair(stats)
-        p, size = stats.word_probability, stats.vocab_size
+        p, q, size = stats.word_probability, stats.context_probability, stats.vocab_size
         xp = namespace(p, stats.values)
         seen = entry_rows(stats.indptr, len(stats.values)), stats.indices
-        shares, product = stats.values / stats.values.sum(), xp.outer(p, p)
+        shares, product = stats.values / stats.values.sum(), xp.outer(p, q)
         if xp is np:
             pair = np.zeros((size, size))
             pair[seen] = shares
@@ -253,29 +259,40 @@ class Custom(Weighting):
 
 
 def check_all_pair(stats: CooccurrenceStatistics) -> None:
-    """Raise `ValueError` unless both directions were counted and, where known, every word has a pair."""
+    """Raise `ValueError` unless every word has a pair, where known: as a word and as a context."""
+    if not is_known(stats.indptr, stats.indices):
+        return
+    sides = {"words": np.diff(np.asarray(stats.indptr)) > 0}
     if stats.directions != "both":
-        expected = "of both directions, whose counts are symmetric"
-        got = f"contexts on the {stats.directions} of the word alone"
-        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
-    if is_known(stats.indptr, stats.indices) and (empty := stats.words_without_pairs):
-        more = f" and {len(empty) - 1} more" if empty[1:] else ""
+        sides["contexts"] = np.bincount(np.asarray(stats.indices), minlength=stats.vocab_size) > 0
+    for side, seen in sides.items():
+        if seen.all():
+            continue
+        first, more = stats.words[int(seen.argmin())], len(seen) - seen.sum() - 1
+        got = f"none of {first!r}{f' and {more} more' if more else ''}"
         remedy = "`merge` with counts of more text first, or leave such words out: `stats.restrict()`."
-        raise argument_error("stats", "of words that all have pairs", f"none of {empty[0]!r}{more}", remedy)
+        expected = "of words that all have pairs"
+        if stats.directions != "both":
+            expected, remedy = (
+                f"of {side} that all have pairs",
+                f"{remedy[:-1]}; or use `stats.symmetrized()`.",
+            )
+        raise argument_error("stats", expected, got, remedy)
 
 
 def _weights(stats: CooccurrenceStatistics, values: AnyArray, *parts: Any, **form: Any) -> PairWeights:
     """Return weights whose seen pairs are those of the counts."""
     check_all_pair(stats)
+    form = {**form, "directed": stats.directions != "both"}
     return PairWeights(values, stats.indices, stats.indptr, *parts, **form)
 
 
 def _seen(stats: CooccurrenceStatistics, weight: Callable[..., AnyArray]) -> Float[AnyArray, " n"]:
     """Return `weight(P_ij, p_i p_j, i, j)` of all seen pairs."""
     check_all_pair(stats)
-    p, total = stats.word_probability, stats.values.sum()
+    p, q, total = stats.word_probability, stats.context_probability, stats.values.sum()
 
     def of_some(at: slice, rows: AnyArray, columns: AnyArray) -> AnyArray:
-        return weight(stats.values[at] / total, taken(p, rows) * taken(p, columns), rows, columns)
+        return weight(stats.values[at] / total, taken(p, rows) * taken(q, columns), rows, columns)
 
     return of_entries(stats, of_some)

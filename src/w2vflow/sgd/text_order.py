@@ -193,6 +193,10 @@ def _mikolov(problem: Problem, corpus: TokenFile) -> Mikolov:
         expected = "one with `Mikolov` weights and a whole number of negatives, as pairs of a text have them"
         remedy = "Use `run_sgd`, whose samplers know all weightings."
         raise argument_error("problem", expected, repr(problem.weighting), remedy)
+    if problem.statistics is not None and problem.statistics.directions != "both":
+        expected = "of counts of both directions, as the pairs of a text are"
+        remedy = "Use `stats.symmetrized()`, or `run_sgd`."
+        raise argument_error("problem", expected, "counts of one direction", remedy)
     if corpus.words != stats.words:
         expected = "of the words of the problem's statistics, in their order"
         remedy = "Make it with `tokenize(..., vocabulary=stats.words)`."

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from w2vflow.support.arrays import is_known
 
-__all__ = ["entry_rows", "of_entries", "row_sums", "some_entries", "taken"]
+__all__ = ["column_sums", "entry_rows", "of_entries", "row_sums", "some_entries", "taken"]
 
 # Entries at a time: temporary arrays of all of them would double the memory.
 _ENTRIES = 2**22
@@ -41,6 +41,13 @@ def row_sums(values: Float[Any, " n"], indptr: Int[Any, " r"]) -> Float[Any, " R
     rows = entry_rows(indptr, len(values))
     mode = "promise_in_bounds"
     return jax.ops.segment_sum(values, rows, len(indptr) - 1, indices_are_sorted=True, mode=mode)
+
+
+def column_sums(values: Float[Any, " n"], indices: Int[Any, " n"], columns: int) -> Float[Any, " V"]:
+    """Return the sum of the entries of each column."""
+    if isinstance(values, np.ndarray) and isinstance(indices, np.ndarray):
+        return np.bincount(indices, values, columns)
+    return jax.ops.segment_sum(values, indices, columns, mode="promise_in_bounds")
 
 
 def some_entries(

@@ -16,6 +16,8 @@ from .corpora.influence import strongest_influences as strongest_influences
 from .corpora.influence import word_influence as word_influence
 from .corpora.sensitivity import changed_step_times as changed_step_times
 from .corpora.sensitivity import step_time_slopes as step_time_slopes
+from .corpora.slice_concepts import SliceConcepts as SliceConcepts
+from .corpora.slice_concepts import compare_slices as compare_slices
 from .corpora.uncertainty import SamplingUncertainty as SamplingUncertainty
 from .corpora.uncertainty import document_uncertainty as document_uncertainty
 from .corpora.uncertainty import poisson_uncertainty as poisson_uncertainty

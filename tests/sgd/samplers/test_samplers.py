@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import sparse
-from systems import random_statistics, scattered
+from systems import directed_statistics, random_statistics, scattered
 
 import w2vflow as wf
 from w2vflow.problem.losses import Logistic, Quartic
@@ -55,12 +55,16 @@ PROBLEMS = {
     "Mikolov, tied": (Symmetrized(Mikolov(subsample=0.1, negatives=2)), True, "quartic"),
     "own": (own_weights(), False, "quartic"),
     "own, tied": (Symmetrized(own_weights()), True, "logistic"),
+    "uniform, one way": (Uniform(), False, "quartic"),
+    "Mikolov, one way": (Mikolov(subsample=0.1), False, "logistic"),
+    "Mikolov, one way, tied": (Symmetrized(Mikolov(subsample=0.1, negatives=2)), True, "quartic"),
 }
 
 
 def posed(name="uniform"):
     weights, tied, loss = PROBLEMS[name]
-    return Problem.from_statistics(random_statistics(V, seed=1), weighting=weights, loss=loss, tied=tied)
+    stats = (directed_statistics if "one way" in name else random_statistics)(V, seed=1)
+    return Problem.from_statistics(stats, weighting=weights, loss=loss, tied=tied)
 
 
 def start(problem):

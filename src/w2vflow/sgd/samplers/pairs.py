@@ -18,7 +18,7 @@ __all__ = ["SAMPLERS", "Balanced", "Corpus"]
 
 
 class Corpus(PairSampler):
-    """Positive pairs from `P`, as many negative ones from `p x p`, with importance weights Psi.
+    """Positive pairs from `P`, as many negative ones from `p x q`, with importance weights Psi.
 
     This is how word2vec meets its data. At constant `G` rare pairs have huge weights, and the variance
     asks for small learning rates or large batches.
@@ -26,29 +26,37 @@ class Corpus(PairSampler):
     Attributes:
         seen: seen pairs, drawn from `P`.
         psi: `Psi+ = A / P` of each of them.
-        words: words, drawn from `p`.
-        probability: `p`.
+        words, contexts: drawn from `p` and from `q`, which are the same if both directions were counted.
+        word_probability, context_probability: `p` and `q`.
         table: `B` of any pair.
     """
 
     seen: SeenPairs
     psi: Float[Array, " n"]
     words: AliasTable
-    probability: Float[Array, " V"]
+    contexts: AliasTable
+    word_probability: Float[Array, " V"]
+    context_probability: Float[Array, " V"]
     table: WeightTable
 
     @classmethod
     def of(cls, problem: Problem) -> "Corpus":
         """Build the tables for a problem."""
         stats, weights = problem.require_statistics("pairs are drawn"), problem.pair_weights()
-        pair, word = stats.values / stats.values.sum(), stats.word_probability
-        psi = weights.values / pair
+        pair, word, context = (
+            stats.values / stats.values.sum(),
+            stats.word_probability,
+            stats.context_probability,
+        )
+        psi, words = weights.values / pair, AliasTable.of(word)
         return cls(
             context_offset(problem),
             SeenPairs.of(weights.indptr, weights.indices, pair),
             jnp.asarray(psi, jnp.float32),
-            AliasTable.of(word),
+            words,
+            words if context is word else AliasTable.of(context),
             jnp.asarray(word, jnp.float32),
+            jnp.asarray(context, jnp.float32),
             WeightTable.of(weights),
         )
 
@@ -62,8 +70,9 @@ class Corpus(PairSampler):
         for_entry, for_row, for_column = jax.random.split(key, 3)
         entry = self.seen.table.draw(for_entry, half)
         seen_row, seen_column = self.seen.of_entries(entry)
-        row, column = self.words.draw(for_row, half), self.words.draw(for_column, half)
-        psi = self.table.at(row, column)[1] / (self.probability[row] * self.probability[column])
+        row, column = self.words.draw(for_row, half), self.contexts.draw(for_column, half)
+        product = self.word_probability[row] * self.context_probability[column]
+        psi = self.table.at(row, column)[1] / product
         none = jnp.zeros_like(psi)
         return PairBatch(
             jnp.concatenate([seen_row, row]),

@@ -1,20 +1,28 @@
 """Concepts of a corpus and of a changed one: sooner, later, new or gone."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import common_rows, degenerate_groups, group_numbers, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, common_rows, degenerate_groups, group_numbers, leading_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
 from w2vflow.theory.step_times.over_seeds import step_time_law
 
-__all__ = ["ConceptChanges", "concept_changes"]
+__all__ = [
+    "ConceptChanges",
+    "LearnedConcepts",
+    "changes_between",
+    "check_comparable",
+    "concept_changes",
+    "learned_concepts",
+]
 
 
 @checked
@@ -113,22 +121,60 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     References:
         Kato (1966), Perturbation theory for linear operators, chapter II, for the first order.
     """
-    require_float64("concept_changes")
     for problem in (before, after):
-        problem.require_solvable("concept_changes")
-        problem.require_tied("concept_changes")
+        check_comparable(problem, k, dim)
+    old, new = (learned_concepts(problem, k, dim, scale) for problem in (before, after))
+    return changes_between(old, new, k)
+
+
+class LearnedConcepts(NamedTuple):
+    """Concepts of a problem, more than are asked for, and when each is learned.
+
+    Attributes:
+        problem, spectrum: whose they are.
+        groups: number of the group of equal eigenvalues of each.
+        step_times: mean of `step_time_law`, of the first `dim`.
+    """
+
+    problem: Problem
+    spectrum: Spectrum
+    groups: Int[np.ndarray, " m"]
+    step_times: Float[np.ndarray, " d"]
+
+
+def learned_concepts(problem: Problem, k: int, dim: int, scale: float) -> LearnedConcepts:
+    """Return the concepts of one of the problems of `concept_changes`.
+
+    Raises:
+        ValueError: fewer than `dim` positive eigenvalues.
+    """
+    # More than k, to find those that have moved to a place further behind or come from there.
+    spectrum = on_host(leading_eigenpairs(problem, min(problem.vocab_size, max(dim, 2 * k + 10))))
+    times = np.asarray(step_time_law(problem, dim, scale, spectrum=spectrum).mean)
+    return LearnedConcepts(problem, spectrum, group_numbers(degenerate_groups(spectrum, tied=True)), times)
+
+
+def check_comparable(problem: Problem, k: int, dim: int) -> None:
+    """Raise `ValueError` unless the first `k` concepts of a problem can be followed to another."""
+    require_float64("concept_changes")
+    problem.require_solvable("concept_changes")
+    problem.require_tied("concept_changes")
     if not 1 <= k <= dim:
         raise argument_error("k", f"between 1 and the dimension {dim}", k)
-    rows, rows_after = _common_rows(before, after)
-    # More than k of each, to find those that have moved to a place further behind or come from there.
-    wanted = (min(p.vocab_size, max(dim, 2 * k + 10)) for p in (before, after))
-    pairs = zip((before, after), wanted, strict=True)
-    old, new = (on_host(leading_eigenpairs(problem, count)) for problem, count in pairs)
-    carried = np.zeros((after.vocab_size, len(old.eigenvalues)))
+
+
+def changes_between(before: LearnedConcepts, after: LearnedConcepts, k: int) -> ConceptChanges:
+    """Return what has become of the first `k` concepts of `before`.
+
+    Raises:
+        ValueError: problems of other words, or of other sizes.
+    """
+    rows, rows_after = _common_rows(before.problem, after.problem)
+    old, new, groups = before.spectrum, after.spectrum, before.groups
+    carried = np.zeros((after.problem.vocab_size, len(old.eigenvalues)))
     carried[rows_after] = old.eigenvectors[rows]
     cosines = carried.T @ new.eigenvectors
-    groups, groups_after = (group_numbers(degenerate_groups(spectrum, tied=True)) for spectrum in (old, new))
-    overlaps = _shared_overlaps(cosines**2, groups, groups_after)
+    overlaps = _shared_overlaps(cosines**2, groups, after.groups)
     one, other = linear_sum_assignment(overlaps, maximize=True)
     found = overlaps[one, other] >= 0.5
     becomes = np.full(len(overlaps), -1)
@@ -136,12 +182,11 @@ def concept_changes(before: Problem, after: Problem, k: int, *, dim: int, scale:
     places = becomes[:k]
     best = np.zeros(len(overlaps))
     best[one] = overlaps[one, other]
-    times = np.asarray(step_time_law(before, dim, scale, spectrum=old).mean)
-    times_after = np.asarray(step_time_law(after, dim, scale, spectrum=new).mean)
+    times, dim = before.step_times, len(after.step_times)
     # Beyond `dim` nothing is learned; the last entry is for concepts that have become none.
     every = np.full(len(new.eigenvalues) + 1, np.inf)
-    every[:dim], every[-1] = times_after, np.nan
-    values, first = old.eigenvalues[:k], _first_order(after, carried, groups)[:k]
+    every[:dim], every[-1] = after.step_times, np.nan
+    values, first = old.eigenvalues[:k], _first_order(after.problem, carried, groups)[:k]
     with np.errstate(divide="ignore", invalid="ignore"):
         # The law's `2 lambda t = ln lambda + constant`, at another eigenvalue.
         moved = (2 * values * times[:k] + np.log(first / values)) / (2 * first)
