@@ -182,10 +182,11 @@ def test_flow_and_descent_of_counts_of_one_direction():
         return np.stack([rest @ C, rest.T @ W]).ravel() / 2
 
     exact = solve_ivp(velocity, (0, ts[-1]), W0.ravel(), "DOP853", ts, rtol=1e-11, atol=1e-13).y.T
-    flow = wf.solve_flow(problem, W0, ts, rtol=1e-9, atol=1e-11)
+    kept = wf.Recording(save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, ts, rtol=1e-9, atol=1e-11, recording=kept)
     np.testing.assert_allclose(flow.embeddings, exact.reshape(5, 2, 12, 2)[:, 0], atol=1e-7)
     np.testing.assert_allclose(flow.contexts, exact.reshape(5, 2, 12, 2)[:, 1], atol=1e-7)
-    descent = wf.run_gd(problem, W0, ts, learning_rate=float(ts[1]) / 500)
+    descent = wf.run_gd(problem, W0, ts, learning_rate=float(ts[1]) / 500, recording=kept)
     np.testing.assert_allclose(descent.embeddings, flow.embeddings, atol=0.01)
 
 
