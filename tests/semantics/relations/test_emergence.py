@@ -153,22 +153,23 @@ def test_half_rises():
     assert emergence_module._half_rise(values, curves) == pytest.approx([3, 1, np.inf, 1.4, 6])
 
 
-def test_intervals_hold_the_half_rise():
+@pytest.mark.parametrize("pairs", [5, 6, 8, 10, 14, 20])
+def test_intervals_hold_the_half_rise(pairs):
     """Pairs that come one by one; a question is answered when both of its pairs have come."""
     values = np.linspace(0, 1, 41)
-    sides = np.array(list(itertools.permutations(range(20), 2)))
+    sides = np.array(list(itertools.permutations(range(pairs), 2)))
     rng, inside = np.random.default_rng(0), 0
-    for _ in range(60):
-        come = rng.random(20)
+    for _ in range(300):
+        come = rng.random(pairs)
         right = come[sides].max(axis=1) <= values[:, None]
-        known = emergence_module._Known([], 0, sides, np.ones((20, 2), int))
+        known = emergence_module._Known([], 0, sides, np.ones((pairs, 2), int))
         course = emergence_module._course(known, right, np.zeros((41, 3)), values, np.arange(41))
         # Both have come with chance t^2.
         low, high = course.solved_between
         inside += low <= np.sqrt(0.5) <= high
         assert low <= course.solved_at <= high
-    # 57 expected; five standard errors below.
-    assert inside >= 57 - 5 * np.sqrt(60 * 0.95 * 0.05)
+    # 285 expected; two standard errors below.
+    assert inside >= 285 - 2 * np.sqrt(300 * 0.95 * 0.05)
 
 
 def test_relations_that_are_never_solved(corpus):

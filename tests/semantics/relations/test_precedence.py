@@ -108,6 +108,27 @@ def enumerate_names(values):
     return {str(n): value for n, value in enumerate(values)}.items()
 
 
+def test_noise_that_is_like_its_neighbours_is_no_trend():
+    """An autoregression of 0.6 over 60 numbers: orders of single values find a trend in every fourth."""
+    rng, found = np.random.default_rng(0), {1: 0, 10: 0}
+    for _ in range(80):
+        steps, y = rng.normal(size=100), np.zeros(100)
+        for now in range(1, 100):
+            y[now] = 0.6 * y[now - 1] + steps[now]
+        for block in found:
+            found[block] += rank_correlation(np.arange(60), y[40:], block=block).p <= 0.05
+    # 4 expected of 80 tests at 5%; three standard errors above.
+    assert found[10] <= 4 + 3 * np.sqrt(80 * 0.05 * 0.95)
+    assert found[1] >= 15
+    with pytest.raises(ValueError, match="`block` must be between 1 and a third of the 60 values"):
+        rank_correlation(np.arange(60), y[40:], block=21)
+
+
+def test_a_trend_is_found_in_blocks_too():
+    y = np.arange(60) + 30 * np.random.default_rng(0).normal(size=60)
+    assert rank_correlation(np.arange(60), y, block=10).p < 0.02
+
+
 def test_ratings(corpus):
     pairs = {"one": [("+++-", "++++"), ("----", "unknown")], "two": [("----", "---+")], "none": []}
     ratings = {"+++-": 2.0, "++++": 5.0, "----": 4.0, "unknown": 1.0}

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import norm, t
 
 from w2vflow.embeddings import first_rows, unit_rows
 from w2vflow.results import Trajectory
@@ -56,8 +57,9 @@ class RelationCourse:
         solved_at: value of the axis at which half of the final accuracy is first reached, linear
             between the values given; NaN if the final accuracy is within 2 errors of 0. If a
             curve is flat about that height, little noise moves it far: see the interval.
-        solved_between: a 95% interval of it over draws of the pairs; infinite if 2.5% of the draws
-            end with no right answer. Too narrow if pairs share words, as cities of one state do.
+        solved_between: a 95% interval of it over draws of the pairs, widened where they are few; infinite if
+            as many draws as lie beyond it end with no right answer. Too narrow if pairs share words, as
+            cities of one state do.
         detectable_at_concept, solved_at_concept: how many concepts are learned then.
         carried_by: number of the concept up to which half of the squared mean task vector has been
             summed at the end, from 1; NaN if there is no more of it than noise gives.
@@ -319,8 +321,7 @@ def _course(
     solved, between = np.nan, (np.nan, np.nan)
     if accuracy[-1] > 2 * error[-1]:
         solved = float(_half_rise(values, accuracy[None])[0])
-        low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
-        between = (float(low), float(high))
+        between = _interval(draws, solved, pairs, values)
     hidden = np.flatnonzero(~(seen[:, 1] > 0))
     start = hidden[-1] + 1 if len(hidden) else 0
     detectable = float(values[start]) if start < len(values) else np.nan
@@ -350,6 +351,25 @@ def _jackknife(right: Bool[Host, "T n"], sides: Int[Host, "n 2"], pairs: int) ->
     without = kept @ right.T / kept.sum(axis=1, keepdims=True)
     spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0) if len(kept) else np.full(len(right), np.inf)
     return np.sqrt((pairs - 1) / pairs * spread)
+
+
+def _interval(
+    draws: Float[Host, " B"], solved: float, pairs: int, values: Float[Host, " T"]
+) -> tuple[float, float]:
+    """Return a 95% interval from draws of the pairs with replacement.
+
+    Draws of n pairs spread less than n pairs do, their variance by `(n - 1) / n`, and their quantiles are a
+    normal's, not Student's: plain quantiles of 5 to 14 pairs hold the truth 81 to 92 times of 100. Taken is
+    what two cures span, quantiles further out (Hesterberg 2015, The American Statistician 69, "expanded
+    percentile") and Student's interval about the value found: 94 to 98 times.
+    """
+    student = t.ppf(0.975, pairs - 1) * np.sqrt(pairs / (pairs - 1))
+    tail = norm.cdf(-student)
+    low, high = np.quantile(draws, [tail, 1 - tail], method="inverted_cdf")
+    finite = draws[np.isfinite(draws)]
+    spread = student * finite.std() if len(finite) else np.inf
+    least, most = max(solved - spread, values[0]), min(solved + spread, values[-1])
+    return float(min(low, least)), float(max(high, most))
 
 
 def _half_rise(values: Float[Host, " T"], curves: Float[Host, "B T"]) -> Float[Host, " B"]:

