@@ -313,9 +313,8 @@ def _judge_by_ratings(
     rarity = np.log(np.arange(len(words)) + 1) @ spec.eigenvectors**2
     number, block = np.arange(len(concepts)), max(1, min(ALIKE, len(concepts) // 3))
     print(f"Are concrete concepts learned first? ({len(number)} of them, {shares.mean():.0%} rated)")
-    print(
-        f"  number with abstractness of the words at both ends: {rank_correlation(number, -concepts, block=block)}"
-    )
+    found = rank_correlation(number, -concepts, block=block)
+    print(f"  number with abstractness of the words at both ends: {found}")
     print(f"  the same given rarity: {rank_correlation(number, -concepts, given=[rarity], block=block)}")
     means = ", ".join(f"{part.mean():.2f}" for part in np.array_split(concepts, 5))
     print(f"  mean concreteness of each fifth of them in turn: {means}")
