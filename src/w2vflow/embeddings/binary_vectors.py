@@ -4,23 +4,19 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from w2vflow.embeddings.ahead import Ahead
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import damages, open_unpacked
 
-__all__ = ["SPACES", "Ahead", "binary_rows"]
+__all__ = ["SPACES", "binary_rows"]
 
 Host = np.ndarray
 
 # Said with every damage of such a file.
 SPACES = "Or a word of it holds a space, which ends words in this format."
 
-# Bytes read at once.
-_CHUNK = 2**22
 # Bytes of the longest word that is looked for.
 _LONGEST = 2**16
 # Bytes after a word that are held with it, for more of the word.
@@ -39,7 +35,7 @@ _COMMON = [byte | sign for byte in range(0x38, 0x42) for sign in (0, 0x80)]
 _CLEAR_DIMENSION, _CLEAR_RANGE = 8, 12
 
 
-def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
+def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
     """Yield number, word and vector of every row below the first line of a binary file.
 
     A word ends at its first space. If it holds another, what follows it is out of place: the rest of the word
@@ -56,44 +52,41 @@ def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, 
     expected = f"a file with the {total} words of dimension {dim} that its first line tells"
     size, newline = 4 * dim, False
     before: deque[Host] = deque(maxlen=_NEIGHBOURS)
-    with open_unpacked(path) as file:
-        file.readline()
-        data = Ahead(file)
-        for number in range(1, total + 1):
-            held, at = data.held, data.at
-            space = held.find(b" ", at)
-            end = space + 1 + size
-            if space < 0 or end + _MORE > len(held):
-                space = data.find_row(size)
-                if space < 0:
-                    data.raise_damage()
-                    least = f"{path}, which ends after {number - 1} of them"
-                    raise argument_error("path", expected, least, f"Copy it again. {SPACES}")
-                held, at, end = data.held, data.at, space + 1 + size
-            word = held[at:space]
-            ended = held[end : end + 1] == b"\n"
-            if number == 1:
-                newline = ended
-            if b"\n" in word or (ended != newline and number < total and end < len(held)):
-                raise _spaced(path, word, number)
-            if (number == 1 or not ended) and _TO_A_SPACE.match(held, space + 1):
-                more = _rest_of_word(data, space + 1 - at, size, before)
-                if more is not None:
-                    raise _spaced(path, word + b" " + more, number)
-                # The same bytes, after more may have been read.
-                space += data.at - at
-                held, end = data.held, space + 1 + size
-            row = np.frombuffer(held, "<f4", dim, space + 1)
-            before.append(row)
-            data.at = end + newline
-            # A newline after the last vector alone harms nobody.
-            if number == total and data.rest() not in (b"", b"\n"):
-                beyond = f"{path}, which goes on after them"
-                raise argument_error("path", expected, beyond, SPACES)
-            yield number, word, row
+    for number in range(1, total + 1):
+        held, at = data.held, data.at
+        space = held.find(b" ", at)
+        end = space + 1 + size
+        if space < 0 or end + _MORE > len(held):
+            space = _find_row(data, size)
+            if space < 0:
+                data.raise_damage()
+                least = f"{path}, which ends after {number - 1} of them"
+                raise argument_error("path", expected, least, f"Copy it again. {SPACES}")
+            held, at, end = data.held, data.at, space + 1 + size
+        word = held[at:space]
+        ended = held[end : end + 1] == b"\n"
+        if number == 1:
+            newline = ended
+        if b"\n" in word or (ended != newline and number < total and end < len(held)):
+            raise _spaced(path, word, number)
+        if (number == 1 or not ended) and _TO_A_SPACE.match(held, space + 1):
+            more = _rest_of_word(data, space + 1 - at, size, before)
+            if more is not None:
+                raise _spaced(path, word + b" " + more, number)
+            # The same bytes, after more may have been read.
+            space += data.at - at
+            held, end = data.held, space + 1 + size
+        row = np.frombuffer(held, "<f4", dim, space + 1)
+        before.append(row)
+        data.at = end + newline
+        # A newline after the last vector alone harms nobody.
+        if number == total and data.rest() not in (b"", b"\n"):
+            beyond = f"{path}, which goes on after them"
+            raise argument_error("path", expected, beyond, SPACES)
+        yield number, word, row
 
 
-def _spaced(path: Path, word: bytes, number: int) -> ValueError:
+def _spaced(path: str, word: bytes, number: int) -> ValueError:
     shown = repr(word.decode(errors="backslashreplace")[:60])
     return argument_error(
         "path",
@@ -103,53 +96,13 @@ def _spaced(path: Path, word: bytes, number: int) -> ValueError:
     )
 
 
-class Ahead:
-    """What is held of a stream: bytes from the place `at` on, read as far as they are asked for."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._ended = False
-        self._damage: Exception | None = None
-        self.held = b""
-        self.at = 0
-
-    def reach(self, size: int) -> bool:
-        """Return whether there are so many bytes after the place, which are held then."""
-        have = len(self.held) - self.at
-        if have >= size or self._ended:
-            return have >= size
-        parts = [self.held[self.at :]]
-        while have < size and not self._ended:
-            try:
-                # Not `read`, which loses what it has where an archive breaks off.
-                more = self._stream.read1(_CHUNK)
-            except damages() as error:
-                # Rows before the damage may be all that is asked for.
-                more, self._damage = b"", error
-            parts.append(more)
-            have += len(more)
-            self._ended = not more
-        self.held, self.at = b"".join(parts), 0
-        return have >= size
-
-    def find_row(self, size: int) -> int:
-        """Return where the word at the place ends, -1 if no vector of `size` bytes follows it."""
-        space = self.held.find(b" ", self.at)
-        if space < 0 or space + 1 + size + _MORE > len(self.held):
-            self.reach(_LONGEST + size)
-            space = self.held.find(b" ", self.at)
-        return space if 0 <= space <= len(self.held) - 1 - size else -1
-
-    def rest(self) -> bytes:
-        """Return what is left of the stream, of more than two bytes the beginning."""
-        self.reach(2)
-        self.raise_damage()
-        return self.held[self.at : self.at + 2]
-
-    def raise_damage(self) -> None:
-        """Raise the error that the stream ended with, if any."""
-        if self._damage is not None:
-            raise self._damage
+def _find_row(data: Ahead, size: int) -> int:
+    """Return where the word at the place ends, -1 if no vector of `size` bytes follows it."""
+    space = data.held.find(b" ", data.at)
+    if space < 0 or space + 1 + size + _MORE > len(data.held):
+        data.reach(_LONGEST + size)
+        space = data.held.find(b" ", data.at)
+    return space if 0 <= space <= len(data.held) - 1 - size else -1
 
 
 def _is_clear(numbers: bytes) -> bool:

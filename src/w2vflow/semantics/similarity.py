@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,7 @@ def evaluate_similarity(
         (1.0, 3, 1)
     """
     vectors, words = check_vectors(*restrict_words(vectors, words, restrict_vocab))
-    first, read = first_rows(words), read_ratings(Path(pairs))
+    first, read = first_rows(words), read_ratings(pairs)
     if not any(word in first for pair in read.pairs for word in pair[:2]):
         read = read.without_tags()
     rated = read.pairs

@@ -13,10 +13,11 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.workers import Resources
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike
 
 __all__ = ["find_phrases"]
 

@@ -14,11 +14,13 @@ from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.kinds import check_is_text, markup_kind
 from w2vflow.corpus.reading.mediawiki import read_dump
-from w2vflow.corpus.reading.sources import PathLike, Rejoined, Source, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.corpus.reading.structured import ending, read_json, read_table, table_kind
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike, Source
+from w2vflow.support.streams import Rejoined
 
 __all__ = ["READERS", "first_documents", "is_parquet", "read_blocks", "reader_of"]
 
@@ -88,7 +90,7 @@ def _blocks(
         return
     for source in text_sources(path):
         if is_parquet(source, reader):
-            facts, stream = FileFacts("parquet"), None if source.is_file else source.open_raw()
+            facts, stream = FileFacts("parquet"), None if source.is_file else source.open_seekable()
             documents = read_parquet(source.name, column, facts, stream)
             yield from packed(documents, block_bytes, facts)
             continue
@@ -106,9 +108,9 @@ def is_parquet(source: Source, reader: str) -> bool:
     magic = head.startswith(b"PAR1") and any(byte < 9 for byte in head)
     if source.is_stream and (magic or reader == "parquet"):
         raise argument_error("paths", "files, if they are Parquet", source.name, "Save it to a file first.")
-    if magic and ending(source.name) != Path(source.name).suffix.casefold():
+    if magic and source.is_packed:
         raise argument_error("paths", "Parquet files as they are", source.name, "Unpack it first.")
-    return magic or reader == "parquet" or source.name.casefold().endswith(".parquet")
+    return magic or reader == "parquet" or ending(source.name) == ".parquet"
 
 
 def reader_of(text: Utf8Stream, name: str, cut: bool = False) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
-from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.corpus.segmenters import SEGMENTERS, is_installed, unspaced_script
 from w2vflow.support.arguments import checked
+from w2vflow.support.sources import PathLike, Source
 
 __all__ = ["document_reader", "suggested", "text_tokens"]
 
@@ -85,7 +86,7 @@ def text_tokens(
         if head:
             texts.append(first_documents(head, source.name, reader, column, encoding))
         else:
-            stream = None if source.is_file else source.open_raw()
+            stream = None if source.is_file else source.open_seekable()
             texts.append("\n".join(islice(read_parquet(source.name, column, None, stream), _ROWS)))
     if not _has_other_letters(texts):
         return "latin"
