@@ -100,11 +100,11 @@ def _blocks(
             yield from _text_blocks(stream, source.name, chosen, column, encoding, bad_utf8, block_bytes)
 
 
-def is_parquet(source: Source, reader: str) -> bool:
-    """Return whether a text is a file of Parquet; `ValueError` if it is where none can be read."""
+def is_parquet(source: Source, reader: str, head: bytes | None = None) -> bool:
+    """Return whether a text is a file of Parquet, by its first bytes; `ValueError` where none can be read."""
     if reader not in ("auto", "dataset", "parquet"):
         return False
-    head = source.head(64)
+    head = source.head(64) if head is None else head[:64]
     magic = head.startswith(b"PAR1") and any(byte < 9 for byte in head)
     if source.is_stream and (magic or reader == "parquet"):
         raise argument_error("paths", "files, if they are Parquet", source.name, "Save it to a file first.")
