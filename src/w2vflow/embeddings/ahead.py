@@ -91,6 +91,7 @@ class Ahead:
                 yield from block.split(b"\n")
             elif not self.reach(len(self.held) - self.at + 1):
                 self.raise_damage()
-                if last := self.held[self.at :]:
+                last, self.at = self.held[self.at :], len(self.held)
+                if last:
                     yield last
                 return

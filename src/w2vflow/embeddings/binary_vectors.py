@@ -33,6 +33,8 @@ _COMMON = [byte | sign for byte in range(0x38, 0x42) for sign in (0, 0x80)]
 # Bytes out of place vary by more than a factor of 4^12 in so many numbers, but for one vector in a million,
 # or are all small, 2^-62 and less, where last digits of numbers are zeros.
 _CLEAR_DIMENSION, _CLEAR_RANGE = 8, 12
+# Vectors of fewer numbers are too short to be told from text.
+_TOLD_DIMENSION = 3
 
 
 def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
@@ -44,7 +46,8 @@ def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[
     Where newlines end vectors, as word2vec.c writes them, that is seen without fail: the bytes of all words
     together are as many as they should be at the end of the file, so that one that begins too early goes over
     the newline before it. Where there are none, as in gensim's files, the bytes after a word are weighed: as
-    numbers, or as text and the numbers after it, by what numbers nearby are like.
+    numbers, or as text and the numbers after it, by what numbers nearby are like; in one or two dimensions
+    whatever may be text is refused.
 
     Raises:
         ValueError: as many words as `total` do not end with the file, or one seems to hold a space.
@@ -70,9 +73,10 @@ def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[
         if b"\n" in word or (ended != newline and number < total and end < len(held)):
             raise _spaced(path, word, number)
         if (number == 1 or not ended) and _TO_A_SPACE.match(held, space + 1):
-            more = _rest_of_word(data, space + 1 - at, size, before)
+            few = dim < _TOLD_DIMENSION and not newline
+            more = _rest_of_word(data, space + 1 - at, size, before, few)
             if more is not None:
-                raise _spaced(path, word + b" " + more, number)
+                raise _spaced(path, word + b" " + more, number, few)
             # The same bytes, after more may have been read.
             space += data.at - at
             held, end = data.held, space + 1 + size
@@ -86,13 +90,14 @@ def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[
         yield number, word, row
 
 
-def _spaced(path: str, word: bytes, number: int) -> ValueError:
+def _spaced(path: str, word: bytes, number: int, few: bool = False) -> ValueError:
     shown = repr(word.decode(errors="backslashreplace")[:60])
+    untold = f"In fewer than {_TOLD_DIMENSION} dimensions, without newlines after vectors, that is not told. "
     return argument_error(
         "path",
         "a file of words without spaces or line breaks, which end words in word2vec's binary format",
         f"{path} with one near word {number}, perhaps {shown}",
-        "Write its vectors as text or safetensors, or with `_` in place of spaces.",
+        f"{untold * few}Write its vectors as text or safetensors, or with `_` in place of spaces.",
     )
 
 
@@ -112,11 +117,12 @@ def _is_clear(numbers: bytes) -> bool:
     return len(sizes) >= _CLEAR_DIMENSION and most - least <= _CLEAR_RANGE and least > 32 and most < 96
 
 
-def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host]) -> bytes | None:
+def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host], few: bool) -> bytes | None:
     """Return what seems to be more of the word that ends before the place `at + start`, None if nothing.
 
     The bytes up to the end of a vector that begins `k` bytes later are `k` of text and then numbers, or
-    numbers and then the beginning of the next row: what costs fewer bits is taken to be so.
+    numbers and then the beginning of the next row: what costs fewer bits is taken to be so. Of `few` bytes
+    that would be a guess: whatever reads as text is taken for it.
     """
     if _is_clear(data.held[data.at + start : data.at + start + size]):
         return None
@@ -129,9 +135,19 @@ def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host]) ->
         if start + k + size > len(data.held):
             break
         both = data.held[start : start + k + size]
+        if few and _is_utf8(both[:k]):
+            return both[: k - 1]
         if _cost_of_text(both[:k]) + _cost_of_rows(both[k:], size, costs) < _cost_of_rows(both, size, costs):
             return both[: k - 1]
     return None
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _cost_of_rows(held: bytes, size: int, costs: Host) -> float:

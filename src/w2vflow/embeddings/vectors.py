@@ -198,7 +198,6 @@ def import_vectors(
         ('one', 'two')
     """
     file = Source(path, "path")
-    file.check_exists("file of vectors")
     if format is not None and format not in READERS:
         raise argument_error("format", f"one of {tuple(READERS)}, or None", repr(format))
     if limit is not None and limit < 1:
@@ -209,7 +208,7 @@ def import_vectors(
         if format not in (None, "tensorboard"):
             raise argument_error("path", f"a file, if the format is {format}", f"the folder {file}")
         format, file = "tensorboard", file.inside("tensors.tsv")
-        file.check_exists("file of vectors")
+    file.check_exists("file of vectors")
     with file.open() as stream:
         data = unmarked(Ahead(stream))
         read = READERS[format or guess_format(data, file.name)]

@@ -38,8 +38,8 @@ def packed_as(head: bytes) -> str:
 
 def unpacked_name(name: str) -> str:
     """Return the name of a file without the ending of its packing."""
-    path = Path(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in PACKED else name
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in PACKED else name
 
 
 def damages() -> tuple[type[Exception], ...]:

@@ -203,8 +203,12 @@ class Source(os.PathLike[str]):
                 raw.close()
                 return found
         copy = tempfile.TemporaryFile()  # noqa: SIM115
-        with raw:
-            shutil.copyfileobj(raw, copy)
+        try:
+            with raw:
+                shutil.copyfileobj(raw, copy)
+        except BaseException:
+            copy.close()
+            raise
         copy.seek(0)
         return copy
 
