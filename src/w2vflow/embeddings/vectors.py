@@ -177,10 +177,11 @@ def import_vectors(
     `label`, or the first, holds the words.
 
     Args:
-        path: the file, or the folder of TensorBoard's files.
+        path: the file, or the folder of TensorBoard's files; or an address such as `https://...` and
+            `s3://...`, or `-` for standard input.
         format: guessed from the content by default.
         limit: how many words to read at most, from the first; what follows them is not looked at, whether
-            whole or not.
+            whole or not, nor fetched.
         keep: `"first"` keeps the first vector of a word that comes twice; by default that is an error.
         errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
             middle of a character: `"backslashreplace"` keeps them apart.
@@ -189,6 +190,8 @@ def import_vectors(
         ValueError: an unknown format, a pickle, a damaged file, or words or numbers that cannot be used;
             with the number of the line, or of the word in binary files.
         FileNotFoundError: there is no such file.
+        ConnectionError: a server that refuses, or breaks off.
+        ImportError: an address that needs a library that is not installed.
 
     Example:
         >>> import tempfile

@@ -63,12 +63,13 @@ def read_questions(path: PathLike) -> Questions:
     line's answers stands for `b`, all of the other line's are right.
 
     Args:
-        path: the file or the folder.
+        path: the file or the folder, here or at an address such as `s3://...`; `-` is standard input.
 
     Raises:
         ValueError: a line that is neither a category nor a question (or pair), or not UTF-8, with
             its number; nothing but categories without a question.
         FileNotFoundError: there is no such file, or no `*.txt` in the folder.
+        ConnectionError, ImportError: as `import_vectors`.
 
     References:
         Mikolov et al. 2013, arXiv 1301.3781; Mikolov, Yih and Zweig 2013, "Linguistic Regularities in
