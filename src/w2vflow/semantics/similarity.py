@@ -68,12 +68,12 @@ def evaluate_similarity(
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
         pairs: path or address of a file as the authors of WordSim-353, SimLex-999, SimVerb-3500, MEN, RW,
-            MTurk-771, RG-65 and YP-130 publish them, packed or not: two words and a rating a line, between tabs,
-            semicolons, commas or else spaces. Lines that start with `#` are comments; the first other line
-            may be a header. The rating is in the column that the header calls so (`human`, `mean`, `rating`,
-            `score`, `similarity`, `SimLex999` and the like), or else in the third, or in the only one of
-            numbers: `SimilarityScore.rated_by` tells which. If all words end in `-n`, `-j`, `-v` or `-r`, as
-            MEN's lemmas do, and none of `words` is among them, these ends are dropped.
+            MTurk-771, RG-65 and YP-130 publish them, packed or not: two words and a rating a line, between
+            tabs, semicolons, commas or else spaces. Lines that start with `#` are comments; the first other
+            line may be a header. The rating is in the column that the header calls so (`human`, `mean`,
+            `rating`, `score`, `similarity`, `SimLex999` and the like), or else in the third, or in the only
+            one of numbers: `SimilarityScore.rated_by` tells which. If all words end in `-n`, `-j`, `-v` or
+            `-r`, as MEN's lemmas do, and none of `words` is among them, these ends are dropped.
         restrict_vocab: leave out all words but the first so many.
 
     Raises:
