@@ -58,6 +58,13 @@ def test_bad_counts_are_refused(words, counts, unigram, match):
         wf.CooccurrenceStatistics(words, counts, unigram)
 
 
+def test_how_the_text_was_read_is_shown_in_full():
+    said = "UTF-8, one document a line, latin words: 1.2 million tokens in 40 documents; a b c"
+    stats = wf.CooccurrenceStatistics(WORDS, COUNTS, UNIGRAM, {"corpus_summary": said})
+    assert f"\n  text: {said}" in repr(stats)
+    assert said in stats._repr_html_()
+
+
 def test_one_direction_is_said_and_kept(tmp_path):
     counts = np.array([[1, 2, 0], [5, 0, 3], [0, 0, 0]])
     right = wf.CooccurrenceStatistics(WORDS, counts, UNIGRAM, {"directions": "right"}, directions="right")

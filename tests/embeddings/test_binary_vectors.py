@@ -82,6 +82,30 @@ def test_ordinary_words_are_read_bit_by_bit(tmp_path, law, end):
         assert read.vectors.tobytes() == vectors.tobytes()
 
 
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("dim", [1, 2])
+def test_so_few_numbers_that_they_may_be_text_are_never_misread(tmp_path, dim, law):
+    for seed, place in itertools.product(range(9), (0, 3, 6)):
+        words = [f"{word}{n}" for n, word in enumerate(ORDINARY[:7])]
+        vectors = LAWS[law](np.random.default_rng(seed), (7, dim)).astype(np.float32)
+        # With newlines that is told without fail.
+        assert import_vectors(write(tmp_path / "v.bin", words, vectors, b"\n")).words == tuple(words)
+        # Without, some may as well be text.
+        said = ""
+        try:
+            read = import_vectors(write(tmp_path / "v.bin", words, vectors))
+        except ValueError as error:
+            said = str(error)
+        if said:
+            assert "In fewer than 3 dimensions, without newlines" in said
+        else:
+            assert (read.words, read.vectors.tobytes()) == (tuple(words), vectors.tobytes())
+        words[place] = SPACED[seed]
+        for end in (b"", b"\n"):
+            with pytest.raises(ValueError, match="space"):
+                import_vectors(write(tmp_path / "v.bin", words, vectors, end), "word2vec-binary")
+
+
 def test_vectors_of_one_number_and_zeros_are_read(tmp_path):
     words = [f"w{n}" for n in range(40)]
     for vectors in (np.zeros((40, 3)), np.ones((40, 1)), np.eye(40), np.full((40, 2), 1e-30)):

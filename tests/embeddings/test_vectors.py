@@ -78,7 +78,8 @@ def test_what_gensim_writes_is_read_exactly(tmp_path, flag, format):
 
 
 def test_binary_files_of_many_chunks_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("w2vflow.embeddings.binary_vectors._CHUNK", 7)
+    for size in ("_FIRST", "_MOST"):
+        monkeypatch.setattr(f"w2vflow.embeddings.ahead.{size}", 7)
     for end in (b"", b"\n"):
         path = written(tmp_path, binary([w.encode() for w in WORDS], VECTORS, b"8 5\n", end))
         words, vectors = import_vectors(path)
@@ -127,7 +128,7 @@ def test_safetensors_hold_plain_tensors(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_safetensors_of_others_come_with_words_beside_them(tmp_path, dtype):
     save_file({"embedding.weight": VECTORS[1:].astype(dtype)}, tmp_path / "v.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"no file .*vocab.txt of the words"):
+    with pytest.raises(FileNotFoundError, match=r"no file of the words of the vectors .*vocab.txt"):
         import_vectors(tmp_path / "v.safetensors")
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS[1:]) + "\n")
     words, vectors = import_vectors(tmp_path / "v.safetensors")
@@ -255,8 +256,15 @@ def test_pickles_are_refused_with_what_to_do(tmp_path):
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file of vectors"):
         import_vectors(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match=r"no file .*metadata.tsv"):
+    with pytest.raises(FileNotFoundError, match=r"no file of vectors .*tensors.tsv"):
         import_vectors(tmp_path)
+    (tmp_path / "tensors.tsv").write_text("1\t2\n")
+    with pytest.raises(FileNotFoundError, match=r"no file of the words .*metadata.tsv"):
+        import_vectors(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"`path` must be a file, if the format is glove, but got the folder"
+    ):
+        import_vectors(tmp_path, "glove")
     with pytest.raises(ValueError, match=r"`format` must be one of .* or None"):
         import_vectors(tmp_path, "gensim")
 

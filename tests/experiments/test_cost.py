@@ -260,6 +260,7 @@ def count_cases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 
     done = text.stat().st_size + 16 * tokens
     pairs = sparse.triu(all_words.counts).nnz
+    right = wf.count(text, vocab_size=1000, workers=1, window=16, directions="right").counts.nnz
     return [
         Case("memory: count", memory, lambda: planned(size=300).memory),
         Case("disk: tokens", peaks[0], lambda: planned(size=10, window=1).disk),
@@ -268,7 +269,8 @@ def count_cases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         Case("tokens", tokens, lambda: (planned().operations - text.stat().st_size) / 16),
         Case("operations: packed text", done, lambda: planned(packed).operations),
         # A small text repeats fewer pairs than Wikipedia.
-        Case("pairs", pairs, lambda: cost._different(16 * tokens, 1000), within=2.5),
+        Case("pairs", pairs, lambda: cost._different(16 * tokens, 1000, "both"), within=2.5),
+        Case("pairs, right", right, lambda: cost._different(16 * tokens, 1000, "right"), within=3),
     ]
 
 
@@ -495,6 +497,10 @@ def test_plan_of_a_count_grows_with_the_work(tmp_path):
     for more in (plan(vocab_size=10_000), plan(vocab_size=100_000)):
         assert more.memory > base.memory
         assert more.disk > base.disk
+    # Of one direction files hold whole rows.
+    assert plan(directions="right").disk > base.disk
+    with pytest.raises(ValueError, match="`directions` must be 'both', 'left' or 'right', but got 'up'"):
+        plan(directions="up")
     # Memory is bounded.
     one, two = (plan(vocab_size=100_000, memory=size).memory for size in ("500MB", "600MB"))
     assert two - one == 10**8

@@ -44,6 +44,22 @@ def test_what_is_written_is_read(run, folder):
     np.testing.assert_array_equal(saved.cloud.coordinates["sgd"], run.cloud.coordinates["sgd"])
 
 
+ENDS = [
+    ("new york", "a", "", 'say "so"', "it's"),
+    (" a ", "b,c", "d;e", "\u2028", "f\ng"),
+    ("",),
+    ('"',),
+    ("a b",),
+    ("the", "of", "\r", "\t"),
+]
+
+
+def test_words_with_spaces_are_read_back(run, tmp_path):
+    features = [run.features[0]._replace(positive=ends, negative=ends[::-1]) for ends in ENDS]
+    write_run(dataclasses.replace(run, features=features), tmp_path)
+    assert load_run(tmp_path).features == features
+
+
 @pytest.fixture
 def copy(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "copy")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+import zipfile
 
 import jax
 import numpy as np
@@ -174,6 +175,33 @@ def test_files_of_other_packages_and_statistics_load(stats, tmp_path):
     wf.export_vectors(tmp_path / "board", np.eye(2), ["a", "b"], format="tensorboard")
     for name in ("v.txt", "board"):
         assert load(tmp_path / name).words == ("a", "b")
+
+
+def test_archives_are_what_is_in_them(stats, tmp_path):
+    def zipped(name, **files):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for inside, content in files.items():
+                archive.writestr(inside, content)
+        return tmp_path / name
+
+    vectors = zipped("glove.zip", glove="one 1 2\ntwo 3 4\n")
+    assert load(vectors).words == ("one", "two")
+    stats.save(tmp_path / "counts.npz")
+    (tmp_path / "counts.zip").write_bytes((tmp_path / "counts.npz").read_bytes())
+    assert load(tmp_path / "counts.zip").sha256 == stats.sha256
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "counts.npz").read_bytes()[:-200])
+    np.savez(tmp_path / "arrays.npz", a=np.eye(2), b=np.eye(3))
+    for path, match in (
+        (tmp_path / "cut.npz", "a whole statistics file of this package, but got .*truncated"),
+        (tmp_path / "arrays.npz", r"arrays of NumPy \(a.npy, b.npy\), which `numpy.load` reads"),
+        (zipped("six.zip", a="one 1 2\n", b="", c="", d=""), r"which holds a, b, c and 1 more .*Unpack it"),
+        (
+            zipped("text.zip", a="It was a dark night.\n"),
+            r"another kind, which holds a \(.*a file in one of the",
+        ),
+    ):
+        with pytest.raises(ValueError, match=match):
+            load(path)
 
 
 def test_the_folder_of_a_run_loads(together, basis, stats, tmp_path):

@@ -4,11 +4,12 @@ import bz2
 import gzip
 import lzma
 import zipfile
+from contextlib import contextmanager
 
 import pytest
 import zstandard
 
-from w2vflow.support.packed_files import open_unpacked, told_damages
+from w2vflow.support.packed_files import told_damages, unpacked, unpacked_name
 
 PACKERS = {
     ".gz": gzip.compress,
@@ -18,15 +19,21 @@ PACKERS = {
 }
 
 
+@contextmanager
+def opened(path, argument="path"):
+    with path.open("rb") as raw, unpacked(raw, str(path), argument) as stream:
+        yield stream
+
+
 @pytest.mark.parametrize("ending", PACKERS)
 @pytest.mark.parametrize("text", [b"", b"a text\n", b"BZh9 is no archive"])
 def test_content_tells_more_than_the_name(tmp_path, ending, text):
     for name in (f"v{ending}", "v", "v.txt", "v.GZ"):
         (tmp_path / name).write_bytes(PACKERS[ending](text))
-        with open_unpacked(tmp_path / name) as file:
+        with opened(tmp_path / name) as file:
             assert file.read() == text
     (tmp_path / "plain").write_bytes(text)
-    with open_unpacked(tmp_path / "plain") as file:
+    with opened(tmp_path / "plain") as file:
         assert file.read() == text
 
 
@@ -37,13 +44,19 @@ def test_damage_is_said_of_the_argument(tmp_path, ending):
     said = r"`texts` must be a whole file, but got .*, cut short or damaged"
     for content in (whole[:-9], whole[:20], b"nothing of it"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=said), told_damages("texts", path), open_unpacked(path) as file:
+        with pytest.raises(ValueError, match=said), told_damages("texts", str(path)), opened(path) as file:
             file.read()
 
 
 def test_errors_of_the_system_stay_what_they_are(tmp_path):
-    with pytest.raises(FileNotFoundError), told_damages("path", tmp_path / "none"):
-        open_unpacked(tmp_path / "none")
+    with pytest.raises(FileNotFoundError), told_damages("path", "none"), opened(tmp_path / "none"):
+        pass
+    with pytest.raises(ConnectionError), told_damages("path", "a"):
+        raise ConnectionError("no answer")
+
+
+def test_the_name_of_what_is_packed():
+    assert [unpacked_name(name) for name in ("a/b.txt.GZ", "a.b/c", "v.zip")] == ["a/b.txt", "a.b/c", "v"]
 
 
 def test_archives_of_zip(tmp_path):
@@ -51,14 +64,13 @@ def test_archives_of_zip(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "text")
         archive.writestr("__MACOSX/._a.txt", "hidden")
-    with open_unpacked(path) as file:
+    with opened(path) as file:
         assert file.read() == b"text"
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("b.txt", "text")
-    with pytest.raises(
-        ValueError, match=r"`pairs` must be zip archives of one file, .* 2 files \(a.txt, b.txt\)"
-    ):
-        open_unpacked(path, "pairs")
+    several = r"`pairs` must be zip archives of one file, .* 2 files \(a.txt, b.txt\)"
+    with pytest.raises(ValueError, match=several), opened(path, "pairs"):
+        pass
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "text")
     # The bit of a password, in the file's own header and in the list of all.
@@ -66,5 +78,6 @@ def test_archives_of_zip(tmp_path):
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"an archive that unpacks, but got .*password.* Unpack it first"):
-        open_unpacked(path)
+    locked = r"an archive that unpacks, but got .*password.* Unpack it first"
+    with pytest.raises(ValueError, match=locked), opened(path):
+        pass

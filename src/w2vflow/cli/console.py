@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.plan import Plan
@@ -111,10 +112,13 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def check_files(argument: str, paths: tuple[Path, ...]) -> None:
-    """Raise `ValueError` unless all paths exist and are different, before any is read for minutes."""
+def check_files(argument: str, paths: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless all paths exist and are different, before any is read for minutes.
+
+    Of an address, reading it says whether there is something.
+    """
     for path in paths:
-        if not path.exists():
+        if not is_address(path) and not Path(path).exists():
             raise argument_error(argument, "files that exist", path)
         if paths.count(path) > 1:
             raise argument_error(argument, "different files", f"{path} twice")

@@ -78,7 +78,7 @@ class Count:
 
     def _plan(self, texts: list[str]) -> Plan:
         given = (self.text.reader, self.vocab_size, self.text.window, self.workers)
-        return wf.experiments.plan_count(texts, *given, memory=self.memory)
+        return wf.experiments.plan_count(texts, *given, directions=self.directions, memory=self.memory)
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings of `count_text`."""

@@ -26,11 +26,11 @@ class Evaluate:
     different vocabularies can be compared by that column only. Similarity is Spearman's correlation.
     """
 
-    vectors: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="VECTORS ...")]]
-    """Files of vectors; TensorBoard's by their folder."""
-    questions: tuple[Path, ...] = ()
+    vectors: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="VECTORS ...")]]
+    """Files of vectors, here or at an address such as https:// or s3://; TensorBoard's by their folder."""
+    questions: tuple[str, ...] = ()
     """Files in the format of Google's questions-words.txt, or folders in that of BATS."""
-    pairs: tuple[Path, ...] = ()
+    pairs: tuple[str, ...] = ()
     """Files of word pairs with ratings, as the authors of WordSim-353, SimLex-999, MEN or RW publish them."""
     method: Literal["3CosAdd", "3CosMul"] = "3CosAdd"
     """Rule that answers a question: sums of cosines or products."""
@@ -50,7 +50,8 @@ class Evaluate:
         console = self.output.console()
         questions = {path: wf.semantics.read_questions(path) for path in self.questions}
         if self.output.dry_run:
-            return console.plan(wf.experiments.plan_vectors(self.vectors, sum(map(len, questions.values()))))
+            asked = sum(map(len, questions.values()))
+            return console.plan(wf.experiments.plan_vectors(list(map(Path, self.vectors)), asked))
         results = [self._score(path, questions) for path in self.vectors]
         width = max(len("vectors"), *(len(str(result.path)) for result in results))
         lines: list[str] = []
@@ -77,7 +78,7 @@ class Evaluate:
         for name in ("vectors", "questions", "pairs"):
             check_files(name, getattr(self, name))
 
-    def _score(self, path: Path, questions: "dict[Path, wf.semantics.Questions]") -> "_Result":
+    def _score(self, path: str, questions: "dict[str, wf.semantics.Questions]") -> "_Result":
         # Of a number that is none, what the evaluations say.
         limit = None if self.restrict_vocab is None else max(1, self.restrict_vocab)
         words, vectors = wf.import_vectors(path, limit=limit, keep=self.keep, errors=self.errors)
@@ -97,11 +98,11 @@ class Evaluate:
 class _Result(NamedTuple):
     """All scores of one file of vectors."""
 
-    path: Path
+    path: str
     words: int
     dim: int
-    analogies: "dict[Path, wf.semantics.AnalogyScore]"
-    similarity: "dict[Path, wf.semantics.SimilarityScore]"
+    analogies: "dict[str, wf.semantics.AnalogyScore]"
+    similarity: "dict[str, wf.semantics.SimilarityScore]"
 
     def record(self) -> dict[str, Any]:
         """Return everything by name."""
@@ -129,7 +130,7 @@ def _named(score: object, *names: str) -> dict[str, Any]:
     return {name: getattr(score, name) for name in names}
 
 
-def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:
+def _analogies(results: list[_Result], path: str, width: int) -> list[str]:
     lines = [
         f"{'vectors':<{width}}{'words':>9}{'dim':>5}{'correct':>9}{'total':>8}{'unknown':>9}"
         f"{'accuracy':>10}{'of all':>8}"
@@ -144,7 +145,7 @@ def _analogies(results: list[_Result], path: Path, width: int) -> list[str]:
     return lines
 
 
-def _similarity(results: list[_Result], path: Path, width: int) -> list[str]:
+def _similarity(results: list[_Result], path: str, width: int) -> list[str]:
     lines = [f"{'vectors':<{width}}{'words':>9}{'dim':>5}{'total':>8}{'unknown':>9}{'Spearman':>10}"]
     for result in results:
         score = result.similarity[path]

@@ -14,6 +14,7 @@ from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.experiments import Experiment
+from w2vflow.support.addresses import is_address
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.plan import Plan
 
@@ -96,7 +97,7 @@ class Export:
     def _counts_or_run(self) -> tuple[bool, Experiment | None]:
         """Return whether the input are counts, and the settings of the run whose folder it is."""
         counts = self.input in wf.corpus.bundled_names() or self.input.endswith(".npz")
-        if not counts and not Path(self.input).exists():
+        if not counts and not is_address(self.input) and not Path(self.input).exists():
             bundled = list(wf.corpus.bundled_names())
             expected = f"a file, the folder of a run, or one of the bundled statistics {bundled}"
             raise argument_error("input", expected, self.input)

@@ -42,9 +42,11 @@ class FindPhrases:
     reader: Reader = "auto"
     """How files split into documents, as for `w2vflow count`."""
     column: str | None = None
-    """Of Parquet files and datasets."""
+    """Of tables, JSON and datasets: text, or the only one of text, by default."""
+    encoding: str = "auto"
+    """Of text: auto (UTF-8, and UTF-16 or UTF-32 if they show), or a name such as cp1252."""
     bad_utf8: Literal["replace", "error"] = "replace"
-    """What to do with bytes that are not UTF-8."""
+    """What to do with bytes that the encoding does not have."""
     memory: str = "4GB"
     """How much the whole process may use, as 512MB or 4GB."""
     workers: OptionalInt = None
@@ -71,6 +73,7 @@ class FindPhrases:
             tokens=self.tokens,
             reader=self.reader,
             column=self.column,
+            encoding=self.encoding,
             bad_utf8=self.bad_utf8,
             resources=wf.corpus.Resources(memory=self.memory, workers=self.workers),
             progress=on_terminal(),

@@ -35,7 +35,7 @@ class HowFar:
     concept had the strength that fits the model best.
     """
 
-    vectors: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="VECTORS ...")]]
+    vectors: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="VECTORS ...")]]
     """Files of vectors, in any format that `w2vflow evaluate` reads."""
     statistics: str
     """File of `w2vflow count`, or statistics that `w2vflow datasets` lists."""
@@ -85,7 +85,7 @@ class HowFar:
         console.result(lines, {"vectors": records}, files)
 
 
-def _table(fits: "dict[Path, wf.semantics.Progress]") -> list[str]:
+def _table(fits: "dict[str, wf.semantics.Progress]") -> list[str]:
     width = max(len("vectors"), *(len(str(path)) for path in fits))
     lines = [
         f"{'vectors':<{width}}{'common words':>14}{'similarity':>12}{'at most':>9}{'time':>10}"
@@ -102,7 +102,7 @@ def _table(fits: "dict[Path, wf.semantics.Progress]") -> list[str]:
 
 
 def _concepts(
-    fits: "dict[Path, wf.semantics.Progress]", spectrum: "wf.Spectrum", words: tuple[str, ...], listed: int
+    fits: "dict[str, wf.semantics.Progress]", spectrum: "wf.Spectrum", words: tuple[str, ...], listed: int
 ) -> list[str]:
     """Return a table of the first concepts: step times, and the share of each that each file has."""
     # Of the model with most dimensions: it has learned, or will, all that the others have.
@@ -128,9 +128,9 @@ def _concepts(
     return lines
 
 
-def _draw(fits: "dict[Path, wf.semantics.Progress]", figure: Path) -> list[Path]:
+def _draw(fits: "dict[str, wf.semantics.Progress]", figure: Path) -> list[Path]:
     panels, (curve, strengths) = wf.plotting.new_figure(2)
-    labels = [path.name for path in fits]
+    labels = [Path(path).name for path in fits]
     wf.plotting.plot_progress(*fits.values(), labels=labels, ax=curve)
     wf.plotting.plot_strengths(*fits.values(), labels=labels, ax=strengths)
     return wf.plotting.save_figure(panels, figure)

@@ -168,6 +168,8 @@ class CooccurrenceStatistics(eqx.Module):
             facts.append(("contexts", f"on the {self.directions} of the word"))
         if is_known(self.indptr, self.indices) and (empty := len(self.words_without_pairs)):
             facts.append(("without pairs", f"{empty:,} of the words"))
+        if "corpus_summary" in about:
+            facts.append(("text", str(about["corpus_summary"])))
         named = (
             "source",
             "window",

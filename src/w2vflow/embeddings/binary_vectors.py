@@ -4,23 +4,19 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from w2vflow.embeddings.ahead import Ahead
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import damages, open_unpacked
 
-__all__ = ["SPACES", "Ahead", "binary_rows"]
+__all__ = ["SPACES", "binary_rows"]
 
 Host = np.ndarray
 
 # Said with every damage of such a file.
 SPACES = "Or a word of it holds a space, which ends words in this format."
 
-# Bytes read at once.
-_CHUNK = 2**22
 # Bytes of the longest word that is looked for.
 _LONGEST = 2**16
 # Bytes after a word that are held with it, for more of the word.
@@ -37,9 +33,11 @@ _COMMON = [byte | sign for byte in range(0x38, 0x42) for sign in (0, 0x80)]
 # Bytes out of place vary by more than a factor of 4^12 in so many numbers, but for one vector in a million,
 # or are all small, 2^-62 and less, where last digits of numbers are zeros.
 _CLEAR_DIMENSION, _CLEAR_RANGE = 8, 12
+# Vectors of fewer numbers are too short to be told from text.
+_TOLD_DIMENSION = 3
 
 
-def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
+def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
     """Yield number, word and vector of every row below the first line of a binary file.
 
     A word ends at its first space. If it holds another, what follows it is out of place: the rest of the word
@@ -48,7 +46,8 @@ def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, 
     Where newlines end vectors, as word2vec.c writes them, that is seen without fail: the bytes of all words
     together are as many as they should be at the end of the file, so that one that begins too early goes over
     the newline before it. Where there are none, as in gensim's files, the bytes after a word are weighed: as
-    numbers, or as text and the numbers after it, by what numbers nearby are like.
+    numbers, or as text and the numbers after it, by what numbers nearby are like; in one or two dimensions
+    whatever may be text is refused.
 
     Raises:
         ValueError: as many words as `total` do not end with the file, or one seems to hold a space.
@@ -56,100 +55,59 @@ def binary_rows(path: Path, total: int, dim: int) -> Iterator[tuple[int, bytes, 
     expected = f"a file with the {total} words of dimension {dim} that its first line tells"
     size, newline = 4 * dim, False
     before: deque[Host] = deque(maxlen=_NEIGHBOURS)
-    with open_unpacked(path) as file:
-        file.readline()
-        data = Ahead(file)
-        for number in range(1, total + 1):
-            held, at = data.held, data.at
-            space = held.find(b" ", at)
-            end = space + 1 + size
-            if space < 0 or end + _MORE > len(held):
-                space = data.find_row(size)
-                if space < 0:
-                    data.raise_damage()
-                    least = f"{path}, which ends after {number - 1} of them"
-                    raise argument_error("path", expected, least, f"Copy it again. {SPACES}")
-                held, at, end = data.held, data.at, space + 1 + size
-            word = held[at:space]
-            ended = held[end : end + 1] == b"\n"
-            if number == 1:
-                newline = ended
-            if b"\n" in word or (ended != newline and number < total and end < len(held)):
-                raise _spaced(path, word, number)
-            if (number == 1 or not ended) and _TO_A_SPACE.match(held, space + 1):
-                more = _rest_of_word(data, space + 1 - at, size, before)
-                if more is not None:
-                    raise _spaced(path, word + b" " + more, number)
-                # The same bytes, after more may have been read.
-                space += data.at - at
-                held, end = data.held, space + 1 + size
-            row = np.frombuffer(held, "<f4", dim, space + 1)
-            before.append(row)
-            data.at = end + newline
-            # A newline after the last vector alone harms nobody.
-            if number == total and data.rest() not in (b"", b"\n"):
-                beyond = f"{path}, which goes on after them"
-                raise argument_error("path", expected, beyond, SPACES)
-            yield number, word, row
+    for number in range(1, total + 1):
+        held, at = data.held, data.at
+        space = held.find(b" ", at)
+        end = space + 1 + size
+        if space < 0 or end + _MORE > len(held):
+            space = _find_row(data, size)
+            if space < 0:
+                data.raise_damage()
+                least = f"{path}, which ends after {number - 1} of them"
+                raise argument_error("path", expected, least, f"Copy it again. {SPACES}")
+            held, at, end = data.held, data.at, space + 1 + size
+        word = held[at:space]
+        ended = held[end : end + 1] == b"\n"
+        if number == 1:
+            newline = ended
+        if b"\n" in word or (ended != newline and number < total and end < len(held)):
+            raise _spaced(path, word, number)
+        if (number == 1 or not ended) and _TO_A_SPACE.match(held, space + 1):
+            few = dim < _TOLD_DIMENSION and not newline
+            more = _rest_of_word(data, space + 1 - at, size, before, few)
+            if more is not None:
+                raise _spaced(path, word + b" " + more, number, few)
+            # The same bytes, after more may have been read.
+            space += data.at - at
+            held, end = data.held, space + 1 + size
+        row = np.frombuffer(held, "<f4", dim, space + 1)
+        before.append(row)
+        data.at = end + newline
+        # A newline after the last vector alone harms nobody.
+        if number == total and data.rest() not in (b"", b"\n"):
+            beyond = f"{path}, which goes on after them"
+            raise argument_error("path", expected, beyond, SPACES)
+        yield number, word, row
 
 
-def _spaced(path: Path, word: bytes, number: int) -> ValueError:
+def _spaced(path: str, word: bytes, number: int, few: bool = False) -> ValueError:
     shown = repr(word.decode(errors="backslashreplace")[:60])
+    untold = f"In fewer than {_TOLD_DIMENSION} dimensions, without newlines after vectors, that is not told. "
     return argument_error(
         "path",
         "a file of words without spaces or line breaks, which end words in word2vec's binary format",
         f"{path} with one near word {number}, perhaps {shown}",
-        "Write its vectors as text or safetensors, or with `_` in place of spaces.",
+        f"{untold * few}Write its vectors as text or safetensors, or with `_` in place of spaces.",
     )
 
 
-class Ahead:
-    """What is held of a stream: bytes from the place `at` on, read as far as they are asked for."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._ended = False
-        self._damage: Exception | None = None
-        self.held = b""
-        self.at = 0
-
-    def reach(self, size: int) -> bool:
-        """Return whether there are so many bytes after the place, which are held then."""
-        have = len(self.held) - self.at
-        if have >= size or self._ended:
-            return have >= size
-        parts = [self.held[self.at :]]
-        while have < size and not self._ended:
-            try:
-                # Not `read`, which loses what it has where an archive breaks off.
-                more = self._stream.read1(_CHUNK)
-            except damages() as error:
-                # Rows before the damage may be all that is asked for.
-                more, self._damage = b"", error
-            parts.append(more)
-            have += len(more)
-            self._ended = not more
-        self.held, self.at = b"".join(parts), 0
-        return have >= size
-
-    def find_row(self, size: int) -> int:
-        """Return where the word at the place ends, -1 if no vector of `size` bytes follows it."""
-        space = self.held.find(b" ", self.at)
-        if space < 0 or space + 1 + size + _MORE > len(self.held):
-            self.reach(_LONGEST + size)
-            space = self.held.find(b" ", self.at)
-        return space if 0 <= space <= len(self.held) - 1 - size else -1
-
-    def rest(self) -> bytes:
-        """Return what is left of the stream, of more than two bytes the beginning."""
-        self.reach(2)
-        self.raise_damage()
-        return self.held[self.at : self.at + 2]
-
-    def raise_damage(self) -> None:
-        """Raise the error that the stream ended with, if any."""
-        if self._damage is not None:
-            raise self._damage
+def _find_row(data: Ahead, size: int) -> int:
+    """Return where the word at the place ends, -1 if no vector of `size` bytes follows it."""
+    space = data.held.find(b" ", data.at)
+    if space < 0 or space + 1 + size + _MORE > len(data.held):
+        data.reach(_LONGEST + size)
+        space = data.held.find(b" ", data.at)
+    return space if 0 <= space <= len(data.held) - 1 - size else -1
 
 
 def _is_clear(numbers: bytes) -> bool:
@@ -159,11 +117,12 @@ def _is_clear(numbers: bytes) -> bool:
     return len(sizes) >= _CLEAR_DIMENSION and most - least <= _CLEAR_RANGE and least > 32 and most < 96
 
 
-def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host]) -> bytes | None:
+def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host], few: bool) -> bytes | None:
     """Return what seems to be more of the word that ends before the place `at + start`, None if nothing.
 
     The bytes up to the end of a vector that begins `k` bytes later are `k` of text and then numbers, or
-    numbers and then the beginning of the next row: what costs fewer bits is taken to be so.
+    numbers and then the beginning of the next row: what costs fewer bits is taken to be so. Of `few` bytes
+    that would be a guess: whatever reads as text is taken for it.
     """
     if _is_clear(data.held[data.at + start : data.at + start + size]):
         return None
@@ -176,9 +135,19 @@ def _rest_of_word(data: Ahead, start: int, size: int, before: Iterable[Host]) ->
         if start + k + size > len(data.held):
             break
         both = data.held[start : start + k + size]
+        if few and _is_utf8(both[:k]):
+            return both[: k - 1]
         if _cost_of_text(both[:k]) + _cost_of_rows(both[k:], size, costs) < _cost_of_rows(both, size, costs):
             return both[: k - 1]
     return None
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _cost_of_rows(held: bytes, size: int, costs: Host) -> float:

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from w2vflow.embeddings.binary_vectors import SPACES, Ahead, binary_rows
+from w2vflow.embeddings.ahead import Ahead
+from w2vflow.embeddings.binary_vectors import SPACES, binary_rows
+from w2vflow.embeddings.tensor_files import read_tensors
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import open_unpacked
+from w2vflow.support.sources import Source, missing
 
-__all__ = ["READERS", "Source", "guess_format"]
+__all__ = ["READERS", "Rows", "guess_format", "unmarked"]
 
 Host = np.ndarray
 
@@ -28,7 +29,7 @@ _MARK, _OTHER_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _DECIMAL_COMMA = re.compile(rb"(?<=\d),(?=\d)")
 
 
-class Source(NamedTuple):
+class Rows(NamedTuple):
     """A file while it is read: rows of number, word and vector, their dimension, and the unit numbered.
 
     `remedy` is what else may be the matter with a bad row.
@@ -40,17 +41,12 @@ class Source(NamedTuple):
     remedy: str = ""
 
 
-def guess_format(path: Path) -> str:
+def guess_format(data: Ahead, path: str) -> str:
     """Return the format of a file from its first bytes."""
-    if path.is_dir():
-        return "tensorboard"
-    with open_unpacked(path) as file:
-        # What can be read, even if the archive breaks off behind it.
-        start = Ahead(file)
-        start.reach(_HEAD)
-        head = start.held[:_HEAD]
+    # What can be read, even if it breaks off behind it.
+    head = data.head(_HEAD)
     if not head:
-        start.raise_damage()
+        data.raise_damage()
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         raise argument_error(
             "path",
@@ -117,10 +113,9 @@ def _row(line: bytes, dim: int) -> tuple[bytes, Host] | None:
     return None if row is None else (word, row)
 
 
-def _header(path: Path) -> tuple[int, int]:
-    with open_unpacked(path) as file:
-        line = file.readline(1000)
-    fields = line.removeprefix(_MARK).split()
+def _header(data: Ahead, path: str) -> tuple[int, int]:
+    line = data.line(1000)
+    fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
         raise _broken(path, 1, "two numbers, of words and of dimensions", line)
     if int(fields[1]) > _LARGEST_DIMENSION:
@@ -128,13 +123,13 @@ def _header(path: Path) -> tuple[int, int]:
     return int(fields[0]), int(fields[1])
 
 
-def _broken(path: Path, number: int, expected: str, line: bytes, remedy: str = "") -> ValueError:
+def _broken(path: str, number: int, expected: str, line: bytes, remedy: str = "") -> ValueError:
     shown = repr(line if len(line) <= 60 else line[:60] + b"...")
     expected = f"a file of which line {number} is {expected}"
     return argument_error("path", expected, f"{shown} in {path}", remedy)
 
 
-def _broken_row(path: Path, number: int, dim: int, line: bytes) -> ValueError:
+def _broken_row(path: str, number: int, dim: int, line: bytes) -> ValueError:
     """Return the error for a line of text that is no word with its vector."""
     numbers, points = _numbers(line.split()[1:]), _DECIMAL_COMMA.sub(b".", line)
     remedy = "" if numbers is None else f"It has {len(numbers)}."
@@ -143,35 +138,33 @@ def _broken_row(path: Path, number: int, dim: int, line: bytes) -> ValueError:
     return _broken(path, number, f"a word and {dim or 'its'} numbers", line, remedy)
 
 
-def _read_binary(path: Path, limit: int | None) -> Source:
-    total, dim = _header(path)
-    return Source(binary_rows(path, total, dim), dim, "word", SPACES)
+def _read_binary(source: Source, data: Ahead, limit: int | None) -> Rows:
+    total, dim = _header(data, source.name)
+    return Rows(binary_rows(data, source.name, total, dim), dim, "word", SPACES)
 
 
-def _read_text(path: Path, limit: int | None) -> Source:
-    total, dim = _header(path)
-    return Source(_text_rows(path, dim, total), dim, "line")
+def _read_text(source: Source, data: Ahead, limit: int | None) -> Rows:
+    total, dim = _header(data, source.name)
+    return Rows(_text_rows(data, source.name, dim, total), dim, "line")
 
 
-def _read_glove(path: Path, limit: int | None) -> Source:
-    dim = _dimension(path)
-    return Source(_text_rows(path, dim), dim, "line")
+def _read_glove(source: Source, data: Ahead, limit: int | None) -> Rows:
+    dim = _dimension(data, source.name)
+    return Rows(_text_rows(data, source.name, dim), dim, "line")
 
 
-def _dimension(path: Path) -> int:
+def _dimension(data: Ahead, path: str) -> int:
     """Return the dimension of a text without a header: that of its first word without spaces."""
     told: list[int] = []
-    with open_unpacked(path) as file:
-        first = file.readline()
-        for line in chain([first.removeprefix(_MARK)], islice(file, _FIRST_LINES)):
-            word, tab, rest = line.partition(b"\t")
-            fields = [word, *rest.split()] if tab else line.split()
-            numbers = _trailing_numbers(fields)
-            if fields and numbers >= len(fields) - 1 > 0:
-                return len(fields) - 1
-            told += [numbers] if numbers else []
+    for line in data.next_lines(_FIRST_LINES):
+        word, tab, rest = line.partition(b"\t")
+        fields = [word, *rest.split()] if tab else line.split()
+        numbers = _trailing_numbers(fields)
+        if fields and numbers >= len(fields) - 1 > 0:
+            return len(fields) - 1
+        told += [numbers] if numbers else []
     if not told:
-        raise _broken_row(path, 1, 0, first)
+        raise _broken_row(path, 1, 0, data.line(1000))
     return told[0]
 
 
@@ -181,81 +174,69 @@ def _trailing_numbers(fields: list[bytes]) -> int:
     return len(fields) - (words[-1] if words else 0)
 
 
-def _text_rows(path: Path, dim: int, total: int | None = None) -> Iterator[tuple[int, bytes, Host]]:
+def _text_rows(
+    data: Ahead, path: str, dim: int, total: int | None = None
+) -> Iterator[tuple[int, bytes, Host]]:
     """Yield the rows below a header that tells how many they are, or of a file without one."""
-    header, found = total is not None, 0
-    with open_unpacked(path) as file:
-        for number, line in enumerate(file, 1):
-            if number == 1:
-                if header:
-                    continue
-                line = line.removeprefix(_MARK)
-            word, *fields = line.split() or (b"",)
-            row: Host | None = None
-            if len(fields) == dim and line.startswith(word) and line.rfind(b"_") < len(word):
-                # Far faster than `_row`, which all others take.
-                try:
-                    row = np.array(fields, np.float32)
-                except ValueError:
-                    row = None
-            elif (other := _row(line, dim)) is not None:
-                word, row = other
-            if row is not None:
-                found += 1
-                yield number, word, row
-            elif word:
-                raise _broken_row(path, number, dim, line)
-    if header and found != total:
+    found = 0
+    for number, line in enumerate(data.lines(), 1 if total is None else 2):
+        word, *fields = line.split() or (b"",)
+        row: Host | None = None
+        if len(fields) == dim and line.startswith(word) and line.rfind(b"_") < len(word):
+            # Far faster than `_row`, which all others take.
+            try:
+                row = np.array(fields, np.float32)
+            except ValueError:
+                row = None
+        elif (other := _row(line, dim)) is not None:
+            word, row = other
+        if row is not None:
+            found += 1
+            yield number, word, row
+        elif word:
+            raise _broken_row(path, number, dim, line)
+    if total is not None and found != total:
         expected = f"a file with the {total} words that its first line tells"
         raise argument_error("path", expected, f"{found} in {path}")
 
 
-def _read_safetensors(path: Path, limit: int | None) -> Source:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-            matrices = [name for name, shape in shapes.items() if len(shape) == 2]
-            chosen = "vectors" if "vectors" in matrices else matrices[0] if len(matrices) == 1 else None
-            if chosen is None:
-                raise argument_error(
-                    "path", "a file with one matrix, or one named `vectors`", f"{shapes} in {path}"
-                )
-            count, dim = shapes[chosen]
-            # A range of a tensor of no rows cannot be asked for.
-            vectors = file.get_slice(chosen)[: min(limit, count)] if limit else file.get_tensor(chosen)
-            packed = file.get_tensor("words").tobytes() if "words" in shapes else None
-    except (SafetensorError, TypeError) as error:
-        raise argument_error("path", "a safetensors file of float32", f"{path} ({error})") from error
-    words = _lines(path.with_name("vocab.txt")) if packed is None else packed.split(b"\n")
+def _read_safetensors(source: Source, data: Ahead, limit: int | None) -> Rows:
+    vectors, count, packed = read_tensors(source, data, limit)
+    words = _words(source.beside("vocab.txt")) if packed is None else packed.split(b"\n")
     if len(words) != count:
-        raise _unpaired(path, len(words), count)
-    return _paired(path, words[:limit], list(vectors.astype(np.float32)), dim, "word")
+        raise _unpaired(source.name, len(words), count)
+    return _paired(source.name, words[:limit], list(vectors), vectors.shape[1], "word")
 
 
-def _lines(path: Path, limit: int | None = None) -> list[bytes]:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path} of the words of the vectors.")
-    with open_unpacked(path) as file:
-        lines = [line.removesuffix(b"\n").removesuffix(b"\r") for line in islice(file, limit)]
-    return [line.removeprefix(_MARK) for line in lines[:1]] + lines[1:]
+def _words(source: Source, limit: int | None = None) -> list[bytes]:
+    """Return the lines of a file of words beside one of vectors."""
+    if not source.exists:
+        raise missing("file of the words of the vectors", source.name)
+    with source.open() as stream:
+        lines = [line.removesuffix(b"\r") for line in islice(unmarked(Ahead(stream)).lines(), limit)]
+    return lines
 
 
-def _unpaired(path: Path, words: int, vectors: int) -> ValueError:
+def unmarked(data: Ahead) -> Ahead:
+    """Return a stream behind the byte order mark that it may begin with."""
+    if data.head(len(_MARK)) == _MARK:
+        data.at += len(_MARK)
+    return data
+
+
+def _unpaired(path: str, words: int, vectors: int) -> ValueError:
     return argument_error("path", "of as many words as vectors", f"{words} and {vectors} in {path}")
 
 
-def _paired(path: Path, words: list[bytes], rows: Sequence[Host], dim: int, unit: str) -> Source:
+def _paired(path: str, words: list[bytes], rows: Sequence[Host], dim: int, unit: str) -> Rows:
     if len(words) != len(rows):
         raise _unpaired(path, len(words), len(rows))
-    return Source(zip(range(1, len(rows) + 1), words, rows, strict=True), dim, unit)
+    return Rows(zip(range(1, len(rows) + 1), words, rows, strict=True), dim, unit)
 
 
-def _read_tensorboard(path: Path, limit: int | None) -> Source:
-    tensors = path / "tensors.tsv" if path.is_dir() else path
+def _read_tensorboard(source: Source, data: Ahead, limit: int | None) -> Rows:
     # A line more: the first may be names of columns.
-    lines = _lines(tensors.with_name("metadata.tsv"), limit and limit + 1)
+    lines = _words(source.beside("metadata.tsv"), limit and limit + 1)
     table = [line.split(b"\t") for line in lines]
     column = 0
     if table and len(table[0]) > 1:
@@ -263,15 +244,15 @@ def _read_tensorboard(path: Path, limit: int | None) -> Source:
         column = next((names.index(name) for name in (b"word", b"label") if name in names), 0)
     words = [b"".join(line[column : column + 1]) for line in table[:limit]]
     rows: list[Host] = []
-    for number, line in enumerate(_lines(tensors, limit), 1):
+    for number, line in enumerate(islice(data.lines(), limit), 1):
         row = _numbers(line.split())
         if row is None or len(row) != len(rows[0] if rows else row):
-            raise _broken(tensors, number, "numbers, as many as in the first", line)
+            raise _broken(source.name, number, "numbers, as many as in the first", line)
         rows.append(row)
-    return _paired(path, words, rows, len(rows[0]) if rows else 0, "line")
+    return _paired(source.name, words, rows, len(rows[0]) if rows else 0, "line")
 
 
-READERS: dict[str, Callable[[Path, int | None], Source]] = {
+READERS: dict[str, Callable[[Source, Ahead, int | None], Rows]] = {
     "word2vec-text": _read_text,
     "word2vec-binary": _read_binary,
     "glove": _read_glove,

@@ -10,12 +10,13 @@ from typing import Any, BinaryIO, Literal, NamedTuple, cast
 import numpy as np
 from jaxtyping import Float32
 
+from w2vflow.embeddings.ahead import Ahead
 from w2vflow.embeddings.checks import check_vectors
-from w2vflow.embeddings.vector_files import READERS, Source, guess_format
+from w2vflow.embeddings.vector_files import READERS, Rows, guess_format, unmarked
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import told_damages
+from w2vflow.support.sources import Source
 
 __all__ = ["WordVectors", "export_vectors", "import_vectors"]
 
@@ -176,10 +177,11 @@ def import_vectors(
     `label`, or the first, holds the words.
 
     Args:
-        path: the file, or the folder of TensorBoard's files.
+        path: the file, or the folder of TensorBoard's files; or an address such as `https://...` and
+            `s3://...`, or `-` for standard input.
         format: guessed from the content by default.
         limit: how many words to read at most, from the first; what follows them is not looked at, whether
-            whole or not.
+            whole or not, nor fetched.
         keep: `"first"` keeps the first vector of a word that comes twice; by default that is an error.
         errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
             middle of a character: `"backslashreplace"` keeps them apart.
@@ -188,6 +190,8 @@ def import_vectors(
         ValueError: an unknown format, a pickle, a damaged file, or words or numbers that cannot be used;
             with the number of the line, or of the word in binary files.
         FileNotFoundError: there is no such file.
+        ConnectionError: a server that refuses, or breaks off.
+        ImportError: an address that needs a library that is not installed.
 
     Example:
         >>> import tempfile
@@ -196,22 +200,28 @@ def import_vectors(
         ...     import_vectors(Path(folder) / "glove.txt").words
         ('one', 'two')
     """
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"There is no file of vectors {file}.")
+    file = Source(path, "path")
     if format is not None and format not in READERS:
         raise argument_error("format", f"one of {tuple(READERS)}, or None", repr(format))
     if limit is not None and limit < 1:
         raise argument_error("limit", "at least 1, or None", limit)
     if keep not in ("first", None):
         raise argument_error("keep", "'first' or None", repr(keep))
-    with told_damages("path", file):
+    if file.is_folder:
+        if format not in (None, "tensorboard"):
+            raise argument_error("path", f"a file, if the format is {format}", f"the folder {file}")
+        format, file = "tensorboard", file.inside("tensors.tsv")
+    file.check_exists("file of vectors")
+    with file.open() as stream:
+        data = unmarked(Ahead(stream))
+        read = READERS[format or guess_format(data, file.name)]
         # Of words that come twice the second counts for nothing: how many lines it takes is not known.
-        source = READERS[format or guess_format(file)](file, None if keep else limit)
-        return _gathered(file, source, limit, keep is not None, errors)
+        return _gathered(
+            file.name, read(file, data, None if keep else limit), limit, keep is not None, errors
+        )
 
 
-def _gathered(path: Path, source: Source, limit: int | None, first: bool, errors: str) -> WordVectors:
+def _gathered(path: str, source: Rows, limit: int | None, first: bool, errors: str) -> WordVectors:
     """Return the words and vectors of a source, after checking them; of one word the first, if asked."""
     places: dict[str, int] = {}
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
@@ -136,25 +137,34 @@ def _features_csv(features: list[Feature]) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(_COLUMNS)
     for number, feature in enumerate(features, 1):
-        ends = " ".join(feature.positive), " ".join(feature.negative)
+        ends = _listed(feature.positive), _listed(feature.negative)
         rows.writerow([number, repr(feature.eigenvalue), *ends, feature.name, repr(feature.participation)])
     return text.getvalue()
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return words between spaces, those with a space in quotation marks."""
+    text = StringIO()
+    csv.writer(text, delimiter=" ").writerow(words)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(next(csv.reader([listed], delimiter=" ")))
 
 
 def _features(path: Path) -> list[Feature]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         try:
-            return [
-                Feature(
-                    float(row["eigenvalue"]),
-                    tuple(row["positive_words"].split()),
-                    tuple(row["negative_words"].split()),
-                    # Folders written before there were these columns.
-                    row.get("name") or "{} / {}".format(*(row[c].split()[0] for c in _COLUMNS[2:4])),
-                    float(row.get("participation") or "nan"),
-                )
-                for row in rows
-            ]
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            return [_feature(row) for row in rows]
+        except (KeyError, ValueError, IndexError, TypeError, StopIteration, csv.Error) as error:
             raise _unusable(f"a damaged {path} ({error!r})") from error
+
+
+def _feature(row: dict[str, str]) -> Feature:
+    positive, negative = (_words(row[name]) for name in _COLUMNS[2:4])
+    # Folders written before there were these columns.
+    name = row.get("name") or f"{positive[0]} / {negative[0]}"
+    participation = float(row.get("participation") or "nan")
+    return Feature(float(row["eigenvalue"]), positive, negative, name, participation)

@@ -1,16 +1,14 @@
 """Files of analogy questions and of word pairs."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
 from typing import NamedTuple
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import open_unpacked, told_damages
+from w2vflow.support.sources import PathLike, Source, found_files, missing
 
 __all__ = [
     "Question",
@@ -53,7 +51,7 @@ class Questions:
 
 
 @checked
-def read_questions(path: str | os.PathLike[str]) -> Questions:
+def read_questions(path: PathLike) -> Questions:
     """Return the questions of a file in Google's format or MSR's, or of a folder in that of BATS.
 
     Google's `questions-words.txt`: lines `: category`, each followed by its questions, four words a line; a
@@ -65,30 +63,31 @@ def read_questions(path: str | os.PathLike[str]) -> Questions:
     line's answers stands for `b`, all of the other line's are right.
 
     Args:
-        path: the file or the folder.
+        path: the file or the folder, here or at an address such as `s3://...`; `-` is standard input.
 
     Raises:
         ValueError: a line that is neither a category nor a question (or pair), or not UTF-8, with
             its number; nothing but categories without a question.
         FileNotFoundError: there is no such file, or no `*.txt` in the folder.
+        ConnectionError, ImportError: as `import_vectors`.
 
     References:
         Mikolov et al. 2013, arXiv 1301.3781; Mikolov, Yih and Zweig 2013, "Linguistic Regularities in
         Continuous Space Word Representations" (MSR); Gladkova, Drozd and Matsuoka 2016, "Analogy-based
         Detection of Morphological and Semantic Relations With Word Embeddings" (BATS).
     """
-    path = Path(path)
-    if path.is_dir():
-        questions = Questions({name: _all_questions(pairs) for name, pairs in _read_answers(path).items()})
+    source = Source(path, "questions")
+    if source.is_folder:
+        questions = Questions({name: _all_questions(pairs) for name, pairs in _read_answers(source).items()})
     else:
-        questions = Questions(_read_quadruples(path))
+        questions = Questions(_read_quadruples(source))
     if not len(questions):
-        raise argument_error("questions", "a file with questions in it", f"{path}, which has none")
+        raise argument_error("questions", "a file with questions in it", f"{source.name}, which has none")
     return questions
 
 
 @checked
-def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]:
+def read_pairs(path: PathLike) -> dict[str, list[tuple[str, str]]]:
     """Return the distinct word pairs of every category, case-folded, in order of appearance.
 
     Of a word with several answers it is the first that makes the pair.
@@ -99,11 +98,11 @@ def read_pairs(path: str | os.PathLike[str]) -> dict[str, list[tuple[str, str]]]
     Raises:
         ValueError, FileNotFoundError: as `read_questions`, but a folder may have categories of one pair.
     """
-    path = Path(path)
-    if path.is_dir():
+    source = Source(path, "questions")
+    if source.is_folder:
         return {
             name: list(dict.fromkeys((word, answers[0]) for word, answers in pairs))
-            for name, pairs in _read_answers(path).items()
+            for name, pairs in _read_answers(source).items()
         }
     return {
         name: list(dict.fromkeys(pair for q in asked for pair in ((q.a, q.b), (q.c, q.answers[0]))))
@@ -146,24 +145,25 @@ def _all_questions(pairs: Iterable[tuple[str, tuple[str, ...]]]) -> list[Questio
     ]
 
 
-def _read_quadruples(path: Path) -> dict[str, list[Question]]:
+def _read_quadruples(source: Source) -> dict[str, list[Question]]:
     """Return the questions of a file in Google's format, by category."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of questions {path}.")
-    beside = path.with_suffix(".answers")
-    if path.suffix == ".questions" and beside.is_file():
-        return _read_triples(path, beside)
+    source.check_exists("file of questions")
+    if source.suffix == ".questions":
+        beside = source.beside(f"{source.stem}.answers{source.packing}")
+        beside = beside if beside.exists else source.beside(f"{source.stem}.answers")
+        if beside.exists:
+            return _read_triples(source, beside)
     categories: dict[str, list[Question]] = {}
     asked: list[Question] | None = None
     # Those before the first category.
     loose: list[tuple[int, str]] = []
-    for number, text in read_lines(path, "questions"):
+    for number, text in read_lines(source):
         if text.startswith(":") and text != ":":
             asked = categories.setdefault(text[1:].strip(" \t"), [])
             continue
         question = cells(text.casefold())
         if len(question) != 4:
-            raise broken_line("questions", path, number, "`: category` or four words", text)
+            raise broken_line(source, number, "`: category` or four words", text)
         if asked is None:
             loose.append((number, text))
             asked = []
@@ -171,63 +171,64 @@ def _read_quadruples(path: Path) -> dict[str, list[Question]]:
         asked.append(Question(a, b, c, (answer,)))
     if loose and categories:
         number, text = loose[0]
-        raise broken_line("questions", path, number, "`: category`, before the first question", text)
-    return {path.stem: asked or []} if loose else categories
+        raise broken_line(source, number, "`: category`, before the first question", text)
+    return {source.stem: asked or []} if loose else categories
 
 
-def _read_triples(path: Path, beside: Path) -> dict[str, list[Question]]:
+def _read_triples(source: Source, beside: Source) -> dict[str, list[Question]]:
     """Return the questions of a file in MSR's format, with the categories and answers beside it."""
     categories: dict[str, list[Question]] = {}
-    asked, told = list(read_lines(path, "questions")), list(read_lines(beside, "questions"))
+    asked, told = list(read_lines(source)), list(read_lines(beside))
     if len(asked) != len(told):
-        got = f"{len(asked)} and {len(told)} in {path} and {beside.name}"
+        got = f"{len(asked)} and {len(told)} in {source.name} and {beside.name}"
         raise argument_error("questions", "files of as many questions as answers", got)
     for (number, text), (place, answer) in zip(asked, told, strict=True):
         words, right = cells(text.casefold()), cells(answer)
         if len(words) != 3:
-            raise broken_line("questions", path, number, "three words", text)
+            raise broken_line(source, number, "three words", text)
         if len(right) != 2:
-            raise broken_line("questions", beside, place, "a category and a word", answer)
+            raise broken_line(beside, place, "a category and a word", answer)
         question = Question(words[0], words[1], words[2], (right[1].casefold(),))
         categories.setdefault(right[0], []).append(question)
     return categories
 
 
-def _read_answers(folder: Path) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+def _read_answers(folder: Source) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
     """Return the word and answers of every line of a folder in the format of BATS, by category."""
-    # Hidden files are what systems leave beside unpacked ones.
-    files = [f for f in sorted(folder.rglob("*.txt")) if f.is_file() and not f.name.startswith(".")]
+    what = "file *.txt of questions in"
+    found = [Source(path, "questions") for path in found_files(folder, what, "questions")]
+    files = [file for file in found if file.suffix == ".txt"]
     if not files:
-        raise FileNotFoundError(f"There is no file of questions in {folder}: it has no *.txt.")
+        raise missing(what, folder.name)
     categories: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for path in files:
-        known = categories.setdefault(path.stem, [])
-        for number, text in read_lines(path, "questions"):
+    for file in files:
+        known = categories.setdefault(file.stem, [])
+        for number, text in read_lines(file):
             fields = text.casefold().split("\t") if "\t" in text else cells(text.casefold())
             listed = fields[-1].strip()
             answers = tuple(answer.strip() for answer in listed.split("/" if "/" in listed else ","))
             word = fields[0].strip()
             if len(fields) != 2 or not word or not all(answers):
                 expected = "a word, a tab, and its answers with `/` between them"
-                raise broken_line("questions", path, number, expected, text)
+                raise broken_line(file, number, expected, text)
             known.append((word, answers))
     return categories
 
 
-def read_lines(path: Path, argument: str) -> Iterator[tuple[int, str]]:
+def read_lines(source: Source) -> Iterator[tuple[int, str]]:
     """Yield the lines that are not blank, stripped, each with its number from 1; no byte order mark.
 
     Raises:
-        ValueError: a line that is not UTF-8, with its number, said of `argument`.
+        ValueError: a line that is not UTF-8, with its number.
     """
-    with told_damages(argument, path), open_unpacked(path, argument) as file:
+    with source.open() as file:
         # At line ends of any system, of bytes: those of text have more, which may be parts of words.
         lines = file.read().removeprefix(b"\xef\xbb\xbf").splitlines()
     for number, line in enumerate(lines, 1):
         try:
             text = line.decode().strip(" \t")
         except UnicodeDecodeError as error:
-            raise broken_line(argument, path, number, "UTF-8", line) from error
+            raise broken_line(source, number, "UTF-8", line) from error
         if text:
             yield number, text
 
@@ -237,7 +238,7 @@ def cells(text: str) -> list[str]:
     return [cell for cell in re.split("[ \t]+", text) if cell]
 
 
-def broken_line(argument: str, path: Path, number: int, expected: str, line: str | bytes) -> ValueError:
+def broken_line(source: Source, number: int, expected: str, line: str | bytes) -> ValueError:
     """Return the error for a line that is not what it must be."""
     expected = f"a file of which line {number} is {expected}"
-    return argument_error(argument, expected, repr(line), f"Mend {path}.")
+    return argument_error(source.argument, expected, repr(line), f"Mend {source.name}.")

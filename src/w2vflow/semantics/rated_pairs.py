@@ -4,11 +4,11 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from w2vflow.semantics.questions import broken_line, cells, read_lines
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike, Source
 
 __all__ = ["RatedPairs", "read_ratings"]
 
@@ -54,7 +54,7 @@ class _Row(NamedTuple):
     fields: list[str]
 
 
-def read_ratings(path: Path) -> RatedPairs:
+def read_ratings(path: PathLike) -> RatedPairs:
     """Return the rated pairs of a file.
 
     Raises:
@@ -62,28 +62,28 @@ def read_ratings(path: Path) -> RatedPairs:
             that cannot be told from others.
         FileNotFoundError: there is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of word pairs {path}.")
-    rows = _rows(path)
+    source = Source(path, "pairs")
+    source.check_exists("file of word pairs")
+    rows = _rows(source)
     header = _header(rows)
     rows = rows[1:] if header else rows
     if not rows:
-        raise argument_error("pairs", "a file with rated word pairs in it", f"{path}, which has none")
+        raise argument_error("pairs", "a file with rated word pairs in it", f"{source.name}, which has none")
     words = _word_columns(header)
-    column = _rating_column(path, rows, header, max(words) + 1)
+    column = _rating_column(source, rows, header, max(words) + 1)
     pairs: list[tuple[str, str, float]] = []
     for row in rows:
         rating = _number(row.fields, column)
         named = [row.fields[place].casefold() for place in words if place < len(row.fields)]
         if len(named) < 2 or not all(named) or rating is None or not math.isfinite(rating):
-            raise broken_line("pairs", path, row.number, _LINE, row.text)
+            raise broken_line(source, row.number, _LINE, row.text)
         pairs.append((named[0], named[1], rating))
     return RatedPairs(pairs, f"column {column + 1}" + (f" ({header[column]})" if any(header) else ""))
 
 
-def _rows(path: Path) -> list[_Row]:
+def _rows(source: Source) -> list[_Row]:
     """Return the lines but for comments, cut at what separates the columns of most of them."""
-    lines = [line for line in read_lines(path, "pairs") if not line[1].startswith("#")]
+    lines = [line for line in read_lines(source) if not line[1].startswith("#")]
     for separator in "\t;,":
         if 2 * sum(text.count(separator) > 1 for _, text in lines) >= len(lines):
             break
@@ -124,7 +124,7 @@ def _word_columns(header: Sequence[str]) -> tuple[int, int]:
     return (places["1"], places["2"]) if len(places) == 2 else (0, 1)
 
 
-def _rating_column(path: Path, rows: Sequence[_Row], header: Sequence[str], start: int) -> int:
+def _rating_column(source: Source, rows: Sequence[_Row], header: Sequence[str], start: int) -> int:
     """Return the column of the ratings, of those from `start` on."""
     width = max(len(row.fields) for row in rows)
     numbers = [place for place in range(start, width) if _most_are_numbers(rows, place)]
@@ -133,7 +133,7 @@ def _rating_column(path: Path, rows: Sequence[_Row], header: Sequence[str], star
         if len(named) == 1:
             return named[0]
         if named:
-            got = f"{path}, with columns {', '.join(repr(header[place]) for place in named)}"
+            got = f"{source.name}, with columns {', '.join(repr(header[place]) for place in named)}"
             raise argument_error("pairs", _FILE, got, "Leave the one that is meant.")
     if start in numbers or len(rows[0].fields) <= start + 1:
         return start
@@ -142,8 +142,8 @@ def _rating_column(path: Path, rows: Sequence[_Row], header: Sequence[str], star
         return numbers[0]
     if len(numbers) > 1:
         told = f"numbers in columns {', '.join(str(place + 1) for place in numbers)}"
-        raise argument_error("pairs", _FILE, f"{path}, with {told}", "Leave the one that is meant.")
-    raise broken_line("pairs", path, rows[0].number, _LINE, rows[0].text)
+        raise argument_error("pairs", _FILE, f"{source.name}, with {told}", "Leave the one that is meant.")
+    raise broken_line(source, rows[0].number, _LINE, rows[0].text)
 
 
 def _most_are_numbers(rows: Sequence[_Row], place: int) -> bool:

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,13 +67,13 @@ def evaluate_similarity(
     Args:
         vectors: one vector a word, `(V, d)`; their lengths do not matter.
         words: the vocabulary in row order, most frequent first if `restrict_vocab` is to have meaning.
-        pairs: path of a file as the authors of WordSim-353, SimLex-999, SimVerb-3500, MEN, RW, MTurk-771,
-            RG-65 and YP-130 publish them, packed or not: two words and a rating a line, between tabs,
-            semicolons, commas or else spaces. Lines that start with `#` are comments; the first other line
-            may be a header. The rating is in the column that the header calls so (`human`, `mean`, `rating`,
-            `score`, `similarity`, `SimLex999` and the like), or else in the third, or in the only one of
-            numbers: `SimilarityScore.rated_by` tells which. If all words end in `-n`, `-j`, `-v` or `-r`, as
-            MEN's lemmas do, and none of `words` is among them, these ends are dropped.
+        pairs: path or address of a file as the authors of WordSim-353, SimLex-999, SimVerb-3500, MEN, RW,
+            MTurk-771, RG-65 and YP-130 publish them, packed or not: two words and a rating a line, between
+            tabs, semicolons, commas or else spaces. Lines that start with `#` are comments; the first other
+            line may be a header. The rating is in the column that the header calls so (`human`, `mean`,
+            `rating`, `score`, `similarity`, `SimLex999` and the like), or else in the third, or in the only
+            one of numbers: `SimilarityScore.rated_by` tells which. If all words end in `-n`, `-j`, `-v` or
+            `-r`, as MEN's lemmas do, and none of `words` is among them, these ends are dropped.
         restrict_vocab: leave out all words but the first so many.
 
     Raises:
@@ -82,6 +81,7 @@ def evaluate_similarity(
             `restrict_vocab` not in 1..V; a line that is no pair with its rating, with its number; several
             columns that may be the ratings; no pairs, or none in the vocabulary.
         FileNotFoundError: there is no such file.
+        ConnectionError, ImportError: as `import_vectors`.
 
     References:
         Finkelstein et al. 2002 (WordSim-353); Hill, Reichart and Korhonen 2015 (SimLex-999); Bruni,
@@ -89,6 +89,7 @@ def evaluate_similarity(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "pairs.txt"
         ...     _ = file.write_text("cat dog 9\\ndog car 3\\ncat car 1\\ncat zebra 5\\n")
@@ -97,7 +98,7 @@ def evaluate_similarity(
         (1.0, 3, 1)
     """
     vectors, words = check_vectors(*restrict_words(vectors, words, restrict_vocab))
-    first, read = first_rows(words), read_ratings(Path(pairs))
+    first, read = first_rows(words), read_ratings(pairs)
     if not any(word in first for pair in read.pairs for word in pair[:2]):
         read = read.without_tags()
     rated = read.pairs

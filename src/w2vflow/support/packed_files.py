@@ -4,7 +4,6 @@ import bz2
 import gzip
 import io
 import lzma
-import os
 import sys
 import zipfile
 import zlib
@@ -15,10 +14,10 @@ from typing import IO, Any
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["PACKED", "damages", "open_unpacked", "told_damages"]
+__all__ = ["PACKED", "damages", "packed_as", "told_damages", "unpacked", "unpacked_name"]
 
-# Endings of files that are unpacked as they are read.
-PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+# Endings of files that are unpacked as they are read, and what they are packed with.
+PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard", ".zip": "zip"}
 # How their bytes begin.
 _MAGIC_BYTES = 10
 _MAGIC: dict[str, tuple[bytes, ...]] = {
@@ -32,6 +31,17 @@ _MAGIC: dict[str, tuple[bytes, ...]] = {
 }
 
 
+def packed_as(head: bytes) -> str:
+    """Return the ending that stands for how a file is packed, by its first bytes; empty if it is not."""
+    return next((ending for ending, magic in _MAGIC.items() if head.startswith(magic)), "")
+
+
+def unpacked_name(name: str) -> str:
+    """Return the name of a file without the ending of its packing."""
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in PACKED else name
+
+
 def damages() -> tuple[type[Exception], ...]:
     """Return the errors that an archive raises that is cut short or damaged."""
     # Loaded by now if a .zst was opened; otherwise nothing can raise its error.
@@ -40,40 +50,38 @@ def damages() -> tuple[type[Exception], ...]:
     return (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, *zstandard)
 
 
-def open_unpacked(path: str | os.PathLike[str], argument: str = "path", stream: Any = None) -> Any:
-    """Return a stream of the bytes of a file, unpacked; `-` is standard input.
+@contextmanager
+def unpacked(
+    raw: io.BufferedReader, name: str, argument: str = "path", *, named: bool = True
+) -> Iterator[Any]:
+    """Open a stream of bytes as one of what is packed in it.
 
-    The first bytes say how a file is packed, or else the ending of its name.
-
-    A `stream` is what has that name and is open already, such as a file of another machine.
+    The first bytes say how a file is packed, or else, if it is `named` as its owner does, the ending of its
+    name.
 
     Raises:
         ValueError: a zip archive of several files or one that cannot be unpacked, said of `argument`.
-        FileNotFoundError: no such file.
     """
-    path = os.fspath(path)
-    if path == "-":
-        return sys.stdin.buffer
-    packed = _packing(path, stream)
-    if packed == ".zst":
-        return io.BufferedReader(_Zstandard(stream or Path(path).open("rb")), 2**20)
+    suffix = Path(name).suffix.lower()
+    packed = packed_as(raw.peek(_MAGIC_BYTES)) or (suffix if named and suffix in PACKED else "")
     if packed == ".zip":
-        return _only_member(path, argument, stream)
-    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    if packed in openers:
-        return openers[packed](stream or path, "rb")
-    return stream or Path(path).open("rb")
+        with _only_member(raw, name, argument) as stream:
+            yield stream
+        return
+    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstandard}
+    if packed not in openers:
+        yield raw
+        return
+    with openers[packed](raw) as stream:
+        yield stream
 
 
 @contextmanager
 def told_damages(
-    argument: str,
-    path: str | os.PathLike[str],
-    expected: str = "a whole file",
-    remedy: str = "Copy or compress it again.",
+    argument: str, name: str, expected: str = "a whole file", remedy: str = "Copy or compress it again."
 ) -> Iterator[None]:
     """Turn the error of an archive that is cut short or damaged into one of an argument."""
-    got = f"{os.fspath(path)}, cut short or damaged"
+    got = f"{name}, cut short or damaged"
     try:
         yield
     except damages() as error:
@@ -85,23 +93,6 @@ def told_damages(
         raise argument_error(argument, expected, f"{got} ({error})", remedy) from error
 
 
-def _packing(path: str, stream: Any) -> str:
-    """Return the ending that stands for how a file is packed, empty if it is not."""
-    head = b""
-    # What cannot go back, as a pipe, is read once only.
-    if stream is None and Path(path).is_file():
-        with Path(path).open("rb") as file:
-            head = file.read(_MAGIC_BYTES)
-    elif stream is not None and stream.seekable():
-        head = stream.read(_MAGIC_BYTES)
-        stream.seek(0)
-    for ending, magic in _MAGIC.items():
-        if head.startswith(magic):
-            return ending
-    suffix = Path(path).suffix.lower()
-    return suffix if suffix in PACKED else ""
-
-
 class _Zstandard(io.RawIOBase):
     """The text of a `.zst` archive of one or more frames; unlike the library's own, it sees a cut."""
 
@@ -109,7 +100,7 @@ class _Zstandard(io.RawIOBase):
         import zstandard
 
         self._new = zstandard.ZstdDecompressor().decompressobj
-        self._file = file  # closed with this stream
+        self._file = file
         self._frame: Any = None
         self._ready = b""
 
@@ -119,7 +110,7 @@ class _Zstandard(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
             packed = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
-            packed = packed or self._file.read(2**18)
+            packed = packed or self._file.read1(2**18)
             if not packed:
                 if self._frame is not None and not self._frame.eof:
                     raise EOFError("the archive breaks off")
@@ -132,13 +123,13 @@ class _Zstandard(io.RawIOBase):
         buffer[: len(given)] = given
         return len(given)
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+
+def _zstandard(raw: io.BufferedReader) -> io.BufferedReader:
+    return io.BufferedReader(_Zstandard(raw), 2**20)
 
 
-def _only_member(path: str, argument: str, stream: Any) -> IO[bytes]:
-    archive = zipfile.ZipFile(stream or path)
+def _only_member(raw: io.BufferedReader, name: str, argument: str) -> IO[bytes]:
+    archive = zipfile.ZipFile(raw)
     # What a Mac packs beside the files is hidden.
     files = [
         name
@@ -147,11 +138,11 @@ def _only_member(path: str, argument: str, stream: Any) -> IO[bytes]:
     ]
     if len(files) != 1:
         named = f" ({', '.join(files[:5])})" if files else ""
-        got = f"{path} with {len(files)} files{named}"
+        got = f"{name} with {len(files)} files{named}"
         raise argument_error(argument, "zip archives of one file", got, "Unpack it first.")
     try:
         return archive.open(files[0])
     except RuntimeError as error:
         # It asks for a password, or is packed in a way that Python does not know.
-        got = f"{path} ({error})"
+        got = f"{name} ({error})"
         raise argument_error(argument, "an archive that unpacks", got, "Unpack it first.") from error

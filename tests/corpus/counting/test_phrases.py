@@ -113,6 +113,22 @@ def test_phrases_are_counted_as_words_and_saved(path, tmp_path):
     assert Phrases.load(tmp_path / "longer.json")("in new york a") == longer("in new york a")
 
 
+def test_phrases_of_a_text_in_another_encoding(path, tmp_path):
+    text = path.read_text().replace("new", "für").replace("york", "größe") * 2
+    (tmp_path / "latin.txt").write_text(text, encoding="cp1252")
+    (tmp_path / "utf8.txt").write_text(text, encoding="utf-8")
+    rule = {"score": "npmi", "threshold": 0.15, "resources": ONE}
+    with pytest.raises(ValueError, match=r"pass `encoding=\"cp1252\"`"):
+        find_phrases(tmp_path / "latin.txt", **rule)
+    found = find_phrases(tmp_path / "latin.txt", encoding="cp1252", **rule)
+    assert ("für", "größe") in found.pairs
+    assert found == find_phrases(tmp_path / "utf8.txt", **rule)
+    out = tmp_path / "phrases.json"
+    options = ("--score", "npmi", "--threshold", "0.15", "--encoding", "cp1252")
+    as_json("phrases", tmp_path / "latin.txt", "--out", out, *options)
+    assert Phrases.load(out) == found
+
+
 def test_another_set_of_phrases_has_another_name():
     """A count that is resumed must not mix them."""
     names = {

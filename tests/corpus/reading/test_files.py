@@ -125,7 +125,7 @@ def test_truncated_archives_are_refused(tmp_path, suffix):
     with OPENERS[suffix](path, "wb") as f:
         f.write(b"\n".join(rng.integers(97, 123, size=50, dtype=np.uint8).tobytes() for _ in range(20_000)))
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(ValueError, match="`paths` must be whole archives"):
+    with pytest.raises(ValueError, match="`paths` must be a whole file"):
         list(read_documents(path))
 
 
@@ -149,6 +149,6 @@ def test_damage_of_bzip2_is_told_as_any_other(tmp_path):
     packed[len(packed) // 2] ^= 255
     (tmp_path / "t.txt.bz2").write_bytes(packed)
     with pytest.raises(
-        ValueError, match=r"must be whole archives, but got .*t\.txt\.bz2, cut short or damaged"
+        ValueError, match=r"must be a whole file, but got .*t\.txt\.bz2, cut short or damaged"
     ):
         list(read_blocks(tmp_path / "t.txt.bz2"))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from w2vflow.corpus.reading.guesses import suggested, text_tokens
+from w2vflow.support.sources import Source
 
 # A few lines of each, written here.
 UNICODE = {
@@ -85,3 +86,16 @@ def test_tables_and_other_encodings_are_looked_into(tmp_path):
     (tmp_path / "d.txt").write_bytes(german.encode("latin-1"))
     assert text_tokens([tmp_path / "d.txt"], encoding="latin-1") == "unicode"
     assert text_tokens([tmp_path / "b.parquet"], "dataset") == "unicode"
+
+
+def test_beginnings_are_looked_at_once_for_words_and_lines(tmp_path, monkeypatch):
+    for number in range(30):
+        (tmp_path / f"{number:02}.txt").write_text("für uns\nund euch\n\nüber allen\nist ruh\n")
+    opened = []
+    head = Source.head
+    monkeypatch.setattr(Source, "head", lambda self, size: opened.append(self.name) or head(self, size))
+    assert suggested([tmp_path], "auto", "auto") == ("paragraphs", "unicode")
+    assert opened == [str(tmp_path / f"{number:02}.txt") for number in range(20)]
+    # What is said is not looked for.
+    assert suggested([tmp_path], "lines", "latin") == ("lines", "latin")
+    assert len(opened) == 20

@@ -13,10 +13,11 @@ from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.workers import Resources
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike
 
 __all__ = ["find_phrases"]
 
@@ -35,6 +36,7 @@ def find_phrases(
     tokens: str | Tokenizer = "auto",
     reader: str = "auto",
     column: str | None = None,
+    encoding: str = "auto",
     bad_utf8: str = "replace",
     resources: Resources = Resources(),
     progress: bool = False,
@@ -48,7 +50,7 @@ def find_phrases(
     tokens of the corpus. All are exact counts.
 
     Args:
-        paths: text; see `read_blocks` for formats, `column` and `bad_utf8`.
+        paths: text; see `read_blocks` for formats, `column`, `encoding` and `bad_utf8`.
         score: `"word2phrase"`, or `"npmi"`: -1 to 1, 0 of independent words.
         threshold: pairs of a higher score are phrases; by default 100 of word2phrase, 0.5 of NPMI.
         min_count: words and pairs that occur less often are in none.
@@ -76,7 +78,7 @@ def find_phrases(
         if not np.isfinite(value):
             raise argument_error(name, "finite", value)
     given = text_sources(paths, reader)
-    reader, tokens = suggested(given, reader, tokens)
+    reader, tokens = suggested(given, reader, tokens, column=column, encoding=encoding)
     # Rarer words keep their places: what stands on either side of one does not stand side by side.
     rule = CountingRule(1, "flat", "after", tokens=tokens, directions="right")
     with tempfile.TemporaryDirectory(prefix="w2vflow-") as folder:
@@ -89,6 +91,7 @@ def find_phrases(
             rule=rule,
             reader=reader,
             column=column,
+            encoding=encoding,
             bad_utf8=bad_utf8,
             resources=resources,
             progress=progress,

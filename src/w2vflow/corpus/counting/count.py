@@ -27,11 +27,12 @@ from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
 from w2vflow.corpus.reading.blocks import BLOCK_BYTES
 from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.locks import sole_use
+from w2vflow.support.sources import PathLike
 
 if TYPE_CHECKING:
     from w2vflow.counts import CooccurrenceStatistics

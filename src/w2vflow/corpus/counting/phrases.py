@@ -10,10 +10,10 @@ from typing import Any
 
 from w2vflow.corpus.counting.rules import CountingRule
 from w2vflow.corpus.counting.tokenizers import Tokenizer, tokenizer
-from w2vflow.corpus.reading.sources import PathLike
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike
 
 __all__ = ["PHRASES_FORMAT", "Phrases"]
 

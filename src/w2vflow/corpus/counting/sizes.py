@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from w2vflow.corpus.reading.sources import PathLike, expand_paths
+from w2vflow.corpus.reading.sources import expand_paths
 from w2vflow.corpus.reading.structured import TABLES, ending
 from w2vflow.support import packed_files
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike
 
 __all__ = ["PACKED", "memory_bytes", "text_bytes"]
 

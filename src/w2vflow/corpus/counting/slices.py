@@ -22,9 +22,10 @@ from w2vflow.corpus.reading.blocks import BLOCK_BYTES, Block
 from w2vflow.corpus.reading.facts import ReadingFacts
 from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike, Source
 
 if TYPE_CHECKING:
     from w2vflow.counts import CooccurrenceStatistics

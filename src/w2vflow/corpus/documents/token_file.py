@@ -25,10 +25,11 @@ from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.workers import Workers, worker_count
 from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
-from w2vflow.corpus.reading.sources import PathLike, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike
 
 __all__ = ["TokenFile", "tokenize"]
 

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 from w2vflow.corpus.reading.facts import FileFacts
-from w2vflow.corpus.reading.sources import Rejoined
 from w2vflow.support.checks import argument_error
+from w2vflow.support.streams import Rejoined
 
 __all__ = ["Utf8Stream", "check_encoding", "found_encoding"]
 

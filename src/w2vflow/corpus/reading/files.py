@@ -14,11 +14,13 @@ from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.kinds import check_is_text, markup_kind
 from w2vflow.corpus.reading.mediawiki import read_dump
-from w2vflow.corpus.reading.sources import PathLike, Rejoined, Source, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.corpus.reading.structured import ending, read_json, read_table, table_kind
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.sources import PathLike, Source
+from w2vflow.support.streams import Rejoined
 
 __all__ = ["READERS", "first_documents", "is_parquet", "read_blocks", "reader_of"]
 
@@ -88,7 +90,7 @@ def _blocks(
         return
     for source in text_sources(path):
         if is_parquet(source, reader):
-            facts, stream = FileFacts("parquet"), None if source.is_file else source.open_raw()
+            facts, stream = FileFacts("parquet"), None if source.is_file else source.open_seekable()
             documents = read_parquet(source.name, column, facts, stream)
             yield from packed(documents, block_bytes, facts)
             continue
@@ -98,17 +100,17 @@ def _blocks(
             yield from _text_blocks(stream, source.name, chosen, column, encoding, bad_utf8, block_bytes)
 
 
-def is_parquet(source: Source, reader: str) -> bool:
-    """Return whether a text is a file of Parquet; `ValueError` if it is where none can be read."""
+def is_parquet(source: Source, reader: str, head: bytes | None = None) -> bool:
+    """Return whether a text is a file of Parquet, by its first bytes; `ValueError` where none can be read."""
     if reader not in ("auto", "dataset", "parquet"):
         return False
-    head = source.head(64)
+    head = source.head(64) if head is None else head[:64]
     magic = head.startswith(b"PAR1") and any(byte < 9 for byte in head)
     if source.is_stream and (magic or reader == "parquet"):
         raise argument_error("paths", "files, if they are Parquet", source.name, "Save it to a file first.")
-    if magic and ending(source.name) != Path(source.name).suffix.casefold():
+    if magic and source.is_packed:
         raise argument_error("paths", "Parquet files as they are", source.name, "Unpack it first.")
-    return magic or reader == "parquet" or source.name.casefold().endswith(".parquet")
+    return magic or reader == "parquet" or ending(source.name) == ".parquet"
 
 
 def reader_of(text: Utf8Stream, name: str, cut: bool = False) -> str:

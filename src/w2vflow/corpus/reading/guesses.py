@@ -13,10 +13,11 @@ from typing import Any
 from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
-from w2vflow.corpus.reading.sources import PathLike, Source, text_sources
+from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.corpus.reading.tables import read_dataset, read_parquet
 from w2vflow.corpus.segmenters import SEGMENTERS, is_installed, unspaced_script
 from w2vflow.support.arguments import checked
+from w2vflow.support.sources import PathLike, Source
 
 __all__ = ["document_reader", "suggested", "text_tokens"]
 
@@ -38,10 +39,14 @@ def suggested(
     paths: Iterable[PathLike], reader: str, tokens: Any, *, column: str | None = None, encoding: str = "auto"
 ) -> tuple[str, Any]:
     """Return reader and tokens of `count`: in place of `"auto"`, those that the text at `paths` suggests."""
-    given = list(paths)
+    given, encoding = list(paths), check_encoding(encoding)
+    if "auto" not in (reader, tokens):
+        return reader, tokens
+    # Looked into once for both: they may be on another machine.
+    heads = list(_heads(given, reader))
     if tokens == "auto":
-        tokens = text_tokens(given, reader, column=column, encoding=encoding)
-    return document_reader(given, encoding=encoding) if reader == "auto" else reader, tokens
+        tokens = _tokens_of(heads, given, reader, column, encoding)
+    return _reader_of(heads, encoding) if reader == "auto" else reader, tokens
 
 
 @checked
@@ -50,17 +55,21 @@ def document_reader(paths: Iterable[PathLike], *, encoding: str = "auto") -> str
 
     A book has lines as long as a page is wide, and a window of 16 words should not end with them.
     """
-    heads, encoding = [], check_encoding(encoding)
-    for source, head in _heads(paths, "auto"):
+    return _reader_of(_heads(paths, "auto"), check_encoding(encoding))
+
+
+def _reader_of(heads: Iterable[tuple[Source, bytes]], encoding: str) -> str:
+    texts = []
+    for source, head in heads:
         try:
             text = Utf8Stream(io.BytesIO(head), source.name, FileFacts(), encoding)
             if reader_of(text, source.name, len(head) == _HEAD) != "lines":
                 return "auto"
-            heads.append(text.head(_HEAD).decode("utf-8", "ignore"))
+            texts.append(text.head(_HEAD).decode("utf-8", "ignore"))
         except ValueError:  # which says more when the text is read
             return "auto"
-    heads = [text for text in heads if text.strip()]
-    return "paragraphs" if heads and all(map(_is_wrapped, heads)) else "auto"
+    texts = [text for text in texts if text.strip()]
+    return "paragraphs" if texts and all(map(_is_wrapped, texts)) else "auto"
 
 
 @checked
@@ -77,15 +86,25 @@ def text_tokens(
     Args:
         paths, reader, column, encoding: as `read_blocks` takes them.
     """
-    given, named, encoding = list(paths), [], check_encoding(encoding)
-    if reader == "dataset":
-        named = [path for path in given if not Path(path).is_file()]
-    texts = ["\n".join(islice(read_dataset(os.fspath(name), column), _ROWS)) for name in named]
-    for source, head in _heads([path for path in given if path not in named], reader):
+    given = list(paths)
+    return _tokens_of(_heads(given, reader), given, reader, column, check_encoding(encoding))
+
+
+def _tokens_of(
+    heads: Iterable[tuple[Source, bytes]],
+    given: list[PathLike],
+    reader: str,
+    column: str | None,
+    encoding: str,
+) -> str:
+    texts = [
+        "\n".join(islice(read_dataset(os.fspath(name), column), _ROWS)) for name in _named(given, reader)
+    ]
+    for source, head in heads:
         if head:
             texts.append(first_documents(head, source.name, reader, column, encoding))
         else:
-            stream = None if source.is_file else source.open_raw()
+            stream = None if source.is_file else source.open_seekable()
             texts.append("\n".join(islice(read_parquet(source.name, column, None, stream), _ROWS)))
     if not _has_other_letters(texts):
         return "latin"
@@ -93,16 +112,24 @@ def text_tokens(
     return script if script in SEGMENTERS and is_installed(script) else "unicode"
 
 
+def _named(paths: list[PathLike], reader: str) -> list[PathLike]:
+    """Return the datasets that are given by name."""
+    return [path for path in paths if not Path(path).is_file()] if reader == "dataset" else []
+
+
 def _heads(paths: Iterable[PathLike], reader: str) -> Iterator[tuple[Source, bytes]]:
     """Yield the first texts with their beginnings, which is nothing for Parquet; no empty ones."""
+    given = list(paths)
+    named = _named(given, reader)
     try:
-        sources = text_sources(list(paths))[:_FILES]
+        sources = text_sources([path for path in given if path not in named])[:_FILES]
     except FileNotFoundError:  # which is said when the text is read
         return
     for source in sources:
-        if is_parquet(source, reader):
+        head = source.head(_HEAD)
+        if is_parquet(source, reader, head):
             yield source, b""
-        elif (head := source.head(_HEAD)).strip():
+        elif head.strip():
             yield source, head
 
 

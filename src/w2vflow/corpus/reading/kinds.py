@@ -4,12 +4,12 @@ import re
 from collections import Counter
 
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import PACKED, packed_as
 
 __all__ = ["check_is_text", "markup_kind"]
 
 _BINARY = (
     (b"%PDF-", "a PDF"),
-    (b"PK\x03\x04", "a zip archive, as files of Word, Excel, OpenOffice and e-books are"),
     (b"\xd0\xcf\x11\xe0", "a document of an old Office"),
     (b"{\\rtf", "a document in RTF"),
     (b"\x89PNG", "an image"),
@@ -26,10 +26,6 @@ _BINARY = (
     (b"\x93NUMPY", "an array of NumPy"),
     (b"ARROW1\0\0", "a file of Arrow"),
     (b"Obj\x01", "a file of Avro"),
-    (b"\x1f\x8b", "packed with gzip"),
-    (b"BZh", "packed with bzip2"),
-    (b"\xfd7zXZ\0", "packed with xz"),
-    (b"\x28\xb5\x2f\xfd", "packed with Zstandard"),
     (b"7z\xbc\xaf", "packed with 7-Zip"),
     (b"Rar!\x1a", "packed with RAR"),
     (b"\x7fELF", "a program"),
@@ -37,6 +33,7 @@ _BINARY = (
     (b"AT&TFORM", "a scan in DjVu"),
     (b"WARC/1.", "an archive of web pages"),
 )
+_ZIP = "a zip archive, as files of Word, Excel, OpenOffice and e-books are"
 # A pickle names the version of its protocol; two bytes alone could be letters of some code.
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95(\]}cX\x8c]", re.DOTALL)
 _REMEDIES = {
@@ -63,15 +60,13 @@ _TOKEN_LINE = re.compile(r"\d+(?:[-.]\d+)?(?:\t[^\t]+){9}")
 def check_is_text(head: bytes, name: str) -> None:
     """Raise `ValueError` if the first bytes are those of a file that is no text, saying of which kind."""
     found = next((kind for mark, kind in _BINARY if head.startswith(mark)), None)
+    if packed := packed_as(head):
+        found = _ZIP if packed == ".zip" else f"packed with {PACKED[packed]}"
     if _PICKLE.match(head):
         found = "a pickle of Python"
     if head[257:262] == b"ustar":
         found = "an archive of tar"
-    if (
-        head.startswith((b"BZh", b"ID3", b"RIFF", b"GIF8", b"Rar!\x1a"))
-        and b"\0" not in head
-        and head.isascii()
-    ):
+    if head.startswith((b"ID3", b"RIFF", b"GIF8", b"Rar!\x1a")) and b"\0" not in head and head.isascii():
         found = None  # words that begin like these
     if found:
         remedy = next((r for k, r in _REMEDIES.items() if found.startswith(k)), "Convert it to text first.")

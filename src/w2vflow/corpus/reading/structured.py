@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from w2vflow.corpus.reading.encodings import Utf8Stream
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.tables import choose_column
+from w2vflow.support.addresses import is_address, place_of
 from w2vflow.support.checks import argument_error
-from w2vflow.support.packed_files import PACKED
+from w2vflow.support.packed_files import unpacked_name
 
 __all__ = ["TABLES", "ending", "read_json", "read_table", "table_kind"]
 
@@ -55,8 +56,8 @@ class _Layout(NamedTuple):
 
 def ending(name: str) -> str:
     """Return the ending of a file in small letters, that of what is packed in it if it is."""
-    path = PurePath(name.casefold())
-    return (path.with_suffix("") if path.suffix in PACKED else path).suffix
+    plain = place_of(name)[0] if is_address(name) else name
+    return PurePath(unpacked_name(plain.casefold())).suffix
 
 
 def table_kind(head: str, whole: bool, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def read_parquet(
         path: the file.
         column: the column of text; by default `"text"`, or the only one there is.
         facts: told the column that was chosen.
-        stream: the file, if it is open already.
+        stream: the file, if it is open already; closed at the end.
 
     Raises:
         ValueError: no such column, no column of text or several, a column of something else, or a file
@@ -49,6 +49,7 @@ def read_parquet(
         raise FileNotFoundError(f"There is no Parquet file {path}.")
     damage = f"{path}, cut short, damaged or of another kind"
     with (
+        nullcontext() if stream is None else stream,
         _damage_told("paths", "a whole Parquet file", damage),
         pq.ParquetFile(stream or path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file,
     ):
