@@ -33,8 +33,8 @@ _COMMON = [byte | sign for byte in range(0x38, 0x42) for sign in (0, 0x80)]
 # Bytes out of place vary by more than a factor of 4^12 in so many numbers, but for one vector in a million,
 # or are all small, 2^-62 and less, where last digits of numbers are zeros.
 _CLEAR_DIMENSION, _CLEAR_RANGE = 8, 12
-# Vectors of fewer numbers are too short to be told from text.
-_TOLD_DIMENSION = 3
+# Vectors of one number are too short to be told from text.
+_TOLD_DIMENSION = 2
 
 
 def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[int, bytes, Host]]:
@@ -46,7 +46,7 @@ def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[
     Where newlines end vectors, as word2vec.c writes them, that is seen without fail: the bytes of all words
     together are as many as they should be at the end of the file, so that one that begins too early goes over
     the newline before it. Where there are none, as in gensim's files, the bytes after a word are weighed: as
-    numbers, or as text and the numbers after it, by what numbers nearby are like; in one or two dimensions
+    numbers, or as text and the numbers after it, by what numbers nearby are like; in one dimension
     whatever may be text is refused.
 
     Raises:
@@ -92,7 +92,7 @@ def binary_rows(data: Ahead, path: str, total: int, dim: int) -> Iterator[tuple[
 
 def _spaced(path: str, word: bytes, number: int, few: bool = False) -> ValueError:
     shown = repr(word.decode(errors="backslashreplace")[:60])
-    untold = f"In fewer than {_TOLD_DIMENSION} dimensions, without newlines after vectors, that is not told. "
+    untold = "In one dimension, without newlines after vectors, that is not told. "
     return argument_error(
         "path",
         "a file of words without spaces or line breaks, which end words in word2vec's binary format",
