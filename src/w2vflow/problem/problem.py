@@ -243,11 +243,10 @@ class Problem(Spread):
         Raises:
             ValueError: the problem was made from a matrix.
         """
-        self.require_statistics("weights of pairs are made")
-        assert self.statistics is not None
+        stats = self.statistics or self.require_statistics("weights of pairs are made")
         assert self.weighting is not None
         # Of the counts as they are: of `Symmetrized` weights the mean is taken after they are made.
-        return self.weighting.pair_weights(self.statistics).normalised()
+        return self.weighting.pair_weights(stats).normalised()
 
     def target(self) -> Float[Array, "V V"]:
         """Return the matrix `M*` whose leading eigenvectors are the concepts, dense `(V, V)`.
