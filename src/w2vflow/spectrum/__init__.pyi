@@ -27,3 +27,4 @@ from .spectrum import Spectrum as Spectrum
 from .stability import check_learning_rate as check_learning_rate
 from .stability import stability_limit as stability_limit
 from .stability import stability_limit_at as stability_limit_at
+from .stability import stable_rate as stable_rate

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from w2vflow.problem import Problem, factored_loss
 from w2vflow.results import Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, algebraic, learned_eigenpairs
+from w2vflow.spectrum import Spectrum, algebraic, learned_eigenpairs, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error
@@ -42,14 +42,18 @@ class Rates(NamedTuple):
     learning_rate: Any = 0.0
     weight_decay: Any = 0.0
 
-    def check(self) -> "Rates":
-        """Return the rates, or raise `ValueError` where a known one is negative or not finite."""
+    def check(self, problem: Problem) -> "Rates":
+        """Return the rates; of a known problem a traced step size beyond its stability limit is NaN.
+
+        Raises:
+            ValueError: a known one is negative or not finite, or a step size at or above that limit.
+        """
         rate, decay = self
         if is_known(rate) and not 0 <= rate < np.inf:
             raise argument_error("learning_rate", "0 for the flow, or positive", rate)
         if is_known(decay) and not 0 <= decay < np.inf:
             raise argument_error("weight_decay", "0 for none, or positive", decay)
-        return self
+        return Rates(stable_rate(problem, rate, weight_decay=decay), decay)
 
     def described(self) -> dict[str, Any]:
         """Return both for metadata, as far as they are known."""

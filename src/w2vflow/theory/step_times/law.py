@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, group_ids
+from w2vflow.spectrum import Spectrum, group_ids, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_weights
@@ -171,13 +171,14 @@ def errors_near(
     return disturbed + spread_in_group(modes)[: len(times)]
 
 
-def setting_of(fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
+def setting_of(problem: Problem, fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
     """Return both, after a look at those that are known."""
     if is_known(fraction) and not 0 < fraction < 1:
         raise argument_error("fraction", "between 0 and 1", fraction, "At 1 a concept never is.")
     if is_known(learning_rate) and not 0 <= learning_rate < np.inf:
         raise argument_error("learning_rate", "0 for the flow, or positive", learning_rate)
-    return Setting(jnp.asarray(fraction, dtype), jnp.asarray(learning_rate, dtype))
+    rate = stable_rate(problem, learning_rate)
+    return Setting(jnp.asarray(fraction, dtype), jnp.asarray(rate, dtype))
 
 
 @checked
@@ -218,7 +219,8 @@ def predict_step_times(
         Times; NaN for concepts that start at the fraction or above, and for those never learned.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, or an argument does not fit the problem.
+        ValueError: the problem is not quartic and at constant `G`, an argument does not fit the problem, or
+            the step size is at or above `stability_limit`.
 
     Warns:
         RuntimeWarning: the estimated error exceeds 5% for half of the concepts or 30% for one, in the
@@ -270,5 +272,5 @@ def _given(
 ) -> tuple[Modes, Setting, Float[Array, "*s n d"]]:
     problem.require_solvable(purpose)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
-    set_to = setting_of(fraction, rate, weights.dtype)
+    set_to = setting_of(problem, fraction, rate, weights.dtype)
     return modes_of(problem, weights.shape[-1], spectrum), set_to, weights

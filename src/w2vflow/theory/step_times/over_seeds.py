@@ -89,7 +89,7 @@ def step_time_law(
     if is_known(scale) and not (np.isfinite(scale) and scale > 0):
         raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
     modes = modes_of(problem, dim, spectrum)
-    set_to = setting_of(fraction, learning_rate, modes.sizes.dtype)
+    set_to = setting_of(problem, fraction, learning_rate, modes.sizes.dtype)
     variance = _overlap_variance(problem, dim, jnp.asarray(scale, modes.sizes.dtype), contexts)
     moments: Any
     if is_known(modes):
