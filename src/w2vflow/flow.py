@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
 from w2vflow.results import Recording, Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, check_pairs, leading_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checkpoint import Checkpoint, digest
@@ -223,7 +223,7 @@ def _eigenbasis(
     if basis == "words" or not solvable:
         return None
     if spectrum is not None:
-        return spectrum.require_complete()
+        return check_pairs(problem, spectrum.require_complete())
     count, size, dim = shape
     operator = problem.target_operator()
     entries = sum(leaf.size for leaf in jax.tree.leaves(operator))

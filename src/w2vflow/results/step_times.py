@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum import Spectrum, direction_overlaps, left_directions
+from w2vflow.spectrum import Spectrum, check_origin, direction_overlaps, left_directions
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 
@@ -28,7 +28,11 @@ def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> Float[Array, "*S
         traj: a trajectory.
         spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
             the smaller of their number and `dim` are left out.
+
+    Raises:
+        ValueError: the pairs are known to be of another problem.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     squares, ts = (jnp.asarray(one) for one in (traj.singular_values, traj.ts))
     one = squares.ndim == 2
     found = _step_times(squares[None] if one else squares, ts, spectrum.eigenvalues)
@@ -74,8 +78,9 @@ def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float =
         learned: between 0 and 1.
 
     Raises:
-        ValueError: the trajectory has no embeddings.
+        ValueError: the trajectory has no embeddings, or the pairs are known to be of another problem.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     traj, spectrum = on_host((traj, spectrum))
     embeddings = np.asarray(traj.require_embeddings())
     if traj.seeds is not None:

@@ -19,6 +19,8 @@ from .order import group_ids as group_ids
 from .order import group_means as group_means
 from .order import group_numbers as group_numbers
 from .order import in_learning_order as in_learning_order
+from .origin import check_origin as check_origin
+from .origin import check_pairs as check_pairs
 from .polar import polar_factor as polar_factor
 from .ranking import algebraic as algebraic
 from .ranking import both_ends as both_ends

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from w2vflow.corpus import TokenFile, document_sums
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, equal_eigenvalues, group_means, peak_signs, polar_factor
+from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_means, peak_signs, polar_factor
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
@@ -64,6 +64,7 @@ def pmi_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "
     Warns:
         RuntimeWarning: equal eigenvalues, none of which has a derivative of its own.
     """
+    check_pairs(problem, spectrum)
     slopes = count_slopes(problem, spectrum.eigenvectors, "pmi_influence")
     vectors = _members(spectrum, k)
     rows, columns = slopes.places()
@@ -82,6 +83,7 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     frequent, and their other PMI fall. Arguments, errors and reach are those of `pmi_influence`.
     Twice all counts change nothing: the upper triangle adds up to zero.
     """
+    check_pairs(problem, spectrum)
     slopes = count_slopes(problem, spectrum.eigenvectors, "count_influence")
     vectors = _members(spectrum, k)
     margins, constants = slopes.margins(vectors)
@@ -101,7 +103,7 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
 
     Arguments and errors are those of `pmi_influence`; equal eigenvalues share the mean of theirs.
     """
-    vectors = np.asarray(spectrum.eigenvectors)
+    vectors = np.asarray(check_pairs(problem, spectrum).eigenvectors)
     slopes = count_slopes(problem, vectors, "word_influence")
     margins, constants = slopes.margins(vectors)
     found = 2 * (slopes.totals[:, None] * np.diag(constants) - slopes.counts @ (vectors * margins))
@@ -137,7 +139,9 @@ def document_influence(
         Koh, Liang (2017), Understanding black-box predictions via influence functions;
         Brunet et al. (2019), arXiv 1810.03611, for documents and word embeddings.
     """
-    changes = document_changes(problem, np.asarray(spectrum.eigenvectors), tokens, workers)
+    changes = document_changes(
+        problem, np.asarray(check_pairs(problem, spectrum).eigenvectors), tokens, workers
+    )
     return group_means(np.einsum("dkk->dk", changes).copy(), equal_eigenvalues(spectrum))
 
 

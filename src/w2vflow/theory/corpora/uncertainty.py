@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from w2vflow.corpus import TokenFile
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, equal_eigenvalues, group_means
+from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_means
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
@@ -94,7 +94,7 @@ def poisson_uncertainty(
     References:
         Delta method; Stewart, Sun (1990), Matrix perturbation theory, chapters IV and V.
     """
-    spectrum = on_host(spectrum)
+    spectrum = on_host(check_pairs(problem, spectrum))
     slopes = count_slopes(problem, spectrum.eigenvectors, "poisson_uncertainty")
     factor = event_weight_of(problem, event_weight)
     groups = equal_eigenvalues(spectrum)
@@ -131,7 +131,7 @@ def document_uncertainty(
         Jaeckel (1972), The infinitesimal jackknife; Efron (1982), The jackknife, the bootstrap and
         other resampling plans, chapter 6.
     """
-    spectrum = on_host(spectrum)
+    spectrum = on_host(check_pairs(problem, spectrum))
     slopes = count_slopes(problem, spectrum.eigenvectors, "document_uncertainty")
     held = len(spectrum.eigenvalues)
     changes = document_changes(problem, _with_probes(spectrum), tokens, workers)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from w2vflow.problem import Problem, factored_loss
 from w2vflow.results import Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, algebraic, learned_eigenpairs, stable_rate
+from w2vflow.spectrum import Spectrum, algebraic, check_pairs, learned_eigenpairs, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error
@@ -26,7 +26,7 @@ from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
 from w2vflow.theory.exact.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
 from w2vflow.theory.step_size import growth_rates, saturation_advance
 from w2vflow.theory.step_times.law import strengths_of_overlaps
-from w2vflow.theory.step_times.modes import checked_pairs
+from w2vflow.theory.step_times.modes import enough_pairs
 
 __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of", "trajectory_of"]
 
@@ -117,7 +117,7 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
     if spectrum is None:
         complete = not problem.tied or size <= COMPLETE_UP_TO
         return learned_eigenpairs(problem, size if complete else min(size, 4 * dim + 100))
-    checked_pairs(spectrum, size, dim)
+    enough_pairs(check_pairs(problem, spectrum), dim)
     if not problem.tied:
         return spectrum.require_complete()
     pairs = len(spectrum.eigenvalues)

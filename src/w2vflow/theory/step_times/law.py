@@ -20,7 +20,7 @@ from w2vflow.theory.step_times.errors import Neighbours, relative_errors, warn_i
 from w2vflow.theory.step_times.modes import (
     Modes,
     adapted,
-    checked_pairs,
+    enough_pairs,
     modes_of,
     spread_in_group,
     wanted_pairs,
@@ -61,7 +61,7 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Array, "*s
     weights = check_weights(W0, len(spectrum.eigenvectors))
     dim = weights.shape[-1]
     held = min(len(spectrum.eigenvalues), wanted_pairs(dim, len(spectrum.eigenvectors)))
-    pairs = checked_pairs(spectrum, len(spectrum.eigenvectors), dim).leading(held)
+    pairs = enough_pairs(spectrum, dim).leading(held)
     return _by_seed(_effective_strengths, weights)(pairs.eigenvectors, group_ids(pairs, True), weights)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, check_origin
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_times
@@ -119,6 +119,7 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[AnyArray, "*s"]:
         traj: of any source.
         spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     modes = min(traj.dim, len(spectrum.eigenvalues))
     values, eigenvalues = at_hand((traj.singular_values, spectrum.eigenvalues))
     squares, sizes = values[..., :modes] ** 2, abs(eigenvalues[:modes])
