@@ -54,7 +54,7 @@ def check_pairs(problem: Problem, spectrum: Spectrum) -> Spectrum:
         raise argument_error("spectrum", f"of {size} words, as the problem", f"eigenvectors of {words}")
     if not is_known(problem, spectrum):
         return spectrum
-    passed = remembered(spectrum, "own problems", list)
+    passed: list[Any] = remembered(spectrum, "own problems", list)
     if not any(one() is problem for one in passed):
         _look_at(problem, spectrum)
         passed.append(weakref.ref(problem))

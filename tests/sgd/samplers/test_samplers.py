@@ -52,6 +52,7 @@ PROBLEMS = {
     "rank one, untied": (RankOne(0.5), False, "logistic"),
     "plain": (Plain(), True, "logistic"),
     "Mikolov": (Mikolov(subsample=0.1), False, "logistic"),
+    "Mikolov, none skipped": (Mikolov(subsample=0.1, skip_target=False), False, "logistic"),
     "Mikolov, tied": (Symmetrized(Mikolov(subsample=0.1, negatives=2)), True, "quartic"),
     "own": (own_weights(), False, "quartic"),
     "own, tied": (Symmetrized(own_weights()), True, "logistic"),

@@ -6,13 +6,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from w2vflow.problem import PairWeights
 from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.csr import entry_rows
 
-__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "SeenPairs", "draw_index", "traced_alias_table"]
+__all__ = [
+    "AliasTable",
+    "DensePairs",
+    "FactoredPairs",
+    "OtherContexts",
+    "SeenPairs",
+    "draw_index",
+    "traced_alias_table",
+]
 
 
 def draw_index(
@@ -182,6 +191,37 @@ class FactoredPairs(eqx.Module):
         word, fraction = draw_index(for_column, count, self.vocab_size, self.columns.words)
         column = self.columns.pick(row // self.vocab_size * self.vocab_size + word, fraction)
         return row % self.vocab_size, column % self.vocab_size
+
+
+class OtherContexts(eqx.Module):
+    """Negative pairs as word2vec draws them: the word of a seen pair, with another context than its own.
+
+    Attributes:
+        contexts: draws contexts, from `q`.
+        both: whether half of the pairs are turned round, word and context.
+    """
+
+    contexts: AliasTable
+    both: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weights: PairWeights) -> "OtherContexts":
+        """Return the draws for `B_ij = k q_j (u_i - A_ij)`, or for half of it turned round."""
+        assert weights.skip is not None
+        return cls(AliasTable.of(weights.skip[:, -1]), weights.skip.shape[1] == 2)
+
+    def draw(
+        self, key: Key[Array, ""], count: int, seen: "SeenPairs"
+    ) -> tuple[Int[Array, " b"], Int[Array, " b"], Bool[Array, " b"]]:
+        """Return rows and columns of `count` pairs, and which of them are not to be skipped."""
+        for_seen, for_context, for_turn = jax.random.split(key, 3)
+        row, own = seen.draw(for_seen, count)
+        column = self.contexts.draw(for_context, count)
+        kept = column != own
+        if self.both:
+            turned = jax.random.bernoulli(for_turn, shape=(count,))
+            row, column = jnp.where(turned, column, row), jnp.where(turned, row, column)
+        return row, column, kept
 
 
 class DensePairs(eqx.Module):

@@ -64,7 +64,7 @@ def predict(
             step size is at or above `stability_limit`, where descent diverges.
 
     Warns:
-        RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the largest `|lambda|`.
+        RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the least `|lambda_k|` learned.
 
     References:
         Yan, Helmke and Moore 1994 (this Riccati flow); Braun et al. 2022 (its closed form in learning);

@@ -104,11 +104,11 @@ def silent_alignment(
         learned = int(modes.held.sum())
         if learned < dim:
             raise argument_error("dim", f"at most the {learned} concepts that are ever learned", dim)
-        if not 0 < scale**2 < sizes[-1]:
+        if not 0 < scale < np.sqrt(sizes[-1]):
             expected = f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}"
             remedy = "A start as large as the concepts has no early phase."
             raise argument_error("scale", expected, scale, remedy)
-    return (1 - sizes[1:] / sizes[:-1]) * namespace(sizes, scale).log(sizes[:-1] / scale**2) / 2
+    return (1 - sizes[1:] / sizes[:-1]) * namespace(sizes, scale).log(sizes[:-1] ** 0.5 / scale)
 
 
 @checked
