@@ -21,6 +21,7 @@ from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
+from w2vflow.theory.step_times.rounding import warn_of_rounding
 
 __all__ = ["Algorithm", "Clock", "solve_by_steps"]
 
@@ -95,6 +96,8 @@ def solve_by_steps(
         found = _traced(problem, algorithm, starts, keys, marks, rate, recording)
     else:
         journal = _journal(problem, algorithm, starts, keys, timeline, recording, ensemble)
+        if algorithm.optimizer is None:
+            warn_of_rounding(problem, starts, "Use a larger scale, or `predict` or `solve_flow` in float64.")
         found = _looked_at(problem, algorithm, starts, keys, journal, feed)
     return found if ensemble else found.sel(seed=0)
 
