@@ -68,8 +68,8 @@ def warn_of_rounding(problem: Problem, starts: Float[Array, "S n d"], remedy: st
     if early.max() > _NOTED:
         worst = int(early.argmax())
         warnings.warn(
-            "The start is so small that the rounding of float32 in what is learned first is more than what is "
-            f"left of later concepts: concept {worst + 1} comes early by some {early[worst]:.0%}. {remedy}",
+            "The start is so small that the rounding of float32 in what is learned first is more than "
+            f"is left of later concepts: concept {worst + 1} comes early by some {early[worst]:.0%}. {remedy}",
             RuntimeWarning,
             stacklevel=3,
         )
