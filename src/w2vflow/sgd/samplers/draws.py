@@ -19,6 +19,7 @@ __all__ = [
     "FactoredPairs",
     "OtherContexts",
     "SeenPairs",
+    "draw_fractions",
     "draw_index",
     "traced_alias_table",
 ]
@@ -31,6 +32,7 @@ def draw_index(
 
     The integer and the fractional part of `size` times a fixed-point fraction of one or two random words
     of 32 bits. No index is likelier than another by more than `size / 2^64`, or `size / 2^32` of one word.
+    Small fractions are as finely divided as large ones: probabilities far below 2^-24 are right, too.
 
     Raises:
         ValueError: a size beyond 32 bits.
@@ -39,13 +41,24 @@ def draw_index(
         raise argument_error("size", "below 2^31", size, "Use a smaller vocabulary.")
     high, *rest = jax.random.bits(key, (words, count), jnp.uint32)
     index, remainder = _wide_product(high, size)
+    last = jnp.zeros_like(remainder)
     for low in rest:
-        carry, _ = _wide_product(low, size)
+        carry, last = _wide_product(low, size)
         remainder = remainder + carry
         index = index + (remainder < carry)
-    # 24 bits: all of a float32's, and never rounded up to 1.
-    fraction = (remainder >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
-    return index.astype(jnp.int32), fraction
+    return index.astype(jnp.int32), _as_fraction(remainder, last)
+
+
+def draw_fractions(key: Key[Array, ""], count: int) -> Float[Array, " b"]:
+    """Return `count` uniform fractions, small ones as finely divided as large ones."""
+    return _as_fraction(*jax.random.bits(key, (2, count), jnp.uint32))
+
+
+def _as_fraction(high: UInt32[Array, " b"], low: UInt32[Array, " b"]) -> Float[Array, " b"]:
+    """Return the fraction whose first 64 bits are given, rounded to a float32, but never up to 1."""
+    parts = (high.astype(jnp.float32), low.astype(jnp.float32))
+    fraction = parts[0] * jnp.float32(2.0**-32) + parts[1] * jnp.float32(2.0**-64)
+    return jnp.minimum(fraction, jnp.float32(1 - 2.0**-24))
 
 
 def _wide_product(a: UInt32[Array, " b"], b: int) -> tuple[UInt32[Array, " b"], UInt32[Array, " b"]]:

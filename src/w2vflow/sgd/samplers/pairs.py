@@ -8,7 +8,14 @@ from jaxtyping import Array, Float, Key
 from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
 from w2vflow.sgd.samplers.blocks import Blocks, Shared
-from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, OtherContexts, SeenPairs
+from w2vflow.sgd.samplers.draws import (
+    AliasTable,
+    DensePairs,
+    FactoredPairs,
+    OtherContexts,
+    SeenPairs,
+    draw_fractions,
+)
 from w2vflow.sgd.samplers.gradients import PairBatch
 from w2vflow.sgd.samplers.weight_table import WeightTable
 from w2vflow.support.arrays import is_known
@@ -126,7 +133,7 @@ class _Labelled(Balanced):
         for_pair, for_label = jax.random.split(key)
         row, column = self.total.draw(for_pair, batch_size)
         positive, negative = self.table.at(row, column)
-        label = jax.random.uniform(for_label, (batch_size,), jnp.float32)
+        label = draw_fractions(for_label, batch_size)
         is_positive = label * (positive + negative) < positive
         weight = self.sum_of_total / batch_size
         return PairBatch(

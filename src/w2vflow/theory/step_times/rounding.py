@@ -69,7 +69,7 @@ def warn_of_rounding(problem: Problem, starts: Float[Array, "S n d"], remedy: st
         worst = int(early.argmax())
         warnings.warn(
             "The start is so small that the rounding of float32 in what is learned first is more than "
-            f"is left of later concepts: concept {worst + 1} comes early by some {early[worst]:.0%}. {remedy}",
+            f"is left of later ones: concept {worst + 1} comes early by some {early[worst]:.0%}. {remedy}",
             RuntimeWarning,
             stacklevel=3,
         )
