@@ -16,10 +16,12 @@ __all__ = ["direction_persistence", "measure_step_times"]
 
 @checked
 def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> Float[Array, "*S k"]:
-    """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
+    """Return when each `s_k^2` passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
-    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
-    the sigmoid of an undisturbed step. A mode that starts above half has no step: NaN.
+    Noise passes it many times, the first of them too early. So it is the time spent below half, until
+    three quarters are reached: of an `s_k^2` that does not turn back, the time of its only passage.
+    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for the
+    sigmoid of an undisturbed step. A mode that starts above half has no step: NaN.
 
     A negative eigenvalue is learned only if its `s_k^2` is above half at the end too. Of untied
     weights it then is; singular values of tied weights pass by there at most on their way to 0.
@@ -53,11 +55,19 @@ def _step_times(
     above = logit >= 0
     after = jnp.argmax(above, axis=-1)
     crossed = jnp.any(above, axis=-1) & (after > 0) & (above[..., -1] | (eigenvalues > 0)[None])
-    after = jnp.maximum(after, 1)
-    low = jnp.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
-    high = jnp.take_along_axis(logit, after[..., None], -1)[..., 0]
-    share = -low / jnp.where(crossed, high - low, 1.0)
-    return jnp.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), jnp.nan)
+    low, high = logit[..., :-1], logit[..., 1:]
+    turns = (low >= 0) != (high >= 0)
+    # Of an interval in which it passes, the part that lies below half.
+    share = jnp.abs(jnp.where(low < 0, low, high) / jnp.where(turns, high - low, 1.0))
+    below = jnp.where(turns, share, (low < 0).astype(ts.dtype))
+    done = logit >= jnp.log(3.0).astype(logit.dtype)
+    until = jnp.where(jnp.any(done, axis=-1), jnp.argmax(done, axis=-1), len(ts))
+    counted = jnp.arange(len(ts) - 1) < until[..., None]
+    # From the first passage on: what was before it, all of it below, is one number without rounding.
+    last = jnp.maximum(after - 1, 0)
+    later = counted & (jnp.arange(len(ts) - 1) >= last[..., None])
+    spent = jnp.sum(jnp.where(later, below * jnp.diff(ts), 0.0), axis=-1)
+    return jnp.where(crossed, ts[last] + spent, jnp.nan)
 
 
 @checked
