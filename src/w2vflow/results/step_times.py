@@ -62,11 +62,12 @@ def _step_times(
     below = jnp.where(turns, share, (low < 0).astype(ts.dtype))
     done = logit >= jnp.log(3.0).astype(logit.dtype)
     until = jnp.where(jnp.any(done, axis=-1), jnp.argmax(done, axis=-1), len(ts))
-    counted = jnp.arange(len(ts) - 1) < until[..., None]
+    places = jnp.arange(len(ts) - 1)[None, None]
+    counted = places < until[..., None]
     # From the first passage on: what was before it, all of it below, is one number without rounding.
     last = jnp.maximum(after - 1, 0)
-    later = counted & (jnp.arange(len(ts) - 1) >= last[..., None])
-    spent = jnp.sum(jnp.where(later, below * jnp.diff(ts), 0.0), axis=-1)
+    later = counted & (places >= last[..., None])
+    spent = jnp.sum(jnp.where(later, below * jnp.diff(ts)[None, None], 0.0), axis=-1)
     return jnp.where(crossed, ts[last] + spent, jnp.nan)
 
 
