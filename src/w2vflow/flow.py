@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
 from w2vflow.results import Recording, Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, check_pairs, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, check_pairs, leading_eigenpairs, warn_of_rounding
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checkpoint import Checkpoint, digest
@@ -21,7 +21,6 @@ from w2vflow.support.checks import argument_error, check_times, check_tolerances
 from w2vflow.support.devices import WORDS, describe_mesh, versions
 from w2vflow.support.machine import available_memory, check_embeddings_fit
 from w2vflow.support.sharding import PRECISION, all_max, all_rows, in_words, on_devices, to_host, to_rows
-from w2vflow.theory.step_times.rounding import warn_of_rounding
 
 __all__ = ["solve_flow"]
 

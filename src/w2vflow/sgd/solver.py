@@ -15,13 +15,12 @@ from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend
 from w2vflow.sgd.journal import Journal
 from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
 from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
-from w2vflow.spectrum import check_learning_rate, stability_limit_at
+from w2vflow.spectrum import check_learning_rate, stability_limit_at, warn_of_rounding
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
-from w2vflow.theory.step_times.rounding import warn_of_rounding
 
 __all__ = ["Algorithm", "Clock", "solve_by_steps"]
 

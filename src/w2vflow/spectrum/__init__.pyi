@@ -25,6 +25,8 @@ from .polar import polar_factor as polar_factor
 from .ranking import algebraic as algebraic
 from .ranking import both_ends as both_ends
 from .ranking import by_size as by_size
+from .rounding import rounding_advance as rounding_advance
+from .rounding import warn_of_rounding as warn_of_rounding
 from .spectrum import Spectrum as Spectrum
 from .stability import check_learning_rate as check_learning_rate
 from .stability import stability_limit as stability_limit

@@ -31,7 +31,6 @@ __all__ = [
     "effective_initial_strengths",
     "errors_near",
     "estimate_step_time_errors",
-    "log_strengths_and_times",
     "log_strengths_of_overlaps",
     "predict_step_times",
     "setting_of",
@@ -165,16 +164,6 @@ def _times_of(modes: Modes, set_to: Setting, start: _Start) -> Float[Array, " d"
     log_odds = log_odds_of(jnp.where(rises, ratio, 1.0))
     flow = times_of_odds(modes, log_odds, set_to._replace(learning_rate=jnp.zeros_like(log_odds[0])))
     return jnp.where(rises & (flow > 0), times_of_odds(modes, log_odds, set_to), jnp.nan)
-
-
-@eqx.filter_jit
-def log_strengths_and_times(
-    modes: Modes, weights: Float[Array, "n d"]
-) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
-    """Return `ln R_kk^2` of a start, and the half-rise times of the flow."""
-    start = _start(modes, weights)
-    half, flow = (jnp.asarray(one, weights.dtype) for one in (0.5, 0.0))
-    return start.log_strengths, _times_of(modes, Setting(half, flow), start)
 
 
 @eqx.filter_jit

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import learned_eigenpairs
+from w2vflow.spectrum.eigenpairs import learned_eigenpairs
+from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, on_host
 from w2vflow.support.static import remembered
-from w2vflow.theory.step_times.law import log_strengths_and_times
-from w2vflow.theory.step_times.modes import modes_of, wanted_pairs
 
 __all__ = ["rounding_advance", "warn_of_rounding"]
 
@@ -20,6 +19,7 @@ __all__ = ["rounding_advance", "warn_of_rounding"]
 _NOTED = 0.02
 
 
+@checked
 def rounding_advance(problem: Problem, weights: Float[Array, "n d"], dtype: Any) -> Float[np.ndarray, " d"]:
     """Return by which share of itself each step time comes early where weights are rounded as `dtype`.
 
@@ -32,21 +32,24 @@ def rounding_advance(problem: Problem, weights: Float[Array, "n d"], dtype: Any)
     above, within a third of it; 0 where the start is larger.
     """
     dim = weights.shape[1]
-    wanted = wanted_pairs(dim, problem.vocab_size)
-    pairs = remembered(problem, f"{wanted} pairs", lambda: learned_eigenpairs(problem, wanted))
-    modes = modes_of(problem, dim, pairs)
-    found = log_strengths_and_times(modes, weights)
-    log_strengths, times, sizes, squares = (
-        np.asarray(one, np.float64) for one in (*found, modes.sizes[:dim], modes.vectors[:, :dim] ** 2)
-    )
+    pairs = remembered(problem, f"{dim} pairs", lambda: learned_eigenpairs(problem, dim))
+    values, vectors = (np.asarray(one, np.float64) for one in (pairs.eigenvalues, pairs.eigenvectors))
+    start = np.asarray(weights, np.float64)
+    overlaps = vectors.T @ start[: len(vectors)]
+    if not problem.tied:
+        overlaps = (overlaps + np.sign(values)[:, None] * (vectors.T @ start[len(vectors) :])) / 2
+    sizes, squares = np.abs(values) if not problem.tied else np.maximum(values, 0), vectors**2
     with np.errstate(divide="ignore", invalid="ignore"):
+        log_strengths = 2 * np.log(np.abs(np.diagonal(np.linalg.qr(overlaps.T, mode="r"))))
+        times = (np.log(sizes) - log_strengths) / (2 * problem.speed * sizes)
         # Concept j in rows, k in columns.
         noise = np.log(np.finfo(dtype).eps) + np.log(sizes[:, None] * (squares.T @ squares)) / 2
-        own = log_strengths / 2 + modes.speed * sizes * times[:, None]
-        early = np.where(np.tri(dim, k=-1).T > 0, noise - own, 0.0) / (modes.speed * sizes * times)
+        own = log_strengths / 2 + problem.speed * sizes * times[:, None]
+        early = np.where(np.tri(dim, k=-1).T > 0, noise - own, 0.0) / (problem.speed * sizes * times)
     return np.clip(np.nan_to_num(early, nan=0.0, posinf=0.0, neginf=0.0).max(axis=0), 0.0, 1.0)
 
 
+@checked
 def warn_of_rounding(problem: Problem, starts: Float[Array, "S n d"], remedy: str) -> None:
     """Warn, two callers up, where rounding moves the steps of a known start by more than 2%."""
     if starts.dtype != np.float32 or not is_known(problem, starts):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import w2vflow as wf
-from w2vflow.theory.step_times.rounding import rounding_advance
+from w2vflow.spectrum import rounding_advance
 
 SIZE, DIM = 200, 3
 VALUES = np.concatenate([[4.0, 3.2, 2.2, 1.4], np.linspace(0.5, -2.0, SIZE - 4)])
