@@ -64,8 +64,8 @@ def pmi_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "
     Warns:
         RuntimeWarning: equal eigenvalues, none of which has a derivative of its own.
     """
-    check_pairs(problem, spectrum)
     slopes = count_slopes(problem, spectrum.eigenvectors, "pmi_influence")
+    check_pairs(problem, spectrum)
     vectors = _members(spectrum, k)
     rows, columns = slopes.places()
     products = (vectors[rows] * vectors[columns]).mean(axis=1)
@@ -83,8 +83,8 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     frequent, and their other PMI fall. Arguments, errors and reach are those of `pmi_influence`.
     Twice all counts change nothing: the upper triangle adds up to zero.
     """
-    check_pairs(problem, spectrum)
     slopes = count_slopes(problem, spectrum.eigenvectors, "count_influence")
+    check_pairs(problem, spectrum)
     vectors = _members(spectrum, k)
     margins, constants = slopes.margins(vectors)
     found = slopes.mean_slopes(vectors, margins, np.diag(constants))
@@ -103,8 +103,9 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
 
     Arguments and errors are those of `pmi_influence`; equal eigenvalues share the mean of theirs.
     """
-    vectors = np.asarray(check_pairs(problem, spectrum).eigenvectors)
+    vectors = np.asarray(spectrum.eigenvectors)
     slopes = count_slopes(problem, vectors, "word_influence")
+    check_pairs(problem, spectrum)
     margins, constants = slopes.margins(vectors)
     found = 2 * (slopes.totals[:, None] * np.diag(constants) - slopes.counts @ (vectors * margins))
     return group_means(found, equal_eigenvalues(spectrum))
@@ -139,9 +140,9 @@ def document_influence(
         Koh, Liang (2017), Understanding black-box predictions via influence functions;
         Brunet et al. (2019), arXiv 1810.03611, for documents and word embeddings.
     """
-    changes = document_changes(
-        problem, np.asarray(check_pairs(problem, spectrum).eigenvectors), tokens, workers
-    )
+    problem.require_solvable("document_influence")
+    vectors = np.asarray(check_pairs(problem, spectrum).eigenvectors)
+    changes = document_changes(problem, vectors, tokens, workers)
     return group_means(np.einsum("dkk->dk", changes).copy(), equal_eigenvalues(spectrum))
 
 

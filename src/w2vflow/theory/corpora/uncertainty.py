@@ -94,8 +94,8 @@ def poisson_uncertainty(
     References:
         Delta method; Stewart, Sun (1990), Matrix perturbation theory, chapters IV and V.
     """
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "poisson_uncertainty")
     spectrum = on_host(check_pairs(problem, spectrum))
-    slopes = count_slopes(problem, spectrum.eigenvectors, "poisson_uncertainty")
     factor = event_weight_of(problem, event_weight)
     groups = equal_eigenvalues(spectrum)
     variances = 2 * factor * _variances(slopes, spectrum, groups)
@@ -131,8 +131,8 @@ def document_uncertainty(
         Jaeckel (1972), The infinitesimal jackknife; Efron (1982), The jackknife, the bootstrap and
         other resampling plans, chapter 6.
     """
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "document_uncertainty")
     spectrum = on_host(check_pairs(problem, spectrum))
-    slopes = count_slopes(problem, spectrum.eigenvectors, "document_uncertainty")
     held = len(spectrum.eigenvalues)
     changes = document_changes(problem, _with_probes(spectrum), tokens, workers)
     groups = equal_eigenvalues(spectrum)
