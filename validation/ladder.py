@@ -14,7 +14,7 @@ from table import Points, Row, run_part
 import w2vflow as wf
 from w2vflow.theory import Ladder, predict_ladder
 
-MIKOLOV = wf.Mikolov(1e-4, 0.75, 5)
+MIKOLOV = wf.Mikolov(1e-4, 0.75, 5, skip_target=False)
 PROBLEMS = {
     "tied, Uniform, quartic": {"weighting": wf.Uniform(), "loss": "quartic"},
     "tied, Uniform, logistic": {"weighting": wf.Uniform(), "loss": "logistic"},

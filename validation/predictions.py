@@ -49,7 +49,7 @@ batches. Under word2vec's own weights and loss only the first growth is known, t
     "discrete": Part(
         "Finite steps and minibatches",
         """\
-`predict(learning_rate=)` follows descent to second order in the step size, up to `stability_limit`.
+`predict(learning_rate=)` follows descent to second order in step size; beyond `stability_limit` it raises.
 `stationary_noise` and `step_time_noise` say what minibatches add, `recommended_learning_rate` which rate
 keeps both small. The noise of the last concepts, and of close ones, comes out too large.""",
         """\

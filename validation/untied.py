@@ -282,7 +282,7 @@ def _factor_row(
 def with_its_own_weights(stats: wf.CooccurrenceStatistics, dim: int) -> Iterator[Row]:
     """Rows of word2vec's own weights and loss, where the first direction is that of `A - B`."""
     for negatives, subsample in ((5.0, 1e-4), (1.0, 0.0)):
-        weighting = wf.Mikolov(subsample, 0.75, negatives)
+        weighting = wf.Mikolov(subsample, 0.75, negatives, skip_target=False)
         problem = wf.Problem.from_statistics(stats, weighting=weighting, loss="logistic", tied=False)
         weights = problem.pair_weights()
         difference = weights.positive.toarray() - weights.left @ weights.right.T

@@ -13,9 +13,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.problem import DiagonalOperator, FactoredObjective, Objective, Problem
 from w2vflow.results import Recording, Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, leading_eigenpairs
+from w2vflow.spectrum import Spectrum, check_pairs, leading_eigenpairs, warn_of_rounding
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import is_known
+from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error, check_times, check_tolerances, check_weights
 from w2vflow.support.devices import WORDS, describe_mesh, versions
@@ -109,11 +109,15 @@ def solve_flow(
     vectors = _eigenbasis(problem, basis, spectrum, seeds.shape)
     if vectors is None:
         objective, method = problem.objective(seeds.dtype, problem.mesh), _method(problem)
+        warn_of_rounding(
+            problem, seeds, "Use `basis='eigenvectors'` where it is open, float64 or a larger scale."
+        )
     else:
         diagonal = DiagonalOperator.of(vectors.eigenvalues, problem.mesh)
         objective, method = FactoredObjective.of_target(diagonal, 1), "eigenbasis flow"
         seeds = jnp.matmul(vectors.eigenvectors.T, seeds, precision=PRECISION)
-    absolute = rtol * jnp.sqrt(jnp.mean(seeds**2)) if atol is None else atol
+    unit = largest_size(seeds)
+    absolute = rtol * unit * jnp.sqrt(jnp.mean((seeds / unit) ** 2)) if atol is None else atol
     constants = jnp.stack([jnp.asarray(one, seeds.dtype) for one in (weight_decay, rtol, absolute)])
     solver = dfx.Dopri8() if solver is None else solver
     rows = seeds if problem.tied else jnp.concatenate(jnp.split(seeds, 2, axis=1), axis=2)
@@ -223,7 +227,7 @@ def _eigenbasis(
     if basis == "words" or not solvable:
         return None
     if spectrum is not None:
-        return spectrum.require_complete()
+        return check_pairs(problem, spectrum.require_complete())
     count, size, dim = shape
     operator = problem.target_operator()
     entries = sum(leaf.size for leaf in jax.tree.leaves(operator))

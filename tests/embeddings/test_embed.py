@@ -41,6 +41,7 @@ def least_loss(weights, dim, starts):
 
 WEIGHTINGS = {
     "mikolov": wf.Mikolov(subsample=1e-2),
+    "none skipped": wf.Mikolov(subsample=1e-2, skip_target=False),
     "plain": wf.Plain(),
     "rank-one": wf.RankOne(0.5),
     "symmetrized": wf.Symmetrized(wf.Mikolov(subsample=1e-2)),

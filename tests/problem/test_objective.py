@@ -25,6 +25,7 @@ WEIGHTINGS = {
     "unigram": wf.Unigram(),
     "rank one": wf.RankOne(0.5),
     "mikolov": wf.Mikolov(subsample=1e-2, negatives=3),
+    "mikolov, none skipped": wf.Mikolov(subsample=1e-2, negatives=3, skip_target=False),
     "symmetrized": wf.Symmetrized(wf.Mikolov(subsample=1e-2, negatives=3)),
     "custom": wf.Custom(lambda pair, product: 1 + pair, lambda pair, product: np.sqrt(product)),
 }
@@ -39,8 +40,9 @@ def psi(name, stats):
     thinned = (np.outer(keep, keep) * P).sum(axis=1)
     noise = f**0.75 / (f**0.75).sum()
 
-    def mikolov(i, j):
-        return keep[i] * keep[j], 3 * thinned[i] * noise[j] / (p[i] * q[j])
+    def mikolov(i, j, skip=1):
+        met = thinned[i] - skip * keep[i] * keep[j] * P[i, j]
+        return keep[i] * keep[j], 3 * met * noise[j] / (p[i] * q[j])
 
     pairs = {
         "uniform": lambda i, j: (1 / (P[i, j] + p[i] * q[j]),) * 2,
@@ -48,6 +50,7 @@ def psi(name, stats):
         "unigram": lambda i, j: (1 / (p[i] * q[j]),) * 2,
         "rank one": lambda i, j: (np.sqrt(p[i] * q[j]) / (P[i, j] + p[i] * q[j]),) * 2,
         "mikolov": mikolov,
+        "mikolov, none skipped": lambda i, j: mikolov(i, j, skip=0),
         "symmetrized": lambda i, j: (mikolov(i, j)[0], (mikolov(i, j)[1] + mikolov(j, i)[1]) / 2),
         "custom": lambda i, j: (1 + P[i, j], np.sqrt(p[i] * q[j])),
     }
@@ -76,7 +79,7 @@ CASES = [
     for weighting, loss, tied, form in itertools.product(
         WEIGHTINGS, LOSSES, (True, False), ("dense", "sparse")
     )
-    if not (weighting == "mikolov" and tied) and not (weighting == "custom" and form == "sparse")
+    if not ("mikolov" in weighting and tied) and not (weighting == "custom" and form == "sparse")
 ]
 
 
@@ -129,7 +132,7 @@ def test_value_and_gradient_of_counts_of_one_direction(weighting, loss, tied, fo
         # Contexts on the other side: the transposed problem, words and contexts exchanged.
         other = wf.CooccurrenceStatistics(stats.words, stats.counts.T, stats.unigram, directions="left")
         mirrored = wf.Problem.from_statistics(other, weighting=weights, loss=loss, tied=False, matrix=form)
-        if weighting != "mikolov":
+        if "mikolov" not in weighting:
             np.testing.assert_allclose(mirrored.gradient(Z[::-1]), slopes[::-1], rtol=1e-10, atol=1e-10)
 
 
@@ -224,7 +227,7 @@ def test_pair_weights(stats, weighting):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-15)
     np.testing.assert_allclose(weights.dense_target(), 2 * (A - B) / (A + B), atol=1e-13)
     np.testing.assert_allclose(weights.target_norm_squared(), np.sum(4 * (A - B) ** 2 / (A + B)), rtol=1e-12)
-    assert weights.symmetric == (weighting != "mikolov")
+    assert weights.symmetric == ("mikolov" not in weighting)
     # The largest |M*| at a pair never seen, whatever the weights: that is what makes M* sparse.
     unseen = stats.counts.toarray() == 0
     assert unseen.any()
@@ -250,14 +253,20 @@ def test_blocks_of_rows_are_the_matrix(stats, monkeypatch):
 
 @pytest.mark.parametrize(
     ("weighting", "form"),
-    [("uniform", "dense"), ("rank one", "dense"), ("plain", "sparse"), ("mikolov", "sparse")],
+    [
+        ("uniform", "dense"),
+        ("rank one", "dense"),
+        ("plain", "sparse"),
+        ("mikolov", "sparse"),
+        ("symmetrized", "sparse"),
+    ],
 )
 def test_quartic_of_low_rank_forms_no_matrix_of_pairs(stats, weighting, form, monkeypatch):
     monkeypatch.setattr(problem_module, "_SAMPLED_BELOW", 2)
     problem = wf.Problem.from_statistics(stats, weighting=WEIGHTINGS[weighting], tied=False, matrix=form)
     assert isinstance(problem.objective(), FactoredObjective)
     monkeypatch.setattr(problem_module, "_SAMPLED_BELOW", 0)
-    few = weighting in ("plain", "mikolov")
+    few = weighting in ("plain", "mikolov", "symmetrized")
     assert isinstance(problem.objective(), BlockedObjective if few else FactoredObjective)
 
 

@@ -105,6 +105,7 @@ def test_comparison_side_by_side(trajectories, basis):
     assert len(text.splitlines()) == 1 + 2 + 3 + 4
     data = table.to_xarray()
     sizes = {"source": 2, "seed": 3, "time": 30, "mode": 4, "concept": 4, "word": 30, "bath": 26}
+    sizes["byte"] = 32  # of the fingerprint of the problem
     assert dict(data.sizes) == sizes
     np.testing.assert_array_equal(data["singular_values"].sel(source="theory"), exact.singular_values)
     assert np.isnan(data["singular_values"].sel(source="flow", seed=1)).all()

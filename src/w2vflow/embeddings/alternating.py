@@ -36,15 +36,13 @@ class _Side(NamedTuple):
 
     Attributes:
         positive: `A`, `(blocks, R, V)`, zero in the rows that fill up the last block.
-        left, right: `G = left right^T (+ A)`.
-        exclusive: without `A`.
+        left, right: `G = left right^T + share o A`; the last columns are those of the share.
         roots: square roots of the sums of `G` over the other side, `(V,)`, on the host.
     """
 
     positive: Float[Array, "blocks R V"]
     left: Float[Array, "blocks R q"]
     right: Float[Array, "V q"]
-    exclusive: bool
     roots: Float[Host, " V"]
 
 
@@ -95,14 +93,20 @@ def _sides(weights: PairWeights) -> tuple[_Side, _Side]:
     single.toarray(out=blocks[:size])
     positive = jnp.asarray(blocks).reshape(-1, _ROWS, size)
 
-    def side(left: AnyArray, right: AnyArray, sums: AnyArray) -> _Side:
+    of_skip = [np.asarray(one)[:, None] for one in weights.skip_sides()]
+    whole = 1.0 - weights.exclusive
+
+    def side(order: int, sums: AnyArray) -> _Side:
+        left, right = ((weights.left, weights.right), (weights.right, weights.left))[order]
+        own, other = of_skip[order], of_skip[1 - order]
+        left, right = np.hstack([left, whole - own]), np.hstack([right, -other])
         if not (sums > 0).all():
             raise argument_error("weighting", "positive for some pair of every word", "a word without weight")
         parts = _in_blocks(np.asarray(left)), jnp.asarray(right, jnp.float32)
-        return _Side(positive, *parts, weights.exclusive, np.sqrt(sums))
+        return _Side(positive, *parts, np.sqrt(sums))
 
     of_words, of_contexts = weights.sums()
-    return side(weights.left, weights.right, of_words), side(weights.right, weights.left, of_contexts)
+    return side(0, of_words), side(1, of_contexts)
 
 
 def _start(words: _Side, contexts: _Side, dim: int) -> Float[Host, "V d"]:
@@ -155,8 +159,8 @@ def _from_blocks(blocks: Array, size: int) -> Float[Host, "V d"]:
 
 def _totals(side: _Side, positive: Array, left: Array) -> Array:
     """Return `G` of a block of rows."""
-    low_rank = left @ side.right.T
-    return low_rank if side.exclusive else low_rank + positive
+    share = left[:, -1:] + side.right[None, :, -1]
+    return left[:, :-1] @ side.right[:, :-1].T + share * positive
 
 
 @eqx.filter_jit
@@ -222,7 +226,8 @@ def embed(
     Args:
         stats: counts; the window that served best is the default of `count`, 16.
         dim: dimension of the vectors.
-        weighting: of pairs; word2vec's own by default, `Mikolov(subsample=1e-4, power=0.75, negatives=5)`.
+        weighting: of pairs; word2vec's own by default, no negatives skipped,
+            `Mikolov(subsample=1e-4, power=0.75, negatives=5, skip_target=False)`.
             `B` must be of low rank where pairs were never seen (all but `Custom`).
         sweeps: how often words are fitted.
 
@@ -242,6 +247,6 @@ def embed(
         True
     """
     if weighting is None:
-        weighting = Mikolov(subsample=1e-4, power=0.75, negatives=5)
+        weighting = Mikolov(subsample=1e-4, power=0.75, negatives=5, skip_target=False)
     W, _ = minimise_logistic(weighting.pair_weights(stats), dim, sweeps)
     return W.astype(np.float32)

@@ -151,7 +151,7 @@ class BlockedObjective(Objective, Spread):
         pair_loss: loss of one pair.
         positive: `A`.
         negative: `B` where it is an array of its own.
-        left, right: else `B = L R^T`, less `A` where `exclusive`.
+        left, right: else `B = L R^T`, less `A` where `exclusive`, and less `s o A` of a `skip`.
         constant: added to the sum over pairs.
         mesh: the devices that share the rows.
     """
@@ -164,6 +164,7 @@ class BlockedObjective(Objective, Spread):
     constant: Float[Array, ""]
     mesh: Mesh = eqx.field(static=True)
     exclusive: bool = eqx.field(static=True)
+    skip: Float[Array, "P 2"] | None = None
 
     @classmethod
     def of(
@@ -180,15 +181,18 @@ class BlockedObjective(Objective, Spread):
         left, right = (to_rows(factor.astype(dtype), mesh) for factor in (weights.left, weights.right))
         constant = weights.target_norm_squared() / 4 if isinstance(loss, Quartic) else 0.0
         offset = jnp.asarray(constant, dtype)
-        return cls(sides, loss, positive, negative, left, right, offset, mesh, weights.exclusive)
+        skip = None
+        if weights.skip is not None:
+            of_sides = weights.skip_sides()
+            skip = to_rows(namespace(*of_sides).stack(of_sides, axis=1).astype(dtype), mesh)
+        return cls(sides, loss, positive, negative, left, right, offset, mesh, weights.exclusive, skip)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
         C = all_rows(own[:, -own.shape[1] // self.sides :], self.mesh)
-        blocks, L = self._blocks(own[:, : own.shape[1] // self.sides]), self._blocks(self.left)
-        R = all_rows(self.right, self.mesh)
+        blocks, factors = self._blocks(own[:, : own.shape[1] // self.sides]), self._factors()
 
         def add(total: Array, number: Array) -> tuple[Array, None]:
-            weights = self._weights(number, L, R)
+            weights = self._weights(number, *factors)
             return total + jnp.sum(self.pair_loss.value(*weights, matmul(blocks[:, number], C.T))), None
 
         total, _ = jax.lax.scan(add, jnp.zeros((), own.dtype), jnp.arange(self.positive.blocks))
@@ -196,12 +200,11 @@ class BlockedObjective(Objective, Spread):
 
     def local_gradient(self, own: Float[Array, "R e"]) -> Float[Array, "R e"]:
         W, mine = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
-        C, R = all_rows(mine, self.mesh), all_rows(self.right, self.mesh)
-        blocks, L = self._blocks(W), self._blocks(self.left)
+        C, blocks, factors = all_rows(mine, self.mesh), self._blocks(W), self._factors()
 
         def one(of_contexts: Array, number: Array) -> tuple[Array, Array]:
             some = blocks[:, number]
-            slope = self.pair_loss.slope(*self._weights(number, L, R), matmul(some, C.T))
+            slope = self.pair_loss.slope(*self._weights(number, *factors), matmul(some, C.T))
             if self.sides == 2:
                 of_contexts = of_contexts + matmul(slope.T, some)
             return of_contexts, matmul(slope, C)
@@ -215,12 +218,23 @@ class BlockedObjective(Objective, Spread):
             of_contexts = jax.lax.psum_scatter(of_contexts, self.mesh.axis_names[0], tiled=True)
         return jnp.concatenate([of_words, of_contexts], axis=1)
 
+    def _factors(self) -> tuple[Array, Array]:
+        """Return `L` and the part of the skip that words have, in blocks; `R` and that of contexts, whole."""
+        own, other = self.left, self.right
+        if self.skip is not None:
+            own, other = (jnp.hstack([side, self.skip[:, [n]]]) for n, side in enumerate((own, other)))
+        return self._blocks(own), all_rows(other, self.mesh)
+
     def _weights(self, number: Array, L: Array, R: Array) -> tuple[Array, Array]:
         """Return a block of `A` and of `B`."""
         positive = self.positive.block(number)
         if self.negative is not None:
             return positive, self.negative.block(number)
-        low_rank = matmul(L[:, number], R.T)
+        own = L[:, number]
+        if self.skip is not None:
+            share = own[:, -1:] + R[None, :, -1]
+            return positive, jnp.maximum(matmul(own[:, :-1], R[:, :-1].T) - share * positive, 0)
+        low_rank = matmul(own, R.T)
         return positive, low_rank - positive if self.exclusive else low_rank
 
     def _blocks(self, own: Array) -> Array:

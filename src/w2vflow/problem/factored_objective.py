@@ -31,6 +31,8 @@ class FactoredObjective(Objective):
         left, right: factors of the part of `G` that is of low rank.
         constant: `1/4 sum_ij G_ij M*_ij^2`.
         seen_in_G: whether seen pairs are a part of `G`: half the sparse entries of `operator`.
+        kept: else what seen pairs have in `G` beyond `L R^T`, where `B` has less of them by a `skip`.
+        scale: `1 + s_j` by which columns of `operator` are multiplied, if they are.
     """
 
     operator: Operator
@@ -40,6 +42,8 @@ class FactoredObjective(Objective):
     right: Float[Array, "P q"]
     constant: Float[Array, ""]
     seen_in_G: bool = eqx.field(static=True)
+    kept: Operator | None = None
+    scale: Float[Array, "P 1"] | None = None
 
     @classmethod
     def of_target(cls, target: Operator, sides: int) -> "FactoredObjective":
@@ -54,15 +58,25 @@ class FactoredObjective(Objective):
 
         Of a layout of the seen pairs `E` is sparse. Of a mesh it is dense, and `G` must be of low rank.
         """
-        L, R = weights.left, weights.right
+        L, R, skip = weights.left, weights.right, weights.skip
         twice = (4 if weights.exclusive else 2) * weights.values
         none = np.zeros((len(L), 0))
+        kept, scale = None, None
+        if skip is not None:
+            assert isinstance(layout, SparseLayout)
+            beyond = weights.kept()
+            kept = SparseOperator.placed(layout, beyond, none, none)
+            # A share of either side alike leaves the entries symmetric.
+            if skip.shape[1] == 2:
+                twice = 2 * (2 * weights.values - beyond)
+            else:
+                scale = 1 + skip
         turn: tuple[AnyArray, AnyArray] = (none, none)
         operator: Operator
         if isinstance(layout, Mesh):
             A, B = weights.dense()
             operator = DenseOperator.of(2 * (A - B), layout)
-        elif is_known(weights) and weights.symmetric:
+        elif is_known(weights) and scale is None and weights.symmetric:
             operator = SparseOperator.placed(layout, twice, -2 * L, R)
         else:
             operator, turn = SparseOperator.placed(layout, twice, none, none), (-2 * L, R)
@@ -70,7 +84,10 @@ class FactoredObjective(Objective):
             operator.to_rows(namespace(part).asarray(part, operator.dtype)) for part in (*turn, L, R)
         )
         constant = jnp.asarray(weights.target_norm_squared() / 4, operator.dtype)
-        return cls(sides, operator, out, into, left, right, constant, not weights.exclusive)
+        seen_in_G = not weights.exclusive and skip is None
+        if scale is not None:
+            scale = operator.to_rows(namespace(scale).asarray(scale, operator.dtype))
+        return cls(sides, operator, out, into, left, right, constant, seen_in_G, kept, scale)
 
     def local_value(self, own: Float[Array, "R e"]) -> Float[Array, ""]:
         W, C = own[:, : own.shape[1] // self.sides], own[:, -own.shape[1] // self.sides :]
@@ -91,15 +108,22 @@ class FactoredObjective(Objective):
         left, right, out, into = self.left, self.right, self.turn_left, self.turn_right
         if transposed:
             left, right, out, into = right, left, into, out
-        force = self.operator.local_product(C)
+        scale = jnp.ones(()) if self.scale is None else self.scale
+        force = self.operator.local_product(C if transposed or self.scale is None else scale * C)
+        force = force if not transposed or self.scale is None else scale * force
         if out.shape[1]:
             force = force + matmul(out, all_sum(matmul(into.T, C), mesh))
         pull = jnp.zeros_like(W)
         for q in range(left.shape[1]):
             gram = all_sum(matmul(C.T, right[:, q, None] * C), mesh)
             pull = pull + left[:, q, None] * matmul(W, gram)
-        if self.seen_in_G:
+        if self.kept is not None and not (transposed and self.scale is not None):
+            assert isinstance(self.kept, SparseOperator)
+            pull = pull + csr_sampled_product(*self.kept.entries, W, all_rows(C, mesh))
+        elif self.seen_in_G or self.kept is not None:
             assert isinstance(self.operator, SparseOperator)
             indptr, indices, values = self.operator.entries
-            pull = pull + csr_sampled_product(indptr, indices, values / 2, W, all_rows(C, mesh))
+            seen = csr_sampled_product(indptr, indices, values / 2, W, all_rows(C, mesh))
+            # Transposed, columns of what is left of them are rows.
+            pull = pull + (seen if self.kept is None else (2 - scale) * seen)
         return force, pull

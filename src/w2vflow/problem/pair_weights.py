@@ -30,6 +30,8 @@ class PairWeights(eqx.Module):
         dense_negative: `B` itself where it is of no such form; then `L` and `R` have no columns.
         exclusive: `B = L R^T - A`, so that `G = A + B = L R^T`; else `B = L R^T`.
         directed: of counts of one direction, of which a pair may be seen in one order alone.
+        skip: in place of that `B = L R^T - s o A`, with `s_ij = skip_j` of one column `(V, 1)`, and
+            `s_ij = skip_i0 + skip_j1` of two.
     """
 
     values: Float[AnyArray, " n"]
@@ -40,6 +42,7 @@ class PairWeights(eqx.Module):
     dense_negative: Float[AnyArray, "V V"] | None = None
     exclusive: bool = eqx.field(static=True, default=False)
     directed: bool = eqx.field(static=True, default=False)
+    skip: Float[AnyArray, "V s"] | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -65,14 +68,41 @@ class PairWeights(eqx.Module):
         both, swapped = xp.hstack([self.left, self.right]), xp.hstack([self.right, -self.left])
         difference = xp.sum((both.T @ both) * (swapped.T @ swapped))
         size = xp.sum((self.left.T @ self.left) * (self.right.T @ self.right))
-        return difference <= (1e-12 if size.dtype == np.float64 else 1e-6) * size
+        alike: Any = True
+        if self.skip is not None:
+            # Of either order of a pair the same: both sides differ by a constant.
+            of_words, of_contexts = self.skip_sides()
+            apart = of_contexts - of_words
+            alike = xp.ptp(apart) <= 1e-10 * xp.abs(self.skip).max()
+        return alike & (difference <= (1e-12 if size.dtype == np.float64 else 1e-6) * size)
+
+    def skip_sides(self) -> tuple[Float[AnyArray, " V"], Float[AnyArray, " V"]]:
+        """Return `a` and `b` of `s_ij = a_i + b_j`, by which `B = L R^T - s o A`; zeros where none is."""
+        if self.skip is None:
+            none = namespace(self.left).zeros(self.vocab_size)
+            return none, none
+        of_contexts = self.skip[:, -1]
+        return (0 * of_contexts if self.skip.shape[1] == 1 else self.skip[:, 0]), of_contexts
+
+    def share(self, rows: Int[Any, " n"], columns: Int[Any, " n"]) -> Any:
+        """Return `(L R^T - B) / A` of seen pairs."""
+        if self.skip is None:
+            return float(self.exclusive)
+        found = taken(self.skip[:, -1], columns)
+        return found if self.skip.shape[1] == 1 else found + taken(self.skip[:, 0], rows)
+
+    def kept(self) -> Float[AnyArray, " n"]:
+        """Return `G - L R^T` of the seen pairs."""
+        if self.skip is None:
+            return self.values * (not self.exclusive)
+        return of_entries(self, lambda at, rows, columns: self.values[at] * (1 - self.share(rows, columns)))
 
     def total(self) -> Float[AnyArray, ""]:
         """Return the sum of `G` over all pairs."""
         if self.dense_negative is not None:
             return self.values.sum() + self.dense_negative.sum()
         low_rank = self.left.sum(axis=0) @ self.right.sum(axis=0)
-        return low_rank if self.exclusive else low_rank + self.values.sum()
+        return low_rank if self.exclusive else low_rank + self.kept().sum()
 
     def sums(self) -> tuple[Float[AnyArray, " V"], Float[AnyArray, " V"]]:
         """Return the sums of `G` over all contexts of every word, and over all words of every context."""
@@ -82,8 +112,9 @@ class PairWeights(eqx.Module):
             rows, columns = self.left @ self.right.sum(axis=0), self.right @ self.left.sum(axis=0)
         if self.exclusive:
             return rows, columns
-        of_contexts = column_sums(self.values, self.indices, self.vocab_size)
-        return rows + row_sums(self.values, self.indptr), columns + of_contexts
+        kept = self.kept()
+        of_contexts = column_sums(kept, self.indices, self.vocab_size)
+        return rows + row_sums(kept, self.indptr), columns + of_contexts
 
     def normalised(self) -> "PairWeights":
         """Return the same weights times the factor that makes the mean of `G` one.
@@ -114,7 +145,11 @@ class PairWeights(eqx.Module):
             return self
         xp = namespace(self.left, self.right)
         left, right = xp.hstack([self.left, self.right]) / 2, xp.hstack([self.right, self.left])
-        return replace(self, left=left, right=right)
+        skip = self.skip
+        if skip is not None:
+            one = sum(self.skip_sides()) / 2
+            skip = xp.stack([one, one], axis=1)
+        return replace(self, left=left, right=right, skip=skip)
 
     def _of_both_directions(self) -> "PairWeights":
         """Return the mean with the transpose, whose seen pairs are those that were seen in either order."""
@@ -124,9 +159,11 @@ class PairWeights(eqx.Module):
         A = sparse.csr_array((self.positive + sparse.csr_array(self.positive.T)) / 2)
         A.sort_indices()
         seen = replace(self, values=A.data, indices=A.indices, indptr=A.indptr, directed=False)
-        if self.dense_negative is None:
+        if self.dense_negative is None and self.skip is None:
             return seen.symmetrized()
-        return replace(seen, dense_negative=(self.dense_negative + self.dense_negative.T) / 2)
+        # What is skipped of a pair differs by its order: the mean is of no low rank.
+        B, none = self.dense()[1], np.zeros((self.vocab_size, 0))
+        return replace(seen, left=none, right=none, skip=None, dense_negative=(B + B.T) / 2)
 
     def low_rank(self, rows: Int[Any, " n"], columns: Int[Any, " n"]) -> Float[AnyArray, " n"]:
         """Return `(L R^T)_ij` of some pairs."""
@@ -146,7 +183,7 @@ class PairWeights(eqx.Module):
 
         def shifted(at: slice, rows: AnyArray, columns: AnyArray) -> AnyArray:
             seen, low_rank = self.values[at], self.low_rank(rows, columns)
-            return 4 * seen / (low_rank if self.exclusive else low_rank + seen)
+            return 4 * seen / (low_rank + seen * (1 - self.share(rows, columns)))
 
         return of_entries(self, shifted)
 
@@ -159,7 +196,7 @@ class PairWeights(eqx.Module):
         above: Any = 0.0
         for at, rows, columns in some_entries(self.indptr, self.indices):
             positive, low_rank = self.values[at], self.low_rank(rows, columns)
-            total = low_rank if self.exclusive else low_rank + positive
+            total = low_rank + positive * (1 - self.share(rows, columns))
             seen = seen + (4 * (2 * positive - total) ** 2 / total).sum()
             above = above + total.sum()
         return seen + 4 * (self.total() - above)
@@ -170,6 +207,10 @@ class PairWeights(eqx.Module):
         if self.dense_negative is not None:
             return positive, self.dense_negative
         low_rank = self.left @ self.right.T
+        if self.skip is not None:
+            of_words, of_contexts = self.skip_sides()
+            # Rounding may leave less than nothing where a pair is all that a word has.
+            return positive, (low_rank - positive * (of_words[:, None] + of_contexts[None])).clip(0)
         return positive, low_rank - positive if self.exclusive else low_rank
 
     def dense_positive(self) -> Float[AnyArray, "V V"]:

@@ -54,7 +54,7 @@ class Weighting(eqx.Module):
         shown = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if np.ndim(value) == 0 and not isinstance(value, Weighting | jax.tree_util.Partial):
+            if np.ndim(value) == 0 and not isinstance(value, Weighting | jax.tree_util.Partial | bool):
                 value = float(value) if is_known(value) else "traced"
             if isinstance(value, jax.tree_util.Partial):
                 value = getattr(value.func, "__qualname__", "a function")
@@ -148,19 +148,26 @@ class Unigram(Weighting):
 class Mikolov(Weighting):
     """The weights of word2vec as published: skip-gram with subsampling and negative sampling.
 
-        A_ij = c_i c_j P_ij,   c_i = min(1, sqrt(t / f_i) + t / f_i)
-        B_ij = k u_i q_j,      u_i = sum_j A_ij,   q_j = f_j^power / sum_l f_l^power
+        A_ij = c_i c_j P_ij,          c_i = min(1, sqrt(t / f_i) + t / f_i)
+        B_ij = k q_j (u_i - A_ij),    u_i = sum_j A_ij,   q_j = f_j^power / sum_l f_l^power
+
+    A negative context that happens to be the pair's own is skipped, and no other is drawn for it: of the
+    positive pairs of word i, only those with another context than j have it as a negative one. With
+    `skip_target=False` none is skipped, `B_ij = k u_i q_j`, as in most of the literature.
 
     `f` are frequencies among the words of the vocabulary. Its window of random size is in the
     counts already: count with `weighting="linear"` and word2vec's `window`. Word and context play
     different roles in `B`; tied weights need `Symmetrized(Mikolov(...))`.
 
-    word2vec drops words before it lays windows, which then reach further; here windows are as counted.
+    word2vec drops words before it lays windows, which then reach further; here windows are as counted:
+    first growth rates differ by 9% to 39% (see docs/word2vec.md, "Two details of the published code").
 
     Args:
         subsample: `t`, as word2vec's `-sample`; 0 for no subsampling.
         power: exponent of the distribution of negative contexts.
         negatives: `k`, negative pairs for each positive one.
+        skip_target: whether negatives that are the pair's own context are skipped, as word2vec.c and
+            gensim do.
 
     Raises:
         ValueError: a negative threshold, or negatives that are not positive.
@@ -173,6 +180,7 @@ class Mikolov(Weighting):
     subsample: float = eqx.field(default=1e-3, converter=_number)
     power: float = eqx.field(default=0.75, converter=_number)
     negatives: float = eqx.field(default=5.0, converter=_number)
+    skip_target: bool = eqx.field(default=True, static=True)
 
     def __check_init__(self) -> None:
         if not is_known(self):
@@ -183,7 +191,7 @@ class Mikolov(Weighting):
             raise argument_error("negatives", "positive and finite", self.negatives)
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
-        """Return `A = c_i c_j P` and `B = k u_i q_j`."""
+        """Return `A = c_i c_j P` and `B = k q_j (u_i - A)`."""
         check_all_pair(stats)
         occurrences = namespace(stats.values, stats.occurrences).asarray(stats.occurrences)
         frequency = occurrences / occurrences.sum()
@@ -191,7 +199,9 @@ class Mikolov(Weighting):
         values = _seen(stats, lambda pair, _, rows, columns: taken(keep, rows) * taken(keep, columns) * pair)
         share = frequency**self.power
         left = self.negatives * row_sums(values, stats.indptr)
-        return _weights(stats, values, left[:, None], (share / share.sum())[:, None])
+        negative = (share / share.sum())[:, None]
+        form = {"skip": self.negatives * negative} if self.skip_target else {}
+        return _weights(stats, values, left[:, None], negative, **form)
 
 
 class Symmetrized(Weighting):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2vflow.results.trajectory import Trajectory, same_times
-from w2vflow.spectrum import Spectrum, polar_factor
+from w2vflow.spectrum import Spectrum, check_origin, polar_factor
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
@@ -176,6 +176,7 @@ def embedding_cloud(
             raise argument_error("trajectories", "of different sources", f"{traj.source!r} twice")
         if not same_times(traj, trajectories[0]):
             raise argument_error("trajectories", "on the same times", f"other times for {traj.source!r}")
+        check_origin(spectrum, traj.metadata.get("problem"))
         embeddings = (traj if traj.seeds is None else traj.sel(seed=seed)).require_embeddings()
         xp = namespace(embeddings, rows)
         # Time by time: all words at all times in float64 would be the largest array of a run.

@@ -199,7 +199,7 @@ class Comparison:
             padding = np.full(max(0, first.dim - len(self.spectrum.eigenvalues)), np.nan)
             values = np.concatenate([self.spectrum.eigenvalues, padding])[: first.dim]
             variables["eigenvalue"] = (("mode",), values)
-            pairs = self.spectrum.to_xarray().rename({"mode": "concept", **_SPECTRUM})
+            pairs = _renamed(self.spectrum.to_xarray(), {"mode": "concept", **_SPECTRUM, **_ORIGIN})
         coordinates: dict[str, Any] = {
             "source": np.array(list(self.trajectories), dtype=object),
             "seed": np.arange(seeds),
@@ -256,9 +256,9 @@ class Comparison:
             )
             if own["step_times"] is not None:
                 steps[name] = data["step_time"].values[index][tuple(map(slice, own["step_times"]))]
-        back = {new: old for old, new in _SPECTRUM.items()}
-        found = set(back) <= set(data.variables)
-        spectrum = Spectrum.from_xarray(data[list(back)].rename(back)) if found else None
+        found = set(_SPECTRUM.values()) <= set(data.variables)
+        back = {new: old for old, new in {**_SPECTRUM, **_ORIGIN}.items()}
+        spectrum = Spectrum.from_xarray(_renamed(data, back)) if found else None
         return cls(trajectories, spectrum, steps)
 
 
@@ -272,6 +272,13 @@ _SPECTRUM = {
     "bath_node": "bath_node",
     "bath_weight": "bath_weight",
 }
+_ORIGIN = {"origin": "concept_origin"}
+
+
+def _renamed(data: "xr.Dataset", names: dict[str, str]) -> "xr.Dataset":
+    """Return the parts of a dataset that have one of some names, under others."""
+    there = {old: new for old, new in names.items() if old in data.variables}
+    return data[list(there)].rename(there)
 
 
 def _stacked(arrays: list[np.ndarray | None], seeds: int) -> np.ndarray:
@@ -326,7 +333,8 @@ def compare(*trajectories: Trajectory, spectrum: Spectrum | None = None) -> Comp
         spectrum: leading eigenpairs of the problem, to measure step times.
 
     Raises:
-        ValueError: none given, or times, dimensions or sources that do not go together.
+        ValueError: none given, times, dimensions or sources that do not go together, or eigenpairs that are
+            known to be of another problem.
     """
     if not trajectories:
         raise argument_error("trajectories", "at least one trajectory", "none")

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from scipy.optimize import linear_sum_assignment
 
 from w2vflow.results.trajectory import Trajectory
-from w2vflow.spectrum import Spectrum, direction_overlaps, left_directions
+from w2vflow.spectrum import Spectrum, check_origin, direction_overlaps, left_directions
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 
@@ -16,10 +16,12 @@ __all__ = ["direction_persistence", "measure_step_times"]
 
 @checked
 def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> Float[Array, "*S k"]:
-    """Return when each `s_k^2` first passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
+    """Return when each `s_k^2` passes half of `|lambda_k|`, `([S,] k)`; NaN where it never does.
 
-    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for
-    the sigmoid of an undisturbed step. A mode that starts above half has no step: NaN.
+    Noise passes it many times, the first of them too early. So it is the time spent below half, until
+    three quarters are reached: of an `s_k^2` that does not turn back, the time of its only passage.
+    Between observed times `log(s^2 / (lambda - s^2))` is interpolated, which is linear in time for the
+    sigmoid of an undisturbed step. A mode that starts above half has no step: NaN.
 
     A negative eigenvalue is learned only if its `s_k^2` is above half at the end too. Of untied
     weights it then is; singular values of tied weights pass by there at most on their way to 0.
@@ -28,7 +30,11 @@ def measure_step_times(traj: Trajectory, spectrum: Spectrum) -> Float[Array, "*S
         traj: a trajectory.
         spectrum: leading eigenpairs, those of `extreme_eigenpairs` where weights are untied; modes beyond
             the smaller of their number and `dim` are left out.
+
+    Raises:
+        ValueError: the pairs are known to be of another problem.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     squares, ts = (jnp.asarray(one) for one in (traj.singular_values, traj.ts))
     one = squares.ndim == 2
     found = _step_times(squares[None] if one else squares, ts, spectrum.eigenvalues)
@@ -49,11 +55,20 @@ def _step_times(
     above = logit >= 0
     after = jnp.argmax(above, axis=-1)
     crossed = jnp.any(above, axis=-1) & (after > 0) & (above[..., -1] | (eigenvalues > 0)[None])
-    after = jnp.maximum(after, 1)
-    low = jnp.take_along_axis(logit, after[..., None] - 1, -1)[..., 0]
-    high = jnp.take_along_axis(logit, after[..., None], -1)[..., 0]
-    share = -low / jnp.where(crossed, high - low, 1.0)
-    return jnp.where(crossed, ts[after - 1] + share * (ts[after] - ts[after - 1]), jnp.nan)
+    low, high = logit[..., :-1], logit[..., 1:]
+    turns = (low >= 0) != (high >= 0)
+    # Of an interval in which it passes, the part that lies below half.
+    share = jnp.abs(jnp.where(low < 0, low, high) / jnp.where(turns, high - low, 1.0))
+    below = jnp.where(turns, share, (low < 0).astype(ts.dtype))
+    done = logit >= jnp.log(3.0).astype(logit.dtype)
+    until = jnp.where(jnp.any(done, axis=-1), jnp.argmax(done, axis=-1), len(ts))
+    places = jnp.arange(len(ts) - 1)[None, None]
+    counted = places < until[..., None]
+    # From the first passage on: what was before it, all of it below, is one number without rounding.
+    last = jnp.maximum(after - 1, 0)
+    later = counted & (places >= last[..., None])
+    spent = jnp.sum(jnp.where(later, below * jnp.diff(ts)[None, None], 0.0), axis=-1)
+    return jnp.where(crossed, ts[last] + spent, jnp.nan)
 
 
 @checked
@@ -74,8 +89,9 @@ def direction_persistence(traj: Trajectory, spectrum: Spectrum, learned: float =
         learned: between 0 and 1.
 
     Raises:
-        ValueError: the trajectory has no embeddings.
+        ValueError: the trajectory has no embeddings, or the pairs are known to be of another problem.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     traj, spectrum = on_host((traj, spectrum))
     embeddings = np.asarray(traj.require_embeddings())
     if traj.seeds is not None:

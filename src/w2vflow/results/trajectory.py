@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import AnyArray, is_known
+from w2vflow.support.arrays import AnyArray, is_known, largest_size
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
 from w2vflow.support.display import beside, html_table, line_sketch, megabytes
@@ -64,11 +64,13 @@ def singular_values(Z: Float[Array, "n d"], sides: int = 1) -> Float[Array, " d"
     """
     if sides == 1:
         return _values_of(Z)
-    words, contexts = (jnp.linalg.qr(part, mode="r") for part in jnp.split(Z, 2))
+    # In units of the largest entry: the product of small vectors is below the least number there is.
+    unit = largest_size(Z)
+    words, contexts = (jnp.linalg.qr(part, mode="r") for part in jnp.split(Z / unit, 2))
     values = jnp.linalg.svd(matmul(words, contexts.T), compute_uv=False)
     # A root has no slope at 0: of what is nothing there, none.
     there = values > 0
-    return jnp.where(there, jnp.sqrt(jnp.where(there, values, 1.0)), 0.0)
+    return unit * jnp.where(there, jnp.sqrt(jnp.where(there, values, 1.0)), 0.0)
 
 
 @jax.custom_jvp

@@ -15,7 +15,7 @@ from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend
 from w2vflow.sgd.journal import Journal
 from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
 from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
-from w2vflow.spectrum import check_learning_rate, stability_limit_at
+from w2vflow.spectrum import check_learning_rate, stability_limit_at, warn_of_rounding
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checkpoint import Checkpoint, digest
 from w2vflow.support.checks import argument_error
@@ -95,6 +95,8 @@ def solve_by_steps(
         found = _traced(problem, algorithm, starts, keys, marks, rate, recording)
     else:
         journal = _journal(problem, algorithm, starts, keys, timeline, recording, ensemble)
+        if algorithm.optimizer is None:
+            warn_of_rounding(problem, starts, "Use a larger scale, or `predict` or `solve_flow` in float64.")
         found = _looked_at(problem, algorithm, starts, keys, journal, feed)
     return found if ensemble else found.sel(seed=0)
 

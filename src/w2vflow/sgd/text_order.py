@@ -35,9 +35,10 @@ _STATE = ("epoch", "place", "given", "pairs")
 class StreamedPairs(InParts):
     """The gradient of positive pairs brought from the host, each with negative contexts drawn here.
 
-        loss of a batch = V^2 / (1 + k) * mean over its pairs of [l+(x_ij) + sum of l-(x_ic) over k draws c]
+        loss of a batch = sum A * mean over its pairs of [l+(x_ij) + sum of l-(x_ic) over k draws c]
 
-    Where `P` of the pairs is that of the stream, its mean is the objective of `Mikolov` weights.
+    Where `P` of the pairs is that of the stream, its mean is the objective of `Mikolov` weights. Draws of
+    a pair's own context are skipped where the weights skip them.
 
     Attributes:
         rows, columns: words and contexts of the pairs, a batch of each step of the block.
@@ -45,7 +46,8 @@ class StreamedPairs(InParts):
         pair_loss: loss of one pair.
         negatives: `k`.
         offset: rows of the weights before the vectors of contexts.
-        total: sum of the weights of all pairs, `V^2`.
+        total: what the weights of all pairs add up to with the draws that are skipped.
+        skip_target: whether any are.
     """
 
     rows: Int[Array, "steps b"]
@@ -55,6 +57,7 @@ class StreamedPairs(InParts):
     negatives: int = eqx.field(static=True)
     offset: int = eqx.field(static=True)
     total: float = eqx.field(static=True)
+    skip_target: bool = eqx.field(static=True, default=False)
 
     @property
     def pairs(self) -> int:
@@ -69,6 +72,8 @@ class StreamedPairs(InParts):
         drawn = self.contexts.draw(key, size * self.negatives)
         weight = jnp.full(size * (1 + self.negatives), self.total / (1 + self.negatives) / size, Z.dtype)
         is_positive = jnp.arange(len(weight)) < size
+        own = jnp.repeat(column, self.negatives)
+        skipped = jnp.concatenate([jnp.ones(size, bool), (drawn == own) & self.skip_target])
         return pair_gradient(
             Z,
             self.pair_loss,
@@ -76,7 +81,7 @@ class StreamedPairs(InParts):
                 jnp.concatenate([row, jnp.repeat(row, self.negatives)]),
                 jnp.concatenate([column, drawn]) + self.offset,
                 jnp.where(is_positive, weight, 0),
-                jnp.where(is_positive, 0, weight),
+                jnp.where(skipped, 0, weight),
             ),
         )
 
@@ -134,11 +139,11 @@ def run_sgd_on_text(
     comes with `k` negative contexts. The time axis is that of `Mikolov` problems: a step advances it
     by `eta`. word2vec.c's learning rate alpha, of single pairs, is
 
-        alpha = 2 V^2 eta / ((1 + k) batch_size)
+        alpha = 2 V^2 eta / ((1 + k - s) batch_size)
 
-    for the logistic loss; `n` epochs are `n * PairStream.pairs_per_epoch / batch_size` steps. The loss
-    observed is the objective of the problem, which differs a little from what is descended: a stream
-    lays windows after words were dropped.
+    for the logistic loss, with `s` the mean number of the `k` negatives that are skipped; `n` epochs are
+    `n * PairStream.pairs_per_epoch / batch_size` steps. The loss observed is the objective of the problem,
+    which differs a little from what is descended: a stream lays windows after words were dropped.
 
     Args:
         problem: with `Mikolov` weights and a whole number of negatives, or `Symmetrized` ones.
@@ -209,7 +214,7 @@ def _template(
 ) -> StreamedPairs:
     """Return the source without its pairs."""
     V, negatives = problem.vocab_size, int(weighting.negatives)
-    weights = weighting.pair_weights(problem.require_statistics("pairs are weighted"))
+    weights = weighting.pair_weights(problem.require_statistics("pairs are weighted")).normalised()
     # All parts have as many positive pairs.
     parts = min(parts_of(batch_size * (1 + negatives), dim), batch_size & -batch_size)
     none = jnp.zeros((max(1, _BLOCK_PAIRS // batch_size), batch_size), jnp.int32)
@@ -222,5 +227,6 @@ def _template(
         problem.pair_loss,
         negatives,
         0 if problem.tied else V,
-        float(V) ** 2,
+        float(weights.values.sum()) * (1 + negatives),
+        weighting.skip_target,
     )

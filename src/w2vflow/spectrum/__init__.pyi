@@ -19,11 +19,16 @@ from .order import group_ids as group_ids
 from .order import group_means as group_means
 from .order import group_numbers as group_numbers
 from .order import in_learning_order as in_learning_order
+from .origin import check_origin as check_origin
+from .origin import check_pairs as check_pairs
 from .polar import polar_factor as polar_factor
 from .ranking import algebraic as algebraic
 from .ranking import both_ends as both_ends
 from .ranking import by_size as by_size
+from .rounding import rounding_advance as rounding_advance
+from .rounding import warn_of_rounding as warn_of_rounding
 from .spectrum import Spectrum as Spectrum
 from .stability import check_learning_rate as check_learning_rate
 from .stability import stability_limit as stability_limit
 from .stability import stability_limit_at as stability_limit_at
+from .stability import stable_rate as stable_rate

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from w2vflow.problem import Operator, Problem
 from w2vflow.spectrum.derivatives import Wanted, all_eigenpairs, polished, some_eigenpairs
 from w2vflow.spectrum.lanczos import Eigenpairs, check_symmetric, lanczos_eigenpairs
+from w2vflow.spectrum.origin import origin_of
 from w2vflow.spectrum.ranking import Order, algebraic, both_ends, by_size
 from w2vflow.spectrum.spectrum import Spectrum
 from w2vflow.support.arguments import checked
@@ -130,7 +132,8 @@ def _eigenpairs(problem: Problem, k: int, order: Order, settings: _Settings) -> 
         # Found once, where a function of something else is traced.
         with out_of_trace():
             check_symmetric(operator)
-            return _pairs_of(operator, k, order, settings)
+            found = _pairs_of(operator, k, order, settings)
+            return replace(found, origin=origin_of(problem.describe()))
     if settings.checkpoint is not None:
         remedy = "Find the pairs outside of `jit`, `vmap` or `grad`, and pass them on."
         raise argument_error("checkpoint", "left out where the problem is traced", "a folder", remedy)

@@ -151,4 +151,4 @@ def _ordered(spectrum: Spectrum, tied: bool, complete: bool) -> Spectrum:
             wrong = wrong | larger
         values = jnp.where(wrong, jnp.nan, values)
     rows = (values[order], spectrum.eigenvectors[:, order], spectrum.residuals[order])
-    return Spectrum(*rows, nodes, weights)
+    return Spectrum(*rows, nodes, weights, spectrum.origin)

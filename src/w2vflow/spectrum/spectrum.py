@@ -49,6 +49,9 @@ class Spectrum(eqx.Module):
             the eigenvalues not held: `sum_j w_j g(nu_j) ~ tr g(M*) - sum_k g(lambda_k)`, with
             `sum_j w_j = V - k`. Empty for a complete eigenbasis.
 
+        origin: fingerprint of the counts and the weighting of the problem, `(32,)`, by which pairs of
+            another one are told; None where it is not known.
+
     A pytree of arrays on the devices on which it was found.
     """
 
@@ -59,6 +62,7 @@ class Spectrum(eqx.Module):
     residuals: Float[AnyArray, " k"] = eqx.field(converter=_array)
     bath_nodes: Float[AnyArray, " m"] = eqx.field(converter=_array)
     bath_weights: Float[AnyArray, " m"] = eqx.field(converter=_array)
+    origin: AnyArray | None = eqx.field(converter=_array, default=None)
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
@@ -92,6 +96,8 @@ class Spectrum(eqx.Module):
         import xarray as xr
 
         variables = {name: (axes, np.asarray(getattr(self, f"{name}s"))) for name, axes in _AXES.items()}
+        if self.origin is not None:
+            variables["origin"] = (("byte",), np.asarray(self.origin).astype(np.uint8))
         coordinates: dict[str, Any] = {"mode": np.arange(1, len(self.eigenvalues) + 1)}
         if words is not None:
             if len(words) != len(self.eigenvectors):
@@ -103,7 +109,8 @@ class Spectrum(eqx.Module):
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Spectrum":
         """Return the spectrum of a dataset that `to_xarray` made."""
-        return cls(**{f"{name}s": data[name].values for name in _AXES})
+        origin = data["origin"].values if "origin" in data else None
+        return cls(**{f"{name}s": data[name].values for name in _AXES}, origin=origin)
 
     def save(self, path: str | os.PathLike[str], words: Sequence[str] | None = None) -> None:
         """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
@@ -134,7 +141,8 @@ class Spectrum(eqx.Module):
         left_out = self.eigenvalues[k:]
         nodes = jnp.concatenate([left_out, self.bath_nodes])
         weights = jnp.concatenate([jnp.ones_like(left_out), self.bath_weights])
-        return Spectrum(self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k], nodes, weights)
+        pairs = self.eigenvalues[:k], self.eigenvectors[:, :k], self.residuals[:k]
+        return Spectrum(*pairs, nodes, weights, self.origin)
 
     def error_bounds(self) -> SpectrumBounds:
         """Return bounds that the residuals `r_k` put on the errors of the pairs.

@@ -11,11 +11,12 @@ from jaxtyping import Array, Float
 from w2vflow.problem import Objective, Operator, Problem
 from w2vflow.spectrum.eigenpairs import spectrum_ends
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import out_of_trace
+from w2vflow.support.arrays import is_known, out_of_trace
 from w2vflow.support.checks import argument_error, check_positive_rate, check_weights
 from w2vflow.support.devices import word_mesh
+from w2vflow.support.static import remembered
 
-__all__ = ["check_learning_rate", "stability_limit", "stability_limit_at"]
+__all__ = ["check_learning_rate", "stability_limit", "stability_limit_at", "stable_rate"]
 
 
 @checked
@@ -39,13 +40,25 @@ def stability_limit(problem: Problem) -> Float[Array, ""]:
         got = f"the loss {problem.pair_loss!r} with the weighting {problem.weighting!r}"
         remedy = "Use `stability_limit_at(problem, W)` with weights near those that descent settles on."
         raise argument_error("problem", expected, got, remedy)
-    return _limit_within(spectrum_ends(problem.target_operator()), problem.tied)
+    return _limit_within(_ends(problem), problem.tied, 0.0)
+
+
+def _ends(problem: Problem) -> Float[Array, "2"]:
+    """Return both ends of the spectrum of `M*`, which a known problem is asked for once."""
+    if not is_known(problem):
+        return spectrum_ends(problem.target_operator())
+    with out_of_trace():
+        return remembered(problem, "spectrum_ends", lambda: spectrum_ends(problem.target_operator()))
 
 
 @eqx.filter_jit
-def _limit_within(ends: Float[Array, "2"], tied: bool) -> Float[Array, ""]:
+def _limit_within(ends: Float[Array, "2"], tied: bool, weight_decay: Any) -> Float[Array, ""]:
+    """Return the limit; decay lowers what is learned, and pulls back what is not."""
     largest, smallest = ends
-    return 2 / (jnp.maximum(2 * largest, largest - smallest) if tied else jnp.maximum(largest, -smallest))
+    if tied:
+        return 2 / jnp.maximum(2 * (largest - weight_decay), jnp.maximum(largest, weight_decay) - smallest)
+    size = jnp.maximum(largest, -smallest)
+    return 2 / jnp.maximum(size, size / 2 + weight_decay)
 
 
 @checked
@@ -70,8 +83,16 @@ def stability_limit_at(problem: Problem, W: Any) -> Float[Array, ""]:
 
 
 @checked
-def check_learning_rate(problem: Problem, learning_rate: float) -> float:
+def check_learning_rate(
+    problem: Problem, learning_rate: float, *, weight_decay: float = 0.0, argument: str = "learning_rate"
+) -> float:
     """Return the stability limit of the problem, infinite where it is not known beforehand.
+
+    Args:
+        problem: known.
+        learning_rate: to hold against it.
+        weight_decay: `kappa` of descent on `L + kappa/2 ||W||^2` (untied `+ kappa/2 ||C||^2`).
+        argument: name of the rate in messages.
 
     Raises:
         ValueError: `learning_rate` is not positive and below it.
@@ -81,12 +102,54 @@ def check_learning_rate(problem: Problem, learning_rate: float) -> float:
         return float("inf")
     # Within a traced function too, of a problem that is known.
     with out_of_trace():
-        limit = float(stability_limit(problem))
+        limit = float(_limit_within(_ends(problem), problem.tied, weight_decay))
     if learning_rate >= limit:
         formula = "2 / max(2 lambda_1, lambda_1 - lambda_min)" if problem.tied else "2 / max |lambda_k|"
-        expected = f"below the stability limit {limit:.4g} ({formula})"
-        raise argument_error("learning_rate", expected, learning_rate, "A twentieth of it is a safe start.")
+        decay = f", with a weight decay of {float(weight_decay):.4g}" if weight_decay > 0 else ""
+        expected = f"below the stability limit {limit:.4g} ({formula}{decay})"
+        raise argument_error(argument, expected, learning_rate, "A twentieth of it is a safe start.")
     return limit
+
+
+@checked
+def stable_rate(
+    problem: Problem, learning_rate: Any, *, weight_decay: Any = 0.0, argument: str = "learning_rate"
+) -> Any:
+    """Return the rate of a closed form, which beyond the stability limit would describe no descent.
+
+    Of a known problem a traced rate beyond it becomes NaN, and so does all that follows from it.
+
+    Args:
+        problem: quartic and at constant `G`.
+        learning_rate: 0 for the flow, or positive; maybe traced.
+        weight_decay, argument: as in `check_learning_rate`.
+
+    Raises:
+        ValueError: a known rate is at or above the limit.
+    """
+    if not is_known(problem, weight_decay):
+        return learning_rate
+    if not is_known(learning_rate):
+        with out_of_trace():
+            limit = _limit_within(_ends(problem), problem.tied, weight_decay)
+        return jnp.where(learning_rate < limit, learning_rate, jnp.nan)
+    if learning_rate > 0 and not learning_rate < _surely_stable(problem, weight_decay):
+        check_learning_rate(
+            problem, float(learning_rate), weight_decay=float(weight_decay), argument=argument
+        )
+    return learning_rate
+
+
+def _surely_stable(problem: Problem, weight_decay: Any) -> float:
+    """Return a lower bound of the limit by the norm of `M*`, which costs no eigenvalue."""
+
+    def found() -> float:
+        with out_of_trace():
+            return float(problem.target_norm_squared())
+
+    # Rounding of the norm is allowed for.
+    norm = 1.001 * remembered(problem, "norm_squared", found) ** 0.5
+    return 2 / max(problem.speed * (2 * norm) + weight_decay, np.finfo(float).tiny)
 
 
 class _Hessian(Operator):

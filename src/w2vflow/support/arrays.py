@@ -20,6 +20,7 @@ __all__ = [
     "floating",
     "floats_at_hand",
     "is_known",
+    "largest_size",
     "namespace",
     "on_host",
     "out_of_trace",
@@ -62,6 +63,15 @@ def floats_at_hand(*given: Any) -> tuple[AnyArray, ...]:
     if is_known(*given):
         return tuple(np.asarray(one, np.float64) for one in given)
     return tuple(map(floating, given))
+
+
+def largest_size(array: Any) -> "jax.Array":
+    """Return the largest size of an entry, 1 of zeros: a unit for squares of small numbers, without slope."""
+    import jax
+    import jax.numpy as jnp
+
+    most = jax.lax.stop_gradient(jnp.max(jnp.abs(array)))
+    return jnp.where(most > 0, most, 1.0)
 
 
 def namespace(*arrays: Any) -> ModuleType:

@@ -53,7 +53,9 @@ def check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> No
     """Raise `ValueError` unless tolerances of an integrator see initial weights that are not all zeros."""
     if not 0 < rtol < 1:
         raise argument_error("rtol", "between 0 and 1", rtol)
-    size = float(np.sqrt(np.mean(weights**2)))
+    # In units of the largest: squares of small weights are below the least number there is.
+    most = float(np.abs(weights).max(initial=0.0))
+    size = most * float(np.sqrt(np.mean((weights / (most or 1.0)) ** 2)))
     if size == 0:
         raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
     if atol is not None and not 0 < atol < size:

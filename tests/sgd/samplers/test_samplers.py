@@ -22,6 +22,7 @@ from w2vflow.sgd.samplers.draws import (
     DensePairs,
     FactoredPairs,
     SeenPairs,
+    draw_fractions,
     draw_index,
     traced_alias_table,
 )
@@ -52,6 +53,7 @@ PROBLEMS = {
     "rank one, untied": (RankOne(0.5), False, "logistic"),
     "plain": (Plain(), True, "logistic"),
     "Mikolov": (Mikolov(subsample=0.1), False, "logistic"),
+    "Mikolov, none skipped": (Mikolov(subsample=0.1, skip_target=False), False, "logistic"),
     "Mikolov, tied": (Symmetrized(Mikolov(subsample=0.1, negatives=2)), True, "quartic"),
     "own": (own_weights(), False, "quartic"),
     "own, tied": (Symmetrized(own_weights()), True, "logistic"),
@@ -280,6 +282,30 @@ def test_index_is_the_wide_product(words):
         product = value * size
         assert int(index[i]) == product >> 32 * words
         assert abs(float(fraction[i]) - (product % 2 ** (32 * words)) / 2 ** (32 * words)) < 2.0**-23
+
+
+@pytest.mark.parametrize("rare", [1e-9, 1e-12, 1e-16])
+def test_rare_indices_are_drawn_as_often_as_they_should(rare, monkeypatch):
+    """On random words just about the border of the rare one, with Python's integers for the probability."""
+    table = AliasTable.of(np.array([1 - rare, rare]))
+    assert table.words == 2
+    # Index 1 is what half of all draws look at; it is kept for the first 2 rare of their fractions.
+    border = int(rare * 2**64)
+    values = [2**63 + int(border * share) for share in (0.0, 0.5, 0.999, 1.001, 1.5, 30.0)]
+    bits = np.array([[value >> 32 for value in values], [value & (2**32 - 1) for value in values]], np.uint32)
+    monkeypatch.setattr(jax.random, "bits", lambda *_: jnp.asarray(bits))
+    assert table.draw(jax.random.key(0), len(values)).tolist() == [1, 1, 1, 0, 0, 0]
+    fractions = np.asarray(draw_fractions(jax.random.key(0), len(values)), np.float64)
+    np.testing.assert_allclose(fractions - 0.5, np.zeros(len(values)), atol=2e-14 + 31 * rare)
+
+
+def test_small_fractions_are_finely_divided(monkeypatch):
+    bits = np.array([[0, 0, 3, 2**32 - 1], [5, 2**31, 2**30, 2**32 - 1]], np.uint32)
+    monkeypatch.setattr(jax.random, "bits", lambda *_: jnp.asarray(bits))
+    exact = [(int(high) * 2**32 + int(low)) / 2**64 for high, low in bits.T]
+    found = np.asarray(draw_fractions(jax.random.key(0), 4), np.float64)
+    np.testing.assert_allclose(found, exact, rtol=2.0**-23)
+    assert found.max() < 1
 
 
 @pytest.mark.parametrize("offset", [0, 6])

@@ -160,11 +160,27 @@ def test_imbalance_is_that_of_the_start_and_warns():
     target, W0 = random_target(), np.asarray(untied_init(jax.random.key(0), SIZE, 3, 0.7))
     D = imbalance(*W0)
     size = np.linalg.norm(D - np.trace(D) / 3 * np.eye(3), 2) / np.abs(np.linalg.eigvalsh(target)).max()
-    with pytest.warns(RuntimeWarning, match=rf"off by {size:.1%} of the largest .*Use `solve_flow`"):
+    with pytest.warns(RuntimeWarning, match=rf"off by {size:.2%} of the largest .*Use `solve_flow`"):
         traj = wf.predict(untied(target), W0, [1.0])
     np.testing.assert_allclose(traj.metadata["imbalance_over_lambda_1"], size, rtol=1e-12)
     # 200 times smaller, it is no matter: no warning.
     wf.predict(untied(target), 0.05 * W0, [1.0])
+
+
+def test_imbalance_is_judged_against_the_concept_that_it_disturbs():
+    values = np.array([8.0, 1.0, 0.05] + [0.0] * (SIZE - 3))
+    turn = np.linalg.qr(np.random.default_rng(7).normal(size=(SIZE, SIZE)))[0]
+    target, ts = turn * values @ turn.T, np.array([40.0, 80.0, 120.0])
+    W0 = np.asarray(untied_init(jax.random.key(1), SIZE, 3, 0.05))
+    exact = strengths(integrated(target, W0, ts), 3)
+    with pytest.warns(RuntimeWarning, match=r"of that of concept 3, the least .* of concepts from 3 on"):
+        traj = wf.predict(untied(target), W0, ts)
+    # A small share of the largest eigenvalue, and far off for the last concept alone.
+    assert traj.metadata["imbalance_over_lambda_1"] < 0.01
+    off = np.abs(np.asarray(traj.singular_values) ** 2 - exact).max(axis=0) / values[:3]
+    assert off[0] < 1e-4
+    assert off[2] > 0.005
+    wf.predict(untied(target), 0.01 * W0, ts)
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.4])

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from w2vflow.problem import PairWeights, Problem, csr_matmul
 from w2vflow.sgd.samplers.batches import Blocking, blocked, check_batch, shared_out
-from w2vflow.spectrum import Spectrum, learned_eigenpairs
+from w2vflow.spectrum import Spectrum, check_pairs, learned_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
@@ -25,7 +25,10 @@ def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectr
     Raises:
         ValueError: tied weights with fewer than `dim` positive eigenvalues, or a spectrum with fewer pairs.
     """
-    leading = at_hand(learned_eigenpairs(problem, dim) if spectrum is None else spectrum.leading(dim))
+    given = (
+        learned_eigenpairs(problem, dim) if spectrum is None else check_pairs(problem, spectrum).leading(dim)
+    )
+    leading = at_hand(given)
     if not is_known(leading):
         return leading
     learned = leading.eigenvalues > 0 if problem.tied else leading.eigenvalues != 0

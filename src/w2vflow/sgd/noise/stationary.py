@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error, check_positive_rate
@@ -68,6 +68,7 @@ def stationary_noise(
     """
     problem.require_solvable("stationary_noise")
     check_positive_rate(learning_rate)
+    learning_rate = stable_rate(problem, learning_rate)
     concepts = concepts_of(problem, dim, spectrum)
     noise = gradient_noise(problem, concepts, learned=True, batch_size=batch_size, sampler=sampler)
     xp = namespace(noise, learning_rate)

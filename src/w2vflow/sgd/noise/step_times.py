@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, namespace
 from w2vflow.support.checks import check_positive_rate, check_weights
@@ -61,6 +61,7 @@ def step_time_noise(
     """
     problem.require_solvable("step_time_noise")
     check_positive_rate(learning_rate)
+    learning_rate = stable_rate(problem, learning_rate)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
     growth = Growth.of(problem, weights.shape[-1], batch_size, sampler, spectrum)
     growth, weights = at_hand((growth, weights))

@@ -81,9 +81,9 @@ class Shared(Sampler):
 
         L = sum_ij A_ij [l+(x_ij) - kappa l-(x_ij)] + (L R^T)_ij l-(x_ij)
 
-    with `kappa = 1` where `B = L R^T - A`, else 0. Pairs of the first sum are drawn from `A`, words
-    and contexts of the blocks of the second from the marginals of `L R^T`. For word2vec's weights,
-    whose positive pairs are few and heavy and whose negative ones are many and light.
+    with `kappa = 1` where `B = L R^T - A`, `kappa = s` where `B = L R^T - s o A`, else 0. Pairs of the first
+    sum are drawn from `A`, words and contexts of the blocks of the second from the marginals of `L R^T`.
+    For word2vec's weights, whose positive pairs are few and heavy and whose negative ones are many and light.
 
     Attributes:
         seen: seen pairs, drawn from `A`.
@@ -91,6 +91,7 @@ class Shared(Sampler):
         left, right: `L` and `R`, each row over its probability of being drawn.
         sum_of_seen: sum of `A`.
         exclusive: whether `kappa` is 1.
+        skip: else the parts of `kappa` that words and contexts have, if they have.
     """
 
     seen: SeenPairs
@@ -100,6 +101,7 @@ class Shared(Sampler):
     right: Float[Array, "V q"]
     sum_of_seen: Float[Array, ""]
     exclusive: bool = eqx.field(static=True)
+    skip: Float[Array, "2 V"] | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Shared":
@@ -113,7 +115,7 @@ class Shared(Sampler):
         if weights.dense_negative is not None:
             expected = "another than 'shared' for weights of your own"
             raise argument_error("sampler", expected, "'shared'", "Use 'blocks'.")
-        L, R = weights.left, weights.right
+        L, R, sides = weights.left, weights.right, weights.skip_sides()
         row, column = L @ R.sum(axis=0), R @ L.sum(axis=0)
         row, column = row / row.sum(), column / column.sum()
         return cls(
@@ -125,6 +127,7 @@ class Shared(Sampler):
             jnp.asarray(R, jnp.float32) * _inverse(column)[:, None],
             jnp.asarray(weights.values.sum(), jnp.float32),
             weights.exclusive,
+            None if weights.skip is None else jnp.stack([jnp.asarray(s, jnp.float32) for s in sides]),
         )
 
     def pairs(self, batch_size: int) -> int:
@@ -137,7 +140,10 @@ class Shared(Sampler):
         for_seen, for_rows, for_columns = jax.random.split(key, 3)
         first, second = self.seen.draw(for_seen, drawn)
         weight = jnp.full(drawn, self.sum_of_seen / drawn)
-        batch = PairBatch(first, second + self.offset, weight, -weight if self.exclusive else 0 * weight)
+        share = jnp.float32(self.exclusive)
+        if self.skip is not None:
+            share = self.skip[0][first] + self.skip[1][second]
+        batch = PairBatch(first, second + self.offset, weight, -share * weight)
         seen = pair_gradient(Z, pair_loss, batch)
         row = self.rows.draw(for_rows, count * rows).reshape(count, rows)
         column = self.columns.draw(for_columns, count * columns).reshape(count, columns)

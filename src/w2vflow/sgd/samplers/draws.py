@@ -6,13 +6,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from w2vflow.problem import PairWeights
 from w2vflow.support.arrays import AnyArray, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.csr import entry_rows
 
-__all__ = ["AliasTable", "DensePairs", "FactoredPairs", "SeenPairs", "draw_index", "traced_alias_table"]
+__all__ = [
+    "AliasTable",
+    "DensePairs",
+    "FactoredPairs",
+    "OtherContexts",
+    "SeenPairs",
+    "draw_fractions",
+    "draw_index",
+    "traced_alias_table",
+]
 
 
 def draw_index(
@@ -22,6 +32,7 @@ def draw_index(
 
     The integer and the fractional part of `size` times a fixed-point fraction of one or two random words
     of 32 bits. No index is likelier than another by more than `size / 2^64`, or `size / 2^32` of one word.
+    Small fractions are as finely divided as large ones: probabilities far below 2^-24 are right, too.
 
     Raises:
         ValueError: a size beyond 32 bits.
@@ -30,13 +41,24 @@ def draw_index(
         raise argument_error("size", "below 2^31", size, "Use a smaller vocabulary.")
     high, *rest = jax.random.bits(key, (words, count), jnp.uint32)
     index, remainder = _wide_product(high, size)
+    last = jnp.zeros_like(remainder)
     for low in rest:
-        carry, _ = _wide_product(low, size)
+        carry, last = _wide_product(low, size)
         remainder = remainder + carry
         index = index + (remainder < carry)
-    # 24 bits: all of a float32's, and never rounded up to 1.
-    fraction = (remainder >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
-    return index.astype(jnp.int32), fraction
+    return index.astype(jnp.int32), _as_fraction(remainder, last)
+
+
+def draw_fractions(key: Key[Array, ""], count: int) -> Float[Array, " b"]:
+    """Return `count` uniform fractions, small ones as finely divided as large ones."""
+    return _as_fraction(*jax.random.bits(key, (2, count), jnp.uint32))
+
+
+def _as_fraction(high: UInt32[Array, " b"], low: UInt32[Array, " b"]) -> Float[Array, " b"]:
+    """Return the fraction whose first 64 bits are given, rounded to a float32, but never up to 1."""
+    parts = (high.astype(jnp.float32), low.astype(jnp.float32))
+    fraction = parts[0] * jnp.float32(2.0**-32) + parts[1] * jnp.float32(2.0**-64)
+    return jnp.minimum(fraction, jnp.float32(1 - 2.0**-24))
 
 
 def _wide_product(a: UInt32[Array, " b"], b: int) -> tuple[UInt32[Array, " b"], UInt32[Array, " b"]]:
@@ -182,6 +204,37 @@ class FactoredPairs(eqx.Module):
         word, fraction = draw_index(for_column, count, self.vocab_size, self.columns.words)
         column = self.columns.pick(row // self.vocab_size * self.vocab_size + word, fraction)
         return row % self.vocab_size, column % self.vocab_size
+
+
+class OtherContexts(eqx.Module):
+    """Negative pairs as word2vec draws them: the word of a seen pair, with another context than its own.
+
+    Attributes:
+        contexts: draws contexts, from `q`.
+        both: whether half of the pairs are turned round, word and context.
+    """
+
+    contexts: AliasTable
+    both: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weights: PairWeights) -> "OtherContexts":
+        """Return the draws for `B_ij = k q_j (u_i - A_ij)`, or for half of it turned round."""
+        assert weights.skip is not None
+        return cls(AliasTable.of(weights.skip[:, -1]), weights.skip.shape[1] == 2)
+
+    def draw(
+        self, key: Key[Array, ""], count: int, seen: "SeenPairs"
+    ) -> tuple[Int[Array, " b"], Int[Array, " b"], Bool[Array, " b"]]:
+        """Return rows and columns of `count` pairs, and which of them are not to be skipped."""
+        for_seen, for_context, for_turn = jax.random.split(key, 3)
+        row, own = seen.draw(for_seen, count)
+        column = self.contexts.draw(for_context, count)
+        kept = column != own
+        if self.both:
+            turned = jax.random.bernoulli(for_turn, shape=(count,))
+            row, column = jnp.where(turned, column, row), jnp.where(turned, row, column)
+        return row, column, kept
 
 
 class DensePairs(eqx.Module):

@@ -8,7 +8,14 @@ from jaxtyping import Array, Float, Key
 from w2vflow.problem import Problem
 from w2vflow.sgd.samplers.base import PairSampler, Sampler, context_offset
 from w2vflow.sgd.samplers.blocks import Blocks, Shared
-from w2vflow.sgd.samplers.draws import AliasTable, DensePairs, FactoredPairs, SeenPairs
+from w2vflow.sgd.samplers.draws import (
+    AliasTable,
+    DensePairs,
+    FactoredPairs,
+    OtherContexts,
+    SeenPairs,
+    draw_fractions,
+)
 from w2vflow.sgd.samplers.gradients import PairBatch
 from w2vflow.sgd.samplers.weight_table import WeightTable
 from w2vflow.support.arrays import is_known
@@ -97,22 +104,26 @@ class Balanced(PairSampler):
             factors = FactoredPairs.of(weights.left, weights.right)
             total = jnp.asarray(weights.total(), jnp.float32)
             return _Labelled(context_offset(problem), factors, WeightTable.of(weights), total)
-        negative = (
-            FactoredPairs.of(weights.left, weights.right)
-            if weights.dense_negative is None
-            else DensePairs.of(weights.dense_negative)
-        )
+        negative: FactoredPairs | DensePairs | OtherContexts
+        if weights.skip is not None:
+            negative = OtherContexts.of(weights)
+        elif weights.dense_negative is None:
+            negative = FactoredPairs.of(weights.left, weights.right)
+        else:
+            negative = DensePairs.of(weights.dense_negative)
         if not is_known(weights):
             expected = "another than 'balanced' where the counts of this weighting are traced"
             remedy = "How many of its pairs are seen ones depends on them. Use 'blocks'."
             raise argument_error("sampler", expected, "'balanced'", remedy)
         seen = float(weights.values.sum())
+        drawn = float(weights.left.sum(axis=0) @ weights.right.sum(axis=0))
+        of_negative = float(weights.total()) - seen if weights.skip is None else drawn
         return _Mixed(
             context_offset(problem),
             SeenPairs.of(weights.indptr, weights.indices, weights.values),
             negative,
             seen,
-            float(weights.total()) - seen,
+            of_negative,
         )
 
 
@@ -131,7 +142,7 @@ class _Labelled(Balanced):
         for_pair, for_label = jax.random.split(key)
         row, column = self.total.draw(for_pair, batch_size)
         positive, negative = self.table.at(row, column)
-        label = jax.random.uniform(for_label, (batch_size,), jnp.float32)
+        label = draw_fractions(for_label, batch_size)
         is_positive = label * (positive + negative) < positive
         weight = self.sum_of_total / batch_size
         return PairBatch(
@@ -140,10 +151,13 @@ class _Labelled(Balanced):
 
 
 class _Mixed(Balanced):
-    """Where `B` does not depend on `A`: as many pairs from each as their shares of `G`."""
+    """As many pairs from `A` and from `B` as their shares of `G`.
+
+    Where negative pairs with the context of their positive one are skipped, those skipped count as drawn.
+    """
 
     positive: SeenPairs
-    negative: FactoredPairs | DensePairs
+    negative: FactoredPairs | DensePairs | OtherContexts
     sum_of_positive: float = eqx.field(static=True)
     sum_of_negative: float = eqx.field(static=True)
 
@@ -155,14 +169,20 @@ class _Mixed(Balanced):
         """Return positive and negative pairs."""
         for_positive, for_negative = jax.random.split(key)
         seen, drawn = self._counts(batch_size)
-        pairs = self.positive.draw(for_positive, seen), self.negative.draw(for_negative, drawn)
+        there: Array = jnp.ones(drawn, bool)
+        if isinstance(self.negative, OtherContexts):
+            *others, there = self.negative.draw(for_negative, drawn, self.positive)
+        else:
+            others = list(self.negative.draw(for_negative, drawn))
+        pairs = self.positive.draw(for_positive, seen), others
         row, column = (jnp.concatenate(parts) for parts in zip(*pairs, strict=True))
         is_positive = jnp.arange(seen + drawn) < seen
+        is_negative = jnp.concatenate([jnp.zeros(seen, bool), there])
         return PairBatch(
             row,
             column + self.offset,
             jnp.where(is_positive, jnp.float32(self.sum_of_positive / seen), 0),
-            jnp.where(is_positive, 0, jnp.float32(self.sum_of_negative / drawn)),
+            jnp.where(is_negative, jnp.float32(self.sum_of_negative / drawn), 0),
         )
 
     def _counts(self, batch_size: int) -> tuple[int, int]:

@@ -92,7 +92,7 @@ class WeightTable(eqx.Module):
 
     Attributes:
         positive: `A`.
-        left, right: `B = L R^T`, or `B = L R^T - A` where `exclusive`.
+        left, right: `B = L R^T`, or `B = L R^T - A` where `exclusive`, or `L R^T - s o A` of a `skip`.
         negative: `B` itself where it is of no such form.
     """
 
@@ -101,6 +101,7 @@ class WeightTable(eqx.Module):
     right: Float[Array, "V q"]
     negative: DenseTable | None
     exclusive: bool = eqx.field(static=True)
+    skip: Float[Array, "2 V"] | None = None
 
     @classmethod
     def of(cls, weights: PairWeights) -> "WeightTable":
@@ -117,6 +118,7 @@ class WeightTable(eqx.Module):
             12 * size**2 if dense else 12 * len(weights.values),
             "Use `stats.most_frequent(n)` with a smaller n.",
         )
+        sides = weights.skip_sides()
         return cls(
             DenseTable.of(replace(weights, values=weights.values.astype(np.float32)).dense_positive())
             if dense
@@ -125,6 +127,7 @@ class WeightTable(eqx.Module):
             jnp.asarray(weights.right, jnp.float32),
             None if weights.dense_negative is None else DenseTable.of(weights.dense_negative),
             weights.exclusive,
+            None if weights.skip is None else jnp.stack([jnp.asarray(s, jnp.float32) for s in sides]),
         )
 
     def at(
@@ -136,4 +139,8 @@ class WeightTable(eqx.Module):
             return positive, self.negative.at(rows, columns)
         low_rank = jnp.sum(self.left[rows] * self.right[columns], axis=-1)
         # Rounding may leave less than nothing of B where A is nearly all of G.
+        if self.skip is not None:
+            return positive, jnp.maximum(
+                low_rank - (self.skip[0][rows] + self.skip[1][columns]) * positive, 0
+            )
         return positive, jnp.maximum(low_rank - positive, 0) if self.exclusive else low_rank

@@ -13,7 +13,7 @@ from scipy.special import gammaln, xlogy
 from w2vflow.corpus import TokenFile, pair_weights, weighted_counts
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, check_pairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
@@ -80,8 +80,8 @@ def document_bias(
     References:
         Quenouille (1956), Notes on bias in estimation; Efron (1982), chapters 2 and 3.
     """
-    spectrum = on_host(spectrum)
-    slopes = count_slopes(problem, spectrum.eigenvectors, "document_bias")
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "document_bias")
+    spectrum = on_host(check_pairs(problem, spectrum))
     stats = problem.require_statistics("documents are left out")
     window, weighting = window_of(stats, tokens)
     if not 2 <= groups <= tokens.documents:
@@ -127,8 +127,8 @@ def rare_pair_bias(
         RuntimeWarning: the bias of an eigenvalue is above a tenth of it (of a hundredth of the
             largest, where it is smaller than that).
     """
-    spectrum = on_host(spectrum)
-    slopes = count_slopes(problem, spectrum.eigenvectors, "rare_pair_bias")
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "rare_pair_bias")
+    spectrum = on_host(check_pairs(problem, spectrum))
     return bias_of_rare_pairs(slopes, spectrum, event_weight_of(problem, event_weight), np.zeros(1))
 
 

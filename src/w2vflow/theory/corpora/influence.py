@@ -8,7 +8,7 @@ from jaxtyping import Float
 from w2vflow.corpus import TokenFile, document_sums
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, equal_eigenvalues, group_means, peak_signs, polar_factor
+from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_means, peak_signs, polar_factor
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
@@ -65,6 +65,7 @@ def pmi_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host, "
         RuntimeWarning: equal eigenvalues, none of which has a derivative of its own.
     """
     slopes = count_slopes(problem, spectrum.eigenvectors, "pmi_influence")
+    check_pairs(problem, spectrum)
     vectors = _members(spectrum, k)
     rows, columns = slopes.places()
     products = (vectors[rows] * vectors[columns]).mean(axis=1)
@@ -83,6 +84,7 @@ def count_influence(problem: Problem, spectrum: Spectrum, k: int) -> Float[Host,
     Twice all counts change nothing: the upper triangle adds up to zero.
     """
     slopes = count_slopes(problem, spectrum.eigenvectors, "count_influence")
+    check_pairs(problem, spectrum)
     vectors = _members(spectrum, k)
     margins, constants = slopes.margins(vectors)
     found = slopes.mean_slopes(vectors, margins, np.diag(constants))
@@ -103,6 +105,7 @@ def word_influence(problem: Problem, spectrum: Spectrum) -> Float[Host, "V k"]:
     """
     vectors = np.asarray(spectrum.eigenvectors)
     slopes = count_slopes(problem, vectors, "word_influence")
+    check_pairs(problem, spectrum)
     margins, constants = slopes.margins(vectors)
     found = 2 * (slopes.totals[:, None] * np.diag(constants) - slopes.counts @ (vectors * margins))
     return group_means(found, equal_eigenvalues(spectrum))
@@ -137,7 +140,9 @@ def document_influence(
         Koh, Liang (2017), Understanding black-box predictions via influence functions;
         Brunet et al. (2019), arXiv 1810.03611, for documents and word embeddings.
     """
-    changes = document_changes(problem, np.asarray(spectrum.eigenvectors), tokens, workers)
+    problem.require_solvable("document_influence")
+    vectors = np.asarray(check_pairs(problem, spectrum).eigenvectors)
+    changes = document_changes(problem, vectors, tokens, workers)
     return group_means(np.einsum("dkk->dk", changes).copy(), equal_eigenvalues(spectrum))
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from w2vflow.corpus import TokenFile
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, equal_eigenvalues, group_means
+from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_means
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.theory.corpora.bias import RarePairBias, bias_of_rare_pairs, event_weight_of
@@ -94,8 +94,8 @@ def poisson_uncertainty(
     References:
         Delta method; Stewart, Sun (1990), Matrix perturbation theory, chapters IV and V.
     """
-    spectrum = on_host(spectrum)
-    slopes = count_slopes(problem, spectrum.eigenvectors, "poisson_uncertainty")
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "poisson_uncertainty")
+    spectrum = on_host(check_pairs(problem, spectrum))
     factor = event_weight_of(problem, event_weight)
     groups = equal_eigenvalues(spectrum)
     variances = 2 * factor * _variances(slopes, spectrum, groups)
@@ -131,8 +131,8 @@ def document_uncertainty(
         Jaeckel (1972), The infinitesimal jackknife; Efron (1982), The jackknife, the bootstrap and
         other resampling plans, chapter 6.
     """
-    spectrum = on_host(spectrum)
-    slopes = count_slopes(problem, spectrum.eigenvectors, "document_uncertainty")
+    slopes = count_slopes(problem, np.asarray(spectrum.eigenvectors), "document_uncertainty")
+    spectrum = on_host(check_pairs(problem, spectrum))
     held = len(spectrum.eigenvalues)
     changes = document_changes(problem, _with_probes(spectrum), tokens, workers)
     groups = equal_eigenvalues(spectrum)

@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from w2vflow.problem import Problem, factored_loss
 from w2vflow.results import Trajectory, singular_values
-from w2vflow.spectrum import Spectrum, algebraic, learned_eigenpairs
+from w2vflow.spectrum import Spectrum, algebraic, check_pairs, learned_eigenpairs, stable_rate
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import is_known
+from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import describe_mesh, versions, word_mesh
 from w2vflow.support.machine import available_cores
@@ -25,8 +25,8 @@ from w2vflow.theory.exact.riccati import log_f_and_g, riccati_factor
 from w2vflow.theory.exact.unresolved import Bath, bath_averages, error_bound
 from w2vflow.theory.exact.untied import doubled, overlaps_at, sides_of, untied_loss, warn_if_unbalanced
 from w2vflow.theory.step_size import growth_rates, saturation_advance
-from w2vflow.theory.step_times.law import strengths_of_overlaps
-from w2vflow.theory.step_times.modes import checked_pairs
+from w2vflow.theory.step_times.law import log_strengths_of_overlaps
+from w2vflow.theory.step_times.modes import enough_pairs
 
 __all__ = ["Observed", "Rates", "State", "basis_for", "evolve", "state_of", "trajectory_of"]
 
@@ -42,14 +42,18 @@ class Rates(NamedTuple):
     learning_rate: Any = 0.0
     weight_decay: Any = 0.0
 
-    def check(self) -> "Rates":
-        """Return the rates, or raise `ValueError` where a known one is negative or not finite."""
+    def check(self, problem: Problem) -> "Rates":
+        """Return the rates; of a known problem a traced step size beyond its stability limit is NaN.
+
+        Raises:
+            ValueError: a known one is negative or not finite, or a step size at or above that limit.
+        """
         rate, decay = self
         if is_known(rate) and not 0 <= rate < np.inf:
             raise argument_error("learning_rate", "0 for the flow, or positive", rate)
         if is_known(decay) and not 0 <= decay < np.inf:
             raise argument_error("weight_decay", "0 for none, or positive", decay)
-        return self
+        return Rates(stable_rate(problem, rate, weight_decay=decay), decay)
 
     def described(self) -> dict[str, Any]:
         """Return both for metadata, as far as they are known."""
@@ -113,7 +117,7 @@ def basis_for(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum
     if spectrum is None:
         complete = not problem.tied or size <= COMPLETE_UP_TO
         return learned_eigenpairs(problem, size if complete else min(size, 4 * dim + 100))
-    checked_pairs(spectrum, size, dim)
+    enough_pairs(check_pairs(problem, spectrum), dim)
     if not problem.tied:
         return spectrum.require_complete()
     pairs = len(spectrum.eigenvalues)
@@ -139,16 +143,18 @@ def _coordinates(
     """Return overlaps, frame and log weights, as of a `State`."""
     size, pairs = basis.eigenvectors.shape
     none = jnp.zeros(0, weights.dtype)
+    # Sums of small products would lose their digits below the least normal number.
+    weights = weights / (unit := largest_size(weights))
     if weights.shape[1] > size:
         each = weights.reshape(len(weights), 2, size, -1)
-        return _einsum("vk,scvd->sckd", basis.eigenvectors, each).reshape(weights.shape), None, none
+        return unit * _einsum("vk,scvd->sckd", basis.eigenvectors, each).reshape(weights.shape), None, none
     overlaps = _einsum("vk,svd->skd", basis.eigenvectors, weights)
     if pairs == size:
-        return overlaps, None, none
+        return unit * overlaps, None, none
     rest = weights - _einsum("vk,skd->svd", basis.eigenvectors, overlaps)
     frame, rows = jnp.linalg.qr(rest) if keep_frame else (None, jnp.linalg.qr(rest, mode="r"))
     log_weights = jnp.log(basis.bath_weights / jnp.sum(basis.bath_weights))  # a weight of 0 is allowed
-    return jnp.concatenate([overlaps, rows], axis=1), frame, log_weights
+    return unit * jnp.concatenate([overlaps, rows], axis=1), frame, log_weights
 
 
 def _einsum(axes: str, *arrays: Array) -> Array:
@@ -182,8 +188,8 @@ def evolve(
     dtype = state.overlaps.dtype
     whole = None if not state.log_weights.size else problem.target_norm_squared().astype(dtype)
     shared, modes, imbalance = _prepared(state, rates.astype(dtype), whole)
-    if imbalance is not None and is_known(imbalance):
-        warn_if_unbalanced(float(imbalance))
+    if imbalance is not None and is_known(imbalance, state):
+        warn_if_unbalanced(float(imbalance), state.basis.eigenvalues, state.overlaps.shape[-1])
     times = times.astype(dtype) / state.sides
     values, loss, factors, bound = _over_cores((shared, modes), times, keep_factors)
     return Observed(values, loss, factors, bound, imbalance)
@@ -195,7 +201,7 @@ class _Modes(NamedTuple):
     Attributes:
         eigenvalues, rates: `(S, K)`.
         overlaps: `(S, K + r, d)`.
-        strengths: `R_kk^2` of the modes that are learned, else 0; `(S, K)`.
+        log_strengths: `ln R_kk^2` of the modes that are learned, else minus infinity; `(S, K)`.
         log_left_out: see `_log_left_out`.
         drift, angles: see `Doubled`; None where weights are tied.
     """
@@ -203,7 +209,7 @@ class _Modes(NamedTuple):
     eigenvalues: Any
     rates: Any
     overlaps: Any
-    strengths: Any
+    log_strengths: Any
     log_left_out: Any = None
     drift: Any = None
     angles: Any = None
@@ -233,9 +239,8 @@ def _prepared(
         norm_squared = whole
     if state.sides == 1:
         modes = jax.vmap(lambda overlaps: _modes(values, overlaps, rates))(state.overlaps)
-        modes = modes._replace(
-            log_left_out=jax.vmap(lambda one: _log_left_out(len(values), one))(state.overlaps)
-        )
+        left_out = jax.vmap(lambda one: _log_left_out(len(values), one))(state.overlaps)
+        modes = modes._replace(log_left_out=left_out)
     else:
         # The doubled flow runs at half the speed: a step eta in a time t is eta / 2 in t / 2.
         rates = Rates(rates.learning_rate / 2, 2 * rates.weight_decay)
@@ -249,7 +254,8 @@ def _prepared(
 
 def _modes(eigenvalues: Float[Array, " K"], overlaps: Float[Array, "n d"], rates: Rates) -> _Modes:
     learned = algebraic(eigenvalues)[: overlaps.shape[1]]
-    strengths = jnp.zeros_like(eigenvalues).at[learned].set(strengths_of_overlaps(overlaps[learned]))
+    own = log_strengths_of_overlaps(overlaps[learned])
+    strengths = jnp.full_like(eigenvalues, -jnp.inf).at[learned].set(own)
     shifted = eigenvalues - rates.weight_decay
     return _Modes(shifted, growth_rates(shifted, rates.learning_rate), overlaps, strengths)
 
@@ -386,9 +392,9 @@ def _at_time(
 
 def _saturation_advance(shared: _Shared, modes: _Modes, t: Array) -> Array:
     """Return the time `o_k(t)` by which descent is ahead of growth at `l_k`, where it saturates."""
-    growing = (modes.strengths > 0) & (modes.eigenvalues > 0)
+    growing = (modes.log_strengths > -jnp.inf) & (modes.eigenvalues > 0)
     safe = jnp.where(growing, modes.eigenvalues, 1.0)
-    # -ln(1 - s^2/lambda) of the sigmoid that starts at `strength`, with its exponent in logarithms.
+    # -ln(1 - s^2/lambda) of the sigmoid that starts at the strength, with its exponent in logarithms.
     log_f = log_f_and_g(safe, 2 * modes.rates * t, t)[0]
-    log_ratio = jnp.log(jnp.where(growing, modes.strengths, 1.0)) + log_f
+    log_ratio = jnp.where(growing, modes.log_strengths, 0.0) + log_f
     return jnp.where(growing, saturation_advance(jnp.logaddexp(0.0, log_ratio), shared.learning_rate), 0.0)

@@ -85,7 +85,7 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
     bases: dict[int, Spectrum] = {}
     parts, kept, offset, state, held = [], [], jnp.zeros(()), None, None
     for number, (phase, times) in enumerate(zip(phases, stretches, strict=True)):
-        rates = Rates(phase.learning_rate, phase.weight_decay)
+        rates = Rates(phase.learning_rate, phase.weight_decay).check(phase.problem)
         given = bases.get(id(phase.problem)) if phase.spectrum is None else phase.spectrum
         basis = bases[id(phase.problem)] = basis_for(phase.problem, seeds.shape[-1], given)
         if state is None or held is not basis:
@@ -117,7 +117,6 @@ def _checked(phases: Sequence[Phase], W0: Any) -> tuple[Float[Array, "*s n d"], 
         if phase.problem.tied != tied:
             expected = f"all {'tied' if tied else 'untied'}, as the first"
             raise argument_error("phases", expected, f"phase {number}, which is not")
-        Rates(phase.learning_rate, phase.weight_decay).check()
     return check_weights(W0, size, phases[0].problem.sides), [check_times(phase.ts) for phase in phases]
 
 

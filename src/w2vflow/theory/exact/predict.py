@@ -60,10 +60,11 @@ def predict(
             it keeps its shape, and only its size is predicted.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, or an argument does not fit it.
+        ValueError: the problem is not quartic and at constant `G`, an argument does not fit it, or the
+            step size is at or above `stability_limit`, where descent diverges.
 
     Warns:
-        RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the largest `|lambda|`.
+        RuntimeWarning: `||D - lam I||` of untied weights is more than 1% of the least `|lambda_k|` learned.
 
     References:
         Yan, Helmke and Moore 1994 (this Riccati flow); Braun et al. 2022 (its closed form in learning);
@@ -81,7 +82,7 @@ def predict(
     """
     problem.require_solvable("predict")
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
-    rates = Rates(learning_rate, weight_decay).check()
+    rates = Rates(learning_rate, weight_decay).check(problem)
     basis = basis_for(problem, weights.shape[-1], spectrum)
     seeds = weights if weights.ndim == 3 else weights[None]
     if save_embeddings:

@@ -36,12 +36,15 @@ def riccati_factor(
         Householder QR with sorted rows.
     """
     dim, largest = overlaps.shape[1], 0.85 * float(np.log(jnp.finfo(overlaps.dtype).max))
-    squares = jnp.sum(overlaps**2, axis=1)
-    some = squares > 0
-    lengths = jnp.sqrt(jnp.where(some, squares, 1.0))
-    directions = overlaps / lengths[:, None]
+    # In units of the largest entry: squares of small starts are below the least number there is.
+    most = jax.lax.stop_gradient(jnp.max(jnp.abs(overlaps), axis=1))
+    some = most > 0
+    unit = jnp.where(some, most, 1.0)
+    scaled = overlaps / unit[:, None]
+    relative = jnp.sqrt(jnp.where(some, jnp.sum(scaled**2, axis=1), 1.0))
+    directions = scaled / relative[:, None]
     begun = jnp.max(log_f) > -jnp.inf
-    log_size = jnp.where(some, jnp.where(begun, log_f, 0.0) / 2 + jnp.log(lengths), -jnp.inf)
+    log_size = jnp.where(some, jnp.where(begun, log_f, 0.0) / 2 + jnp.log(unit) + jnp.log(relative), -jnp.inf)
 
     # Only rows beyond the first d can compete with each other: at most d may be cut off at the largest size.
     runner_up = jax.lax.top_k(log_size, dim + 1)[0][-1] if len(log_size) > dim else -jnp.inf

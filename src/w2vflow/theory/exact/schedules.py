@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.schedules import check_rates, scheduled_rates
@@ -42,8 +42,9 @@ def schedule_phases(
         spectrum: eigenpairs of the problem, if at hand.
 
     Raises:
-        ValueError: steps that do not increase from 1 on, rates that are negative or not finite or fewer
-            than steps, observations between which the rate is 0 throughout, or no pieces.
+        ValueError: steps that do not increase from 1 on, rates that are negative, not finite, at or above
+            `stability_limit` or fewer than steps, observations between which the rate is 0 throughout, or
+            no pieces.
 
     Example:
         >>> phases = schedule_phases(Problem.from_target(np.eye(2)), [0.1, 0.1, 0.3], [2, 3], pieces=2)
@@ -56,6 +57,7 @@ def schedule_phases(
     if pieces < 1:
         raise argument_error("pieces", "at least 1", pieces)
     rates = _rates(schedule, int(numbers[-1]))
+    stable_rate(problem, rates.max(), weight_decay=weight_decay, argument="schedule")
     after = np.concatenate([[0.0], np.cumsum(rates)])
     # Parts of nearly one length.
     edges = np.linspace(0, len(numbers), min(pieces, len(numbers)) + 1).round().astype(int)

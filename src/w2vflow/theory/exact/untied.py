@@ -4,13 +4,14 @@ import warnings
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.support.sharding import matmul
 
 __all__ = ["Doubled", "doubled", "overlaps_at", "sides_of", "untied_loss", "warn_if_unbalanced"]
 
-# Imbalance, over the largest |lambda|, from which a prediction is warned of.
+# Imbalance, over the |lambda| of the least concept that is learned, from which a prediction is warned of.
 TOLERATED_IMBALANCE = 0.01
 
 
@@ -84,14 +85,24 @@ def doubled(
     return start, jnp.max(jnp.abs(deltas - lam))
 
 
-def warn_if_unbalanced(imbalance: float) -> None:
-    """Warn, three callers up, where `||D - lam I||` is more than 1% of the largest `|lambda|`."""
-    if imbalance > TOLERATED_IMBALANCE:
+def warn_if_unbalanced(imbalance: float, eigenvalues: Float[Array, " V"], dim: int) -> None:
+    """Warn, three callers up, where `||D - lam I||` is more than 1% of the least `|lambda|` that is learned.
+
+    `imbalance` is over the largest; of `dim` concepts the least is disturbed most.
+    """
+    sizes = np.sort(np.abs(np.asarray(eigenvalues)))[::-1]
+    learned = sizes[:dim][sizes[:dim] > 45 * np.finfo(sizes.dtype).eps * sizes[0]]
+    if not len(learned):
+        return
+    off = imbalance * sizes[0] / learned
+    if off[-1] > TOLERATED_IMBALANCE:
+        first = int(np.argmax(off > TOLERATED_IMBALANCE)) + 1
         warnings.warn(
             "The closed form of untied weights is exact where W0^T W0 - C0^T C0 is a multiple of the "
-            f"identity. Here it is off by {imbalance:.1%} of the largest |lambda|, more than "
-            f"{TOLERATED_IMBALANCE:.0%}, and each s_k^2 may be off by as much. Use `solve_flow`, or start "
-            "from `balanced_init`.",
+            f"identity. Here it is off by {imbalance:.2%} of the largest |lambda| and by {off[-1]:.1%} of "
+            f"that of concept {len(off)}, the least that is learned: of concepts from {first} on, each s_k^2 "
+            f"may be off by more than {TOLERATED_IMBALANCE:.0%}. Use `solve_flow`, or start from "
+            "`balanced_init`.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -23,6 +23,7 @@ class Neighbours(NamedTuple):
         rest: the same of all modes without a vector, together, `(d,)`.
         nodes, weights: their eigenvalues, `(m,)`, and how many each stands for.
         held: which concepts are ever learned, `(n,)`.
+        log_scale: `ln c^2` of the unit `c` of the overlaps, in which their squares can be held.
     """
 
     before: Float[Array, "d d"]
@@ -31,6 +32,7 @@ class Neighbours(NamedTuple):
     nodes: Float[Array, " m"]
     weights: Float[Array, " m"]
     held: Bool[Array, " n"]
+    log_scale: Float[Array, ""]
 
 
 def relative_errors(
@@ -64,26 +66,33 @@ def relative_errors(
     ahead = jnp.where(earlier, own[:, :count] - mu, 1.0)
     # Infinite growth where a concept before has been learned for long: then its term is 0.
     exponent = jnp.where(earlier, 2 * own[:, :count] * t, 1.0)
-    slowed = own[:, :count] * jnp.exp(-exponent) / -jnp.expm1(-exponent)
+    slowed = own[:, :count] * jnp.exp(-exponent - near.log_scale) / -jnp.expm1(-exponent)
     x = jnp.sum(jnp.where(earlier, mu * near.before.T * slowed / ahead, 0.0), axis=1)
     later = (other > place) & near.held[None]
-    grown = _growth(jnp.where(later, sizes[None], 0.0), t)
-    shares = jnp.abs((sizes[None] - mu) * grown + 1) / mu
+    grown, one = _growth(jnp.where(later, sizes[None], 0.0), t, near.log_scale), jnp.exp(near.log_scale)
+    shares = jnp.abs((sizes[None] - mu) * grown + one) / mu
     x = x + jnp.sum(jnp.where(later, near.after * shares, 0.0), axis=1)
     if near.weights.size:
         counted = (near.weights > 0)[None]
         nodes = jnp.where(counted, near.nodes[None], 0.0)
-        shares = jnp.abs((nodes - mu) * _growth(nodes, t) + 1) / mu
+        shares = jnp.abs((nodes - mu) * _growth(nodes, t, near.log_scale) + one) / mu
         rest = jnp.sum(jnp.where(counted, shares * near.weights[None], 0.0), axis=1)
         x = x + near.rest * rest / jnp.maximum(jnp.sum(near.weights), jnp.finfo(sizes.dtype).tiny)
     return jnp.where(risen, jnp.log1p(x) / (2 * own[0, :count] * t[:, 0]), jnp.inf)
 
 
-def _growth(eigenvalues: Float[Array, "d n"], t: Float[Array, "d 1"]) -> Float[Array, "d n"]:
-    """Return `f = (e^(2 lambda t) - 1) / lambda`, `2 t` at 0."""
+def _growth(
+    eigenvalues: Float[Array, "d n"], t: Float[Array, "d 1"], log_scale: Float[Array, ""]
+) -> Float[Array, "d n"]:
+    """Return `c^2 f`, `f = (e^(2 lambda t) - 1) / lambda`, `2 t` at 0."""
     flat = eigenvalues == 0
     rate = jnp.where(flat, 1.0, eigenvalues)
-    return jnp.where(flat, 2 * t, jnp.expm1(2 * rate * t) / rate)
+    exponent, one = 2 * rate * t, jnp.exp(log_scale)
+    # Far above 1, neither factor need be a number that can be held.
+    far = exponent > 30
+    near = jnp.expm1(jnp.where(far, 0.0, exponent)) * one
+    risen = jnp.where(far, jnp.exp(jnp.where(far, exponent + log_scale, 0.0)), near)
+    return jnp.where(flat, 2 * t * one, risen / rate)
 
 
 def warn_if_far_off(errors: Float[np.ndarray, " d"], purpose: str) -> None:

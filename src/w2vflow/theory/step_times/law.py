@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, group_ids
+from w2vflow.spectrum import Spectrum, group_ids, stable_rate
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import is_known
+from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.support.sharding import matmul
 from w2vflow.theory.step_size import growth_rates, saturation_advance
@@ -20,7 +20,7 @@ from w2vflow.theory.step_times.errors import Neighbours, relative_errors, warn_i
 from w2vflow.theory.step_times.modes import (
     Modes,
     adapted,
-    checked_pairs,
+    enough_pairs,
     modes_of,
     spread_in_group,
     wanted_pairs,
@@ -31,9 +31,9 @@ __all__ = [
     "effective_initial_strengths",
     "errors_near",
     "estimate_step_time_errors",
+    "log_strengths_of_overlaps",
     "predict_step_times",
     "setting_of",
-    "strengths_of_overlaps",
     "times_of_odds",
 ]
 
@@ -61,7 +61,7 @@ def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Array, "*s
     weights = check_weights(W0, len(spectrum.eigenvectors))
     dim = weights.shape[-1]
     held = min(len(spectrum.eigenvalues), wanted_pairs(dim, len(spectrum.eigenvectors)))
-    pairs = checked_pairs(spectrum, len(spectrum.eigenvectors), dim).leading(held)
+    pairs = enough_pairs(spectrum, dim).leading(held)
     return _by_seed(_effective_strengths, weights)(pairs.eigenvectors, group_ids(pairs, True), weights)
 
 
@@ -73,12 +73,18 @@ def _by_seed(function: Any, weights: Float[Array, "*s n d"]) -> Any:
 @eqx.filter_jit
 def _effective_strengths(vectors: Array, groups: Array, weights: Float[Array, "V d"]) -> Float[Array, " d"]:
     overlaps = adapted(matmul(vectors.T, weights), groups)
-    return strengths_of_overlaps(overlaps[: weights.shape[1]])
+    return jnp.exp(log_strengths_of_overlaps(overlaps[: weights.shape[1]]))
 
 
-def strengths_of_overlaps(overlaps: Float[Array, "k d"]) -> Float[Array, " k"]:
-    """Return `R_kk^2` from the overlaps of modes that are each learned on their own."""
-    return jnp.diagonal(jnp.linalg.qr(overlaps.T, mode="r")) ** 2
+def log_strengths_of_overlaps(overlaps: Float[Array, "k d"]) -> Float[Array, " k"]:
+    """Return `ln R_kk^2` from the overlaps of modes that are each learned on their own."""
+    return _log_squares(jnp.diagonal(jnp.linalg.qr(overlaps.T, mode="r")))
+
+
+def _log_squares(values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return `ln x^2`, minus infinity at 0, of numbers whose squares are too small to be held."""
+    there = values != 0
+    return jnp.where(there, 2 * jnp.log(jnp.where(there, jnp.abs(values), 1.0)), -jnp.inf)
 
 
 class Setting(NamedTuple):
@@ -91,23 +97,28 @@ class Setting(NamedTuple):
 class _Start(NamedTuple):
     """A start as the law sees it, in the basis in which its concepts are learned one by one.
 
+    All but `log_strengths` are of the start divided by `e^(log_scale / 2)`, whose squares can be held.
+
     Attributes:
-        strengths: `R_kk^2`, `(d,)`.
+        log_strengths: `ln R_kk^2`, `(d,)`.
         grows: whether there is something of concept k that may grow.
         triangle: overlaps of the first `d` concepts, upper triangular.
         along: overlaps of all concepts with the directions left to each of the first `d`, `(d, n)`.
         whole: squared length of the start in each of these directions, `(d,)`.
+        log_scale: logarithm of the square of the unit.
     """
 
-    strengths: Float[Array, " d"]
+    log_strengths: Float[Array, " d"]
     grows: Any
     triangle: Float[Array, "d d"]
     along: Float[Array, "d n"]
     whole: Float[Array, " d"]
+    log_scale: Float[Array, ""]
 
 
 def _start(modes: Modes, weights: Float[Array, "n d"]) -> _Start:
     dim = weights.shape[1]
+    weights = weights / (unit := largest_size(weights))
     each = matmul(modes.vectors.T, weights[: len(modes.vectors)])
     halved = 1.0
     if modes.speed != 1.0:
@@ -117,11 +128,19 @@ def _start(modes: Modes, weights: Float[Array, "n d"]) -> _Start:
     Q = jnp.linalg.qr(overlaps[:dim].T)[0]
     along = matmul(overlaps, Q).T
     triangle = jnp.triu(along[:, :dim])
-    strengths = jnp.diagonal(triangle) ** 2
+    diagonal = jnp.diagonal(triangle)
     # A start of lower rank than the embedding keeps it: nothing is left of some overlap but rounding.
     rounding = (45 * jnp.finfo(triangle.dtype).eps) ** 2 * jnp.sum(triangle**2, axis=0)
-    grows = modes.held[:dim] & (strengths > rounding)
-    return _Start(strengths, grows, triangle, along, halved * jnp.sum(matmul(weights, Q) ** 2, axis=0))
+    grows = modes.held[:dim] & (diagonal**2 > rounding)
+    log_scale = 2 * jnp.log(unit)
+    strengths = _log_squares(diagonal) + log_scale
+    whole = halved * jnp.sum(matmul(weights, Q) ** 2, axis=0)
+    return _Start(strengths, grows, triangle, along, whole, log_scale)
+
+
+def log_odds_of(log_ratio: Float[Array, " d"]) -> Float[Array, " d"]:
+    """Return `ln(x - 1)` from `ln x`, positive."""
+    return log_ratio + jnp.log(-jnp.expm1(-log_ratio))
 
 
 def times_of_odds(modes: Modes, log_odds: Float[Array, " d"], set_to: Setting) -> Float[Array, " d"]:
@@ -139,10 +158,10 @@ def _times(modes: Modes, set_to: Setting, weights: Float[Array, "n d"]) -> Float
 
 
 def _times_of(modes: Modes, set_to: Setting, start: _Start) -> Float[Array, " d"]:
-    sizes = modes.sizes[: len(start.strengths)]
-    ratio = sizes / jnp.where(start.grows, start.strengths, 1.0)
-    rises = start.grows & (ratio > 1)
-    log_odds = jnp.log(jnp.where(rises, ratio, 2.0) - 1)
+    sizes = jnp.where(start.grows, modes.sizes[: len(start.log_strengths)], 1.0)
+    ratio = jnp.log(sizes) - jnp.where(start.grows, start.log_strengths, 0.0)
+    rises = start.grows & (ratio > 0)
+    log_odds = log_odds_of(jnp.where(rises, ratio, 1.0))
     flow = times_of_odds(modes, log_odds, set_to._replace(learning_rate=jnp.zeros_like(log_odds[0])))
     return jnp.where(rises & (flow > 0), times_of_odds(modes, log_odds, set_to), jnp.nan)
 
@@ -157,7 +176,13 @@ def _times_and_errors(
     inverse = jnp.linalg.inv(start.triangle + jnp.diag(jnp.where(start.grows, 0.0, 1.0)))
     left = start.whole - jnp.sum(jnp.where(modes.held[None], start.along**2, 0), axis=1)
     near = Neighbours(
-        inverse**2, start.along**2, jnp.maximum(left, 0), modes.nodes, modes.weights, modes.held
+        inverse**2,
+        start.along**2,
+        jnp.maximum(left, 0),
+        modes.nodes,
+        modes.weights,
+        modes.held,
+        start.log_scale,
     )
     errors = jnp.where(modes.held[: len(flow)], errors_near(modes, flow, near, set_to), jnp.nan)
     return _times_of(modes, set_to, start), errors
@@ -171,13 +196,14 @@ def errors_near(
     return disturbed + spread_in_group(modes)[: len(times)]
 
 
-def setting_of(fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
+def setting_of(problem: Problem, fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
     """Return both, after a look at those that are known."""
     if is_known(fraction) and not 0 < fraction < 1:
         raise argument_error("fraction", "between 0 and 1", fraction, "At 1 a concept never is.")
     if is_known(learning_rate) and not 0 <= learning_rate < np.inf:
         raise argument_error("learning_rate", "0 for the flow, or positive", learning_rate)
-    return Setting(jnp.asarray(fraction, dtype), jnp.asarray(learning_rate, dtype))
+    rate = stable_rate(problem, learning_rate)
+    return Setting(jnp.asarray(fraction, dtype), jnp.asarray(rate, dtype))
 
 
 @checked
@@ -218,7 +244,8 @@ def predict_step_times(
         Times; NaN for concepts that start at the fraction or above, and for those never learned.
 
     Raises:
-        ValueError: the problem is not quartic and at constant `G`, or an argument does not fit the problem.
+        ValueError: the problem is not quartic and at constant `G`, an argument does not fit the problem, or
+            the step size is at or above `stability_limit`.
 
     Warns:
         RuntimeWarning: the estimated error exceeds 5% for half of the concepts or 30% for one, in the
@@ -270,5 +297,5 @@ def _given(
 ) -> tuple[Modes, Setting, Float[Array, "*s n d"]]:
     problem.require_solvable(purpose)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
-    set_to = setting_of(fraction, rate, weights.dtype)
+    set_to = setting_of(problem, fraction, rate, weights.dtype)
     return modes_of(problem, weights.shape[-1], spectrum), set_to, weights

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from w2vflow.problem import Problem
-from w2vflow.spectrum import Spectrum, group_ids, in_learning_order, learned_eigenpairs
+from w2vflow.spectrum import Spectrum, check_pairs, group_ids, in_learning_order, learned_eigenpairs
 from w2vflow.support.arrays import is_known, out_of_trace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sharding import matmul
 
-__all__ = ["Modes", "adapted", "checked_pairs", "group_starts", "modes_of", "spread_in_group", "wanted_pairs"]
+__all__ = ["Modes", "adapted", "enough_pairs", "group_starts", "modes_of", "spread_in_group", "wanted_pairs"]
 
 # Sweeps of rotations after which rows of a group are orthogonal, whatever they were.
 _MOST_SWEEPS = 30
@@ -108,11 +108,9 @@ def wanted_pairs(dim: int, size: int) -> int:
     return min(size, 2 * dim + 8)
 
 
-def checked_pairs(spectrum: Spectrum, size: int, dim: int) -> Spectrum:
-    """Return the eigenpairs, if they are of `size` words and at least `dim`; else raise `ValueError`."""
-    words, pairs = spectrum.eigenvectors.shape
-    if words != size:
-        raise argument_error("spectrum", f"of {size} words, as the problem", f"eigenvectors of {words}")
+def enough_pairs(spectrum: Spectrum, dim: int) -> Spectrum:
+    """Return the eigenpairs, if they are at least `dim`; else raise `ValueError`."""
+    pairs = len(spectrum.eigenvalues)
     if pairs < dim:
         expected = f"at least {dim} eigenpairs, one for every direction of the embedding"
         remedy = "Ask for more, or leave the argument out."
@@ -131,7 +129,7 @@ def modes_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Modes:
     wanted = wanted_pairs(dim, size)
     if spectrum is None:
         spectrum = learned_eigenpairs(problem, wanted)
-    pairs = in_learning_order(checked_pairs(spectrum, size, dim), tied)
+    pairs = in_learning_order(enough_pairs(check_pairs(problem, spectrum), dim), tied)
     taken = min(wanted, len(pairs.eigenvalues)), tied, problem.speed
     if not is_known(pairs):
         return _modes_of(pairs, *taken)

@@ -89,8 +89,8 @@ def step_time_law(
     if is_known(scale) and not (np.isfinite(scale) and scale > 0):
         raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
     modes = modes_of(problem, dim, spectrum)
-    set_to = setting_of(fraction, learning_rate, modes.sizes.dtype)
-    variance = _overlap_variance(problem, dim, jnp.asarray(scale, modes.sizes.dtype), contexts)
+    set_to = setting_of(problem, fraction, learning_rate, modes.sizes.dtype)
+    variance = _log_overlap_variance(problem, dim, jnp.asarray(scale, modes.sizes.dtype), contexts)
     moments: Any
     if is_known(modes):
         learned = int(np.asarray(modes.held).sum())
@@ -112,24 +112,27 @@ def step_time_law(
 
 @eqx.filter_jit
 def _law_over_seeds(
-    modes: Modes, set_to: Setting, variance: Float[Array, ""], moments: Float[Array, "2 d"]
+    modes: Modes, set_to: Setting, log_variance: Float[Array, ""], moments: Float[Array, "2 d"]
 ) -> tuple[StepTimeLaw, Float[Array, " d"]]:
     """Return the law, and the errors of the times of a typical seed."""
-    (log_mean, log_variance), dim = moments, moments.shape[1]
+    (log_mean, variances), dim = moments, moments.shape[1]
     sizes = jnp.where(modes.held, modes.sizes, 1.0)[:dim]
-    log_odds = jnp.log(sizes / variance) - log_mean
+    log_odds = jnp.log(sizes) - log_variance - log_mean
     rates = 2 * modes.speed * growth_rates(sizes, modes.speed * set_to.learning_rate)
-    flow = times_of_odds(modes, log_odds, set_to._replace(learning_rate=jnp.zeros_like(variance)))
-    near = _typical_neighbours(modes, variance, variance * jnp.exp(log_mean))
-    law = StepTimeLaw(times_of_odds(modes, log_odds, set_to), jnp.sqrt(log_variance) / rates)
+    flow = times_of_odds(modes, log_odds, set_to._replace(learning_rate=jnp.zeros_like(log_variance)))
+    near = _typical_neighbours(modes, log_variance, jnp.exp(log_mean))
+    law = StepTimeLaw(times_of_odds(modes, log_odds, set_to), jnp.sqrt(variances) / rates)
     return law, errors_near(modes, flow, near, set_to)
 
 
-def _overlap_variance(problem: Problem, dim: int, scale: Float[Array, ""], contexts: str) -> Float[Array, ""]:
+def _log_overlap_variance(
+    problem: Problem, dim: int, scale: Float[Array, ""], contexts: str
+) -> Float[Array, ""]:
+    # The square of a small scale could not be held.
     shares = {"random": 1.0} if problem.tied else {"random": 0.5, "zero": 0.25}
     if contexts not in shares:
         raise argument_error("contexts", " or ".join(map(repr, shares)), repr(contexts))
-    return shares[contexts] * scale**2 / dim
+    return 2 * jnp.log(scale) + float(np.log(shares[contexts] / dim))
 
 
 @checked
@@ -149,11 +152,12 @@ def log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[np.ndarray,
 
 
 def _typical_neighbours(
-    modes: Modes, variance: Float[Array, ""], strengths: Float[Array, " d"]
+    modes: Modes, log_variance: Float[Array, ""], strengths: Float[Array, " d"]
 ) -> Neighbours:
-    """Return what disturbs a typical start: overlaps of mean square `variance`, none within a group."""
+    """Return what disturbs a typical start: overlaps of mean square 1 in its unit, none within a group."""
     dim = len(strengths)
     apart = (modes.groups[:, None] != modes.groups[None])[:dim]
-    before = variance / (strengths[:, None] * strengths[None]) * apart[:, :dim]
-    rest = jnp.full(dim, variance * jnp.sum(modes.weights))
-    return Neighbours(before, variance * apart, rest, modes.nodes, modes.weights, modes.held)
+    before = apart[:, :dim] / (strengths[:, None] * strengths[None])
+    rest = jnp.full(dim, jnp.sum(modes.weights))
+    after = apart.astype(strengths.dtype)
+    return Neighbours(before, after, rest, modes.nodes, modes.weights, modes.held, log_variance)

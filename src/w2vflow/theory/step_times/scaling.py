@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from w2vflow.problem import Problem
 from w2vflow.results import Trajectory
-from w2vflow.spectrum import Spectrum
+from w2vflow.spectrum import Spectrum, check_origin
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_times
@@ -104,11 +104,11 @@ def silent_alignment(
         learned = int(modes.held.sum())
         if learned < dim:
             raise argument_error("dim", f"at most the {learned} concepts that are ever learned", dim)
-        if not 0 < scale**2 < sizes[-1]:
+        if not 0 < scale < np.sqrt(sizes[-1]):
             expected = f"positive and below the square root of lambda_{dim}, {np.sqrt(sizes[-1]):.3g}"
             remedy = "A start as large as the concepts has no early phase."
             raise argument_error("scale", expected, scale, remedy)
-    return (1 - sizes[1:] / sizes[:-1]) * namespace(sizes, scale).log(sizes[:-1] / scale**2) / 2
+    return (1 - sizes[1:] / sizes[:-1]) * namespace(sizes, scale).log(sizes[:-1] ** 0.5 / scale)
 
 
 @checked
@@ -119,6 +119,7 @@ def effective_rank(traj: Trajectory, spectrum: Spectrum) -> Int[AnyArray, "*s"]:
         traj: of any source.
         spectrum: eigenpairs in learning order; concepts beyond their number or `dim` are not counted.
     """
+    check_origin(spectrum, traj.metadata.get("problem"))
     modes = min(traj.dim, len(spectrum.eigenvalues))
     values, eigenvalues = at_hand((traj.singular_values, spectrum.eigenvalues))
     squares, sizes = values[..., :modes] ** 2, abs(eigenvalues[:modes])
