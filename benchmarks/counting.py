@@ -1,7 +1,8 @@
 """Counting a corpus, from text to file, beside a plain double loop.
 
     python benchmarks/counting.py TEXT [--vocab-size 10000] [--window 16] [--workers 2] [--all-words]
-                                      [--min-document-words 50] [--memory 4GB] [--megabytes 1 10 50]
+                                      [--min-document-words 50] [--memory 4GB] [--turns 3]
+                                      [--megabytes 1 10 50]
                                       [--glove FOLDER | --within 400MB:8 1GB:2 | --files 4352]
 
 TEXT is plain or WikiExtractor text, packed or not; unpack it first to leave that out. Prints the
@@ -41,8 +42,6 @@ from w2vflow.corpus.counting.sizes import memory_bytes
 from w2vflow.corpus.counting.stages import counted_rows, word_places
 from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
 from w2vflow.counts import CooccurrenceStatistics, CountFile
-
-TURNS = 3
 
 
 @numba.njit
@@ -214,7 +213,7 @@ def beside_glove(a, text, folder):
     given = {"window": a.window, "memory": a.memory, "shortest": 0, "tokens": "latin"}
     given |= {"weighting": "harmonic", "vocab_size": a.vocab_size}
     print(f"{articles.stat().st_size / 1e6:.1f} MB of words, V = {a.vocab_size:,}, window {a.window}")
-    for turn in range(1, TURNS + 1):
+    for turn in range(1, a.turns + 1):
         took = glove_count(a.glove, articles, folder, a.vocab_size, a.window)
         said = [f"GloVe {shown(sum(took))} ({took[0][0]:.2f} + {took[1][0]:.2f})"]
         for workers in sorted({1, a.workers}):
@@ -255,7 +254,7 @@ def small_files(a, text, folder):
         (many / f"{number:06}.txt").write_bytes(b"".join(lines[start:end]))
     given = {"window": a.window, "memory": a.memory, "shortest": 0, "tokens": "latin"}
     given |= {"vocab_size": a.vocab_size, "workers": a.workers}
-    for turn in range(1, TURNS + 1):
+    for turn in range(1, a.turns + 1):
         single, *_ = whole_count(one, folder / "one.npz", **given)
         several, *_ = whole_count(many, folder / "many.npz", **given)
         print(
@@ -277,6 +276,7 @@ def main():
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--all-words", action="store_true")
     parser.add_argument("--megabytes", type=float, nargs="*", default=[])
+    parser.add_argument("--turns", type=int, default=3)
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--glove")
     parts.add_argument("--within", nargs="+", metavar="SIZE:WORKERS")
@@ -297,10 +297,10 @@ def beside_double_loop(a):
         out = Path(folder) / "out.npz"
         for tokens in ("latin", "unicode"):
             more = {"tokens": tokens, "workers": a.workers, "vocab_size": a.vocab_size}
-            runs = [whole_count(a.text, out, **given, **more) for _ in range(TURNS)]
+            runs = [whole_count(a.text, out, **given, **more) for _ in range(a.turns)]
             taken[tokens], peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
             print(
-                f"whole, V = {a.vocab_size:,}, {tokens}: {taken[tokens]:.1f} s, median of {TURNS}; "
+                f"whole, V = {a.vocab_size:,}, {tokens}: {taken[tokens]:.1f} s, median of {a.turns}; "
                 f"peak {peak / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
