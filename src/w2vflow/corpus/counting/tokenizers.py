@@ -61,10 +61,10 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 
     Args:
         tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script with their
-            marks and joiners, in lower case and normal form NFKC; `"chinese"`, `"japanese"`, `"thai"`: the
-            same in the pieces of a segmenter; the path of a `tokenizer.json` (see `subword_tokenizer`) or of
-            saved `Phrases`; any other string: a regular expression, matched against the text as it is; or a
-            function from text to words.
+            marks, joiners and apostrophes, in lower case and normal form NFKC; `"chinese"`, `"japanese"`,
+            `"thai"`: the same in the pieces of a segmenter; the path of a `tokenizer.json` (see
+            `subword_tokenizer`) or of saved `Phrases`; any other string: a regular expression, matched
+            against the text as it is; or a function from text to words.
 
     Raises:
         ValueError: a string that is no regular expression, one of several groups, or a file that is neither.
