@@ -1,7 +1,9 @@
 """Counting a corpus, from text to file, beside a plain double loop.
 
     python benchmarks/counting.py TEXT [--vocab-size 10000] [--window 16] [--workers 2] [--all-words]
-                                      [--min-document-words 50] [--memory 4GB] [--megabytes 1 10 50]
+                                      [--min-document-words 50] [--memory 4GB] [--turns 3]
+                                      [--megabytes 1 10 50]
+                                      [--glove FOLDER | --within 400MB:8 1GB:2 | --files 4352]
 
 TEXT is plain or WikiExtractor text, packed or not; unpack it first to leave that out. Prints the
 whole count (tokenising, vocabulary, counting, writing) in a process of its own, without imports and
@@ -10,8 +12,13 @@ process; the kernel alone on one core; and a plain single-threaded double loop o
 the same tokens, with the ratios. `--all-words` counts every word of the text as well; `--megabytes`
 the beginnings of the text, on one worker and on all.
 
-GloVe 1.2's `vocab_count` and `cooccur` (C, -O3) took 3.6 s + 28 s on enwiki15k, lower-cased `[a-z]+`
-tokens, one article a line, V = 10,000, window 16, on two cores of the machine this was written on.
+In place of all that, each on the first of `--megabytes` if given, else on the whole text:
+
+- `--glove FOLDER`: beside GloVe's `vocab_count` and `cooccur`, which you have built there, on the same
+  file of a-z words, one document a line, with harmonic weights: seconds, and all numbers compared.
+- `--within SIZE:WORKERS ...`: what the process takes at most, seen from outside by psutil and told by the
+  system, where it was to take no more than SIZE.
+- `--files N`: the text in N files of one folder beside the same text in one file.
 """
 
 import argparse
@@ -22,17 +29,19 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numba
 import numpy as np
+import psutil
+from scipy import sparse
 
-from w2vflow.corpus import read_blocks
+from w2vflow.corpus import CountingRule, count_to_file, read_blocks
+from w2vflow.corpus.counting.sizes import memory_bytes
 from w2vflow.corpus.counting.stages import counted_rows, word_places
 from w2vflow.corpus.counting.text_kernel import LETTERS, SPAN_LATIN, lower_latin, number_words
-from w2vflow.counts import CountFile
-
-GLOVE_SECONDS = 31.6
+from w2vflow.counts import CooccurrenceStatistics, CountFile
 
 
 @numba.njit
@@ -45,18 +54,18 @@ def double_loop(tokens, weights, counts):
                 counts[tokens[i], tokens[i + r]] += weights[r - 1]
 
 
-def resident(process):
-    """Bytes of memory of a process and all below it."""
-    total, waiting = 0, [process]
-    while waiting:
-        pid = waiting.pop()
-        try:
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
-        except (OSError, IndexError):
-            continue
-    return total
+def taken_memory(pid):
+    """Bytes of memory of a process and all below it, and the most that the system has seen of the first."""
+    try:
+        process = psutil.Process(pid)
+        now = sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+    except psutil.Error:
+        return 0
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    return max(now, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 WHOLE = """
@@ -70,23 +79,25 @@ with tempfile.TemporaryDirectory() as folder:
     small = Path(folder) / "small.txt"
     small.write_text("the cat sat on the mat\\n" * 100)
     count_to_file(small, Path(folder) / "small.npz", rule=CountingRule(tokens=tokens))
-rule = CountingRule(given["window"], tokens=tokens, min_document_words=given["shortest"])
-start = time.perf_counter()
+rule = CountingRule(
+    given["window"], given["weighting"], tokens=tokens, min_document_words=given["shortest"]
+)
+start = time.perf_counter(), time.process_time()
 count_to_file(text, out, vocab_size=given["vocab_size"], rule=rule, resources=resources)
-print(time.perf_counter() - start)
+print(time.perf_counter() - start[0], time.process_time() - start[1])
 """
 
 
 def whole_count(text, out, **given):
-    """Count in a process of its own; return seconds and peak memory of it and all below it."""
-    told = json.dumps([str(text), str(out), given])
+    """Count in a process of its own; return seconds, peak memory of it and all below, seconds of cores."""
+    told = json.dumps([str(text), str(out), {"weighting": "linear", **given}])
     process = subprocess.Popen([sys.executable, "-c", WHOLE, told], stdout=subprocess.PIPE, text=True)
     peak, done = 0, threading.Event()
 
     def watch():
         nonlocal peak
-        while not done.wait(0.05):
-            peak = max(peak, resident(process.pid))
+        while not done.wait(0.01):
+            peak = max(peak, taken_memory(process.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -95,7 +106,8 @@ def whole_count(text, out, **given):
     watcher.join()
     if process.returncode:
         raise SystemExit(process.returncode)
-    return float(said), peak
+    seconds, of_cores = map(float, said.split())
+    return seconds, peak, of_cores
 
 
 def beginnings(text, megabytes, folder):
@@ -132,6 +144,128 @@ def kernel_seconds(tokens, frequency, window):
     return time.perf_counter() - start, total
 
 
+def write_articles(text, out, shortest):
+    """Write the words of a-z of a text, one document a line, as GloVe reads them."""
+    with out.open("wb") as file:
+        for block in read_blocks(text):
+            letters, ends = lower_latin(
+                np.frombuffer(block.text, np.uint8), block.starts, block.ends, LETTERS
+            )
+            letters = letters.tobytes().replace(b"\0", b" ")
+            for start, end in pairwise([0, *ends.tolist()]):
+                words = letters[start:end].split()
+                if len(words) >= shortest:
+                    file.write(b" ".join(words) + b"\n")
+
+
+def glove_count(programs, articles, folder, vocab_size, window):
+    """Count with GloVe's programs; return the seconds of each."""
+    vocabulary, counts, seconds = folder / "vocab.txt", folder / "cooccurrence.bin", []
+    order = ["-window-size", window, "-memory", 8.0, "-vocab-file", vocabulary]
+    order += ["-overflow-file", folder / "overflow"]
+    for program, given, out in (
+        ("vocab_count", ["-max-vocab", vocab_size], vocabulary),
+        ("cooccur", order, counts),
+    ):
+        command = [str(Path(programs) / program), "-verbose", "0", *map(str, given)]
+        with articles.open("rb") as text, out.open("wb") as file:
+            seconds.append(timed(command, stdin=text, stdout=file))
+    return seconds
+
+
+def timed(command, **streams):
+    """Run a command; return its seconds, and seconds of cores."""
+    start, before = time.perf_counter(), os.times()
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=True, **streams)
+    seconds, after = time.perf_counter() - start, os.times()
+    user, system = (after[k] - before[k] for k in (2, 3))
+    return np.array([seconds, user + system])
+
+
+def largest_difference(folder, articles, window):
+    """Return how many numbers GloVe wrote, and the largest relative difference from ours for its words."""
+    # GloVe takes any of the rarest words that are equally frequent.
+    words = [line.split()[0].decode() for line in (folder / "vocab.txt").read_bytes().splitlines()]
+    rule = CountingRule(window, "harmonic", tokens="latin")
+    count_to_file(articles, folder / "same.npz", vocabulary=words, rule=rule, reader="lines")
+    stats = CooccurrenceStatistics.load(folder / "same.npz")
+    kind = np.dtype([("row", "<i4"), ("column", "<i4"), ("value", "<f8")])
+    records = np.fromfile(folder / "cooccurrence.bin", kind)
+    shape, places = stats.counts.shape, (records["row"] - 1, records["column"] - 1)
+    theirs, ours = sparse.csr_array((records["value"], places), shape=shape), stats.counts
+    theirs.sort_indices()
+    assert stats.words == tuple(words), "the same words"
+    assert np.array_equal(theirs.indptr, ours.indptr), "the same pairs"
+    assert np.array_equal(theirs.indices, ours.indices), "the same pairs"
+    ratio = theirs.data / ours.data
+    # Where its overflow is empty, as of few words, `cooccur` adds its first number once more.
+    ratio[0] /= 2 if records["value"][0] > 1.5 * ours.data[0] else 1
+    return len(records), float(np.max(np.abs(ratio - 1)))
+
+
+def shown(took):
+    return f"{took[0]:.2f} s ({took[1]:.2f} s of cores)"
+
+
+def beside_glove(a, text, folder):
+    articles, out = folder / "articles.txt", folder / "out.npz"
+    write_articles(text, articles, a.min_document_words)
+    given = {"window": a.window, "memory": a.memory, "shortest": 0, "tokens": "latin"}
+    given |= {"weighting": "harmonic", "vocab_size": a.vocab_size}
+    print(f"{articles.stat().st_size / 1e6:.1f} MB of words, V = {a.vocab_size:,}, window {a.window}")
+    for turn in range(1, a.turns + 1):
+        took = glove_count(a.glove, articles, folder, a.vocab_size, a.window)
+        said = [f"GloVe {shown(sum(took))} ({took[0][0]:.2f} + {took[1][0]:.2f})"]
+        for workers in sorted({1, a.workers}):
+            seconds, _, of_cores = whole_count(articles, out, **given, workers=workers)
+            command = ["count", articles, "--out", out, "--vocab-size", a.vocab_size, "--window", a.window]
+            command += ["--weighting", "harmonic", "--tokens", "latin", "--reader", "lines"]
+            command += ["--workers", workers, "--memory", a.memory]
+            out.unlink()
+            whole = timed([sys.executable, "-m", "w2vflow", *map(str, command)], stdout=subprocess.DEVNULL)
+            said.append(f"w2vflow on {workers} {shown((seconds, of_cores))}, as a command {shown(whole)}")
+        print(f"run {turn}: {'; '.join(said)}; load {os.getloadavg()[0]:.1f}", flush=True)
+    numbers, difference = largest_difference(folder, articles, a.window)
+    print(f"{numbers:,} numbers of each, largest relative difference {difference:.1e}")
+
+
+def within(a, text, folder):
+    given = {"window": a.window, "shortest": a.min_document_words, "vocab_size": a.vocab_size}
+    for promise in a.within:
+        size, _, workers = promise.partition(":")
+        for tokens in ("latin", "unicode"):
+            more = {"memory": size, "workers": int(workers or a.workers), "tokens": tokens}
+            seconds, peak, _ = whole_count(text, folder / "out.npz", **given, **more)
+            kept = "kept" if peak <= memory_bytes(size) else "NOT KEPT"
+            print(
+                f"memory={size}, {more['workers']} workers, {tokens}: {peak / 1e6:.0f} MB at most, {kept}; "
+                f"{seconds:.1f} s; load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+
+
+def small_files(a, text, folder):
+    many, one = folder / "many", folder / "one.txt"
+    write_articles(text, one, a.min_document_words)
+    lines = one.read_bytes().splitlines(keepends=True)
+    bounds = np.linspace(0, len(lines), a.files + 1).astype(int).tolist()
+    many.mkdir()
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        (many / f"{number:06}.txt").write_bytes(b"".join(lines[start:end]))
+    given = {"window": a.window, "memory": a.memory, "shortest": 0, "tokens": "latin"}
+    given |= {"vocab_size": a.vocab_size, "workers": a.workers}
+    for turn in range(1, a.turns + 1):
+        single, *_ = whole_count(one, folder / "one.npz", **given)
+        several, *_ = whole_count(many, folder / "many.npz", **given)
+        print(
+            f"run {turn}: {one.stat().st_size / 1e6:.1f} MB in one file {single:.2f} s, "
+            f"in {a.files:,} {several:.2f} s; load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+    same = np.array_equal(*(CooccurrenceStatistics.load(folder / f"{n}.npz").values for n in ("one", "many")))
+    assert same, "the same counts"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("text")
@@ -142,24 +276,37 @@ def main():
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--all-words", action="store_true")
     parser.add_argument("--megabytes", type=float, nargs="*", default=[])
+    parser.add_argument("--turns", type=int, default=3)
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--glove")
+    parts.add_argument("--within", nargs="+", metavar="SIZE:WORKERS")
+    parts.add_argument("--files", type=int)
     a = parser.parse_args()
+    part = beside_glove if a.glove else within if a.within else small_files if a.files else None
+    if part is None:
+        return beside_double_loop(a)
+    with tempfile.TemporaryDirectory() as folder:
+        text = beginnings(a.text, a.megabytes[:1], folder).popitem()[1] if a.megabytes else a.text
+        part(a, text, Path(folder))
+
+
+def beside_double_loop(a):
     given = {"window": a.window, "memory": a.memory, "shortest": a.min_document_words}
     taken = {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.npz"
         for tokens in ("latin", "unicode"):
             more = {"tokens": tokens, "workers": a.workers, "vocab_size": a.vocab_size}
-            runs = [whole_count(a.text, out, **given, **more) for _ in range(3)]
+            runs = [whole_count(a.text, out, **given, **more) for _ in range(a.turns)]
             taken[tokens], peak = float(np.median([r[0] for r in runs])), max(r[1] for r in runs)
             print(
-                f"whole, V = {a.vocab_size:,}, {tokens}: {taken[tokens]:.1f} s, median of 3; "
+                f"whole, V = {a.vocab_size:,}, {tokens}: {taken[tokens]:.1f} s, median of {a.turns}; "
                 f"peak {peak / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
-        print(f"  GloVe's {GLOVE_SECONDS} s on enwiki15k, over that: {GLOVE_SECONDS / taken['latin']:.1f}")
         if a.all_words:
             more = {"tokens": "latin", "workers": a.workers, "vocab_size": None}
-            taken["all words"], peak = whole_count(a.text, out, **given, **more)
+            taken["all words"], peak, _ = whole_count(a.text, out, **given, **more)
             file = CountFile(out)
             print(
                 f"whole, all {len(file.words):,} words: {taken['all words']:.1f} s, {file.pairs:,} pairs; "

@@ -22,6 +22,8 @@ PLACES = {
     "PAIRS": "pairs.txt",
     "VECTORS": "vectors.txt",
     "PAGE": "report.html",
+    "LANGUAGES": "languages",
+    "FOLDER": "programs",
 }
 # By script: in place of words and times by the thousand.
 SMALLER = {
@@ -29,7 +31,7 @@ SMALLER = {
     "--functions predict_step_times subspace_overlap",
     "benchmarks/baseline.py": "--vocab-size 40 --turns 1 --only 'step times'",
     "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5",
-    "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5",
+    "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5 --turns 1",
     "benchmarks/embeddings.py": "--page page.md --keep kept --relations relations --vocab-size 40 --dim 5 "
     "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
     "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",
@@ -46,14 +48,38 @@ SMALLER = {
     "benchmarks/spectrum.py": "--pairs 5",
     "benchmarks/word2vec.py": "--dim 5 --positives 16",
     "docs/tools/command_line.py": "command-line.md",
-    "validation/published_word2vec.py": "--vocab-size 40",
+    "validation/languages.py": "",
     "validation/predictions.py": "--small uncertainty relations",
+    "validation/published_word2vec.py": "--vocab-size 40",
     "validation/report_screenshots.py": "--out .",
 }
+# What GloVe's programs write, counted by hand.
+VOCAB_COUNT = """
+import collections, sys
+times = collections.Counter(sys.stdin.read().split())
+for word, n in sorted(times.items(), key=lambda item: (-item[1], item[0]))[:int(sys.argv[-1])]:
+    print(word, n)
+"""
+COOCCUR = """
+import collections, struct, sys
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+rows = {line.split()[0]: number for number, line in enumerate(open(given["-vocab-file"]), 1)}
+counts = collections.Counter()
+for line in sys.stdin:
+    known = [rows[word] for word in line.split() if word in rows]
+    for at, one in enumerate(known):
+        for distance, other in enumerate(known[at + 1 : at + 1 + int(given["-window-size"])], 1):
+            counts[one, other] += 1 / distance
+            counts[other, one] += 1 / distance
+for (one, other), value in sorted(counts.items()):
+    sys.stdout.buffer.write(struct.pack("<iid", one, other, value))
+"""
 # Named nowhere, or in part.
 OTHERS = [
     "python benchmarks/accelerator.py",
     "python benchmarks/baseline.py",
+    "python benchmarks/counting.py TEXT --within 400MB:2",
+    "python benchmarks/counting.py TEXT --files 3",
     "python benchmarks/functions.py",
     "python benchmarks/imports.py",
     "python benchmarks/operators.py STATISTICS",
@@ -112,6 +138,13 @@ def given(tmp_path_factory):
     for name in ("pairs.txt", "eval/EN-MEN-TR-3k.txt", "eval/EN-WS-353-ALL.txt"):
         (folder / name).write_text(pairs)
     (folder / "relations").mkdir()
+    (folder / "programs").mkdir()
+    for name, program in (("vocab_count", VOCAB_COUNT), ("cooccur", COOCCUR)):
+        (folder / "programs" / name).write_text(f"#!{sys.executable}{program}")
+        (folder / "programs" / name).chmod(0o755)
+    (folder / "languages").mkdir()
+    for name, sentence in (("de", "Für die Straße ist's gut."), ("lo", "ຂ້ອຍຮັກພາສາລາວຫຼາຍ ມື້ນີ້ອາກາດດີຫຼາຍ")):
+        (folder / "languages" / f"{name}.txt").write_text(f"{sentence}\n" * 3)
     (folder / "relations" / "one.txt").write_text(f"{a}\t{b}\n{c}\t{d}\n{b}\t{d}\n")
     (folder / "enwiki15k.txt.xz").write_bytes(lzma.compress(text.read_bytes()))
     return folder

@@ -22,6 +22,13 @@ def test_a_segmenter_cuts_words(language):
     assert list(tokenizer(language)(text)) == words
 
 
+@pytest.mark.parametrize("language", WORDS)
+def test_auto_takes_the_segmenter_of_each_language(tmp_path, language):
+    pytest.importorskip(segmenters.SEGMENTERS[language])
+    (tmp_path / "t.txt").write_text(f"{WORDS[language][0]}\n" * 3)
+    assert text_tokens([tmp_path / "t.txt"]) == language
+
+
 def test_phrases_are_warned_of_and_words_are_not(tmp_path):
     pytest.importorskip("rjieba")
     path = tmp_path / "t.txt"
@@ -43,6 +50,8 @@ def test_scripts_without_spaces_are_told():
         "thai": "ฉันรักภาษาไทยมากที่สุด วันนี้อากาศดีมากเลยนะ",
         "Khmer": "ខ្ញុំស្រឡាញ់ភាសាខ្មែរ ថ្ងៃនេះអាកាសធាតុល្អណាស់",
         "Lao": "ຂ້ອຍຮັກພາສາລາວຫຼາຍ ມື້ນີ້ອາກາດດີຫຼາຍ",
+        "Burmese": "မြန်မာဘာသာစကားကို ကျွန်တော်ချစ်ပါသည်။ ယနေ့ရာသီဥတုကောင်းသည်။",
+        "Javanese": "ꦲꦏ꧀ꦱꦫꦗꦮꦲꦶꦏꦸꦲꦏ꧀ꦱꦫ꧈",
         None: "한국어 문장은 띄어 쓴다. हिन्दी में शब्द अलग हैं। Words, слова, λέξεις",
     }
     for script, text in texts.items():

@@ -10,7 +10,7 @@ from scipy import sparse
 from systems import quartic_gradient, random_statistics
 
 import w2vflow as wf
-from w2vflow.problem import problem
+from w2vflow.problem import matrix_form, problem
 from w2vflow.problem import sparse_products as csr
 from w2vflow.problem.operators import DenseOperator, DiagonalOperator, SparseOperator
 from w2vflow.support import devices
@@ -125,9 +125,9 @@ def test_the_form_is_chosen_by_density_and_size(monkeypatch):
     stats = random_statistics(37)
     assert form(stats) is DenseOperator
     assert form(stats, matrix="sparse") is SparseOperator
-    monkeypatch.setattr(problem, "_DENSE_UP_TO", 30)
+    monkeypatch.setattr(matrix_form, "_DENSE_UP_TO", 30)
     assert form(stats) is DenseOperator
-    monkeypatch.setattr(problem, "_SPARSE_BELOW", 1.1)
+    monkeypatch.setattr(matrix_form, "_SPARSE_BELOW", 1.1)
     assert form(stats) is SparseOperator
     assert form(stats, matrix="dense") is DenseOperator
 
@@ -135,14 +135,14 @@ def test_the_form_is_chosen_by_density_and_size(monkeypatch):
 def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     stats = random_statistics(37)
     sparse_problem = wf.Problem.from_statistics(stats, matrix="sparse")
-    need = problem._dense_bytes(37)
-    for module in (resources, problem):
+    need = matrix_form._dense_bytes(37)
+    for module in (resources, matrix_form):
         monkeypatch.setattr(module, "available_memory", lambda: need - 1)
     with pytest.raises(ValueError, match=r"a need of .* GB against .* available\. Use matrix='sparse'"):
         wf.Problem.from_statistics(stats, matrix="dense")
     # Of itself it takes the form that fits.
     assert isinstance(wf.Problem.from_statistics(stats).target_operator(), SparseOperator)
-    for module in (resources, problem):
+    for module in (resources, matrix_form):
         monkeypatch.setattr(module, "available_memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"the sparse matrix of .* fits into memory, .*most_frequent"):
         wf.Problem.from_statistics(stats)

@@ -21,10 +21,14 @@ SEGMENTERS = {"chinese": "rjieba", "japanese": "janome", "thai": "pythainlp"}
 _SCRIPTS = {
     "japanese": (r"[\p{Hiragana}\p{Katakana}]", 5),
     "chinese": (r"\p{Han}", 4),
-    "thai": (r"\p{Thai}", 10),
-    "Lao": (r"\p{Lao}", 10),
-    "Khmer": (r"\p{Khmer}", 10),
-    "Burmese": (r"\p{Myanmar}", 10),
+    "thai": (r"\p{Thai}", 8),
+    "Lao": (r"\p{Lao}", 8),
+    "Khmer": (r"\p{Khmer}", 8),
+    "Burmese": (r"\p{Myanmar}", 8),
+    "Lanna": (r"\p{Tai_Tham}", 8),
+    "Javanese": (r"\p{Javanese}", 8),
+    "Balinese": (r"\p{Balinese}", 8),
+    "Yi": (r"\p{Yi}", 4),
 }
 # The share of words with such letters from which a text is one of that script.
 _SHARE = 0.1

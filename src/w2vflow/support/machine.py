@@ -1,7 +1,9 @@
 """What this machine has for a computation: memory, cores, disk."""
 
+import ctypes
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from w2vflow.support.checks import argument_error
@@ -14,6 +16,7 @@ __all__ = [
     "check_fits",
     "existing_folder",
     "readable_bytes",
+    "release_memory",
 ]
 
 
@@ -61,6 +64,12 @@ def available_memory() -> int:
         # Not a Linux machine, or one that hides its figures: all of its memory, which is an upper bound.
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return free
+
+
+def release_memory() -> None:
+    """Give freed memory back to the system; glibc keeps it for every thread, other allocators do not."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def check_fits(argument: str, what: str, need: int, remedy: str) -> None:

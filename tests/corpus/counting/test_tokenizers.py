@@ -29,8 +29,24 @@ SENTENCES = {
     "Vietnamese": ("Tiếng Việt rất đẹp", "tiếng việt rất đẹp"),
     "Greek": ("Ο ΛΟΓΟΣ του φίλος", "ο λογος του φίλος"),
     "Russian": ("Ёж и ёлка, 3 ели", "ёж и ёлка ели"),
+    "French, one word": ("Aujourd'hui, jusqu'à quelqu’un", "aujourd'hui jusqu à quelqu’un"),
+    "Italian, elided": ("Com'è? Dell'anno, cent’anni", "com è dell anno cent anni"),
+    "Irish": ("D'fhan sé; b'fhéidir", "d fhan sé b fhéidir"),
+    "Luxembourgish": ("D'Recht an d'Fräiheet", "d recht an d fräiheet"),
+    "English": ("I don’t think it's Murphy's.", "i don’t think it's murphy's"),
+    "English, quoted": ("‘They’ said 'yes' of '90s rock'n'roll", "they said yes of s rock'n'roll"),
+    "Breton": ("C'hoant am eus d'ar marc'h", "c'hoant am eus d ar marc'h"),
+    "Dutch, short forms": ("m'n foto's en d'r auto", "m'n foto's en d'r auto"),
+    "Hausa": ("Jama'a, ra’ayi", "jama'a ra’ayi"),
+    "Hawaiian": ("Kū'oko'a, ʻōlelo", "kū'oko'a ʻōlelo"),
+    "Uzbek": ("O‘zbek, ma'no", "o‘zbek ma'no"),
+    "Swahili": ("ng'ombe wangu", "ng'ombe wangu"),
+    "Turkish, capital I with dot": ("İstanbul’da, istanbul’da", "istanbul’da istanbul’da"),
+    "Occitan": ("Des·har", "des·har"),
+    "Spanish, ordinals": ("La 1ª y el 2º", "la y el"),
     "Ukrainian": ("П'ять, п’ять сімей", "п'ять п’ять сімей"),
     "Hebrew": ("צה״ל ועד", "צה״ל ועד"),
+    "Hebrew, geresh": ("פרופ׳ גדול", "פרופ׳ גדול"),
     "Arabic": ("كِتَابٌ جديد،", "كِتَابٌ جديد"),
     "Persian": ("می\u200cخواهم بروم", "می\u200cخواهم بروم"),
     "Hindi": ("हिन्दी में क्\u200dष है।", "हिन्दी में क्\u200dष है"),
@@ -38,9 +54,11 @@ SENTENCES = {
     "Malayalam": ("അവന്\u200d വന്നു", "അവന്\u200d വന്നു"),
     "Tamil": ("தமிழ் மொழி", "தமிழ் மொழி"),
     "Bengali": ("বাংলা ভাষা।", "বাংলা ভাষা"),
-    "Korean": ("한국어 문장", "한국어 문장"),
+    "Korean": ("한국어 '문장'은", "한국어 문장 은"),
     "Georgian": ("ქართული ენა", "ქართული ენა"),
     "Armenian": ("Հայերեն լեզու", "հայերեն լեզու"),
+    "Armenian, asked and stressed": ("Ինչո՞ւ, այո՛։", "ինչու այո"),
+    "Tigrinya": ("ከምኡ’ውን፣", "ከምኡ’ውን"),
     "Amharic": ("ሰላም፣ ዓለም።", "ሰላም ዓለም"),
     "soft hyphens": ("co\u00adoperate", "cooperate"),
     "wide letters": ("ＡＢＣ ﬁn", "abc fin"),
@@ -81,8 +99,8 @@ def numbered(documents, tokens, folder, shortest=0):
 
 # Signs that normal forms, case and joiners make hard; and any others.
 HARD = (
-    "aAbllIKsSſßẞΣσςİıǅǆŉﬁﬀﷺﷲÅÅ\u0301\u0307\u030c\u0345\u0327é…’'\"·ŀĿ´½№™℃①ªº\u00ad\u200b\u200c\u200d"
-    "\u2060\ufeff\u05f3\u05f4״אבגпПя'ёक्\u093cष\u094dද\u0dcaනのンーｶﾞ漢字한\u1112\u1161\u11ab𝒜𐐀𐐨😀\U0002a6d6"
+    "cCdlmnsxh'h’‘aAbllIKsSſßẞΣσςİıǅǆŉﬁﬀﷺﷲÅÅ\u0301\u0307\u030c\u0345\u0327é…’'\"·ŀĿ´½№™℃①ªº\u00ad\u200b\u200c\u200d"
+    "\u2060\ufeff\u05f3\u05f4״אב\u055b\u055eհՀגпПя'ёक्\u093cष\u094dද\u0dcaනのンーｶﾞ漢字한\u1112\u1161\u11ab𝒜𐐀𐐨😀\U0002a6d6"
     "\U000e0100 \t.-_"
 )
 ANY = st.characters(exclude_categories=("Cs", "Cc"))

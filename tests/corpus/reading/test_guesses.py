@@ -30,6 +30,8 @@ UNICODE = {
     "Russian": "Кошка спит на стуле.",
     "Arabic": "القطة تنام على الكرسي",
     "Hindi": "बिल्ली कुर्सी पर सो रही है",
+    "Dutch, one letter": f"{'Er was een man in het dorp die goede dingen had. ' * 120} één",
+    "Swahili, a letter of two": "Paka analala kwenye kiti na ng'ombe anakimbia bustanini.",
     "Chinese": "猫在椅子上睡觉",
 }
 LATIN = {
@@ -39,6 +41,7 @@ LATIN = {
     "Latin": "Gallia est omnis divisa in partes tres, quarum unam incolunt Belgae, aliam Aquitani.",
     "Indonesian": "Kucing itu tidur di kursi dan anjing berlari di kebun. Hari ini cuaca sangat baik.",
     "Swahili": "Paka analala kwenye kiti na mbwa anakimbia bustanini. Leo hali ya hewa ni nzuri.",
+    "English with apostrophes": "It's the cat that doesn't sleep, and it wasn't the dog's day for us.",
     "nothing": "",
     "numbers": "1 2 3",
 }

@@ -32,6 +32,7 @@ from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.locks import sole_use
+from w2vflow.support.machine import release_memory
 from w2vflow.support.sources import PathLike
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ def write_counts(
     source: str,
 ) -> None:
     """Write the counts of `counted_runs` to a file."""
+    release_memory()
     rows = _merged(runs, len(words), budget)
     denominator = pair_weights(rule.weighting, rule.window)[1]
     if rule.subsampling == "expected":
@@ -287,7 +289,11 @@ def _added(parts: list[RowBlock], vocab_size: int) -> RowBlock:
         matrices.append(sparse.csr_array((wide, np.asarray(columns), indptr), shape=shape))
     total = reduce(add, matrices)
     total.sort_indices()
-    return RowBlock(np.diff(total.indptr).astype(np.int64), total.indices, total.data)
+    # Blocks wait to be packed: half the bytes, where counts allow it.
+    kind = np.uint32 if total.data.max(initial=0) < 2**32 else np.int64
+    return RowBlock(
+        np.diff(total.indptr).astype(np.int64), total.indices, total.data.astype(kind, copy=False)
+    )
 
 
 def _expected(rows: Iterator[RowBlock], keep: np.ndarray, denominator: int) -> Iterator[RowBlock]:

@@ -24,6 +24,7 @@ from w2vflow.corpus.counting.workers import Workers
 from w2vflow.counts import keep_probability
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import release_memory
 
 __all__ = ["PROCESS_BYTES", "counted_runs", "kept_share", "paired_words"]
 
@@ -47,6 +48,7 @@ def counted_runs(
     progress: bool,
 ) -> tuple[np.ndarray, list[list[Path]]]:
     """Count all rows; return how often words occur, and folders of runs by rows and groups of blocks."""
+    release_memory()
     share = budget // pool.count
     if len(words) * 40 > share:
         least = (PROCESS_BYTES + pool.count * len(words) * 40) // 10**6 + 1

@@ -35,7 +35,7 @@ class CountingRule:
             place.
         min_document_words: documents with fewer words are left out.
         tokens: how text is cut into words: by default `"auto"`, which is `"latin"`, and `"unicode"` where the
-            text has letters beyond a to z; else see `tokenizer`.
+            text has letters beyond a to z or apostrophes within words; else see `tokenizer`.
         subsampling: `"none"`; `"sampled"`: each token is dropped with word2vec's probability, by
             random numbers of `seed`, and then treated like a word out of the vocabulary;
             `"expected"`: every count times the probabilities of keeping both words, which is the

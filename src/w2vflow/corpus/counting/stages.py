@@ -188,7 +188,7 @@ def _unicode_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarra
     letters, ends = kernel.split_runs(text, block.starts, block.ends, kernel.LETTERS, code_points())
     tokens, places, lengths, *_ = kernel.number_words(letters, ends, 0, kernel.SPAN_UNICODE)
     # Runs of a to z are words. Of the others only the different ones are cut in Python: a thousandth of all.
-    plain = kernel.are_ascii(letters, places, lengths)
+    plain = kernel.are_latin(letters, places, lengths)
     known, beyond = int(plain.sum()), ~plain
     runs = kernel.gather_words(letters, places[beyond], lengths[beyond]).tobytes().decode()
     words, counts, parts = cut_runs(runs.split("\n") if known < len(places) else [])

@@ -13,7 +13,7 @@ __all__ = [
     "SPAN_LATIN",
     "SPAN_UNICODE",
     "SPREAD",
-    "are_ascii",
+    "are_latin",
     "gather_words",
     "larger_table",
     "lower_latin",
@@ -81,13 +81,12 @@ def lower_latin(
 
 
 @compiled
-def _is_inside(text: np.ndarray, position: int, start: int, end: int, before: int, after: int) -> bool:
-    """Return whether a sign, from `before + 1` to `after`, stands between letters it may hold together."""
+def _is_inside(text: np.ndarray, letters: np.ndarray, start: int, end: int, before: int, after: int) -> bool:
+    """Return whether a sign, from `before + 1` to `after`, stands between what may be letters."""
     if before < start or after >= end:
         return False
-    # Beyond ASCII, or an l beside the middle dot of Catalan.
-    one, other, dot = text[before], text[after], text[position] == 0xC2
-    return (one >= 128 or (dot and (one | 32) == 108)) and (other >= 128 or (dot and (other | 32) == 108))
+    one, other = text[before], text[after]
+    return (one >= 128 or letters[one] > 0) and (other >= 128 or letters[other] > 0)
 
 
 @compiled
@@ -114,7 +113,7 @@ def split_runs(
             byte = np.int64(text[position])
             if byte < 128:
                 kept = letters[byte]
-                if kinds[byte] == 2 and _is_inside(text, position, start, end, position - 1, position + 1):
+                if kinds[byte] == 2 and _is_inside(text, letters, start, end, position - 1, position + 1):
                     kept = text[position]
                 runs[at] = kept
                 at += 1
@@ -129,7 +128,7 @@ def split_runs(
             for k in range(1, length):
                 code = (code << 6) | (np.int64(text[position + k]) & 0x3F)
             kind = np.uint8(1) if code >= len(kinds) else kinds[code]
-            if kind == 2 and not _is_inside(text, position, start, end, position - 1, position + length):
+            if kind == 2 and not _is_inside(text, letters, start, end, position - 1, position + length):
                 kind = np.uint8(0)
             if kind == 0:
                 runs[at] = 0
@@ -264,12 +263,12 @@ def number_words(
 
 
 @compiled
-def are_ascii(text: np.ndarray, places: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return whether each of the words that stand at `places` has no letter beyond ASCII."""
+def are_latin(text: np.ndarray, places: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return whether each of the words that stand at `places` is of a to z alone."""
     plain = np.ones(len(places), np.bool_)
     for word in range(len(places)):
         for k in range(lengths[word]):
-            if text[places[word] + k] >= 128:
+            if not 97 <= text[places[word] + k] <= 122:
                 plain[word] = False
                 break
     return plain

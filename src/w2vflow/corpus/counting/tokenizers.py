@@ -24,16 +24,30 @@ TOKENS = {
 _LATIN = re.compile(r"[a-z]+")
 
 # Signs that do not end a word and are no part of it: the soft hyphen, marks of direction, word joiners
-# (UAX #29, Format).
-_UNSEEN = "\xad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-# Joiners shape the letters beside them (UAX #29, Extend). At the end of a word only ZWJ after a mark does.
-_WORD = (
-    r"\p{L}(?:[\p{L}\p{M}]|[\u200c\u200d]+(?=[\p{L}\p{M}])|(?<=\p{M})\u200d"
-    # An apostrophe is a letter of Ukrainian and its kin, geresh and gershayim of Hebrew, the dot of Catalan.
-    r"|(?<=\p{Cyrillic})['\u2019](?=\p{Cyrillic})"
-    r"|(?<=\p{Hebrew})['\u2019\"\u201d\u05f3\u05f4](?=\p{Hebrew})|(?<=[lL])\xb7(?=[lL]))*"
+# (UAX #29, Format), and Armenian's marks of stress, exclamation and question, which stand above a vowel.
+_UNSEEN = "\xad\u055b\u055c\u055e\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+# Forms that lose their vowel to the next word: of Romance languages, Irish, Gaelic, Maltese, Albanian, Igbo.
+# Not so in Breton, whose c'h is a letter, nor in Dutch (m'n, d'r).
+_ELIDED = (
+    r"(?:(?![dm].[nr]\b)[bdflmnstvxj]|c(?=.[aeioéèê])|[cdt]h|gl|qu|(?:jus|lors|puis|quoi)qu"
+    r"|(?:a|da|de|ne|su|co|pe|que|be)ll|(?:a|da|de|ne|su)gl|(?:alc|ciasc|ness|qualc)?un|quest|sant|buon|altr"
+    r"|tutt|null|nient|mezz|senz|sott|com|cos|dov|(?:ne)?anch|qua[nl]d|quant|tant|cent|mill|vent"
+    r"|(?:tr|quar|cinqu|sess|sett|ott|nov)ant)"
 )
-_BETWEEN = "'\"\xb7\u2019\u201d\u05f3\u05f4"
+_APOSTROPHE, _RAISED = r"['\u2018\u2019]", r"[\p{Dt=super}\p{Dt=sub}]"
+_WORD = (
+    rf"(?i:{_ELIDED})(?={_APOSTROPHE}\p{{Latin}})"
+    # A raised letter that begins is of a number: 1ª, 20ᵗʰ.
+    rf"|(?!{_RAISED})\p{{L}}"
+    # Joiners shape the letters beside them (UAX #29, Extend); at the end of a word ZWJ after a mark alone.
+    r"(?:[\p{L}\p{M}]|[\u200c\u200d]+(?=[\p{L}\p{M}])|(?<=\p{M})\u200d"
+    # Other apostrophes between letters, geresh and gershayim of Hebrew, the dot of Catalan and Occitan.
+    rf"|(?<=\p{{Latin}}\p{{M}}*){_APOSTROPHE}(?=\p{{Latin}})"
+    r"|(?<=[\p{Cyrillic}\p{Ethiopic}\p{Adlam}]\p{M}*)['\u2019](?=[\p{Cyrillic}\p{Ethiopic}\p{Adlam}])"
+    r"|(?<=\p{Hebrew}\p{M}*)\u05f3|(?<=\p{Hebrew}\p{M}*)['\u2019\"\u201d\u05f4](?=\p{Hebrew})"
+    r"|(?<=[lL])\xb7(?=[lL])|(?<=[nNsS])\xb7(?=[hH]))*"
+)
+_BETWEEN = "'\"\xb7\u2018\u2019\u201d\u05f4"
 
 
 def is_tokenizer_file(tokens: str) -> bool:
@@ -47,10 +61,10 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 
     Args:
         tokens: `"latin"`: runs of a-z in the lower-cased text; `"unicode"`: letters of any script with their
-            marks and joiners, in lower case and normal form NFKC; `"chinese"`, `"japanese"`, `"thai"`: the
-            same in the pieces of a segmenter; the path of a `tokenizer.json` (see `subword_tokenizer`) or of
-            saved `Phrases`; any other string: a regular expression, matched against the text as it is; or a
-            function from text to words.
+            marks, joiners and apostrophes, in lower case and normal form NFKC; `"chinese"`, `"japanese"`,
+            `"thai"`: the same in the pieces of a segmenter; the path of a `tokenizer.json` (see
+            `subword_tokenizer`) or of saved `Phrases`; any other string: a regular expression, matched
+            against the text as it is; or a function from text to words.
 
     Raises:
         ValueError: a string that is no regular expression, one of several groups, or a file that is neither.
@@ -90,20 +104,26 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
 
 
 @cache
-def _patterns() -> tuple[Any, Any]:
+def _patterns() -> tuple[Any, Any, Any]:
     import regex
 
-    return regex.compile(_WORD), regex.compile(f"[{_UNSEEN}]+")
+    return regex.compile(_WORD), regex.compile(f"[{_UNSEEN}]+"), regex.compile(_RAISED)
 
 
 def _unicode_words(text: str) -> list[str]:
-    word, unseen = _patterns()
+    word, unseen, _ = _patterns()
     # Normal forms turn some letters into several words. Lower case can undo one.
     found = word.findall(unseen.sub("", text))
     if not all(map(str.isascii, found)):
         found = [part for raw in found for part in word.findall(unicodedata.normalize("NFKC", raw))]
-        return [unicodedata.normalize("NFKC", part.lower()) for part in found]
+        return [_lower(part) for part in found]
     return [part.lower() for part in found]
+
+
+def _lower(text: str) -> str:
+    """Return lower case in normal form NFKC; the dot of Turkish's capital I is that of i."""
+    lowered = unicodedata.normalize("NFKC", text).lower().replace("i\u0307", "i")
+    return unicodedata.normalize("NFKC", lowered)
 
 
 @cache
@@ -116,7 +136,7 @@ def code_points() -> np.ndarray:
 
     kinds = np.zeros(2**17, np.uint8)
     every = "".join(chr(code) if not 0xD800 <= code < 0xE000 else " " for code in range(len(kinds)))
-    for run in regex.finditer(rf"[\p{{L}}\p{{M}}\u200c\u200d{_UNSEEN}]+", every):
+    for run in regex.finditer(rf"[\p{{L}}\p{{M}}\u200c\u200d\u05f3{_UNSEEN}]+", every):
         kinds[run.start() : run.end()] = 1
     kinds[[ord(sign) for sign in _BETWEEN]] = 2
     return kinds
@@ -138,11 +158,11 @@ def _cut_letters(runs: list[str]) -> list[list[str]]:
     """Return the words of each run; of those of letters alone all at once."""
     if not runs:
         return []
-    joined = "\n".join(runs)
     # A line break is no letter and composes with none: as if each stood alone.
-    joined = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).lower())
+    joined = _lower("\n".join(runs))
+    raised = _patterns()[2]
     return [
-        [word] if run.isalpha() and word.isalpha() else _unicode_words(run)
+        [word] if run.isalpha() and word.isalpha() and not raised.match(run) else _unicode_words(run)
         for run, word in zip(runs, joined.split("\n"), strict=True)
     ]
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from w2vflow.corpus.counting.tokenizers import tokenizer
 from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
@@ -23,7 +24,7 @@ __all__ = ["document_reader", "suggested", "text_tokens"]
 
 # Files that are looked into, bytes and rows of each, and the longest line that editors and printers wrap at.
 _FILES, _HEAD, _ROWS, _WRAPPED = 20, 2**16, 200, 100
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD, _APOSTROPHE = re.compile(r"[^\W\d_]+"), re.compile(r"[a-z]['\u2018\u2019][a-z]")
 # Of English more than a fifth of all words are among these; of other languages hardly any.
 # fmt: off
 _ENGLISH = frozenset((
@@ -78,10 +79,10 @@ def text_tokens(
 ) -> str:
     """Return how text is cut into words: `latin`, or `unicode` if it is written with more than a to z.
 
-    A text is, if more than one word in a thousand has such a letter, or one in fifty if it begins with a
-    capital and may be a name. English takes some words over with their accents: there, `unicode` needs ten
-    different ones, and one in 25 of all different words. Of Chinese, Japanese and Thai it is the rule of that
-    name if its segmenter is installed, unless the text has spaces between its words.
+    A text is, if any word has such a letter, or an apostrophe within; of words that begin with a capital and
+    may be names, one in fifty. English takes some words over with their accents, and is cut at apostrophes:
+    there, `unicode` needs ten different ones, and one in 25 of all different words. Of Chinese, Japanese and
+    Thai it is the rule of that name if its segmenter is installed, unless there are spaces between words.
 
     Args:
         paths, reader, column, encoding: as `read_blocks` takes them.
@@ -108,7 +109,8 @@ def _tokens_of(
             texts.append("\n".join(islice(read_parquet(source.name, column, None, stream), _ROWS)))
     if not _has_other_letters(texts):
         return "latin"
-    script = unspaced_script(list({word for text in texts for word in _WORD.findall(text)}))
+    cut = tokenizer("unicode")
+    script = unspaced_script(list({word for text in texts for word in cut(text)}))
     return script if script in SEGMENTERS and is_installed(script) else "unicode"
 
 
@@ -135,15 +137,17 @@ def _heads(paths: Iterable[PathLike], reader: str) -> Iterator[tuple[Source, byt
 
 def _has_other_letters(texts: Iterable[str]) -> bool:
     words: Counter[str] = Counter()
+    apostrophes = False
     for text in texts:
         words.update(_WORD.findall(unicodedata.normalize("NFC", text)))
+        apostrophes = apostrophes or _APOSTROPHE.search(text) is not None
     total = sum(words.values())
     other = {word: times for word, times in words.items() if not word.isascii()}
     small = {word: times for word, times in other.items() if not word[0].isupper() or word.isupper()}
     english = sum(times for word, times in words.items() if word.lower() in _ENGLISH)
     if english > _ENGLISH_SHARE * total:
         return len(small) > max(9, len(words) / 25)
-    return sum(small.values()) > total / 1000 or sum(other.values()) > total / 50
+    return apostrophes or bool(small) or sum(other.values()) > total / 50
 
 
 def _is_wrapped(text: str) -> bool:

@@ -268,6 +268,9 @@ def _layout(head: str, whole: bool, reader: str, *, named: bool) -> _Layout | No
         named: the file is said to be a table; else it must be one plainly.
     """
     for delimiter in ("\t",) if reader == "tsv" else (",", ";", "\t", "|") if named else (",", ";"):
+        # Of thousands of small files, most need no rows to tell.
+        if delimiter not in head:
+            continue
         # Most tables with tabs have no quotes, and a field of them may begin with one.
         for quoted in (
             (True, False) if delimiter != "\t" or '\t"' in head or head.startswith('"') else (False,)
