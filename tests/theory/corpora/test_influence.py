@@ -1,5 +1,7 @@
 """Influences on eigenvalues and step times, against finite differences and against removal."""
 
+import warnings
+
 import numpy as np
 import pytest
 from systems import random_statistics
@@ -7,6 +9,7 @@ from systems import random_statistics
 import w2vflow as wf
 from w2vflow.corpus.documents.documents import count_documents
 from w2vflow.corpus.documents.token_file import TokenFile
+from w2vflow.counts.reweighing import reweigh_words
 from w2vflow.theory.corpora.influence import (
     changed_spectrum,
     count_influence,
@@ -207,6 +210,24 @@ def test_the_push_of_eigenvectors_not_held_is_most_of_what_is_missing(text, of_t
     sines = [np.linalg.norm(new - q @ (q.T @ new), axis=0) for q in (basis, found.eigenvectors)]
     assert (sines[1] < 0.8 * sines[0]).all()
     np.testing.assert_allclose(found.eigenvectors.T @ found.eigenvectors, np.eye(5), atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [0.1, 0.3, 1.0, 2.0, 3.0, 5.0])
+def test_a_change_is_right_or_said_to_be_too_large(size):
+    stats = random_statistics(80)
+    spectrum, rng = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 12), np.random.default_rng(0)
+    factors = {word: float(np.exp(size * rng.normal())) for word in stats.words if rng.random() < 0.1}
+    changed = wf.Problem.from_statistics(reweigh_words(stats, factors))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = np.sort(changed_spectrum(changed, spectrum).eigenvalues)[::-1]
+    off = np.abs(found / eigenvalues_of(changed.target())[:12] - 1)[:6].max()
+    if size < 3:
+        assert not said
+        assert off < 0.01
+    else:
+        assert "is for changes that the old eigenvectors nearly hold" in str(said[0].message)
+        assert off > 0.04
 
 
 @pytest.mark.parametrize("sides", [1, 2])

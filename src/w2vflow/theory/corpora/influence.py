@@ -1,5 +1,6 @@
 """Influence of pairs, words and documents on eigenvalues and step times."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 Host = np.ndarray
+
+# Share of an eigenvalue that a new M* may take an eigenvector out of the span of the old ones.
+_LARGE_CHANGE = 0.25
 
 
 class StrongestInfluences(NamedTuple):
@@ -198,6 +202,10 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     Raises:
         ValueError: another vocabulary, or weights that are not quartic at constant `G`.
 
+    Warns:
+        RuntimeWarning: the change is too large: `|rho|` is above a quarter of an eigenvalue in the first half
+            of the pairs. Below, eigenvalues are right to 4%; above, some were off by more than half.
+
     References:
         Parlett (1998), The symmetric eigenvalue problem, chapter 11.
     """
@@ -225,8 +233,24 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
         vectors = polar_factor(vectors)
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
+    _warn_of_large_change(residuals[places], values[places])
     vectors, rest = vectors[:, places], (spectrum.bath_nodes, spectrum.bath_weights)
     return Spectrum(values[places], vectors * peak_signs(vectors), residuals[places], *rest)
+
+
+def _warn_of_large_change(residuals: Float[Host, " k"], values: Float[Host, " k"]) -> None:
+    asked = max(1, len(values) // 2)
+    shares = residuals[:asked] / np.maximum(np.abs(values[:asked]), np.finfo(float).tiny)
+    far = np.flatnonzero(shares > _LARGE_CHANGE) + 1
+    if len(far):
+        warnings.warn(
+            f"`changed_spectrum` is for changes that the old eigenvectors nearly hold. Here the new M* takes "
+            f"them out of their span by {shares.max():.0%} of an eigenvalue (bound: {_LARGE_CHANGE:.0%}); "
+            f"concepts {', '.join(map(str, far[:8]))}{', ...' if len(far) > 8 else ''} may be far off. Use "
+            "`leading_eigenpairs` of the changed problem.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 @checked
