@@ -92,7 +92,7 @@ class Kicks(NamedTuple):
         left = xp.sum(m**2) / xp.sum(xp.abs(pairs.values))
         if self.linear is None:
             return pairs.times(self.plain, T)
-        if not self.quarter:
+        if self.plain is None or not self.quarter:
             found = left * pairs.times(self.of_x, T) + 2 * m * pairs.times(self.linear, at.signs * m * C)
             return found if self.plain is None else found + pairs.times(self.plain, T)
         squared, x = self.quarter * self.plain, left * pairs.x

@@ -350,8 +350,8 @@ def check_noise(problem: Problem, dim: int, rate: float, batch_size: int, sample
         raise argument_error("learning_rate", expected, rate, remedy)
     if overlap < _MOSTLY_NOISE:
         warnings.warn(
-            f"at this `learning_rate` the weights settle with an overlap of {overlap:.2g} with the concepts: the "
-            f"rest is noise of minibatches (`expected_overlap`). {remedy}",
+            f"at this `learning_rate` the weights settle with an overlap of {overlap:.2g} with the concepts: "
+            f"the rest is noise of minibatches (`expected_overlap`). {remedy}",
             RuntimeWarning,
             stacklevel=2,
         )
