@@ -60,7 +60,7 @@ def recommended_learning_rate(
       `accuracy`. The last concepts have two or three times the median, because little is left over for
       them to start from (see docs/predictions.md, "Finite steps and minibatches").
     - `"noise of settled values"`: `stationary_noise` of every concept is at most `accuracy` of `s_k`.
-    - `"overlap"`: `expected_overlap` is at least `1 - accuracy`. It binds more often than not.
+    - `"overlap"`: `expected_overlap` is at least `1 - accuracy`.
     - `"stability"`: half of `stability_limit`.
     - `"mean square"`: half of `mean_square_limit`, or twice the least of the others where that is less.
     - `"single pairs"`: a step does not overshoot in the heaviest pair, of the longest vectors; half of

@@ -344,9 +344,7 @@ def check_noise(problem: Problem, dim: int, rate: float, batch_size: int, sample
     holds, overlap = remembered(problem, f"settled {dim} {rate} {batch_size} {sampler}", found)
     remedy = "Use a smaller `learning_rate` or a larger `batch_size`; `recommended_learning_rate` names one."
     if not holds:
-        expected = (
-            f"below `mean_square_limit`, above which batches of {batch_size} pairs from {sampler!r} diverge"
-        )
+        expected = f"below `mean_square_limit`, above which SGD on {batch_size} {sampler!r} pairs diverges"
         raise argument_error("learning_rate", expected, rate, remedy)
     if overlap < _MOSTLY_NOISE:
         warnings.warn(
