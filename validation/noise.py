@@ -1,6 +1,6 @@
 """What minibatches do to directions: `expected_overlap` and `mean_square_limit` against SGD on enwiki15k.
 
-python validation/noise.py [--words 300] [--dim 8] [--small]
+python validation/noise.py [--words 300] [--dim 8] [--samplers corpus shared] [--small]
 
 For each sampler and batch size SGD starts from the learned concepts, at four rates that go up to where it is
 expected to diverge; the last column looks for the rate at which it does. Draws `docs/pictures/noise.svg`.
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=300)
     parser.add_argument("--dim", type=int, default=8)
     parser.add_argument("--steps", type=int, default=60_000, help="at most, of one run")
+    parser.add_argument("--samplers", nargs="+", choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--small", action="store_true", help="few words and steps: figures mean nothing")
     options = parser.parse_args()
     words, dim, steps = (60, 3, 400) if options.small else (options.words, options.dim, options.steps)
@@ -46,7 +47,8 @@ def main() -> None:
     off, ratios = [], []
     print(f"V {words:,}, d {dim}; rates over the stability limit\n")
     print("sampler    batch   rate  expected  measured   |  limit  diverged at  ratio")
-    for sampler, sizes in BATCHES.items():
+    for sampler in options.samplers:
+        sizes = BATCHES[sampler]
         expected, measured = [], []
         for batch_size in sizes[:1] if options.small else sizes:
             run = {"batch_size": batch_size, "sampler": sampler}

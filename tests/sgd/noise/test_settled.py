@@ -53,7 +53,7 @@ def test_kicks_without_noise_are_sums_over_all_pairs(small, sampler):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("sampler", "rtol"), [("balanced", 0.02), ("corpus", 0.15)])
+@pytest.mark.parametrize(("sampler", "rtol"), [("balanced", 0.05), ("corpus", 0.15)])
 def test_kicks_of_noisy_vectors_by_drawing_them(small, sampler, rtol):
     """What is seen more often has its noise from an average over directions for `corpus`."""
     spec = concepts_of(small, DIM, None)
@@ -63,7 +63,7 @@ def test_kicks_of_noisy_vectors_by_drawing_them(small, sampler, rtol):
     strength = np.sum(W**2 + variance, axis=0)
     kicks = Kicks.of(Pairs.of(small, spec, learned=True), 64, sampler)
     found = kicks.on(Vectors(W, variance, np.ones(DIM), strength))
-    total, count = np.zeros_like(W), 20_000
+    total, count = np.zeros_like(W), 2000
     for _ in range(count):
         # Word and context of a pair are drawn apart: a word is independent of its partners.
         one, other = (W + np.sqrt(variance) * rng.normal(size=W.shape) for _ in range(2))

@@ -62,7 +62,7 @@ def recommended_learning_rate(
     - `"noise of settled values"`: `stationary_noise` of every concept is at most `accuracy` of `s_k`.
     - `"overlap"`: `expected_overlap` is at least `1 - accuracy`.
     - `"stability"`: half of `stability_limit`.
-    - `"mean square"`: half of `mean_square_limit`, or twice the least of the others where that is less.
+    - `"mean square"`: half of `mean_square_limit`, or the least of the others if that is less.
     - `"single pairs"`: a step does not overshoot in the heaviest pair, of the longest vectors; half of
       the rate at which it would swing up there, by a bound from above on the weight of that pair.
 
@@ -100,7 +100,7 @@ def recommended_learning_rate(
     balance = Balance.of(problem, dim, batch_size, sampler, concepts)
     limits["overlap"] = _of_overlap(balance, accuracy, min(limits.values()))
     least = min(limits.values())
-    limits["mean square"] = balance.limit(2 * least, 4 * least) / 2
+    limits["mean square"] = balance.limit(2 * least, 2 * least) / 2
     return RecommendedRate(min(limits.values()), limits)
 
 

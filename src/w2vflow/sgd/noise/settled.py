@@ -24,12 +24,12 @@ __all__ = ["Balance", "Settled", "check_noise", "expected_overlap", "mean_square
 # Of Newton's method, from below; each about doubles the digits.
 _NEWTON = 12
 # Of the fixed point: relative change at which it is found, and how often it is tried.
-_TOLERANCE = 1e-4
+_TOLERANCE, _EXACT = 1e-4, 1e-13
 _MOST = 100
 # Where arrays are traced all are made.
 _TRACED, _FOUND = 60, 1e-2
 # Of the search for the largest rate: by what it goes up, and to what it is found.
-_STRIDE, _PRECISION = 1.6, 1.1
+_STRIDE, _PRECISION, _JUST_BELOW = 1.6, 1.1, 0.999
 # Overlap below which a run is warned of.
 _MOSTLY_NOISE = 0.5
 # Words up to which a check takes the whole eigenbasis.
@@ -116,18 +116,22 @@ class Balance(NamedTuple):
             2 * pairs.weights.values.sum() / shared_out(batch_size)[0] if sampler == "shared" else 0.0,
         )
 
-    def settle(self, rate: AnyArray | float, start: Settled | None = None) -> Settled:
+    def settle(
+        self, rate: AnyArray | float, start: Settled | None = None, tolerance: float = _TOLERANCE
+    ) -> Settled:
         """Return the settled state, from below: from that of a smaller rate, or from none of noise.
 
-        Where there is none it is NaN.
+        Where there is none it is NaN. Of traced arrays all steps are made, whatever the tolerance.
         """
         state = self._noiseless() if start is None else start
         if is_known(self, rate):
             for _ in range(_MOST):
                 with np.errstate(all="ignore"):
                     state = self._next(state, rate)
-                if not state.change > _TOLERANCE:
-                    return state
+                if not state.change > tolerance:
+                    break
+            if state.change <= _TOLERANCE:
+                return state
             return state._replace(strength=np.nan * state.strength)
 
         def step(state: Settled, _: None) -> tuple[Settled, None]:
@@ -151,7 +155,8 @@ class Balance(NamedTuple):
         below, above, state = 0.0, 2 * most, self._noiseless()
         rate = min(first, most)
         while above > _PRECISION * below:
-            found = self.settle(rate, state)
+            # Full batches have no settled state at the limit itself.
+            found = self.settle(_JUST_BELOW * rate, state)
             if self.holds(found, rate):
                 if rate >= most:
                     return most
@@ -296,7 +301,7 @@ def expected_overlap(
     problem.require_solvable("expected_overlap")
     check_positive_rate(learning_rate)
     balance = Balance.of(problem, dim, batch_size, sampler, spectrum)
-    return jnp.asarray(balance.settle(learning_rate).overlap)
+    return jnp.asarray(balance.settle(learning_rate, tolerance=_EXACT).overlap)
 
 
 @checked
