@@ -109,9 +109,10 @@ def overlaps_of_sgd(problem, spectrum, dim, rate, steps, sampler, batch_size):
     return np.array(found[10:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "batch_size", "share"),
-    [("balanced", 256, 0.2), ("blocks", 256, 0.5), ("corpus", 1024, 0.2), ("shared", 1024, 0.2)],
+    [("balanced", 256, 0.2), ("blocks", 256, 0.5), ("corpus", 1024, 0.1), ("shared", 1024, 0.2)],
 )
 def test_overlap_is_that_of_sgd_and_its_limit_is_where_it_diverges(sampler, batch_size, share):
     problem = of_english(100)
@@ -123,6 +124,7 @@ def test_overlap_is_that_of_sgd_and_its_limit_is_where_it_diverges(sampler, batc
     steps = int(4 / rate)
     measured = overlaps_of_sgd(problem, spec, 4, rate, steps, **run)
     assert expected < 0.95
+    # So few words are no average: about one half it is up to 0.07 too large, where of 300 it is 0.05.
     assert abs(expected - measured.mean()) < 0.05
     assert np.isnan(overlaps_of_sgd(problem, spec, 4, 2 * limit, 4000, **run)).all()
     assert np.isnan(float(expected_overlap(problem, 4, learning_rate=20 * limit, spectrum=spec, **run)))
@@ -177,7 +179,7 @@ def test_a_rate_at_which_sgd_diverges_is_refused():
 def test_a_rate_at_which_noise_prevails_is_warned_of():
     problem = of_english(100)
     W0 = wf.gaussian_init(jax.random.key(0), 100, 8, 1e-2)
-    rate = 0.066 * float(wf.stability_limit(problem))
+    rate = 0.15 * float(wf.stability_limit(problem))
     run = {"key": jax.random.key(1), "learning_rate": rate, "batch_size": 1024, "sampler": "balanced"}
     with pytest.warns(RuntimeWarning, match="the weights settle with an overlap of 0"):
         wf.run_sgd(problem, W0, [0.1], **run)
