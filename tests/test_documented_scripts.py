@@ -87,6 +87,7 @@ OTHERS = [
     "python benchmarks/sgd_step.py kernels",
     "python benchmarks/sgd_step.py tables",
     "python validation/interventions.py",
+    "python validation/noise.py",
     "python validation/solvable.py",
     "python validation/report_screenshots.py PAGE",
 ]

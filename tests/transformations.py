@@ -325,6 +325,22 @@ TABLE: dict[str, Row] = {
         ),
         (NO_CHANGE, np.array(1e-4)),
     ),
+    "expected_overlap": Row(
+        lambda change, rate: noise(
+            wf.sgd.expected_overlap, problem_of(change), 3, learning_rate=rate, sampler="balanced"
+        ),
+        (NO_CHANGE, np.array(1e-4)),
+    ),
+    "expected_overlap, untied": Row(
+        lambda change, rate: noise(
+            wf.sgd.expected_overlap,
+            problem_of(change, tied=False),
+            3,
+            learning_rate=rate,
+            sampler="shared",
+        ),
+        (NO_CHANGE, np.array(1e-6)),
+    ),
     "step_time_noise": Row(
         lambda change, W0, rate: noise(
             wf.sgd.step_time_noise, problem_of(change), W0, learning_rate=rate, sampler="balanced"
@@ -374,6 +390,7 @@ PURE = (
     "effective_rank",
     "embedding_cloud",
     "solve_flow",
+    "expected_overlap",
     "stationary_noise",
     "step_time_noise",
     "run_gd",

@@ -216,7 +216,7 @@ def _recommended(problem: wf.Problem, basis: wf.Spectrum, size: Size) -> Iterato
         f"{100 * by_concept[-1]:.2f}%; settled values of the first four at most {relative[1].max():.2f}%, "
         f"where `stationary_noise` says {relative[0].max():.2f}%",
         "reached" if np.nanmedian(off) <= accuracy else "missed",
-        "the last one or two of d concepts have more noise; for directions nothing is promised",
+        "the last one or two of d concepts have more noise",
         subject="Step times, recommended rate",
         short=f"asked for {accuracy:.0%}",
         off=f"{100 * np.nanmedian(off):.2f}%, ≤{100 * np.nanmax(by_concept):.1f}%",

@@ -4,6 +4,8 @@ from .full_batch import run_gd as run_gd
 from .noise.gradient_noise import gradient_noise as gradient_noise
 from .noise.learning_rate import RecommendedRate as RecommendedRate
 from .noise.learning_rate import recommended_learning_rate as recommended_learning_rate
+from .noise.settled import expected_overlap as expected_overlap
+from .noise.settled import mean_square_limit as mean_square_limit
 from .noise.stationary import stationary_noise as stationary_noise
 from .noise.step_times import step_time_noise as step_time_noise
 from .stream.pair_stream import PairStream as PairStream

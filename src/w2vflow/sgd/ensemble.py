@@ -63,9 +63,14 @@ def run_sgd(
     the optimizer and of the loss; not in counts, from which minibatches are drawn.
 
     Raises:
-        ValueError: a bad argument, a learning rate above the stability limit among them, or a
-            checkpoint of another run (the message says in what it differs).
-        RuntimeError: the weights diverged (minibatch noise can do that below the limit).
+        ValueError: a bad argument, a learning rate above the stability limit or, of plain descent at a
+            constant rate, above `mean_square_limit` among them, or a checkpoint of another run (the
+            message says in what it differs). Short runs on more than 1,000 words are not held against
+            the latter, which would take longer than they do.
+        RuntimeError: the weights diverged.
+
+    Warns:
+        RuntimeWarning: at this rate most of what is held will be noise (`expected_overlap` below a half).
     """
     weights = check_weights(W0, problem.vocab_size, problem.sides)
     if weights.ndim != 2:

@@ -13,6 +13,8 @@ from w2vflow.problem import Problem
 from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.journal import Journal
+from w2vflow.sgd.minibatches import Minibatches
+from w2vflow.sgd.noise.settled import check_noise
 from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
 from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
 from w2vflow.spectrum import check_learning_rate, stability_limit_at, warn_of_rounding
@@ -23,6 +25,9 @@ from w2vflow.support.devices import describe_devices, versions
 from w2vflow.support.machine import check_embeddings_fit
 
 __all__ = ["Algorithm", "Clock", "solve_by_steps"]
+
+# Words up to which every run is checked for noise, and for how often it draws each pair if there are more.
+_SMALL, _CHECKED = 1000, 20
 
 
 def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | None) -> Timeline:
@@ -36,6 +41,22 @@ def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | N
     if optimizer is not None:
         return timeline
     return replace(timeline, limit=check_learning_rate(problem, timeline.largest_rate))
+
+
+def _check_noise(problem: Problem, algorithm: "Algorithm", dim: int, timeline: Timeline) -> None:
+    """Check that plain descent along minibatches settles at a rate, if that takes a fraction of the run.
+
+    Raises:
+        ValueError: it does not.
+    """
+    source = algorithm.source
+    if not isinstance(source, Minibatches) or algorithm.optimizer is not None or callable(timeline.rate):
+        return
+    if not problem.quartic_at_constant_G:
+        return
+    long = timeline.steps[-1] * source.pairs > _CHECKED * problem.vocab_size**2
+    if long or problem.vocab_size <= _SMALL:
+        check_noise(problem, dim, timeline.largest_rate, source.batch_size, source.name)
 
 
 class Algorithm(NamedTuple):
@@ -94,6 +115,7 @@ def solve_by_steps(
         marks = traced_marks(*clock) if timeline is None else marks_of(timeline)
         found = _traced(problem, algorithm, starts, keys, marks, rate, recording)
     else:
+        _check_noise(problem, algorithm, starts.shape[2], timeline)
         journal = _journal(problem, algorithm, starts, keys, timeline, recording, ensemble)
         if algorithm.optimizer is None:
             warn_of_rounding(problem, starts, "Use a larger scale, or `predict` or `solve_flow` in float64.")

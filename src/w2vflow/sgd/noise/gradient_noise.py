@@ -16,7 +16,7 @@ from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
 from w2vflow.support.csr import of_entries
 
-__all__ = ["concepts_of", "gradient_noise"]
+__all__ = ["Pairs", "concepts_of", "gradient_noise"]
 
 
 def concepts_of(problem: Problem, dim: int, spectrum: Spectrum | None) -> Spectrum:
@@ -72,10 +72,10 @@ def gradient_noise(
         Hoeffding (1948), Annals of Mathematical Statistics 19, section 5.
     """
     check_batch(sampler, batch_size, _SAMPLERS)
-    return _SAMPLERS[sampler](_Pairs.of(problem, concepts, learned), batch_size)
+    return _SAMPLERS[sampler](Pairs.of(problem, concepts, learned), batch_size)
 
 
-class _Pairs(NamedTuple):
+class Pairs(NamedTuple):
     """What the sums are over.
 
     Attributes:
@@ -97,7 +97,7 @@ class _Pairs(NamedTuple):
     x: AnyArray
 
     @classmethod
-    def of(cls, problem: Problem, concepts: Spectrum, learned: bool) -> "_Pairs":
+    def of(cls, problem: Problem, concepts: Spectrum, learned: bool) -> "Pairs":
         stats, weights = problem.require_statistics("pairs are drawn"), problem.pair_weights()
         concepts, weights = at_hand((concepts, weights))
         values, vectors = concepts.eigenvalues, concepts.eigenvectors
@@ -137,12 +137,16 @@ class _Pairs(NamedTuple):
         """Return `p_i p_j` of the entries of `A`."""
         return of_entries(self.weights, lambda at, rows, columns: self.word[rows] * self.word[columns])
 
-    def seen(self, values: AnyArray, left: AnyArray, right: AnyArray) -> AnyArray:
-        """Return `left^T F right`, with `F` of these values where `A` has entries."""
+    def times(self, values: AnyArray, right: AnyArray) -> AnyArray:
+        """Return `F right`, with `F` of these values where `A` has entries."""
         indptr, indices = self.weights.indptr, self.weights.indices
         if self.xp is np:
-            return left.T @ (sparse.csr_array((values, indices, indptr), (len(left), len(right))) @ right)
-        return left.T @ csr_matmul(*map(jnp.asarray, (indptr, indices, values, right)))
+            return sparse.csr_array((values, indices, indptr), (len(indptr) - 1, len(right))) @ right
+        return csr_matmul(*map(jnp.asarray, (indptr, indices, values, right)))
+
+    def seen(self, values: AnyArray, left: AnyArray, right: AnyArray) -> AnyArray:
+        """Return `left^T F right`."""
+        return left.T @ self.times(values, right)
 
     def seen_squares(self, values: AnyArray) -> AnyArray:
         """Return `sum F_ii' v_ki^2 v_ji'^2` over the entries of `A`."""
@@ -199,7 +203,7 @@ class _Pairs(NamedTuple):
         return (main / rows + main / columns + (pair - 2 * main) / (rows * columns)) / count
 
 
-def _corpus(of: _Pairs, batch_size: int) -> AnyArray:
+def _corpus(of: Pairs, batch_size: int) -> AnyArray:
     """Half of the pairs from `P` with weights `A / P`, half from `p p^T` with weights `B / (p p^T)`."""
     A, x, half = of.weights.values, of.x, batch_size // 2
     positive = of.seen_squares(A**2 / of.pair * (x / 2 - 1) ** 2)
@@ -210,13 +214,13 @@ def _corpus(of: _Pairs, batch_size: int) -> AnyArray:
     return (of.of_pairs(positive, mean) + of.of_pairs(negative, of.total - mean)) / half
 
 
-def _balanced(of: _Pairs, batch_size: int) -> AnyArray:
+def _balanced(of: Pairs, batch_size: int) -> AnyArray:
     """All pairs alike, with a label: `A (x/2 - 1)^2 + B (x/2 + 1)^2 = (1 + x/2)^2 - 2 A x`."""
     moment = of.all_squares() - of.seen_squares(2 * of.weights.values * of.x)
     return of.of_pairs(len(of.vectors) ** 2 * moment, of.total) / batch_size
 
 
-def _blocks(of: _Pairs, batch_size: int) -> AnyArray:
+def _blocks(of: Pairs, batch_size: int) -> AnyArray:
     """All pairs of rows and columns drawn alike, with both weights: a slope of `1 + x/2 - 2 A`."""
     A, x = of.weights.values, of.x
     moment = of.all_squares() + of.seen_squares(4 * A * (A - 1 - x / 2))
@@ -225,7 +229,7 @@ def _blocks(of: _Pairs, batch_size: int) -> AnyArray:
     return of.of_blocks(pair, of.total, slopes, False, blocked(batch_size))
 
 
-def _shared(of: _Pairs, batch_size: int) -> AnyArray:
+def _shared(of: Pairs, batch_size: int) -> AnyArray:
     """Seen pairs from `A`, of slope -2, and blocks with a weight of 1 for each pair, of slope `1 + x/2`."""
     A, (drawn, blocking) = of.weights.values, shared_out(batch_size)
     mean = -4 * of.seen(A, of.vectors, of.vectors)

@@ -6,6 +6,7 @@ import numpy as np
 
 from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
+from w2vflow.sgd.noise.settled import Balance
 from w2vflow.sgd.noise.step_times import Growth
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum import Spectrum, stability_limit
@@ -16,6 +17,8 @@ __all__ = ["RecommendedRate", "recommended_learning_rate"]
 
 # Starts over which the median noise of step times is taken.
 _STARTS = 101
+# Of the search for the rate of a given overlap.
+_TRIES, _CLOSE = 8, 0.01
 
 
 class RecommendedRate(NamedTuple):
@@ -48,7 +51,7 @@ def recommended_learning_rate(
 ) -> RecommendedRate:
     """Return the largest learning rate at which plain SGD follows the flow to a wanted accuracy.
 
-    The least of five (`q` is 2 tied, 1 untied):
+    The least of seven (`q` is 2 tied, 1 untied):
 
     - `"step size"`: step times of descent are later than those of the flow by at most
       `q eta lambda_k / 4` of themselves; for every concept at most `accuracy`.
@@ -57,12 +60,14 @@ def recommended_learning_rate(
       `accuracy`. The last concepts have two or three times the median, because little is left over for
       them to start from (see docs/predictions.md, "Finite steps and minibatches").
     - `"noise of settled values"`: `stationary_noise` of every concept is at most `accuracy` of `s_k`.
+    - `"overlap"`: `expected_overlap` is at least `1 - accuracy`.
     - `"stability"`: half of `stability_limit`.
+    - `"mean square"`: half of `mean_square_limit`, or the least of the others if that is less.
     - `"single pairs"`: a step does not overshoot in the heaviest pair, of the longest vectors; half of
       the rate at which it would swing up there, by a bound from above on the weight of that pair.
 
-    It is of first order in `accuracy`: good up to some hundredths. Nothing is asked of directions. It
-    takes the leading eigenpairs and some `2 dim` sums over seen pairs: no matrix of pairs, no sampling.
+    Step times and settled values are of first order in `accuracy`, good up to some hundredths. It takes the
+    leading eigenpairs and some tens of `dim` sums over seen pairs: no matrix of pairs, no sampling.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.
@@ -92,7 +97,29 @@ def recommended_learning_rate(
         "stability": float(stability_limit(problem)) / 2,
         "single pairs": 1 / _heaviest(problem, concepts, batch_size, sampler),
     }
+    balance = Balance.of(problem, dim, batch_size, sampler, concepts)
+    limits["overlap"] = _of_overlap(balance, accuracy, min(limits.values()))
+    least = min(limits.values())
+    limits["mean square"] = balance.limit(2 * least, 2 * least) / 2
     return RecommendedRate(min(limits.values()), limits)
+
+
+def _of_overlap(balance: Balance, accuracy: float, most: float) -> float:
+    """Return the largest rate at which all but `accuracy` of what is held are concepts, to a hundredth.
+
+    Or a larger one than `most`, to first order, where that is larger by far.
+    """
+    rate = accuracy * balance.rate_of_noise()
+    if rate > 10 * most:
+        return rate
+    for _ in range(_TRIES):
+        lost = 1 - float(balance.settle(rate).overlap)
+        # Where there is no balance the rate is too large by far; else loss is nearly in proportion to it.
+        left = accuracy / lost if np.isfinite(lost) else 0.5
+        rate *= left
+        if abs(left - 1) < _CLOSE:
+            break
+    return rate
 
 
 def _relative_variance(growth: Growth, deviation: float) -> float:

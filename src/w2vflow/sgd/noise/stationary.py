@@ -47,8 +47,8 @@ def stationary_noise(
     It is drawn a thousand times, always alike.
 
     First order in `eta`: within 5% of SGD on average over concepts (see docs/predictions.md, "Finite steps
-    and minibatches"). How far directions turn out of the learned plane is left out: it changes the noise at
-    second order only. Noise above `0.2 s_k` is not linear any more: a warning says so.
+    and minibatches"). Directions that turn out of the learned plane (`expected_overlap`) change it at second
+    order only. Noise above `0.2 s_k` is not linear any more: a warning says so.
 
     Args:
         problem: quartic and at constant `G`, made from statistics; tied or untied.
