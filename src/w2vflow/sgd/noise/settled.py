@@ -317,7 +317,7 @@ def mean_square_limit(
 
     The least of three: `stability_limit`, which is that of full batches; the rate above which noise that
     causes noise finds no balance (see `expected_overlap`), to a tenth; and for blocks `2 / h`, with `h` the
-    largest curvature of the loss of one block, averaged over blocks. SGD was seen to diverge at 0.6 to 1.2
+    largest curvature of the loss of one block, averaged over blocks. SGD was seen to diverge at 0.7 to 1.4
     times it (see docs/limits.md). Far below it most of what is held can be noise: ask `expected_overlap`.
 
     Args:
