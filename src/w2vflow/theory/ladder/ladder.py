@@ -22,6 +22,8 @@ __all__ = ["Ladder", "predict_ladder"]
 _LEARNABLE = 1e-6
 # What a start may have outside of the reduced flow, as a fraction of the last plateau's weakest strength.
 _LEFT_OUT = 0.1
+# How many plateaus after the last step the reduced flow knows of.
+_BEYOND = 4
 # Directions of the reduced flow at most, by default.
 _MODES = 80
 
@@ -59,8 +61,7 @@ class Ladder:
 
         Step k happens when `s_k^2` passes half of `strengths[k, k]`, its value on the plateau it leads
         to; NaN where it never does, or starts above. All that rises is carried at once, in the `K`
-        directions of `flow`: a second or less for a seed. The last of as many steps as the ladder or the
-        weights have is up to 25% late, where what comes after it rises with it: ask for some steps more.
+        directions of `flow`: a second or less for a seed.
 
         Args:
             W0: initial weights `([S,] V, d)`, or `([S,] 2, V, d)`; `d` may be any, and no more than `d`
@@ -98,17 +99,17 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     Steps closer together than they are wide rise jointly. So the flow is reduced to few directions, the
     leading eigenvectors at zero weights and what the plateaus and growth on them add, and integrated there
     from the start's own amplitudes (`Ladder.step_times`). It needs no pairs any more: `E` is taken as linear
-    in `Q`, but right on every plateau.
+    in `Q`, but right on every plateau, of which there are four more than steps.
 
     At constant `G` and quartic loss the plateaus are those of the leading eigenpairs of `M*`, and times those
     of `predict_step_times` to 0.2%. For others see docs/predictions.md, "Any weights, any loss: the ladder".
 
-    The cost is that of some fifty to two hundred losses and gradients for each step.
+    The cost is that of some fifty to two hundred losses and gradients for each plateau.
 
     Args:
         problem: of any loss and weighting, tied or untied.
         steps: how many, `r`; at most V.
-        modes: of the reduced flow, `K`; by default `4 r + 16`, 80 at most but `r + 8` at least. Memory
+        modes: of the reduced flow, `K`; by default `4 r + 32`, 80 at most but `r + 12` at least. Memory
             grows as `K^4`.
 
     Raises:
@@ -134,15 +135,18 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
     require_float64("predict_ladder")
     check_dimension(steps, problem.vocab_size)
     size = problem.sides * problem.vocab_size
-    modes = min(size, max(steps + 8, min(4 * steps + 16, _MODES))) if modes is None else modes
+    # What comes after the last step rises beside it, and decides when it does.
+    climbed = min(problem.vocab_size, steps + _BEYOND)
+    modes = min(size, max(climbed + 8, min(4 * climbed + 16, _MODES))) if modes is None else modes
     if not steps <= modes <= size:
         raise argument_error("modes", f"between `steps` = {steps} and {size}", modes)
     objective, stiffness = problem.objective(np.float64), Stiffness.of(problem)
     seen = min(modes, steps + 8)
-    plateaus = [plateau_at(objective, np.zeros((size, steps)), min(modes, 2 * steps + 12))]
-    while len(plateaus) <= steps and plateaus[-1].growth[0] > _LEARNABLE * plateaus[0].growth[0]:
+    plateaus = [plateau_at(objective, np.zeros((size, climbed)), min(modes, 2 * climbed + 4))]
+    while len(plateaus) <= climbed and plateaus[-1].growth[0] > _LEARNABLE * plateaus[0].growth[0]:
         plateaus.append(next_plateau(objective, stiffness, plateaus[-1], len(plateaus) - 1, seen))
-    rank = len(plateaus) - 1
+    rank = min(steps, len(plateaus) - 1)
+    wanted = plateaus[: rank + 1]
     if rank < steps:
         warnings.warn(
             f"`predict_ladder` found {rank} steps of the {steps} asked for: on the plateau after them no "
@@ -152,12 +156,12 @@ def predict_ladder(problem: Problem, steps: int, *, modes: int | None = None) ->
         )
     own = (problem.vocab_size,) if problem.tied else (2, problem.vocab_size)
     return Ladder(
-        np.asarray([plateau.loss for plateau in plateaus]),
-        np.asarray([plateau.strengths[:rank] for plateau in plateaus[1:]]).reshape(rank, rank),
-        np.asarray([plateau.growth[:seen] for plateau in plateaus]),
-        tuple(plateau.weights[:, :k].reshape(*own, k) for k, plateau in enumerate(plateaus)),
+        np.asarray([plateau.loss for plateau in wanted]),
+        np.asarray([plateau.strengths[:rank] for plateau in wanted[1:]]).reshape(rank, rank),
+        np.asarray([plateau.growth[:seen] for plateau in wanted]),
+        tuple(plateau.weights[:, :k].reshape(*own, k) for k, plateau in enumerate(wanted)),
         plateaus[0].vectors,
-        reduced_flow(objective, problem.pair_loss, stiffness, plateaus, modes),
+        reduced_flow(problem, objective, stiffness, plateaus, rank, modes),
     )
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from w2vflow.problem import Objective
-from w2vflow.problem.losses import Loss
+from w2vflow.problem import Objective, Problem
 from w2vflow.theory.ladder.pairs import Stiffness
 from w2vflow.theory.ladder.plateaus import Growth, Plateau
 from w2vflow.theory.ladder.stabilised import Columns, State, advance, begin
@@ -22,6 +21,7 @@ __all__ = ["ReducedFlow", "reduced_flow"]
 _NEXT = 3
 # Share of its first plateau up to which the first column grows at the rates of zero weights.
 _SMALL = 1e-3
+# Squared distance, relative to the last node, below which a node is one with what is around it.
 _SMOOTH = 1e-6
 # Where between two plateaus growth is made right.
 _BETWEEN = (0.25, 0.5, 0.75)
@@ -36,16 +36,16 @@ class ReducedFlow(eqx.Module):
         E(P) = E_0 - T P + sum_k D_k |P - P_k|
 
     `T` is exact for the quartic loss. For any other each pair has the slope that fits it best on all
-    plateaus, and the `D_k` make growth right at the nodes: on each plateau, and half way from each to the
-    next. Symmetric matrices are held as their upper triangles.
+    plateaus, and the `D_k` make growth right at the nodes: on each plateau, and at three points on the way
+    from each to the next. Symmetric matrices are held as their upper triangles.
 
     Attributes:
         basis: `B`, eigenvectors of `B^T E(0) B`, fastest first, `(n, K)`.
         frames: triangular factors of the rows of words (and of contexts) of `B`, `(sides, K, K)`.
         growth: `E_0`, `(K,)`, it is diagonal.
         stiffness: `T`, `(p, p)`.
-        nodes: `P_k`, `(2 r + 1, p)`.
-        corrections: `D_k`, `(2 r + 1, p)`.
+        nodes: `P_k`, `(k, p)`.
+        corrections: `D_k`, one for each.
         strengths: `s_k^2` on the plateau after step k, `(r,)`.
         first: growth rates of the direction that rises from each plateau, `(r,)`.
     """
@@ -137,15 +137,16 @@ class _Rise(NamedTuple):
 
 
 def reduced_flow(
+    problem: Problem,
     objective: Objective,
-    loss: Loss,
     stiffness: Stiffness,
     plateaus: list[Plateau],
+    steps: int,
     size: int,
 ) -> ReducedFlow:
     """Return the flow among what grows from zero weights, the plateaus, and what grows on them."""
     basis = _basis(plateaus, size)
-    size, sides, steps = basis.shape[1], objective.sides, len(plateaus) - 1
+    size, sides = basis.shape[1], objective.sides
     # Of a tied plateau `Q = S S^T`; between two it is a mean of theirs.
     nodes = [plateau.weights for plateau in plateaus]
     nodes += [
@@ -159,9 +160,13 @@ def reduced_flow(
     rows, columns = np.triu_indices(size)
     found = np.stack([_seen_from(one, basis)[rows, columns] for one in growths])
     P = np.stack([(C @ C.T)[rows, columns] for C in (basis.T @ S for S in nodes)])
-    T = _contracted(_fitted(loss, stiffness, plateaus, basis, sides), size, sides)
+    T = _contracted(_fitted(problem, stiffness, plateaus, basis), size, sides)
     missed = found - found[0] + P @ T.T
-    corrections = np.linalg.solve(np.asarray(_distances(P, P)), missed) if steps else np.zeros_like(P)
+    corrections = (
+        np.linalg.solve(np.asarray(_distances(jnp.asarray(P), jnp.asarray(P))), missed)
+        if len(P) > 1
+        else np.zeros_like(P)
+    )
     frames = [np.linalg.qr(part, mode="r") for part in np.split(basis, sides)]
     return ReducedFlow(
         jnp.asarray(basis),
@@ -193,13 +198,13 @@ def _seen_from(growth: Growth, basis: Float[np.ndarray, "n K"]) -> Float[np.ndar
 
 
 def _fitted(
-    loss: Loss, stiffness: Stiffness, plateaus: list[Plateau], basis: Float[np.ndarray, "n K"], sides: int
+    problem: Problem, stiffness: Stiffness, plateaus: list[Plateau], basis: Float[np.ndarray, "n K"]
 ) -> Float[np.ndarray, "p p"]:
     """Return `sum_ij b_ia b_ic g_ij b_jb b_jd` of pairs (a, c) and (b, d).
 
     `g` is `G` times the slope of `s'(x)` that fits best on all plateaus; 1/2 where `x` is small.
     """
-    half = len(basis) // sides
+    half = problem.vocab_size
     a, c = np.triu_indices(basis.shape[1])
     words, contexts = basis[:half][:, a] * basis[:half][:, c], basis[-half:][:, a] * basis[-half:][:, c]
     total = np.zeros((len(a), len(a)))
@@ -210,7 +215,7 @@ def _fitted(
         for plateau in plateaus[1:]:
             x = plateau.weights[:half][rows] @ plateau.weights[-half:].T
             below += x * x
-            above += x * np.asarray(loss.even_slope(x))
+            above += x * np.asarray(problem.pair_loss.even_slope(x))
         total += words[rows].T @ ((G * above / below) @ contexts)
     return total
 
@@ -227,7 +232,7 @@ def _contracted(held: Float[np.ndarray, "p p"], size: int, sides: int) -> Float[
 
 
 def _distances(P: Float[Array, "k p"], nodes: Float[Array, "l p"]) -> Float[Array, "k l"]:
-    """Return Frobenius distances of symmetric matrices from nodes; their squares' root is smooth at zero."""
+    """Return Frobenius distances of symmetric matrices from nodes; rounded off at zero."""
     rows, columns = np.triu_indices(round(np.sqrt(2 * nodes.shape[1])))
     twice = np.where(rows == columns, 1.0, 2.0)
     squares = ((P[:, None] - nodes) ** 2) @ twice
