@@ -73,9 +73,7 @@ def next_plateau(
     rate, direction = float(plateau.growth[0]), plateau.vectors[:, 0]
     start = plateau.weights.copy()
     start[:, rank] = np.sqrt(_ceiling(objective, plateau.weights, rank, direction, rate)) * direction
-    used = slice(0, rank + 1)
-    weights = plateau.weights.copy()
-    weights[:, used] = _settled(objective, stiffness, start[:, used], plateau.loss, rate)
+    weights = _settled(objective, stiffness, start, rank + 1, plateau.loss, rate)
     return plateau_at(objective, weights, modes)
 
 
@@ -112,28 +110,33 @@ def _settled(
     objective: Objective,
     stiffness: Stiffness,
     S: Float[np.ndarray, "n d"],
+    used: int,
     before: float,
     rate: float,
 ) -> Float[np.ndarray, "n d"]:
-    """Return the minimum to which L-BFGS falls from above it, or raise `ValueError`.
+    """Return the minimum, in the first `used` columns, to which L-BFGS falls, or raise `ValueError`.
 
     In the variables `L_i^T s_i` of word i, `L_i L_i^T = rate + sum_j G_ij s_j s_j^T`, in which rare and
     frequent words, strong and weak directions are about as stiff as each other.
     """
     fallen = before - float(_value_and_gradient(objective, S)[0])
-    triangles = np.linalg.cholesky(_row_stiffness(stiffness, S, objective.sides) + rate * np.eye(S.shape[1]))
+    own = S[:, :used]
+    held = _row_stiffness(stiffness, own, objective.sides) + rate * np.eye(used)
+    triangles = np.linalg.cholesky(held)
 
     def weights_of(flat: np.ndarray) -> np.ndarray:
-        return np.linalg.solve(np.swapaxes(triangles, 1, 2), flat.reshape(*S.shape, 1))[..., 0]
+        back = np.linalg.solve(np.swapaxes(triangles, 1, 2), flat.reshape(*own.shape, 1))[..., 0]
+        # Of one shape at all ranks, so that gradients are compiled once.
+        return np.pad(back, ((0, 0), (0, S.shape[1] - used)))
 
     def scaled(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = _value_and_gradient(objective, weights_of(flat))
-        there = np.linalg.solve(triangles, np.asarray(gradient)[..., None])
+        there = np.linalg.solve(triangles, np.asarray(gradient)[:, :used, None])
         return (float(value) - before) / fallen, there.ravel() / fallen
 
     found = scipy.optimize.minimize(
         scaled,
-        (np.swapaxes(triangles, 1, 2) @ S[..., None]).ravel(),
+        (np.swapaxes(triangles, 1, 2) @ own[..., None]).ravel(),
         jac=True,
         method="L-BFGS-B",
         options={"maxcor": 20, "maxiter": 2000, "maxfun": 4000, "ftol": _LEVEL, "gtol": 0.0},
