@@ -3,7 +3,6 @@
 import warnings
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -11,8 +10,7 @@ from scipy.linalg import hadamard
 from systems import random_statistics, separated_problem
 
 import w2vflow as wf
-from w2vflow.theory.ladder import predict_ladder
-from w2vflow.theory.transition import follow_transition
+from w2vflow.theory.ladder.ladder import predict_ladder
 
 V = 16
 
@@ -22,12 +20,12 @@ def flat_statistics():
     return wf.CooccurrenceStatistics(tuple(f"w{i}" for i in range(V)), np.ones((V, V)), np.full(V, V))
 
 
-def uneven_weights(seed, symmetric):
-    """`A` and `B` of mean one, with G anywhere in 0.05 .. 13 and three concepts far apart."""
+def uneven_weights(seed, symmetric, sizes=(12.0, 6.0, 3.0)):
+    """`A` and `B` of mean one, with G anywhere in 0.05 .. 13 and three concepts, far apart or not."""
     rng = np.random.default_rng(seed)
     columns = hadamard(V)[:, 1:7] / np.sqrt(V)
     left, right = columns[:, :3], columns[:, :3] if symmetric else columns[:, 3:]
-    M = left * [12.0, 6.0, 3.0] @ right.T
+    M = left * sizes @ right.T
     g = rng.permutation(np.geomspace(0.3, 3.0, V))
     G = np.outer(g, g) * rng.uniform(0.5, 1.5, (V, V))
     G = (G + G.T) / 2 if symmetric else G
@@ -105,10 +103,6 @@ def test_at_constant_G_it_is_the_closed_form(separated):
             ladder.step_times(W0), wf.predict_step_times(problem, W0)[:, :4], rtol=2e-3
         )
         np.testing.assert_allclose(ladder.step_times(W0[1, :, :4]), times[1], rtol=1e-12)
-        narrow = W0[0, :, :2]
-        np.testing.assert_allclose(
-            ladder.step_times(narrow), wf.predict_step_times(problem, narrow), rtol=2e-3
-        )
 
 
 def test_untied_at_constant_G_both_signs_are_learned():
@@ -151,7 +145,8 @@ def test_uneven_weights_against_integration(loss, tied):
     ts = np.linspace(0, 1.3 * predicted[-1], 800)
     x, strengths = integrated(A, B, loss, W0, ts)
     measured = crossings(ts, strengths, ladder)
-    np.testing.assert_allclose(predicted, measured, rtol=2e-3)
+    # Between plateaus only the quartic loss is followed exactly.
+    np.testing.assert_allclose(predicted, measured, rtol=2e-3 if loss == "quartic" else 7e-3)
     # The rates at zero weights alone say something else.
     rates = np.linalg.svd(A - B, compute_uv=False)[:3] * (2 if tied else 1)
     assert np.abs(ladder.growth[0][:3] - rates).max() < 1e-10
@@ -176,23 +171,6 @@ def test_plateaus_are_stationary_and_grow_as_they_say():
     np.testing.assert_allclose(ladder.strengths[1], np.linalg.svd(ladder.plateaus[2])[1] ** 2, rtol=1e-9)
 
 
-def test_an_orbit_is_a_sigmoid_and_dormant_directions_grow_on():
-    """A stiff negative eigenvalue, which an explicit method of few stages could not pass."""
-    lam = np.array([1.0, 0.6, -400.0])
-    objective = wf.Problem.from_target(np.diag(lam)).objective(np.float64)
-    start = jnp.array([[1e-2], [0.0], [0.0]])
-    dormant = jnp.array([[0.0, 0.0], [1.0, 0.5], [0.0, 1.0]])
-    orbit = follow_transition(objective, start, dormant, jnp.asarray(1.0))
-    n = int(orbit.steps)
-    times, strengths = orbit.times[:n], orbit.strengths[:n, 0]
-    assert n < 100
-    assert strengths[-1] > 0.9
-    exact = 1 / (1 + (1e4 - 1) * np.exp(-2 * times))
-    np.testing.assert_allclose(strengths[1:], exact[1:], rtol=0.02)
-    np.testing.assert_allclose(orbit.dormant[1], np.exp(0.6 * times[-1]) * np.array([1.0, 0.5]), rtol=5e-3)
-    np.testing.assert_allclose(orbit.dormant[2], 0, atol=1e-2)
-
-
 def test_the_ladder_ends_where_nothing_grows():
     problem = wf.Problem.from_target(np.diag([3.0, 1.0, -1.0, -2.0]))
     with pytest.warns(RuntimeWarning, match=r"found 2 steps of the 3 asked for: .* never learned"):
@@ -205,19 +183,37 @@ def test_the_ladder_ends_where_nothing_grows():
     assert none.step_times(np.ones((5, 3, 2))).shape == (5, 0)
 
 
-def test_starts_that_it_does_not_hold_for_are_named(separated):
-    _, ladder = separated
-    with pytest.warns(
-        RuntimeWarning, match=r"too large for `Ladder.step_times`.* more than 3% .*`solve_flow`"
-    ):
-        ladder.step_times(wf.gaussian_init(jax.random.key(0), 20, 4, 1.0))
-    close = wf.Problem.from_target(np.diag([2.0, 1.98, 1.0, -1.0]))
-    W0 = np.asarray(wf.gaussian_init(jax.random.key(1), 4, 3, 1e-6))
-    with pytest.warns(RuntimeWarning, match=r"Steps 2 begin before .* jointly.*`solve_flow`"):
-        predict_ladder(close, 2).step_times(W0)
+@pytest.mark.parametrize("scale", [1e-6, 1e-2])
+def test_close_steps_rise_jointly(scale):
+    """Against the exact solution, where the rates alone are off by much."""
+    problem = wf.Problem.from_target(np.diag([2.0, 1.98, 1.5, 1.4, -1.0, -3.0]))
+    ladder = predict_ladder(problem, 4)
+    W0 = np.asarray(wf.gaussian_init(jax.random.split(jax.random.key(1), 3), 6, 4, scale))
+    ts = np.linspace(0.0, 40.0, 4001)
+    exact = wf.measure_step_times(wf.predict(problem, W0, ts), wf.leading_eigenpairs(problem, 4))
+    np.testing.assert_allclose(ladder.step_times(W0), exact, rtol=3e-3)
+
+
+@pytest.mark.parametrize(("loss", "tied"), [("quartic", True), ("logistic", True), ("logistic", False)])
+def test_uneven_weights_whose_steps_overlap_against_integration(loss, tied):
+    A, B = uneven_weights(2, tied, (9.0, 7.5, 6.5))
+    ladder = predict_ladder(uneven_problem(A, B, loss=loss, tied=tied), 3)
+    draw = wf.gaussian_init if tied else wf.untied_init
+    W0 = np.asarray(draw(jax.random.key(4), V, 3, 1e-3))
+    predicted = ladder.step_times(W0)
+    ts = np.linspace(0, 1.3 * predicted[-1], 800)
+    measured = crossings(ts, integrated(A, B, loss, W0, ts)[1], ladder)
+    np.testing.assert_allclose(predicted, measured, rtol=1e-3 if loss == "quartic" else 0.01)
+
+
+def test_starts_that_it_does_not_hold_for_are_named():
+    problem = wf.Problem.from_statistics(random_statistics(40))
+    ladder = predict_ladder(problem, 2, modes=12)
+    with pytest.warns(RuntimeWarning, match=r"too large for `Ladder.step_times`.* already .*`solve_flow`"):
+        ladder.step_times(wf.gaussian_init(jax.random.key(0), 40, 2, 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ladder.step_times(wf.gaussian_init(jax.random.key(0), 20, 4, 1e-8))
+        ladder.step_times(wf.gaussian_init(jax.random.key(0), 40, 2, 1e-3))
 
 
 def test_a_loss_without_a_bound_is_refused():

@@ -26,8 +26,8 @@ from .exact.phases import Phase as Phase
 from .exact.phases import predict_phases as predict_phases
 from .exact.predict import predict as predict
 from .exact.schedules import schedule_phases as schedule_phases
-from .ladder import Ladder as Ladder
-from .ladder import predict_ladder as predict_ladder
+from .ladder.ladder import Ladder as Ladder
+from .ladder.ladder import predict_ladder as predict_ladder
 from .muon import muon_step_times as muon_step_times
 from .muon import muon_strengths as muon_strengths
 from .step_times.law import effective_initial_strengths as effective_initial_strengths
