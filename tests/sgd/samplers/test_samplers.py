@@ -101,7 +101,8 @@ def minibatch_gradients(sampler, pair_loss, Z, key, batch_size, count):
         (sampler, name)
         for sampler in sorted(SAMPLERS)
         for name in sorted(PROBLEMS)
-        if sampler != "shared" or "own" not in name
+        # What Mikolov's weights skip of a pair differs by its order: their mean is of no low rank.
+        if sampler != "shared" or ("own" not in name and name != "Mikolov, one way, tied")
     ],
 )
 def test_expected_gradient_is_the_full_gradient(sampler, name):

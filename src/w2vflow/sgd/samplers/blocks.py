@@ -113,7 +113,7 @@ class Shared(Sampler):
         problem.require_statistics("pairs are drawn")
         weights = problem.pair_weights()
         if weights.dense_negative is not None:
-            expected = "another than 'shared' for weights of your own"
+            expected = "another than 'shared' for weights of which negative ones are of no low rank"
             raise argument_error("sampler", expected, "'shared'", "Use 'blocks'.")
         L, R, sides = weights.left, weights.right, weights.skip_sides()
         row, column = L @ R.sum(axis=0), R @ L.sum(axis=0)
