@@ -401,7 +401,7 @@ ARGUMENTS = {"noise": noise_of, "steps": steps_of, "rate": rate_of}
     ("call", "change", "match"),
     [
         ("noise", {"learning_rate": 0.0}, "`learning_rate` must be positive and finite"),
-        ("noise", {"learning_rate": 10.0}, r"`learning_rate` must be below .* where the leading"),
+        ("noise", {"learning_rate": 10.0}, "`learning_rate` must be below the stability limit"),
         ("steps", {"learning_rate": float("nan")}, "`learning_rate` must be positive and finite"),
         ("rate", {"accuracy": 0.0}, "`accuracy` must be between 0 and 1"),
         ("rate", {"scale": 0.0}, "`scale` must be positive and finite"),

@@ -192,7 +192,7 @@ def test_weight_decay(lam):
     exact = integrated(target, W0, ts, kappa)
     problem = untied(target)
     if lam:
-        with pytest.warns(RuntimeWarning, match="off by 5.0% of the largest"):
+        with pytest.warns(RuntimeWarning, match="off by 5.00% of the largest"):
             traj = wf.predict(problem, W0, ts, weight_decay=kappa)
         np.testing.assert_allclose(traj.singular_values**2, strengths(exact, dim), atol=0.02 * lam)
         return
