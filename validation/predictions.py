@@ -61,8 +61,8 @@ keeps both small. The noise of the last concepts, and of close ones, comes out t
         "Any weights, any loss: the ladder",
         """\
 `predict_ladder` follows any weights and any loss from plateau to plateau. Conditions end in words and
-scale; errors are those of the first step and the largest, those of losses in heights of a step. Steps that
-overlap are carried jointly: tied they are right to 1%, at scale 1e-2 to 3%; untied to 4%.""",
+scale; errors are those of the first step and the largest, those of losses in heights of a step. Rows are of
+steps taken one by one; carried jointly they are right to 1%, at scale 1e-2 to 3%; untied to 4%.""",
     ),
     "uncertainty": Part(
         "A finite corpus",
