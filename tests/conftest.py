@@ -80,7 +80,7 @@ def solved(problem: wf.Problem, basis: wf.Spectrum) -> tuple[wf.Trajectory, ...]
     """Theory and SGD of three seeds and a flow of one, on one axis."""
     keys = jax.random.split(jax.random.key(0), 3)
     W0 = wf.gaussian_init(keys, 30, 4, 1e-2)
-    run = {"dim": 4, "scale": 1e-2, "learning_rate": 0.005, "batch_size": 500}
+    run = {"dim": 4, "scale": 1e-2, "learning_rate": 0.005, "batch_size": 500, "sampler": "balanced"}
     sgd = wf.run_sgd_ensemble(problem, keys, 0.05 * np.arange(9), **run)
     flow = wf.solve_flow(problem, W0[0], sgd.ts, recording=wf.Recording(save_embeddings=True))
     return wf.predict(problem, W0, sgd.ts), flow, sgd

@@ -14,7 +14,7 @@ from w2vflow.results import Recording, Trajectory
 from w2vflow.sgd.engine import Descent, Feed, GradientSource, Optimizer, descend, placement
 from w2vflow.sgd.journal import Journal
 from w2vflow.sgd.minibatches import Minibatches
-from w2vflow.sgd.noise.settled import check_noise
+from w2vflow.sgd.noise.guard import check_noise
 from w2vflow.sgd.scan import Marks, marks_of, observed, traced_marks
 from w2vflow.sgd.timeline import LearningRate, Timeline, is_laid_out, lay_out
 from w2vflow.spectrum import check_learning_rate, stability_limit_at, warn_of_rounding
@@ -43,7 +43,9 @@ def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | N
     return replace(timeline, limit=check_learning_rate(problem, timeline.largest_rate))
 
 
-def _check_noise(problem: Problem, algorithm: "Algorithm", dim: int, timeline: Timeline) -> None:
+def _check_noise(
+    problem: Problem, algorithm: "Algorithm", starts: Float[Array, "S n d"], timeline: Timeline
+) -> None:
     """Check that plain descent along minibatches settles at a rate, if that takes a fraction of the run.
 
     Raises:
@@ -56,7 +58,15 @@ def _check_noise(problem: Problem, algorithm: "Algorithm", dim: int, timeline: T
         return
     long = timeline.steps[-1] * source.pairs > _CHECKED * problem.vocab_size**2
     if long or problem.vocab_size <= _SMALL:
-        check_noise(problem, dim, timeline.largest_rate, source.batch_size, source.name)
+        check_noise(
+            problem,
+            starts.shape[2],
+            timeline.largest_rate,
+            source.batch_size,
+            source.name,
+            start=float(jnp.sum(starts**2, axis=(1, 2)).max()) / starts.shape[1],
+            until=float(timeline.steps[-1]) * timeline.largest_rate,
+        )
 
 
 class Algorithm(NamedTuple):
@@ -115,7 +125,7 @@ def solve_by_steps(
         marks = traced_marks(*clock) if timeline is None else marks_of(timeline)
         found = _traced(problem, algorithm, starts, keys, marks, rate, recording)
     else:
-        _check_noise(problem, algorithm, starts.shape[2], timeline)
+        _check_noise(problem, algorithm, starts, timeline)
         journal = _journal(problem, algorithm, starts, keys, timeline, recording, ensemble)
         if algorithm.optimizer is None:
             warn_of_rounding(problem, starts, "Use a larger scale, or `predict` or `solve_flow` in float64.")

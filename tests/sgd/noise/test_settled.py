@@ -182,7 +182,9 @@ def test_a_rate_at_which_noise_prevails_is_warned_of():
     rate = 0.15 * float(wf.stability_limit(problem))
     run = {"key": jax.random.key(1), "learning_rate": rate, "batch_size": 1024, "sampler": "balanced"}
     with pytest.warns(RuntimeWarning, match="the weights settle with an overlap of 0"):
-        wf.run_sgd(problem, W0, [0.1], **run)
+        wf.run_sgd(problem, W0, [1.0], **run)
+        # Before a concept is learned nothing has settled.
+    wf.run_sgd(problem, W0, [0.02], **run)
 
 
 def test_large_batches_are_limited_as_descent_is(small):

@@ -1,6 +1,5 @@
 """SGD that has settled: how much of what it holds is concepts, how much noise, and where it holds none."""
 
-import warnings
 from types import ModuleType
 from typing import NamedTuple
 
@@ -13,13 +12,12 @@ from w2vflow.problem import Problem
 from w2vflow.sgd.noise.gradient_noise import Pairs, concepts_of
 from w2vflow.sgd.noise.kicks import Kicks, Vectors
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
-from w2vflow.spectrum import Spectrum, learned_eigenpairs, stability_limit
+from w2vflow.spectrum import Spectrum, stability_limit
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, namespace
-from w2vflow.support.checks import argument_error, check_positive_rate
-from w2vflow.support.static import remembered
+from w2vflow.support.checks import check_positive_rate
 
-__all__ = ["Balance", "Settled", "check_noise", "expected_overlap", "mean_square_limit"]
+__all__ = ["Balance", "Settled", "expected_overlap", "mean_square_limit"]
 
 # Of Newton's method, from below; each about doubles the digits.
 _NEWTON = 12
@@ -30,10 +28,6 @@ _MOST = 100
 _TRACED, _FOUND = 60, 1e-2
 # Of the search for the largest rate: by what it goes up, and to what it is found.
 _STRIDE, _PRECISION, _JUST_BELOW = 1.6, 1.1, 0.999
-# Overlap below which a run is warned of.
-_MOSTLY_NOISE = 0.5
-# Words up to which a check takes the whole eigenbasis.
-_DENSE = 1024
 # Random blocks over which the pull of one block is averaged.
 _BLOCKS = 64
 
@@ -329,48 +323,3 @@ def mean_square_limit(
     problem.require_solvable("mean_square_limit")
     balance = Balance.of(problem, dim, batch_size, sampler, spectrum)
     return balance.limit(balance.rate_of_noise(), float(stability_limit(problem)))
-
-
-def check_noise(problem: Problem, dim: int, rate: float, batch_size: int, sampler: str) -> None:
-    """Refuse a rate above `mean_square_limit`, and warn of one at which most of what is held is noise.
-
-    Raises:
-        ValueError: SGD has no settled state at this rate.
-
-    Warns:
-        RuntimeWarning: the expected overlap with the concepts is below a half.
-    """
-
-    def found() -> tuple[bool, float]:
-        balance = Balance.of(problem, *_learnable(problem, dim, batch_size, sampler))
-        state = balance.settle(rate)
-        return balance.holds(state, rate), float(state.overlap)
-
-    holds, overlap = remembered(problem, f"settled {dim} {rate} {batch_size} {sampler}", found)
-    remedy = "Use a smaller `learning_rate` or a larger `batch_size`; `recommended_learning_rate` names one."
-    if not holds:
-        expected = f"below `mean_square_limit`, above which SGD on {batch_size} {sampler!r} pairs diverges"
-        raise argument_error("learning_rate", expected, rate, remedy)
-    if overlap < _MOSTLY_NOISE:
-        warnings.warn(
-            f"at this `learning_rate` the weights settle with an overlap of {overlap:.2g} with the concepts: "
-            f"the rest is noise of minibatches (`expected_overlap`). {remedy}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-
-
-def _learnable(problem: Problem, dim: int, batch_size: int, sampler: str) -> tuple[int, int, str, Spectrum]:
-    """Return the arguments of a balance, with the concepts that are learned if fewer than `dim` are."""
-    size = problem.vocab_size
-    if size <= _DENSE:
-        # Far quicker than to compile an iteration that finds a few.
-        values, vectors = np.linalg.eigh(np.asarray(problem.target(), np.float64))
-        order = np.argsort(-values if problem.tied else -np.abs(values), kind="stable")
-        none = np.zeros(0)
-        basis = Spectrum(values[order], vectors[:, order], np.zeros(size), none, none)
-    else:
-        basis = learned_eigenpairs(problem, min(dim, size))
-    values = np.asarray(basis.eigenvalues)
-    count = int(np.sum(values > 0 if problem.tied else values != 0))
-    return min(dim, count), batch_size, sampler, basis
