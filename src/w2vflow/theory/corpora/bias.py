@@ -17,7 +17,7 @@ from w2vflow.spectrum import Spectrum, check_pairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
-from w2vflow.theory.corpora.influence import changed_spectrum, window_of
+from w2vflow.theory.corpora.influence import changed_pairs, window_of
 from w2vflow.theory.corpora.sensitivity import CountSlopes, count_slopes
 
 __all__ = [
@@ -98,7 +98,7 @@ def document_bias(
             changed = Problem.from_statistics(rest, weighting=problem.weighting, tied=problem.tied)
         except ValueError as error:
             raise argument_error("groups", "few enough that each word occurs in two", groups) from error
-        mean += changed_spectrum(changed, spectrum).eigenvalues / groups
+        mean += changed_pairs(changed, spectrum).eigenvalues / groups
     return (groups - 1) * (mean - spectrum.eigenvalues)
 
 

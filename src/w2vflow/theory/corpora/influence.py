@@ -18,6 +18,7 @@ from w2vflow.theory.corpora.sensitivity import count_slopes
 
 __all__ = [
     "StrongestInfluences",
+    "changed_pairs",
     "changed_spectrum",
     "count_influence",
     "document_changes",
@@ -209,6 +210,17 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
     References:
         Parlett (1998), The symmetric eigenvalue problem, chapter 11.
     """
+    found = changed_pairs(problem, spectrum)
+    _warn_of_large_change(np.asarray(found.residuals), np.asarray(found.eigenvalues))
+    return found
+
+
+def changed_pairs(problem: Problem, spectrum: Spectrum) -> Spectrum:
+    """Return the pairs of `changed_spectrum`, however large the change.
+
+    Raises:
+        ValueError: as `changed_spectrum`.
+    """
     spectrum = on_host(spectrum)
     problem.require_solvable("changed_spectrum")
     basis = spectrum.eigenvectors
@@ -233,7 +245,6 @@ def changed_spectrum(problem: Problem, spectrum: Spectrum) -> Spectrum:
         vectors = polar_factor(vectors)
     places = np.empty(len(values), np.int64)
     places[np.argsort(spectrum.eigenvalues, kind="stable")] = np.argsort(values, kind="stable")
-    _warn_of_large_change(residuals[places], values[places])
     vectors, rest = vectors[:, places], (spectrum.bath_nodes, spectrum.bath_weights)
     return Spectrum(values[places], vectors * peak_signs(vectors), residuals[places], *rest)
 
