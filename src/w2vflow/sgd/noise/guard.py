@@ -48,9 +48,10 @@ def check_noise(
         largest = basis.eigenvalues if problem.tied else np.abs(basis.eigenvalues)
         return float(np.max(largest)), holds, below, float(state.overlap)
 
-    largest, holds, below, overlap = remembered(
-        problem, f"settled {dim} {rate} {batch_size} {sampler}", found
-    )
+    name = f"settled {dim} {rate} {batch_size} {sampler}"
+    # Where nothing settles, numbers on the way overflow.
+    with np.errstate(all="ignore"):
+        largest, holds, below, overlap = remembered(problem, name, found)
     if until < np.log(max(largest / max(start, np.finfo(float).tiny), 1.0)) / (2 * largest * problem.speed):
         return
     remedy = "Use a smaller `learning_rate` or a larger `batch_size`; `recommended_learning_rate` names one."
