@@ -26,8 +26,9 @@ from w2vflow.support.machine import check_embeddings_fit
 
 __all__ = ["Algorithm", "Clock", "solve_by_steps"]
 
-# Words up to which every run is checked for noise, and for how often it draws each pair if there are more.
-_SMALL, _CHECKED = 1000, 20
+# Words up to which every run is checked for noise, and for how often it draws each pair if there are more. Of
+# fewer than a hundred, averages over words say little of one.
+_FEW, _SMALL, _CHECKED = 100, 1000, 20
 
 
 def _checked_rate(problem: Problem, timeline: Timeline, optimizer: Optimizer | None) -> Timeline:
@@ -54,7 +55,7 @@ def _check_noise(
     source = algorithm.source
     if not isinstance(source, Minibatches) or algorithm.optimizer is not None or callable(timeline.rate):
         return
-    if not problem.quartic_at_constant_G:
+    if not problem.quartic_at_constant_G or problem.vocab_size < _FEW:
         return
     long = timeline.steps[-1] * source.pairs > _CHECKED * problem.vocab_size**2
     if long or problem.vocab_size <= _SMALL:
