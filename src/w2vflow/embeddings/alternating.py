@@ -70,6 +70,9 @@ def minimise_logistic(
     check_dimension(dim, size)
     if sweeps < 1:
         raise argument_error("sweeps", "at least 1", sweeps)
+    if weights.directed:
+        expected, got = "of both directions, whose counts are symmetric", "counts of one direction"
+        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
     if weights.dense_negative is not None:
         raise argument_error("weighting", "of low rank where pairs were never seen", "arrays of all pairs")
     what = f"a matrix of {size} x {size} float32 numbers, and a copy of it,"

@@ -1,6 +1,7 @@
 """How strongly pairs are held, a block of rows of the matrix of pairs at a time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ class Stiffness(NamedTuple):
     """`G = A + B` of all pairs on the host, from the seen pairs and what is of low rank or dense.
 
     Attributes:
-        seen: `A`, where it adds to the rest.
+        seen: what seen pairs have beyond the rest, where they have.
         left, right: `L` and `R`.
         dense: `B` where it is a matrix of its own.
     """
@@ -36,7 +37,8 @@ class Stiffness(NamedTuple):
             return cls(None, ones, ones, None)
         weights = problem.pair_weights()
         own = None if weights.dense_negative is None else np.asarray(weights.dense_negative)
-        seen = None if weights.exclusive else weights.positive
+        # What is skipped of negative pairs lowers `G` where pairs were seen.
+        seen = None if weights.exclusive else replace(weights, values=weights.kept()).positive
         return cls(seen, np.asarray(weights.left), np.asarray(weights.right), own)
 
     def blocks(self) -> Iterator[tuple[slice, Float[np.ndarray, "b V"]]]:
