@@ -138,7 +138,9 @@ def test_value_and_gradient_of_counts_of_one_direction(weighting, loss, tied, fo
 
 def test_counts_of_one_direction_where_they_cannot_serve():
     stats = directed_statistics(12)
-    with pytest.raises(ValueError, match=r"`tied` must be False for counts of one direction.*symmetrized"):
+    with pytest.raises(
+        ValueError, match=r"`stats` must be of both directions, .* contexts on the right .*symmetrized"
+    ):
         wf.Problem.from_statistics(stats)
     problem = wf.Problem.from_statistics(stats, tied=False)
     W0 = wf.untied_init(jax.random.key(0), 12, 2, 1e-3)

@@ -70,9 +70,6 @@ def minimise_logistic(
     check_dimension(dim, size)
     if sweeps < 1:
         raise argument_error("sweeps", "at least 1", sweeps)
-    if weights.directed:
-        expected, got = "of both directions, whose counts are symmetric", "counts of one direction"
-        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
     if weights.dense_negative is not None:
         raise argument_error("weighting", "of low rank where pairs were never seen", "arrays of all pairs")
     what = f"a matrix of {size} x {size} float32 numbers, and a copy of it,"
@@ -251,5 +248,9 @@ def embed(
     """
     if weighting is None:
         weighting = Mikolov(subsample=1e-4, power=0.75, negatives=5, skip_target=False)
+    if stats.directions != "both":
+        expected = "of both directions, whose counts are symmetric"
+        got = f"contexts on the {stats.directions} of the word alone"
+        raise argument_error("stats", expected, got, "Use `stats.symmetrized()`.")
     W, _ = minimise_logistic(weighting.pair_weights(stats), dim, sweeps)
     return W.astype(np.float32)

@@ -17,13 +17,7 @@ from w2vflow.problem.factored_objective import FactoredObjective
 from w2vflow.problem.losses import Loss, Quartic, as_loss
 from w2vflow.problem.matrix_form import matrix_form
 from w2vflow.problem.objective import Objective, spread_gradient, spread_value
-from w2vflow.problem.operators import (
-    DenseOperator,
-    Operator,
-    SparseLayout,
-    SparseOperator,
-    check_dense_fits,
-)
+from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, SparseOperator, check_dense_fits
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Symmetrized, Uniform, Weighting, check_all_pair
 from w2vflow.support.arguments import checked
@@ -121,9 +115,10 @@ class Problem(Spread):
         pair_loss = as_loss(loss)
         check_all_pair(stats)
         if tied and stats.directions != "both" and not isinstance(weighting, Symmetrized):
-            expected = "False for counts of one direction, where words and contexts differ"
-            remedy = "Use `tied=False`; or the weighting `Symmetrized(...)`; or `stats.symmetrized()`."
-            raise argument_error("tied", expected, tied, remedy)
+            expected = "of both directions, for words and contexts that share their vectors"
+            got = f"contexts on the {stats.directions} of the word alone"
+            remedy = "Use `stats.symmetrized()`, `tied=False` or the weighting `Symmetrized(...)`."
+            raise argument_error("stats", expected, got, remedy)
         problem = cls(pair_loss, weighting, tied, stats, matrix_form(stats, matrix), word_mesh())
         # At constant G weights cannot be wrong. Others are looked at now, and made when they are asked for.
         weights = None if problem.constant_G else problem.pair_weights()

@@ -102,11 +102,8 @@ def test_the_theory_asks_for_both_directions(right):
     match = r"`stats` must be of both directions, .* contexts on the right .* Use `stats.symmetrized\(\)`"
     for pose in (
         lambda stats: wf.Problem.from_statistics(stats),
-        lambda stats: wf.Problem.from_statistics(stats, weighting=wf.Mikolov(), tied=False),
+        lambda stats: wf.Problem.from_statistics(stats, weighting=wf.Uniform()),
         lambda stats: wf.embed(stats, 2),
-        lambda stats: wf.Custom(np.ones((12, 12)), np.ones((12, 12))).pair_weights(stats),
-        wf.Mikolov().pair_weights,
-        wf.Plain().pair_weights,
         wf.embeddings.log_counts,
     ):
         with pytest.raises(ValueError, match=match):
