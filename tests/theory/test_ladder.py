@@ -10,6 +10,7 @@ from scipy.linalg import hadamard
 from systems import random_statistics, separated_problem
 
 import w2vflow as wf
+from w2vflow.theory.ladder import pairs
 from w2vflow.theory.ladder.ladder import predict_ladder
 
 V = 16
@@ -32,6 +33,26 @@ def uneven_weights(seed, symmetric, sizes=(12.0, 6.0, 3.0)):
     G /= G.mean()
     assert np.abs(M).max() < 2
     return G * (1 + M / 2) / 2, G * (1 - M / 2) / 2
+
+
+@pytest.mark.parametrize(
+    "weighting",
+    [
+        wf.Uniform(),
+        wf.Plain(),
+        wf.Mikolov(0.1),
+        wf.Symmetrized(wf.Mikolov(0.1)),
+        wf.Mikolov(0.1, skip_target=False),
+        wf.Custom(np.ones((V, V)), lambda pair, product: 1 + pair),
+    ],
+)
+def test_stiffness_is_the_sum_of_both_weights(weighting, monkeypatch):
+    monkeypatch.setattr(pairs, "_BLOCK_PAIRS", 3 * V)
+    problem = wf.Problem.from_statistics(random_statistics(V), weighting=weighting, tied=False)
+    blocks = list(pairs.Stiffness.of(problem).blocks())
+    assert len(blocks) == -(-V // 3)
+    whole = np.concatenate([G for _, G in blocks])
+    np.testing.assert_allclose(whole, sum(problem.pair_weights().dense()), rtol=1e-12)
 
 
 def uneven_problem(A, B, **settings):
