@@ -264,8 +264,11 @@ class Problem(Spread):
         return self._operator
 
     def target_norm_squared(self) -> Float[Array, ""]:
-        """Return `||M*||_F^2`."""
-        return self._operator.norm_squared()
+        """Return `||M*||_F^2`, which a known problem is asked for once."""
+        if not is_known(self):
+            return self._operator.norm_squared()
+        with out_of_trace():
+            return remembered(self, "norm_squared", self._operator.norm_squared)
 
     def objective(self, dtype: Any = None, mesh: Mesh | None = None) -> Objective:
         """Return loss and gradient as pure functions, in the form that costs least.

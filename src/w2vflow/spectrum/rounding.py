@@ -65,7 +65,9 @@ def warn_of_rounding(problem: Problem, starts: Float[Array, "S n d"], remedy: st
         )
         return
     # A start above the rounding of what is learned is never overtaken by it.
-    if not problem.quartic_at_constant_G or not 0 < size < limits.eps * _size_of_target(problem) ** 0.5:
+    if not problem.quartic_at_constant_G:
+        return
+    if not 0 < size < limits.eps * float(problem.target_norm_squared()) ** 0.25:
         return
     early = rounding_advance(problem, on_host(starts[0]), np.float32)
     if early.max() > _NOTED:
@@ -76,7 +78,3 @@ def warn_of_rounding(problem: Problem, starts: Float[Array, "S n d"], remedy: st
             RuntimeWarning,
             stacklevel=3,
         )
-
-
-def _size_of_target(problem: Problem) -> float:
-    return remembered(problem, "norm_squared", lambda: float(problem.target_norm_squared())) ** 0.5

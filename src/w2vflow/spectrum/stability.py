@@ -142,13 +142,8 @@ def stable_rate(
 
 def _surely_stable(problem: Problem, weight_decay: Any) -> float:
     """Return a lower bound of the limit by the norm of `M*`, which costs no eigenvalue."""
-
-    def found() -> float:
-        with out_of_trace():
-            return float(problem.target_norm_squared())
-
     # Rounding of the norm is allowed for.
-    norm = 1.001 * remembered(problem, "norm_squared", found) ** 0.5
+    norm = 1.001 * float(problem.target_norm_squared()) ** 0.5
     return 2 / max(problem.speed * (2 * norm) + weight_decay, np.finfo(float).tiny)
 
 
