@@ -39,21 +39,24 @@ def check_noise(
         RuntimeWarning: it has none at this rate, or its expected overlap with the concepts is below a half.
     """
 
-    def found() -> tuple[float, bool, bool, float]:
-        count, basis = _learnable(problem, dim)
-        balance = Balance.of(problem, count, batch_size, sampler, basis)
+    concepts = remembered(problem, f"learnable {dim}", lambda: _learnable(problem, dim))
+    if not len(concepts.eigenvalues):
+        return
+    largest = float(np.abs(concepts.eigenvalues[0]))
+    if until < np.log(max(largest / max(start, np.finfo(float).tiny), 1.0)) / (2 * largest * problem.speed):
+        return
+
+    def found() -> tuple[bool, bool, float]:
+        balance = Balance.of(problem, len(concepts.eigenvalues), batch_size, sampler, concepts)
         state = balance.settle(rate)
         holds = balance.holds(state, rate)
         below = holds or balance.holds(balance.settle(rate / _SURE), rate / _SURE)
-        largest = basis.eigenvalues if problem.tied else np.abs(basis.eigenvalues)
-        return float(np.max(largest)), holds, below, float(state.overlap)
+        return holds, below, float(state.overlap)
 
     name = f"settled {dim} {rate} {batch_size} {sampler}"
     # Where nothing settles, numbers on the way overflow.
     with np.errstate(all="ignore"):
-        largest, holds, below, overlap = remembered(problem, name, found)
-    if until < np.log(max(largest / max(start, np.finfo(float).tiny), 1.0)) / (2 * largest * problem.speed):
-        return
+        holds, below, overlap = remembered(problem, name, found)
     remedy = "Use a smaller `learning_rate` or a larger `batch_size`; `recommended_learning_rate` names one."
     pairs = f"{batch_size} {sampler!r} pairs"
     if not below:
@@ -71,8 +74,8 @@ def check_noise(
     warnings.warn(f"{said}. {remedy}", RuntimeWarning, stacklevel=2)
 
 
-def _learnable(problem: Problem, dim: int) -> tuple[int, Spectrum]:
-    """Return how many concepts are learned, at most `dim`, and the eigenpairs."""
+def _learnable(problem: Problem, dim: int) -> Spectrum:
+    """Return the concepts that are learned, at most `dim`, the rest of the spectrum as its density."""
     size = problem.vocab_size
     if size <= _DENSE:
         # Far quicker than to compile an iteration that finds a few.
@@ -84,4 +87,4 @@ def _learnable(problem: Problem, dim: int) -> tuple[int, Spectrum]:
         basis = learned_eigenpairs(problem, min(dim, size))
     values = np.asarray(basis.eigenvalues)
     count = int(np.sum(values > 0 if problem.tied else values != 0))
-    return min(dim, count), basis
+    return basis.leading(min(dim, count))
