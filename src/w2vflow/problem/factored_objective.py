@@ -108,22 +108,29 @@ class FactoredObjective(Objective):
         left, right, out, into = self.left, self.right, self.turn_left, self.turn_right
         if transposed:
             left, right, out, into = right, left, into, out
-        scale = jnp.ones(()) if self.scale is None else self.scale
-        force = self.operator.local_product(C if transposed or self.scale is None else scale * C)
-        force = force if not transposed or self.scale is None else scale * force
+        if self.scale is None:
+            force = self.operator.local_product(C)
+        elif transposed:
+            force = self.scale * self.operator.local_product(C)
+        else:
+            force = self.operator.local_product(self.scale * C)
         if out.shape[1]:
             force = force + matmul(out, all_sum(matmul(into.T, C), mesh))
         pull = jnp.zeros_like(W)
         for q in range(left.shape[1]):
             gram = all_sum(matmul(C.T, right[:, q, None] * C), mesh)
             pull = pull + left[:, q, None] * matmul(W, gram)
-        if self.kept is not None and not (transposed and self.scale is not None):
-            assert isinstance(self.kept, SparseOperator)
-            pull = pull + csr_sampled_product(*self.kept.entries, W, all_rows(C, mesh))
-        elif self.seen_in_G or self.kept is not None:
-            assert isinstance(self.operator, SparseOperator)
-            indptr, indices, values = self.operator.entries
-            seen = csr_sampled_product(indptr, indices, values / 2, W, all_rows(C, mesh))
-            # Transposed, columns of what is left of them are rows.
-            pull = pull + (seen if self.kept is None else (2 - scale) * seen)
+        if self.kept is None and self.seen_in_G:
+            pull = pull + self._sampled(self.operator, 0.5, W, C)
+        elif self.kept is not None and self.scale is not None and transposed:
+            # Columns of what is left of seen pairs are rows now.
+            pull = pull + (2 - self.scale) * self._sampled(self.operator, 0.5, W, C)
+        elif self.kept is not None:
+            pull = pull + self._sampled(self.kept, 1.0, W, C)
         return force, pull
+
+    def _sampled(self, seen: Operator, factor: float, W: Array, C: Array) -> Array:
+        """Return own rows of `(factor S o (W C^T)) C`, with `S` the sparse entries of an operator."""
+        assert isinstance(seen, SparseOperator)
+        indptr, indices, values = seen.entries
+        return csr_sampled_product(indptr, indices, factor * values, W, all_rows(C, self.operator.mesh))
