@@ -9,6 +9,7 @@ expected to diverge; the last column looks for the rate at which it does. Draws 
 import argparse
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from table import PICTURES, SMALL_KEPT
@@ -89,7 +90,7 @@ def overlap_of_sgd(
     @jax.jit
     def advance(Z: jax.Array, key: jax.Array) -> jax.Array:
         def step(number: jax.Array, Z: jax.Array) -> jax.Array:
-            return source.moved(number, jax.random.fold_in(key, number), Z, -np.float32(rate))
+            return source.moved(number, jax.random.fold_in(key, number), Z, -jnp.float32(rate))
 
         return jax.lax.fori_loop(0, count, step, Z)
 
