@@ -1,10 +1,20 @@
 """Float64 for all tests, shapes and types of the package checked at run time, small known problems."""
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # What one process of the tests compiles, or a program that they start, serves the others.
+    COMPILED = tempfile.mkdtemp(prefix="w2vflow-compiled-")
+    atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax
 import numpy as np
