@@ -237,6 +237,22 @@ def test_estimated_errors_are_those_made(scale):
     assert (np.abs(np.log(estimated / made)) < np.log(3)).all()
 
 
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("gap", [0.1, 0.02])
+def test_estimated_errors_of_two_that_rise_together(gap, fraction):
+    """Of each seed within a factor of 2.5, in whatever order its overlaps let the two rise."""
+    values = np.array([3.0, 2.0, 2.0 * (1 - gap), 1.0, 0.5])
+    problem = problem_of(np.append(values, np.zeros(19)))
+    W0 = starts(problem, 12, 4, 1e-4)
+    predicted = wf.predict_step_times(problem, W0, fraction=fraction)
+    measured = exact_times(problem, W0, values[:4], fraction)
+    assert (predicted[:, 1] > predicted[:, 2]).any()
+    made = np.abs(predicted / measured - 1)
+    estimated = estimate_step_time_errors(problem, W0, fraction=fraction)
+    assert (made[:, 1:3] < 2.5 * estimated[:, 1:3]).all()
+    assert (np.median(made, axis=0)[1:3] > np.median(estimated, axis=0)[1:3] / 2.5).all()
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_estimated_error_counts_the_many_that_no_vector_is_held_of(tied):
     """Of 60 eigenvalues not far below the first, nine are held: what disturbs it is the others."""

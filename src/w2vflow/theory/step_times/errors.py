@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-__all__ = ["Neighbours", "relative_errors", "warn_if_far_off"]
+__all__ = ["Neighbours", "out_of_turn", "relative_errors", "warn_if_far_off"]
 
 # Relative errors from which the law is warned of: of the middle concept, and of the worst.
 TYPICAL_ERROR, WORST_ERROR = 0.05, 0.3
@@ -21,6 +21,7 @@ class Neighbours(NamedTuple):
         after: `(b_l . q_k)^2`, `(d, n)`: overlaps of concept l along the direction `q_k` that is
             left to concept k; used for l > k.
         rest: the same of all modes without a vector, together, `(d,)`.
+        strengths: `R_kk^2` of the triangle, `(d,)`.
         nodes, weights: their eigenvalues, `(m,)`, and how many each stands for.
         held: which concepts are ever learned, `(n,)`.
         log_scale: `ln c^2` of the unit `c` of the overlaps, in which their squares can be held.
@@ -29,6 +30,7 @@ class Neighbours(NamedTuple):
     before: Float[Array, "d d"]
     after: Float[Array, "d n"]
     rest: Float[Array, " d"]
+    strengths: Float[Array, " d"]
     nodes: Float[Array, " m"]
     weights: Float[Array, " m"]
     held: Bool[Array, " n"]
@@ -47,8 +49,14 @@ def relative_errors(
         x_k = sum_(j<k) mu (R^-1)_jk^2 / ((lambda_j - mu) f_j)           not yet orthogonal to these
             - sum_(l>k) [(lambda_l - mu) f_l + 1] (b_l . q_k)^2 / mu     these have grown as well
 
-    so that the time is off by `x_k / (2 lambda_k)`. Returned is `ln(1 + |x_k|) / (2 lambda_k t_k)`, with
-    the size of every term; infinite where the time is not a positive number.
+    so that the time is off by `x_k / (2 lambda_k)`. Of a concept l that rises with k the term is larger. By
+    the determinant of the pair, with `r_l = (lambda_l - mu) f_l R_ll^2 / mu` at `t_k`, a term `y` for a later
+    concept is
+
+        y / (|1 - r_l| + sqrt(y))        y if l is far from rising, sqrt(y) where both rise as one
+
+    and of an earlier one, whose term is `y / r_l`, the same. Returned is `ln(1 + |x_k|) / (2 lambda_k t_k)`,
+    with the size of every term; infinite where the time is not a positive number.
 
     Args:
         times: of the law, in units in which a mode grows as `e^(2 lambda t)`.
@@ -67,11 +75,16 @@ def relative_errors(
     # Infinite growth where a concept before has been learned for long: then its term is 0.
     exponent = jnp.where(earlier, 2 * own[:, :count] * t, 1.0)
     slowed = own[:, :count] * jnp.exp(-exponent - near.log_scale) / -jnp.expm1(-exponent)
-    x = jnp.sum(jnp.where(earlier, mu * near.before.T * slowed / ahead, 0.0), axis=1)
+    slow = jnp.where(earlier, mu * slowed / ahead, 0.0)
+    grows = earlier & (near.strengths > 0)[None]
+    share = jnp.where(grows, slow / jnp.where(grows, near.strengths[None], 1.0), 0.0)
+    x = jnp.sum(_as_a_pair(slow * near.before.T, share, 1.0), axis=1)
     later = (other > place) & near.held[None]
     grown, one = _growth(jnp.where(later, sizes[None], 0.0), t, near.log_scale), jnp.exp(near.log_scale)
-    shares = jnp.abs((sizes[None] - mu) * grown + one) / mu
-    x = x + jnp.sum(jnp.where(later, near.after * shares, 0.0), axis=1)
+    risen_so_far = (sizes[None] - mu) * grown / mu
+    level = jnp.pad(near.strengths, (0, many - count))[None] * risen_so_far
+    term = jnp.where(later, near.after * jnp.abs(risen_so_far + one / mu), 0.0)
+    x = x + jnp.sum(_as_a_pair(term, 1.0, level), axis=1)
     if near.weights.size:
         counted = (near.weights > 0)[None]
         nodes = jnp.where(counted, near.nodes[None], 0.0)
@@ -79,6 +92,38 @@ def relative_errors(
         rest = jnp.sum(jnp.where(counted, shares * near.weights[None], 0.0), axis=1)
         x = x + near.rest * rest / jnp.maximum(jnp.sum(near.weights), jnp.finfo(sizes.dtype).tiny)
     return jnp.where(risen, jnp.log1p(x) / (2 * own[0, :count] * t[:, 0]), jnp.inf)
+
+
+def _as_a_pair(
+    term: Float[Array, "d n"], own: Float[Array, "d n"] | float, other: Float[Array, "d n"] | float
+) -> Float[Array, "d n"]:
+    """Return terms `y / a` as `y / (|1 - r| + sqrt(y))`, given `own = 1 / a` and `other = r / a`."""
+    there = term > 0
+    turned = jnp.sqrt(jnp.where(there, term, 1.0) * own)
+    return jnp.where(there, term / (jnp.abs(own - other) + jnp.where(there, turned, 1.0)), 0.0)
+
+
+def out_of_turn(
+    times: Float[Array, " d"], sizes: Float[Array, " d"], fraction: Float[Array, ""]
+) -> Float[Array, " d"]:
+    """Return how far from `t_k` the k-th largest `s^2` passes `q lambda_k`, relative to `t_k`.
+
+    That is another time where a later concept starts so much larger that it rises first. Each by itself,
+    concept j passes `q lambda_k` at `t_j + (ln(p / (1 - p)) - ln(q / (1 - q))) / (2 lambda_j)`, with
+    `p = q lambda_k / lambda_j`; the k-th of these times is that of the k-th largest.
+
+    Args:
+        times: of the law, in units in which a mode grows as `e^(2 lambda t)`.
+        sizes: `lambda_k`, falling and positive.
+        fraction: q.
+    """
+    share = fraction * sizes[:, None] / sizes[None]
+    passes = (times[None] > 0) & (share < 1)
+    share = jnp.where(passes, share, fraction)
+    later = (jnp.log(share / fraction) - jnp.log1p(-share) + jnp.log1p(-fraction)) / (2 * sizes[None])
+    order = jnp.sort(jnp.where(passes, times[None] + later, jnp.inf), axis=1)
+    shift = jnp.abs(jnp.diagonal(order) - times) / times
+    return jnp.where((times > 0) & jnp.isfinite(shift), shift, 0.0)
 
 
 def _growth(

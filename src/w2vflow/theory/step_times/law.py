@@ -16,7 +16,7 @@ from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checks import argument_error, check_weights
 from w2vflow.support.sharding import matmul
 from w2vflow.theory.step_size import growth_rates, saturation_advance
-from w2vflow.theory.step_times.errors import Neighbours, relative_errors, warn_if_far_off
+from w2vflow.theory.step_times.errors import Neighbours, out_of_turn, relative_errors, warn_if_far_off
 from w2vflow.theory.step_times.modes import (
     Modes,
     adapted,
@@ -179,6 +179,7 @@ def _times_and_errors(
         inverse**2,
         start.along**2,
         jnp.maximum(left, 0),
+        jnp.where(start.grows, jnp.diagonal(start.triangle) ** 2, 0.0),
         modes.nodes,
         modes.weights,
         modes.held,
@@ -191,9 +192,11 @@ def _times_and_errors(
 def errors_near(
     modes: Modes, times: Float[Array, " d"], near: Neighbours, set_to: Setting
 ) -> Float[Array, " d"]:
-    """Return the relative errors of times of the flow, that of taking a group as one included."""
+    """Return the relative errors of times of the flow: disturbed, in another order, or taken as a group's."""
     disturbed = relative_errors(modes.speed * times, modes.sizes, near, set_to.fraction)
-    return disturbed + spread_in_group(modes)[: len(times)]
+    sizes = jnp.where(modes.held, modes.sizes, 1.0)[: len(times)]
+    exchanged = out_of_turn(modes.speed * times, sizes, set_to.fraction)
+    return disturbed + exchanged + spread_in_group(modes)[: len(times)]
 
 
 def setting_of(problem: Problem, fraction: Any, learning_rate: Any, dtype: Any) -> Setting:
@@ -282,9 +285,10 @@ def estimate_step_time_errors(
 ) -> Float[Array, "*s d"]:
     """Return the estimated relative errors of `predict_step_times` in the flow, `([S,] dim)`.
 
-    They sum the sizes of the first-order changes by other concepts and the rest of the start, and for
-    members of a group how far apart their eigenvalues are. Within a factor of 2 for most concepts, too small
-    for those a few per cent apart (see docs/predictions.md, "When concepts are learned"). Infinite for
+    They sum the sizes of the first-order changes by other concepts and the rest of the start; how far from
+    its time the k-th largest `s^2` rises where concepts rise out of turn; and for members of a group how far
+    apart their eigenvalues are. Within a factor of 2 for most concepts (see docs/predictions.md, "When
+    concepts are learned"). Infinite for
     concepts that start at the fraction or above, NaN for those never learned. Arguments and errors are those
     of `predict_step_times`.
     """

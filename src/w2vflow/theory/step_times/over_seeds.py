@@ -160,4 +160,4 @@ def _typical_neighbours(
     before = apart[:, :dim] / (strengths[:, None] * strengths[None])
     rest = jnp.full(dim, jnp.sum(modes.weights))
     after = apart.astype(strengths.dtype)
-    return Neighbours(before, after, rest, modes.nodes, modes.weights, modes.held, log_variance)
+    return Neighbours(before, after, rest, strengths, modes.nodes, modes.weights, modes.held, log_variance)
