@@ -249,7 +249,7 @@ def test_estimated_errors_of_two_that_rise_together(gap, fraction):
     assert gap > 0.05 or (predicted[:, 1] > predicted[:, 2]).any()
     made = np.abs(predicted / measured - 1)
     estimated = estimate_step_time_errors(problem, W0, fraction=fraction)
-    assert (made[:, 1:3] < 2.5 * estimated[:, 1:3]).all()
+    assert (made[:, 1:3] < 2.5 * estimated[:, 1:3] + 1e-4).all()
     assert (np.median(made, axis=0)[1:3] > np.median(estimated, axis=0)[1:3] / 2.5).all()
 
 
