@@ -16,7 +16,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.addresses import is_address
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.dataset_files import dataset_kind, is_zarr
+from w2vflow.support.dataset_files import check_not_zarr, dataset_kind
 from w2vflow.support.packed_files import packed_as
 from w2vflow.support.sources import Source, missing
 
@@ -36,7 +36,7 @@ _OF_COUNTS = re.compile(r"manifest\.json|block-\d+/.*")
 # What a run leaves in its folder, of which any shows that it is one.
 _OF_A_RUN = ("config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc")
 _LOADABLE = (
-    "a trajectory, comparison, spectrum or cloud (netCDF or Zarr), co-occurrence statistics, word vectors, "
+    "a trajectory, comparison, spectrum or cloud (netCDF), co-occurrence statistics, word vectors, "
     "phrases, or the folder of a run"
 )
 
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
 
     | content | result |
     |---|---|
-    | netCDF or Zarr of this package | `Trajectory`, `Comparison`, `Spectrum` or `Cloud` |
+    | netCDF of this package | `Trajectory`, `Comparison`, `Spectrum` or `Cloud` |
     | counts of `count` or `CooccurrenceStatistics.save` | `CooccurrenceStatistics` |
     | the folder of a run | `SavedRun` |
     | phrases of `find_phrases` (`.json`) | `Phrases` |
@@ -55,7 +55,6 @@ def load(path: str | os.PathLike[str]) -> Saved:
 
     Raises:
         FileNotFoundError: there is nothing.
-        ImportError: it is Zarr, which is not installed.
         ValueError: it is none of these, damaged, or written by a later version.
     """
     source = Source(path, "path")
@@ -64,7 +63,8 @@ def load(path: str | os.PathLike[str]) -> Saved:
     path = Path(path)
     if not path.exists():
         raise missing("file or folder", source.name)
-    if is_zarr(path) or (path.is_file() and _head(path).startswith(_HDF5)):
+    check_not_zarr(path)
+    if path.is_file() and _head(path).startswith(_HDF5):
         kind = dataset_kind(path)
         if kind not in _DATASETS:
             raise _unknown(source, "a dataset that this package did not write")

@@ -37,7 +37,7 @@ def test_everything_is_looked_at(checks):
         "Python", "w2vflow", "jax", "jaxlib", "diffrax", "optax", "equinox", "numpy", "scipy", "devices",
         "float64", "matmul precision", "cores and threads", "memory", "disk", "cache of corpora",
         "cache of numba", "cache of JAX", "extra dumps", "extra huggingface", "extra remote",
-        "extra cluster", "extra zarr", "ffmpeg", "data enwiki15k-v3000", "counting", "spectrum",
+        "extra cluster", "ffmpeg", "data enwiki15k-v3000", "counting", "spectrum",
         "gradient flow", "SGD",
     }  # fmt: skip
     assert "3,000 words" in by_name(checks)["data enwiki15k-v3000"].detail
@@ -89,14 +89,14 @@ def test_a_missing_or_old_package_fails_with_the_command(monkeypatch):
 
 
 def test_a_missing_extra_is_a_warning_with_the_command(monkeypatch, capsys):
-    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "zarr" else "9.9")
+    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "distributed" else "9.9")
     monkeypatch.setattr(diagnosis.shutil, "which", lambda name: None)
     only(monkeypatch, extras=diagnosis._extras)
     Doctor().run()  # no exit code but 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("warning  extra")] == [
-        "warning  extra zarr             without zarr, which is there to save results as Zarr folders  ->  "
-        "pip install 'w2vflow[zarr]'"
+        "warning  extra cluster          without distributed, which is there to count on a cluster of Dask "
+        " ->  pip install 'w2vflow[cluster]'"
     ]
     assert any(line.startswith("warning  ffmpeg") and "GIFs" in line for line in lines)
     assert "0 failed, 2 with warnings" in lines[-1]

@@ -35,7 +35,6 @@ _EXTRAS = {
     "huggingface": (("datasets", "pyarrow"), "to read Parquet files and datasets of the Hugging Face hub"),
     "remote": (("fsspec", "aiohttp", "s3fs"), "to read texts of other machines, https:// and s3://"),
     "cluster": (("distributed",), "to count on a cluster of Dask"),
-    "zarr": (("zarr",), "to save results as Zarr folders"),
 }
 _REINSTALL = "pip install --force-reinstall w2vflow"
 _NEEDED_MEMORY, _NEEDED_DISK = 2e9, 1e8

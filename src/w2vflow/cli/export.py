@@ -77,7 +77,7 @@ class Export:
             words, vectors, record = self._from_counts(console)
         elif run is not None:
             words, vectors, record = self._from_run(run, console)
-        elif Path(self.input).suffix in (".nc", ".zarr"):
+        elif Path(self.input).suffix == ".nc":
             words, vectors, record = self._from_trajectory()
         else:
             # Of a number that is none, what is said below.

@@ -52,8 +52,8 @@ class Concepts:
         for name, value in {"k": self.k, "words": self.words, "dim": dim}.items():
             if value < 1:
                 raise argument_error(name, "at least 1", value)
-        if self.out is not None and self.out.suffix not in (".nc", ".zarr"):
-            raise argument_error("out", "a file name ending in .nc, or .zarr", self.out)
+        if self.out is not None and self.out.suffix != ".nc":
+            raise argument_error("out", "a file name ending in .nc", self.out)
         if self.output.dry_run:
             return console.plan(self._plan(), Path() if self.out is None else self.out.parent)
         if self.out is not None:

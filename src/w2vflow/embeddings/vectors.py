@@ -14,7 +14,7 @@ from w2vflow.embeddings.ahead import Ahead
 from w2vflow.embeddings.checks import check_vectors
 from w2vflow.embeddings.vector_files import READERS, Rows, guess_format, unmarked
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.atomic_files import atomic_folder, atomic_path
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sources import Source
 
@@ -134,16 +134,16 @@ def _write_safetensors(path: Path, vectors: Host, words: list[bytes]) -> None:
 
 
 def _write_tensorboard(path: Path, vectors: Host, words: list[bytes]) -> None:
-    names = path / "metadata.tsv"
-    with atomic_path(names) as labels, atomic_path(path / "tensors.tsv") as numbers:
-        labels.write_bytes(b"".join(word + b"\n" for word in words))
-        with numbers.open("wb") as file:
+    # Two files that belong together: those of an earlier export are replaced with their folder.
+    if path.exists() and (others := {each.name for each in path.iterdir()} - {"metadata.tsv", "tensors.tsv"}):
+        got = f"{path}, with {sorted(others)[0]} in it"
+        raise argument_error("path", "a new folder, or that of an earlier export", got)
+    with atomic_folder(path) as folder:
+        (folder / "metadata.tsv").write_bytes(b"".join(word + b"\n" for word in words))
+        with (folder / "tensors.tsv").open("wb") as file:
             file.writelines(row + b"\n" for row in _decimals(vectors, b"\t"))
             file.flush()
             os.fsync(file.fileno())
-        # Two files cannot be replaced at once. All that can fail has been done, and between the two there
-        # are vectors without words, which are refused, but never vectors with the words of others.
-        names.unlink(missing_ok=True)
 
 
 _WRITERS: dict[str, Callable[[Path, Host, list[bytes]], None]] = {

@@ -218,12 +218,12 @@ class Comparison:
         return xr.merge([xr.Dataset(variables, coordinates), pairs]).assign_attrs(attributes)
 
     def save(self, path: str | os.PathLike[str], *, embeddings: bool = False) -> None:
-        """Write `to_xarray()` as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+        """Write `to_xarray()` as netCDF, whole or not at all.
 
         The same numbers give the same bytes. Embeddings are most of the memory by far.
 
         Raises:
-            ImportError, OSError: as `Trajectory.save`.
+            OSError: as `Trajectory.save`.
         """
         write_dataset(self.to_xarray(embeddings=embeddings), path, "comparison")
 
@@ -234,7 +234,7 @@ class Comparison:
         Files of the first format hold no eigenpairs: `spectrum` is None, the step times are there.
 
         Raises:
-            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
+            FileNotFoundError, ValueError: as `Trajectory.load`.
         """
         data = read_dataset(path, "comparison")
         metadata = json.loads(

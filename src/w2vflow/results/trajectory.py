@@ -236,12 +236,11 @@ class Trajectory(eqx.Module):
         return xr.Dataset(variables, coordinates, attributes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the trajectory as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+        """Write the trajectory as netCDF, whole or not at all.
 
         The same trajectory gives the same bytes. `words` are kept beside embeddings.
 
         Raises:
-            ImportError: Zarr is wanted and not installed.
             OSError: the file cannot be written.
         """
         write_dataset(self.to_xarray(), path, "trajectory")
@@ -252,7 +251,6 @@ class Trajectory(eqx.Module):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ImportError: it is Zarr, which is not installed.
             ValueError: the file is damaged, holds no trajectory, or was written by a later version.
         """
         data = read_dataset(path, "trajectory")

@@ -113,10 +113,10 @@ class Spectrum(eqx.Module):
         return cls(**{f"{name}s": data[name].values for name in _AXES}, origin=origin)
 
     def save(self, path: str | os.PathLike[str], words: Sequence[str] | None = None) -> None:
-        """Write the spectrum as netCDF, or Zarr where `path` ends in `.zarr`, whole or not at all.
+        """Write the spectrum as netCDF, whole or not at all.
 
         Raises:
-            ImportError, OSError: as `Trajectory.save`.
+            OSError: as `Trajectory.save`.
             ValueError: `words`, the vocabulary for other readers of the file, of another number.
         """
         write_dataset(self.to_xarray(words), path, "spectrum")
@@ -126,7 +126,7 @@ class Spectrum(eqx.Module):
         """Read a spectrum written by `save`.
 
         Raises:
-            FileNotFoundError, ImportError, ValueError: as `Trajectory.load`.
+            FileNotFoundError, ValueError: as `Trajectory.load`.
         """
         return cls.from_xarray(read_dataset(path, "spectrum"))
 

@@ -1,50 +1,41 @@
-"""Results as netCDF or Zarr: kind, version, files of earlier versions."""
+"""Results as netCDF: kind, version, seal, files of earlier versions."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from w2vflow.support.atomic_files import atomic_folder, atomic_path
+from w2vflow.support.atomic_files import write_bytes
 from w2vflow.support.checks import argument_error
+from w2vflow.support.netcdf import netcdf_bytes, netcdf_dataset
+from w2vflow.support.seals import checked_content, seal_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["dataset_kind", "is_zarr", "read_dataset", "write_dataset"]
+__all__ = ["check_not_zarr", "dataset_kind", "read_dataset", "write_dataset"]
 
 # 1, which files did not name: trajectories and comparisons, without the spectrum of the latter.
 # 2: the format is named, and all that was saved comes back.
-_FORMAT = 2
+# 3: sealed.
+_FORMAT, _SEALED = 3, 3
 
 
 def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -> None:
-    """Write a dataset as netCDF-4, or as Zarr where `path` ends in `.zarr`; whole or not at all.
+    """Write a dataset as netCDF-4, whole or not at all, with the digest of its bytes behind them.
 
-    The same dataset gives the same bytes. An existing file, or Zarr folder, is replaced. The file names the
-    kind of what it holds, e.g. `"trajectory"`, its format and the version of this package.
+    The same dataset gives the same bytes. An existing file is replaced. The file names the kind of what it
+    holds, e.g. `"trajectory"`, its format and the version of this package.
 
     Raises:
-        ImportError: Zarr is wanted and not installed.
-        ValueError: in the place of a Zarr folder there is something else.
+        ValueError: `path` asks for Zarr.
         OSError: the file cannot be written.
     """
+    check_not_zarr(path)
     data = data.assign_attrs(w2vflow_format=f"{kind} {_FORMAT}", w2vflow_version=version("w2vflow"))
-    if Path(path).suffix != ".zarr":
-        with atomic_path(path) as temporary:
-            data.to_netcdf(temporary, engine="h5netcdf")
-        return
-    zarr = _zarr()
-    if Path(path).exists() and not is_zarr(path):
-        got = f"{path}, which is something else"
-        raise argument_error("path", "a new path, or a Zarr folder to replace", got)
-    # Chunks of NaN alone are written too: one that is missing is then a loss, and can be told.
-    with atomic_folder(path) as temporary, zarr.config.set({"array.write_empty_chunks": True}):
-        # Zarr's format 3 has no settled way yet to hold text.
-        data.to_zarr(temporary, mode="w", zarr_format=2, consolidated=False)
+    content = netcdf_bytes(data)
+    write_bytes(path, content, seal_of(content))
 
 
 def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
@@ -52,15 +43,22 @@ def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
 
     Raises:
         FileNotFoundError: there is no such file.
-        ImportError: it is Zarr, which is not installed.
         ValueError: it is cut short or damaged, of another kind, of a later format, or not netCDF.
+
+    Warns:
+        RuntimeWarning: it is of an earlier format, without a checksum.
     """
-    with _opened(path) as data:
-        found = _kind_of(data, path)
-        if found == kind:
-            with _damage_told(path):
-                _check_chunks(path)
-                return data.load()
+    data = _opened(path)
+    found, number = _kind_of(data, path)
+    if found == kind:
+        if number < _SEALED:
+            warnings.warn(
+                f"{path} is of an earlier format, without a checksum: damage to it cannot be told. Save what "
+                "was loaded to have one.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        return data
     held = f"a {found}" if found else "a dataset that this package did not write"
     remedy = f"Use `{found.capitalize()}.load`." if found else ""
     raise argument_error("path", f"a {kind} saved by this package", f"{path}, which holds {held}", remedy)
@@ -68,21 +66,28 @@ def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
 
 def dataset_kind(path: str | os.PathLike[str]) -> str:
     """Return the kind of what a file holds, as `write_dataset` was told; `""` for files of other programs."""
-    with _opened(path) as data:
-        return _kind_of(data, path)
+    return _kind_of(_opened(path), path)[0]
 
 
-def is_zarr(path: str | os.PathLike[str]) -> bool:
-    """Return whether a folder holds Zarr."""
-    return any((Path(path) / name).is_file() for name in (".zgroup", "zarr.json"))
+def check_not_zarr(path: str | os.PathLike[str]) -> None:
+    """Raise `ValueError` if a path is that of a Zarr folder, or would be."""
+    if Path(path).suffix == ".zarr" or any(
+        (Path(path) / name).is_file() for name in (".zgroup", "zarr.json")
+    ):
+        remedy = (
+            "For Zarr use `to_xarray().to_zarr(path)`. A folder of an earlier version is read once it is a "
+            "file: `xarray.open_zarr(path, consolidated=False).to_netcdf('file.nc', engine='h5netcdf')`."
+        )
+        raise argument_error("path", "a netCDF file", f"{path}, a Zarr folder", remedy)
 
 
-def _kind_of(data: "xr.Dataset", path: str | os.PathLike[str]) -> str:
+def _kind_of(data: "xr.Dataset", path: str | os.PathLike[str]) -> tuple[str, int]:
+    """Return kind and number of the format of a file."""
     if "w2vflow_format" not in data.attrs:
         if "singular_values" not in data:
-            return ""
+            return "", 0
         kinds = {"metadata": "trajectory", "trajectories": "comparison"}
-        return next((kind for attribute, kind in kinds.items() if attribute in data.attrs), "")
+        return next((kind for attribute, kind in kinds.items() if attribute in data.attrs), ""), 1
     kind, _, number = str(data.attrs["w2vflow_format"]).rpartition(" ")
     if number.isdecimal() and int(number) > _FORMAT:
         writer = data.attrs.get("w2vflow_version", "a later version")
@@ -90,45 +95,20 @@ def _kind_of(data: "xr.Dataset", path: str | os.PathLike[str]) -> str:
         got = f"{path} of format {number}, written by w2vflow {writer}"
         remedy = f"`pip install -U 'w2vflow>={writer}'` installs a version that reads it."
         raise argument_error("path", expected, got, remedy)
-    return kind
+    return kind, int(number) if number.isdecimal() else 0
 
 
 def _opened(path: str | os.PathLike[str]) -> "xr.Dataset":
-    import xarray as xr  # here, because it takes longer to import than the rest of the package
-
-    zarr = is_zarr(path)
-    if zarr:
-        _zarr()
-    elif not Path(path).is_file():
+    check_not_zarr(path)
+    if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    engine, settings = ("zarr", {"consolidated": False}) if zarr else ("h5netcdf", None)
-    with _damage_told(path):
-        # Times are numbers here, and never dates.
-        return xr.open_dataset(path, engine=engine, decode_times=False, backend_kwargs=settings)
-
-
-@contextmanager
-def _damage_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    content, sealed = checked_content(path)
     try:
-        yield
+        data = netcdf_dataset(content)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        whole = "a whole Zarr folder" if is_zarr(path) else "a whole netCDF file"
         got = f"{path}, which is truncated or of another kind ({error})"
-        raise argument_error("path", whole, got, "Copy it again.") from error
-
-
-def _check_chunks(path: str | os.PathLike[str]) -> None:
-    """Raise unless all of a Zarr folder is there: missing chunks would be read as NaN."""
-    if not is_zarr(path):
-        return
-    for name, array in _zarr().open_group(path, mode="r").arrays():
-        if array.nchunks_initialized < array.nchunks:
-            raise OSError(f"{array.nchunks - array.nchunks_initialized} chunks of {name} are missing")
-
-
-def _zarr() -> ModuleType:
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError("Zarr folders need zarr: pip install 'w2vflow[zarr]'") from error
-    return zarr
+        raise argument_error("path", "a whole netCDF file", got, "Copy it again.") from error
+    if not sealed and _kind_of(data, path)[1] >= _SEALED:
+        got = f"{path}, whose end is missing"
+        raise argument_error("path", "a whole netCDF file", got, "Copy it again.")
+    return data

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def readable_bytes(count: float) -> str:
+def readable_bytes(count: int | float) -> str:
     """Return a number of bytes as people read it.
 
     Example:
