@@ -169,7 +169,7 @@ def print_concepts(found: Learned, name: str, relation: Relation) -> None:
 def draw_figure_4(found: Learned, emergence: Emergence, spectra: dict[int, Relation], shown: str) -> Figure:
     """Return the panels: spectrum over dimension, concepts of a task vector, SNR, accuracy, and both."""
     with publication():
-        figure = Figure(figsize=(TWO_COLUMNS, 4.2), layout="constrained")
+        figure = Figure(figsize=(TWO_COLUMNS, 4.4), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=(1, 1.15))
         spectrum, concepts = above.subplots(1, 2)
         snr, accuracy, both = below.subplots(1, 3)
@@ -179,10 +179,10 @@ def draw_figure_4(found: Learned, emergence: Emergence, spectra: dict[int, Relat
         for ax, quantity in ((snr, "snr"), (accuracy, "accuracy")):
             curves = {name: getattr(emergence.relations[name], quantity) for name in drawn}
             over_dimension(ax, found.dims, curves)
-        snr.set(ylabel="signal to noise", ylim=(0, 1.3 * snr.get_ylim()[1]))
+        snr.set(ylabel="signal to noise", ylim=0)
         accuracy.set(ylabel="questions answered rightly", ylim=(0, 1.02))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-        snr.legend(frameon=False, fontsize="x-small", loc="upper right")
+        below.legend(*snr.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
         against(both, emergence, drawn)
         letter_panels([spectrum, concepts, snr, accuracy, both])
     return figure
