@@ -89,7 +89,7 @@ def subspaces(ax: Axes, curves: Mapping[tuple[str, str], np.ndarray]) -> None:
                 linewidth=line_width(1.5),
                 label=name if reference == "M*" else None,
             )
-    ax.text(0.97, 0.06, "with PPMI", color=ORANGE, transform=ax.transAxes, ha="right")
-    ax.text(0.97, 0.14, "with $M^\\star$", color=BLUE, transform=ax.transAxes, ha="right")
-    ax.set(xlabel="leading directions", ylabel="overlap of the spaces", ylim=(0, 1.02))
-    ax.legend(frameon=False, loc="lower left")
+    ax.text(0.97, 0.33, "with PPMI", color=ORANGE, transform=ax.transAxes, ha="right")
+    ax.text(0.97, 0.41, "with $M^\\star$", color=BLUE, transform=ax.transAxes, ha="right")
+    ax.set(xlabel="leading directions", ylabel="overlap of the spaces", ylim=(0, 1.02), title=" ")
+    ax.legend(frameon=False, fontsize="x-small", loc="lower left")

@@ -224,28 +224,34 @@ def init_scales(
     return found
 
 
-def trained_vectors(
-    stats: wf.CooccurrenceStatistics, untied: wf.Trajectory, size: Size
-) -> dict[str, np.ndarray]:
+def trained_vectors(stats: wf.CooccurrenceStatistics, untied: Word2vec, size: Size) -> dict[str, np.ndarray]:
     """Return vectors at the end of training: word2vec, word2vec as the article has it, and the quartic model.
 
     Of word2vec, words and contexts are added: both learn the same directions, but for the first.
     """
+    # Figure 1 ends where its last concept is just learned: as long again, for those behind it.
+    there = np.stack([untied.flow.embeddings[-1], untied.flow.contexts[-1]])
+    words, contexts = at_the_end(untied.problem, there, float(untied.flow.ts[-1]))
+    found = {"word2vec": words + contexts}
     W0 = np.asarray(wf.gaussian_init(jax.random.key(0), stats.vocab_size, size.dim, size.scale))
-    quartic = wf.Problem.from_statistics(stats)
-    tied = wf.Problem.from_statistics(
-        stats, weighting=wf.problem.Symmetrized(wf.Mikolov(1e-4, negatives=1)), loss="logistic"
-    )
-    found = {"word2vec": untied.require_embeddings()[-1] + untied.contexts[-1]}
-    for name, problem in (("word2vec, tied, 1 negative", tied), ("quartic model", quartic)):
+    tied = wf.problem.Symmetrized(wf.Mikolov(1e-4, negatives=1))
+    for name, problem in (
+        ("word2vec, tied, 1 negative", wf.Problem.from_statistics(stats, weighting=tied, loss="logistic")),
+        ("quartic model", wf.Problem.from_statistics(stats)),
+    ):
         # word2vec's weights are up to half as slow as the quartic model of the same `M*`.
         solvable = wf.Problem.from_target(problem.target_operator())
-        end = 2 * float(np.nanmax(wf.predict_step_times(solvable, W0)))
-        flow = wf.solve_flow(
-            problem, W0, [end], rtol=1e-6, max_steps=1_000_000, recording=wf.Recording(save_embeddings=True)
-        )
-        found[name] = flow.require_embeddings()[-1]
+        steps = wf.predict_step_times(solvable, W0)
+        (found[name],) = at_the_end(problem, W0, 2 * float(np.nanmax(steps)))
     return found
+
+
+def at_the_end(problem: wf.Problem, W0: np.ndarray, time: float) -> tuple[np.ndarray, ...]:
+    """Return the words' vectors after so much time, and of untied weights the contexts'."""
+    recording = wf.Recording(save_embeddings=True)
+    flow = wf.solve_flow(problem, W0, [time], rtol=1e-6, max_steps=1_000_000, recording=recording)
+    sides = (flow.embeddings,) if problem.tied else (flow.embeddings, flow.contexts)
+    return tuple(np.asarray(side[-1]) for side in sides)
 
 
 def relation_counts(given: Path | None, size: Size) -> wf.CooccurrenceStatistics:
@@ -287,7 +293,7 @@ def figures(asked: Sequence[str], given: Path | None, size: Size) -> Iterator[tu
         )
         yield "figure3", table[0].figure
     if "5" in asked:
-        yield "figure5", study_features(fewer, trained_vectors(fewer, trained.flow, size))
+        yield "figure5", study_features(fewer, trained_vectors(fewer, trained, size))
     if {"4", "8"} & set(asked):
         found = learned(relation_counts(given, size), size.most_dim)
         if "4" in asked:
