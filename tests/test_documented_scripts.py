@@ -179,5 +179,6 @@ def test_every_script_is_run():
         for folder in ("benchmarks", "validation")
         for path in (ROOT / folder).glob("*.py")
     }
-    # What the scripts of validation share.
-    assert scripts - {f"validation/{name}.py" for name in ("page", "picture", "table")} <= run
+    # What the scripts of validation share, and the parts of one.
+    parts = ("page", "paper_features", "paper_relations", "paper_simclr", "picture", "table")
+    assert scripts - {f"validation/{name}.py" for name in parts} <= run

@@ -376,10 +376,23 @@ def test_what_cannot_be_filmed(runs, spec, stats, tmp_path):
 
 
 @pytest.mark.slow
-def test_figures_of_the_paper(tmp_path, monkeypatch):
+@pytest.mark.parametrize("asked", ["1 2 3 5 simclr", "4 8"])
+def test_figures_of_the_paper(asked, tmp_path, monkeypatch, capsys, request):
+    if "4" in asked:
+        monkeypatch.setenv("W2VFLOW_TEST_DATA", str(request.getfixturevalue("corpus_folder")))
     script = Path(__file__).parents[2] / "validation" / "paper_figures.py"
     monkeypatch.syspath_prepend(script.parent)
-    runpy.run_path(str(script))["main"](["--small", "--out", str(tmp_path)])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"figure{n}.{suffix}" for n in (1, 2, 4) for suffix in ("pdf", "png")
-    ]
+    runpy.run_path(str(script))["main"]([*asked.split(), "--small", "--out", str(tmp_path)])
+    names = [f"figure{name}" if name.isdigit() else name for name in asked.split()]
+    written = [f"{name}.{suffix}" for name in names for suffix in ("pdf", "png")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(written)
+    said = capsys.readouterr().out
+    assert all(f"{name} is written" in said for name in names)
+
+
+def test_figures_that_the_paper_does_not_have_are_refused(tmp_path, monkeypatch, capsys):
+    script = Path(__file__).parents[2] / "validation" / "paper_figures.py"
+    monkeypatch.syspath_prepend(script.parent)
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(script))["main"](["9", "--out", str(tmp_path)])
+    assert "no figure 9: there are 1, 2, 3, 4, 5, 8, simclr" in capsys.readouterr().err

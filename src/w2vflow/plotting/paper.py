@@ -314,7 +314,7 @@ def plot_concept_table(
             `plot_concept_words`.
 
     References:
-        arXiv 2502.09863, figure 4.
+        arXiv 2502.09863, figure 3.
     """
     spectrum = on_host(spectrum)
     known = len(spectrum.eigenvalues)

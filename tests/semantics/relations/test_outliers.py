@@ -42,6 +42,14 @@ def test_signal_to_noise_is_of_the_non_zero_eigenvalues():
     assert np.isnan(signal_to_noise(np.zeros((2, 3))))
 
 
+@pytest.mark.parametrize("shape", [(9, 4), (9, 30)])
+def test_signal_to_noise_is_the_published_formula(shape):
+    R = np.random.default_rng(0).normal(size=shape) + 0.6
+    gram = R @ R.T
+    published = np.linalg.eigvalsh(gram)[-1] * np.linalg.matrix_rank(gram) / np.trace(gram)
+    assert signal_to_noise(R) == pytest.approx(published)
+
+
 def test_effective_dimension_equals_the_average_over_quadruples():
     rng = np.random.default_rng(0)
     for n in (4, 7):
