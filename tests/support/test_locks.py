@@ -23,7 +23,7 @@ def test_a_folder_is_held_until_its_process_ends(tmp_path):
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout.readline() == b"held\n"
-        busy = "`work_dir` must be one that no other run is at work on"
+        busy = "`work_dir` must be a folder that no other run is at work on"
         with pytest.raises(ValueError, match=busy), sole_use(tmp_path, "work_dir"):
             pass
         other.kill()

@@ -1,14 +1,17 @@
 """State of a long computation in a folder: arrays and a manifest that names them.
 
 A folder holds `array-<serial>-<name>.npy` files and `manifest.json`, which says which of them are
-the state. New arrays are written under new names, then the manifest is replaced in one step, then
-what it no longer names is deleted: a kill at any moment leaves the older state or the newer one.
+the state, and their digests. New arrays are written under new names, then the manifest is replaced in
+one step, then what it no longer names is deleted: a kill at any moment leaves the older state or the
+newer one. One run at a time holds a folder, and goes on with what itself has left.
 """
 
 import hashlib
 import json
 import os
+import secrets
 import time
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +21,13 @@ import numpy as np
 
 from w2vflow.support.atomic_files import atomic_path, check_writable_folder, write_json
 from w2vflow.support.checks import argument_error
+from w2vflow.support.locks import hold, this_process
+from w2vflow.support.seals import file_digest, has_its_digest, with_digest
 
 __all__ = ["Checkpoint", "digest"]
 
-FORMAT = 1
+# 1: without digests and writer.
+FORMAT, _SEALED = 2, 2
 
 
 def digest(array: Any) -> str:
@@ -43,6 +49,10 @@ class Checkpoint:
     run: dict[str, Any]
     every: float = 60.0
     last: float = field(default_factory=time.monotonic, init=False)
+    # Who writes, which state was the last that this object has seen, and the lock it holds.
+    _writer: str = field(default_factory=lambda: secrets.token_hex(8), init=False, repr=False)
+    _seen: tuple[str, int] | None = field(default=None, init=False, repr=False)
+    _lock: Any = field(default=None, init=False, repr=False)
 
     def due(self) -> bool:
         """Return whether `every` seconds have passed since the last state."""
@@ -64,24 +74,37 @@ class Checkpoint:
                 a growing state costs what has grown.
 
         Raises:
-            ValueError: the folder cannot be written, or a name in `unchanged` was not saved before.
+            ValueError: the folder cannot be written, another run is at work on it or has been meanwhile, or
+                a name in `unchanged` was not saved before.
             OSError: the disk is full. The last state is still whole.
         """
         place = check_writable_folder(self.folder, "checkpoint")
+        self._hold(place)
         last = _read(place) or {"serial": 0, "arrays": {}}
+        if self._seen not in (None, _name_of(last)):
+            got = f"{place}, to which another run has written since"
+            raise argument_error("checkpoint", "a folder for this run alone", got, "Choose another folder.")
         serial = last["serial"] + 1
         missing = sorted(set(unchanged) - set(last["arrays"]))
         if missing:
             raise argument_error("unchanged", f"names of arrays saved in {place} before", missing)
         entries = {name: last["arrays"][name] for name in unchanged}
         for name, array in arrays.items():
-            entries[name] = f"array-{serial}-{name}.npy"
-            with atomic_path(place / entries[name]) as temporary, temporary.open("wb") as file:
+            path = place / f"array-{serial}-{name}.npy"
+            with atomic_path(path, array.nbytes) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
+            entries[name] = [path.name, file_digest(path)]
         content = {"run": self.run, "state": dict(manifest)}
-        state = {"format": FORMAT, "serial": serial, "arrays": entries, "manifest": content}
-        write_json(place / "manifest.json", state)
-        _delete(place, keep=set(entries.values()))
+        state = {
+            "format": FORMAT,
+            "writer": self._writer,
+            "serial": serial,
+            "arrays": entries,
+            "manifest": content,
+        }
+        write_json(place / "manifest.json", with_digest(state))
+        self._seen = _name_of(state)
+        _delete(place, keep={_file_of(entry) for entry in entries.values()})
         self.last = time.monotonic()
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
@@ -90,10 +113,14 @@ class Checkpoint:
         The arrays are mapped from their files, read-only: copy what is to be kept or changed.
 
         Raises:
-            ValueError: the state is of another run (the message says in what it differs), or damaged.
+            ValueError: the state is of another run (the message says in what it differs), or damaged; or
+                another process is at work on it.
         """
         place = Path(self.folder)
+        if place.is_dir():
+            self._hold(place)
         state = _read(place)
+        self._seen = _name_of(state or {"serial": 0})
         if state is None:
             return None
         old = state["manifest"].get("run", {})
@@ -107,13 +134,16 @@ class Checkpoint:
                 "Choose another folder, or delete this one to start anew.",
             )
         try:
-            arrays = {
-                name: np.load(place / file, mmap_mode="r", allow_pickle=False)
-                for name, file in state["arrays"].items()
-            }
+            arrays = {name: _array(place, entry) for name, entry in state["arrays"].items()}
         except (OSError, ValueError, EOFError) as error:
             raise _unusable(place, f"an array that cannot be read ({error})") from error
         return arrays, state["manifest"]["state"]
+
+    def _hold(self, place: Path) -> None:
+        if self._lock is None:
+            self._lock = hold(place / ".lock", this_process(), "checkpoint")
+            if self._lock is not None:
+                weakref.finalize(self, self._lock.close)
 
     def append(
         self,
@@ -157,8 +187,28 @@ class Checkpoint:
         (place / "manifest.json").unlink(missing_ok=True)
         if place.is_dir():
             _delete(place, keep=set())
+            (place / ".lock").unlink(missing_ok=True)
             if not any(place.iterdir()):
                 place.rmdir()
+        if self._lock is not None:
+            self._lock.close()
+        self._seen = self._lock = None
+
+
+def _name_of(state: Mapping[str, Any]) -> tuple[str, int]:
+    return state.get("writer", ""), state["serial"]
+
+
+def _file_of(entry: Any) -> str:
+    """Return the name of the file of an array, without its digest, which the first format did not have."""
+    return entry if isinstance(entry, str) else entry[0]
+
+
+def _array(place: Path, entry: Any) -> np.ndarray:
+    path = place / Path(_file_of(entry)).name
+    if not isinstance(entry, str) and file_digest(path) != entry[1]:
+        raise ValueError(f"{path.name} is damaged: its checksum is another")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _read(place: Path) -> dict[str, Any] | None:
@@ -168,14 +218,16 @@ def _read(place: Path) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise _unusable(place, "a manifest that is not JSON") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in range(1, FORMAT + 1):
         raise _unusable(place, "a manifest of another format")
+    if state["format"] >= _SEALED and not has_its_digest(state):
+        raise _unusable(place, "a damaged manifest: its checksum is another")
     return state
 
 
 def _delete(place: Path, keep: set[str]) -> None:
     # Hidden names are what a kill in the middle of a write leaves.
-    for pattern in ("array-*.npy", ".array-*", ".manifest-*"):
+    for pattern in ("array-*.npy", ".array-*", ".manifest*"):
         for path in place.glob(pattern):
             if path.name not in keep:
                 path.unlink(missing_ok=True)

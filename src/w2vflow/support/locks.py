@@ -1,13 +1,55 @@
 """Folders that one process uses at a time."""
 
 import contextlib
+import os
+import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["sole_use"]
+__all__ = ["hold", "sole_use", "this_process"]
+
+
+def this_process() -> str:
+    """Return by what a person finds this process."""
+    return f"process {os.getpid()} of {socket.gethostname()}"
+
+
+def hold(path: Path, holder: str, argument: str) -> IO[str] | None:
+    """Return an open file that no other process can hold until it is closed, or its process ends.
+
+    The file names who holds it. Of one process, a run that goes on after an error holds what the run before
+    left open. None where the system has no such locks.
+
+    Raises:
+        ValueError: another process holds it, said of `argument`.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without these locks
+        return None
+    file = path.open("a+", encoding="utf-8")
+    # Some file systems of networks have no locks.
+    with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            other = file.read(200)
+            file.close()
+            if other == holder:
+                return None
+            got = f"{path.parent}, on which {other or 'another process'} is at work"
+            remedy = "Wait for it to end, or choose another."
+            raise argument_error(argument, "a folder that no other run is at work on", got, remedy) from error
+    file.truncate(0)
+    file.write(holder)
+    file.flush()
+    return file
 
 
 @contextmanager
@@ -17,18 +59,9 @@ def sole_use(folder: Path, argument: str) -> Iterator[None]:
     Raises:
         ValueError: another run holds it, said of `argument`.
     """
+    file = hold(folder / ".lock", f"{this_process()} ({secrets.token_hex(4)})", argument)
     try:
-        import fcntl
-    except ImportError:  # a system without these locks
         yield
-        return
-    with (folder / ".lock").open("w") as file:
-        # Some file systems of networks have no locks.
-        with contextlib.suppress(OSError):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                remedy = "Wait for it to end, or choose another."
-                expected = "one that no other run is at work on"
-                raise argument_error(argument, expected, f"that of {folder}", remedy) from error
-        yield
+    finally:
+        if file is not None:
+            file.close()

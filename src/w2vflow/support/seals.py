@@ -1,13 +1,18 @@
-"""Seals: the digest of a file at its end, by which damage is told before anything of it is read."""
+"""Seals: BLAKE3 digests of files and records, by which damage is told before anything of them is used."""
 
+import json
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from blake3 import blake3
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["checked_content", "seal_of"]
+__all__ = ["checked_content", "file_digest", "has_its_digest", "seal_of", "with_digest"]
+
+_DIGEST = "blake3"
 
 _MARK = b"\nw2vflow BLAKE3 "
 _SIZE = len(_MARK) + 64 + 1
@@ -34,3 +39,22 @@ def checked_content(path: str | os.PathLike[str]) -> tuple[np.ndarray, bool]:
         got = f"{path}, which is damaged: its checksum is another"
         raise argument_error("path", "a file as it was saved", got, "Copy it again, or compute it anew.")
     return whole, True
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Return the digest of a file, which need not fit in memory."""
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+
+
+def with_digest(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of JSON values with the digest of the rest of it."""
+    return {**record, _DIGEST: _record_digest(record)}
+
+
+def has_its_digest(record: Mapping[str, Any]) -> bool:
+    """Return whether a record from a file is as `with_digest` made it."""
+    return record.get(_DIGEST) == _record_digest({k: v for k, v in record.items() if k != _DIGEST})
+
+
+def _record_digest(record: Mapping[str, Any]) -> str:
+    return blake3(json.dumps(record, sort_keys=True).encode()).hexdigest()

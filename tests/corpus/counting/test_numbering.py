@@ -82,7 +82,7 @@ def test_two_counts_into_one_file_are_told_apart(tmp_path):
     text.write_text("the cat sat\nthe dog sat\n" * 3)
     work = tmp_path / "o.npz.work"
     work.mkdir()
-    busy = "`out` must be one that no other run is at work on"
+    busy = "`out` must be a folder that no other run is at work on"
     with sole_use(work, "out"), pytest.raises(ValueError, match=busy):
         count_to_file(text, out, vocab_size=3)
     count_to_file(text, out, vocab_size=3)

@@ -12,6 +12,7 @@ import w2vflow as wf
 from w2vflow.corpus.documents import token_file as tokenfile
 from w2vflow.corpus.documents.token_file import TokenFile, tokenize
 from w2vflow.corpus.reading.files import read_blocks
+from w2vflow.support.seals import file_digest, with_digest
 
 TEXT = ["the cat sat on the mat", "a cat", "xyzzy", "on the mat the dog sat and the cat sat", "the the"]
 
@@ -98,15 +99,15 @@ def test_a_token_file_cut_short_says_what_is_missing(folder, cut, left):
 
 def change_manifest(folder, **changes):
     manifest = json.loads((folder / "manifest.json").read_text()) | changes
-    kept = {name: value for name, value in manifest.items() if value is not None}
-    (folder / "manifest.json").write_text(json.dumps(kept))
+    kept = {name: value for name, value in manifest.items() if value is not None and name != "blake3"}
+    (folder / "manifest.json").write_text(json.dumps(with_digest(kept)))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"format": "w2vflow-cooccurrence"}, "a manifest of another format"),
-        ({"version": 2}, "a manifest of version 2, where 1 can be read"),
+        ({"version": 3}, "a manifest of version 3, where 1 to 2 can be read"),
         ({"words": ["cat", "the", "sat", "on"]}, "words that disagree with their checksum"),
         ({"unigram": None}, "a damaged manifest .*unigram"),
         ({"unigram": [6, 3, 3]}, "`unigram` must be a count for each of the 4 words"),
@@ -116,6 +117,30 @@ def test_a_manifest_that_does_not_fit_is_refused(folder, changes, message):
     change_manifest(folder, **changes)
     with pytest.raises(ValueError, match=f"`path` must be a folder written by `tokenize`, .*{message}"):
         TokenFile.load(folder)
+
+
+def test_every_flipped_bit_is_told_or_changes_nothing(folder):
+    whole, rng = TokenFile.load(folder), np.random.default_rng(0)
+    for name in ("tokens.npy", "manifest.json"):
+        content = (folder / name).read_bytes()
+        for place in rng.integers(len(content), size=200):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << rng.integers(8)
+            (folder / name).write_bytes(damaged)
+            try:
+                found = TokenFile.load(folder)
+            except ValueError:
+                continue
+            # Of a manifest, a space may become another.
+            assert (found.tokens.tolist(), found.words) == (whole.tokens.tolist(), whole.words)
+            assert (found.unigram.tolist(), found.metadata) == (whole.unigram.tolist(), whole.metadata)
+        (folder / name).write_bytes(content)
+
+
+def test_files_of_the_first_version_are_read(folder):
+    change_manifest(folder, version=1, tokens_blake3=None)
+    with pytest.warns(RuntimeWarning, match="of an earlier version, without checksums of all it holds"):
+        assert len(TokenFile.load(folder).tokens) == 20
 
 
 def test_what_is_no_token_folder_is_refused(folder):
@@ -134,6 +159,9 @@ def test_tokens_that_are_no_words_are_refused(folder, number):
     tokens = np.load(folder / "tokens.npy")
     tokens[7] = number
     np.save(folder / "tokens.npy", tokens)
+    with pytest.raises(ValueError, match="a damaged token file: its checksum is another"):
+        TokenFile.load(folder)
+    change_manifest(folder, tokens_blake3=file_digest(folder / "tokens.npy"))
     with pytest.raises(ValueError, match=f"a damaged token file .*0 to 3, or -1.*{number} at place 7"):
         TokenFile.load(folder)
     with pytest.raises(ValueError, match="`tokens` must be int32 of one axis"):

@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -29,12 +31,14 @@ from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
+from w2vflow.support.seals import file_digest, has_its_digest, with_digest
 from w2vflow.support.sources import PathLike
 
 __all__ = ["TokenFile", "tokenize"]
 
 _FORMAT = "w2vflow-tokens"
-_VERSION = 1
+# 1: without digests of the file of tokens and of the manifest.
+_VERSION, _SEALED = 2, 2
 # Tokens that are looked at together: 2^22 are 16 MB.
 _BLOCK = 2**22
 
@@ -114,6 +118,9 @@ class TokenFile:
         Raises:
             ValueError: no such folder, a manifest of another format or version, or files that are
                 cut short or damaged.
+
+        Warns:
+            RuntimeWarning: it is of an earlier version, without a checksum of all that decides a number.
         """
         folder = Path(path)
         manifest = _read_manifest(folder)
@@ -127,6 +134,15 @@ class TokenFile:
         found = _tokens_in(folder / "tokens.npy")
         if found != expected:
             raise _unusable(folder, f"a token file cut short or changed: {found} tokens of {expected}")
+        if manifest["version"] < _SEALED:
+            warnings.warn(
+                f"{folder} is of an earlier version, without checksums of all it holds: damage to it may not "
+                "be told. Write it anew with `tokenize` to have them.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        elif file_digest(folder / "tokens.npy") != manifest.get("tokens_blake3"):
+            raise _unusable(folder, "a damaged token file: its checksum is another")
         try:
             tokens = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
             return cls(words, unigram, tokens, metadata)
@@ -221,12 +237,13 @@ def _write(folder: Path, found: Numbered, words: list[str], metadata: dict[str, 
         "format": _FORMAT,
         "version": _VERSION,
         "tokens": total,
+        "tokens_blake3": file_digest(folder / "tokens.npy"),
         "words_sha256": _words_sha256(words),
         "metadata": {**metadata, "tokens_sha256": content.hexdigest()},
         "words": words,
         "unigram": unigram,
     }
-    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "manifest.json", with_digest(manifest))
 
 
 def _words_sha256(words: Sequence[str]) -> str:
@@ -240,9 +257,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise _unusable(folder, f"no manifest that can be read ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")
-    if manifest.get("version") != _VERSION:
-        found = f"a manifest of version {manifest.get('version')}, where {_VERSION} can be read"
+    if manifest.get("version") not in range(1, _VERSION + 1):
+        found = f"a manifest of version {manifest.get('version')}, where 1 to {_VERSION} can be read"
         raise _unusable(folder, found)
+    if manifest["version"] >= _SEALED and not has_its_digest(manifest):
+        raise _unusable(folder, "a damaged manifest: its checksum is another")
     return manifest
 
 
@@ -253,7 +272,8 @@ def _tokens_in(path: Path) -> int:
             np.lib.format.read_magic(file)
             np.lib.format.read_array_header_1_0(file)
             return (os.fstat(file.fileno()).st_size - file.tell()) // 4
-    except (OSError, ValueError):
+    # Of a damaged header NumPy's reader raises what Python's does of damaged code.
+    except (OSError, ValueError, SyntaxError, TokenError):
         return 0
 
 
