@@ -277,7 +277,7 @@ def test_arrays_of_a_state(tmp_path):
     assert manifest == {"step": 2}
     np.testing.assert_array_equal(arrays["first"], first)
     np.testing.assert_array_equal(arrays["second"], 2)
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(folder.glob("[!.]*"))) == 3
     with pytest.raises(ValueError, match=r"names of arrays saved in .* before, but got \['third'\]"):
         state.save({}, {}, unchanged=["third"])
     next(iter(kept)).write_bytes(b"damaged")
