@@ -132,8 +132,8 @@ def poisson_uncertainty(
         E tan^2 = sum_j Var(v_j^T dM* v_k) / (lambda_k - lambda_j)^2
 
     Exact to first order in the noise, for counts that are Poisson. Words of real text come in bursts,
-    by documents, so that on text this is a lower bound, 3 to 9 times too small on 8.8 million words of
-    Wikipedia (`python validation/uncertainty.py`): use `document_uncertainty` where there are documents.
+    by documents, so that on text this is a lower bound, 3 to 9 times too small on 8 million words of
+    Wikipedia (`python validation/halves.py`): use `document_uncertainty` where there are documents.
     The bias is that of `rare_pair_bias`, NaN where that is not to be used: of all leading eigenvalues.
 
     Args:
@@ -190,7 +190,11 @@ def document_uncertainty(
     The bias is of second order: noise raises an eigenvalue whose eigenvector follows it, and `M*` is curved
     in the counts, which lowers it. It is what the law 1 / N makes of the change by one group.
 
-    RESULTS
+    Measured on a fifth of enwiki15k (8 million words, V = 2,000, 12 concepts, 37% of the pairs expected
+    less than 3 times; `python validation/halves.py`): halves scatter by 0.91 of their bars on average, 0.53
+    to 1.40 by concept, of which ten splits leave 22% to chance; by 1.39 of those of first order. Five such
+    fifths are off from all of the text by up to 5.0 bars, without the bias by up to 1.4, too large by 1.0 on
+    average: where many pairs are rare, eigenvalues fall more slowly than 1 / N.
 
     Args:
         problem, tokens, workers: as of `document_influence`.
