@@ -166,6 +166,8 @@ def test_the_real_word2vec():
     assert names["run"].loss[-1] < names["run"].loss[0]
 
 
+# A text of a few themes is as small as that: the page says what the warning means.
+@pytest.mark.filterwarnings("ignore:The size of the corpus biases")
 def test_predictions_for_the_run_you_make():
     themed_text(Path("my-text.txt"))
     names, _ = run_page("docs/predicting.md")

@@ -69,7 +69,7 @@ steps taken one by one; carried jointly they are right to 1%, at scale 1e-2 to 3
         """\
 `changed_spectrum` says what removing 100 articles does to steps, `document_influence` the same to first
 order; `document_uncertainty` what a finite corpus leaves open, bias and bar. Changes are right to less
-than 1%, bars to what resampling tells. Counts alone (`poisson_uncertainty`) give a lower bound, several
+than 1%, bars to 8% on average. Counts alone (`poisson_uncertainty`) give a lower bound, several
 times too little, `rare_pair_bias` an estimate for the lowest eigenvalue only, and concepts that nearly meet
 turn more than predicted.""",
     ),

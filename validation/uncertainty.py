@@ -297,7 +297,7 @@ def _biases(corpus: Corpus) -> Iterator[Row]:
         _list(bias),
         f"{_list(measured)}: what both halves of the articles have more, on average",
         f"mean {bias.mean():.2f} against {measured.mean():.2f}; worst {np.abs(bias - measured).max():.2f}",
-        "second order: below 10 million words halves are off by up to a bar more (`validation/halves.py`)",
+        "second order: halves of 8 million words: up to 1.7 bars off (`validation/halves.py`)",
         subject="Bias of eigenvalues",
         short=f"concepts 1 to {concepts}",
         off=f"≤{np.abs(bias - measured).max():.2f}",
