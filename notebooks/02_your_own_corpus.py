@@ -137,19 +137,22 @@ for t, feature in zip(mean, features, strict=True):
 # ## 3. How sure?
 #
 # Another text of the same kind and size would have somewhat other counts. How much that matters is known
-# from the one text at hand: leave out each document in turn and see what changes (to first order: the
-# infinitesimal jackknife, `document_uncertainty`). It gives a standard deviation for every eigenvalue and
-# step time, and for every direction the tangent of the angle by which it may be off. Above some 0.5 it is
-# not known.
+# from the one text at hand: leave out documents and see what changes (the jackknife,
+# `document_uncertainty`). It gives every eigenvalue and step time a standard deviation and a bias, by which
+# it is too large on average (it warns where that is the larger of the two), and every direction the tangent
+# of the angle by which it may be off. Above some 0.5 it is not known.
 
 # %%
-bars = wf.theory.document_uncertainty(problem, spectrum, tokens)
-over_corpora = bars.step_times(mean)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the bias, which the table shows
+    bars = wf.theory.document_uncertainty(problem, spectrum, tokens)
+print(bars, end="\n\n")
+over_corpora = bars.step_times(mean).errors
 known = bars.directions < 0.5
 print("concept   lambda          step time, +- over seeds, +- over corpora   angle  known?")
 for k in range(dim):
     print(
-        f"{k + 1:7}   {spectrum.eigenvalues[k]:5.2f} +- {bars.eigenvalues[k]:4.2f}   {mean[k]:6.3f} "
+        f"{k + 1:7}   {spectrum.eigenvalues[k]:5.2f} +- {bars.eigenvalues.errors[k]:4.2f}   {mean[k]:6.3f} "
         f"{over_seeds[k]:10.3f} {over_corpora[k]:15.3f} {bars.directions[k]:16.2f}",
         "  yes" if known[k] else "  no",
     )
@@ -170,11 +173,13 @@ others = np.array(others)
 places = np.arange(1, dim + 1)
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.plot(places + 0.12, (others - others.mean(axis=0)).T, ".", color="#56B4E9")
-ax.errorbar(places, spectrum.eigenvalues - others.mean(axis=0), bars.eigenvalues, fmt="ok", capsize=3, ms=4)
+ax.errorbar(
+    places, spectrum.eigenvalues - others.mean(axis=0), bars.eigenvalues.errors, fmt="ok", capsize=3, ms=4
+)
 ax.axhline(0, color="0.8", lw=0.8, zorder=0)
 _ = ax.set(xlabel="concept", ylabel="$\\lambda_k$ less the mean of others", xticks=places)
 print("standard deviation over the other texts:", np.round(others.std(axis=0, ddof=1), 2))
-print("foreseen from the one text:             ", np.round(bars.eigenvalues, 2))
+print("foreseen from the one text:             ", np.round(bars.eigenvalues.errors, 2))
 
 # %% [markdown]
 # For concepts that are not known the bars are too long: weak concepts push each other apart, which first
@@ -248,11 +253,11 @@ for size in sizes:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         doubt = wf.theory.document_uncertainty(own, pairs, few)
-    for k, (value, bar) in enumerate(zip(pairs.eigenvalues, doubt.eigenvalues, strict=True)):
+    for k, (value, bar) in enumerate(zip(pairs.eigenvalues, doubt.eigenvalues.errors, strict=True)):
         sure = doubt.directions[k] < 0.5
         ax.errorbar(size, value, bar, fmt="o", mfc="k" if sure else "w", color="k", capsize=3, ms=5)
     print(
-        f"{size:4} documents: {doubt.rare_pairs.share:4.0%} of pairs expected less than 3 times; "
+        f"{size:4} documents: {doubt.rare_pairs:4.0%} of pairs expected less than 3 times; "
         f"eigenvalue largest in size {wf.extreme_eigenpairs(own, 1).eigenvalues[0]:5.1f}; first concept",
         wf.label_features(pairs.leading(1), few.words, n=3)[0].name,
         *{str(one.message).split(":")[0] for one in caught},
@@ -265,15 +270,15 @@ _ = ax.minorticks_off()
 # their error bars shrink. The others fall towards zero: they were chance. In a small text chance is
 # nearly as strong as meaning, because most pairs of words were hardly to be met, and a pair that was not
 # met counts as $M^* = -2$, "never together". (Hence the negative eigenvalue that is larger in size than
-# any concept.) At the smallest size even the test is fooled: it is of first order, and wants many
-# documents. So, before you trust a concept of a small corpus:
+# any concept.) At the smallest size even the test is fooled: it wants many documents. So, before you trust
+# a concept of a small corpus:
 #
 # - is its direction known (`document_uncertainty(...).directions`)?
-# - are there enough counts (`rare_pairs.share`)? If not, take fewer words: `vocab_size=` in place of
+# - are there enough counts (`rare_pairs`)? If not, take fewer words: `vocab_size=` in place of
 #   `min_count=`;
 # - does it stay when you leave out half of the documents?
 #
 # Words of a real text come in bursts, so that the counts alone make error bars that are several times too
-# small: use documents where you have them. Read next: `03_seeds_scales_and_limits` for what else can go
-# wrong; `05` for what to do with concepts; `06` for which documents made them, and what would change
-# without.
+# small (`poisson_uncertainty`, a lower bound): use documents where you have them. Read next:
+# `03_seeds_scales_and_limits` for what else can go wrong; `05` for what to do with concepts; `06` for which
+# documents made them, and what would change without.

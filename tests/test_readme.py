@@ -166,13 +166,15 @@ def test_the_real_word2vec():
     assert names["run"].loss[-1] < names["run"].loss[0]
 
 
+# A text of a few themes is as small as that: the page says what the warning means.
+@pytest.mark.filterwarnings("ignore:The size of the corpus biases")
 def test_predictions_for_the_run_you_make():
     themed_text(Path("my-text.txt"))
     names, _ = run_page("docs/predicting.md")
     measured = wf.measure_step_times(names["exact"], wf.leading_eigenpairs(names["problem"], 6))
     np.testing.assert_allclose(measured, names["times"], rtol=0.1)
     # Words come in bursts, by documents.
-    assert (names["bars"].eigenvalues > names["least"].eigenvalues).all()
+    assert (names["bars"].eigenvalues.errors > names["least"].eigenvalues.errors).all()
     assert names["sgd"].metadata["learning_rate"] > 0
 
 

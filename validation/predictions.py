@@ -68,9 +68,10 @@ steps taken one by one; carried jointly they are right to 1%, at scale 1e-2 to 3
         "A finite corpus",
         """\
 `changed_spectrum` says what removing 100 articles does to steps, `document_influence` the same to first
-order; `document_uncertainty` and `document_bias` what a finite corpus leaves open. Changes are right to
-less than 1%, bars to what resampling tells. Counts alone (`poisson_uncertainty`) give several times too
-little, `rare_pair_bias` an estimate only, and concepts that nearly meet turn more than predicted.""",
+order; `document_uncertainty` what a finite corpus leaves open, bias and bar. Changes are right to less
+than 1%, bars to 8% on average. Counts alone (`poisson_uncertainty`) give a lower bound, several
+times too little, `rare_pair_bias` an estimate for the lowest eigenvalue only, and concepts that nearly meet
+turn more than predicted.""",
     ),
     "interventions": Part(
         "Interventions",

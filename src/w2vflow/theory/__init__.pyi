@@ -3,7 +3,6 @@ from .aligned import aligned_strengths as aligned_strengths
 from .aligned import half_rise_times as half_rise_times
 from .aligned import staircase_loss as staircase_loss
 from .corpora.bias import RarePairBias as RarePairBias
-from .corpora.bias import document_bias as document_bias
 from .corpora.bias import rare_pair_bias as rare_pair_bias
 from .corpora.concept_changes import ConceptChanges as ConceptChanges
 from .corpora.concept_changes import concept_changes as concept_changes
@@ -18,6 +17,7 @@ from .corpora.sensitivity import changed_step_times as changed_step_times
 from .corpora.sensitivity import step_time_slopes as step_time_slopes
 from .corpora.slice_concepts import SliceConcepts as SliceConcepts
 from .corpora.slice_concepts import compare_slices as compare_slices
+from .corpora.uncertainty import Estimate as Estimate
 from .corpora.uncertainty import SamplingUncertainty as SamplingUncertainty
 from .corpora.uncertainty import document_uncertainty as document_uncertainty
 from .corpora.uncertainty import poisson_uncertainty as poisson_uncertainty
