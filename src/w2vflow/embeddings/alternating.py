@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.problem import Mikolov, PairWeights, Weighting
@@ -27,7 +28,7 @@ _STEPS, _LAST_STEPS = 1, 2
 # Part of the mean variance added to every direction, so that those not in use can be divided by.
 _RIDGE = 1e-7
 # Parts that rows are dealt out in, and rows taken to float64 at a time.
-_PARTS, _ROWS = 64, 2**14
+_PARTS, _ROWS = 64, 2**12
 
 
 def minimise_logistic(
@@ -48,7 +49,7 @@ def minimise_logistic(
     product from either side. `W` and `C` are those of their product for which `W^T W = C^T C` is diagonal,
     which is where `|W|^2 + |C|^2` is least.
 
-    `weights` are `A` and `B`, of low rank where pairs were never seen, hence with symmetric `A`.
+    `weights` are `A` and `B`, normalised, of low rank where pairs were never seen, hence with symmetric `A`.
 
     References:
         Jaakkola, Jordan (2000), Bayesian parameter estimation via variational methods, section 3 (the
@@ -65,15 +66,18 @@ def minimise_logistic(
     what = f"a copy of {len(weights.indices):,} pairs, and eight vectors for each of {size:,} words,"
     remedy = "Take the most frequent words alone: `stats.most_frequent(n)`."
     check_fits("vocab_size", what, 8 * len(weights.indices) + 32 * size * dim, remedy)
-    pairs, words, contexts = _sides(weights.normalised())
-    C = _start(pairs, words, contexts, dim)
-    W = np.zeros_like(C)
-    for sweep in range(sweeps):
-        if sweep:
-            C = _refitted(C, W, pairs, (contexts, words), ridge, _STEPS)
+    pairs, words, contexts = _sides(weights)
+    # The cores are busy with rows; between, more threads would wait longer than they work.
+    with threadpool_limits(1, "blas"):
+        C = _start(pairs, words, contexts, dim)
+        W = np.zeros_like(C)
+        for sweep in range(sweeps):
+            if sweep:
+                C = _refitted(C, W, pairs, (contexts, words), ridge, _STEPS)
+                W, C = _balanced(W, C)
+            steps = _LAST_STEPS if sweep == sweeps - 1 else _STEPS
+            W = _refitted(W, C, pairs, (words, contexts), ridge, steps)
             W, C = _balanced(W, C)
-        W = _refitted(W, C, pairs, (words, contexts), ridge, _LAST_STEPS if sweep == sweeps - 1 else _STEPS)
-        W, C = _balanced(W, C)
     return W, C
 
 
@@ -153,17 +157,17 @@ def _balanced(W: Host, C: Host) -> tuple[Host, Host]:
 
 
 def _gram(rows: Host, weights: Host) -> Float[Host, "d d"]:
-    """Return `X^T diag(weights) X` in float64, some rows at a time."""
-    whole: Any = 0.0
+    """Return `X^T diag(weights) X`, some rows at a time in float32, their sums in float64."""
+    whole, roots = np.zeros((rows.shape[1],) * 2), np.sqrt(weights, dtype=np.float32)[:, None]
     for at in range(0, len(rows), _ROWS):
-        some = rows[at : at + _ROWS].astype(np.float64)
-        whole = whole + some.T @ (weights[at : at + _ROWS, None] * some)
+        some = roots[at : at + _ROWS] * rows[at : at + _ROWS]
+        whole += some.T @ some
     return whole
 
 
 def _factor(rows: Host) -> Float[Host, "d d"]:
     """Return `L` of `X^T X = L L^T`, by Cholesky: QR takes ten times as long."""
-    variance = _gram(rows, np.ones(len(rows)))
+    variance = _gram(rows, np.ones(len(rows), np.float32))
     variance[np.diag_indices_from(variance)] += _RIDGE * np.trace(variance) / len(variance)
     return np.linalg.cholesky(variance)
 
