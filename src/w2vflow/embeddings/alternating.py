@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ _PARTS, _ROWS = 64, 2**12
 def minimise_logistic(
     weights: PairWeights, dim: int, sweeps: int, ridge: float
 ) -> tuple[Float[Host, "V d"], Float[Host, "V d"]]:
-    """Return vectors of words and contexts, untied, near a minimum of word2vec's loss (see `embed`), float32.
+    """Return vectors of words and contexts near a minimum of the loss of `embed`, in float32.
 
     With either side given, each row of the other is a convex logistic regression of its own, with
     `ridge / 2 |w_i|^2` added, or of the context `ridge / 2 |c_j|^2`. Seen pairs enter one by one. The
@@ -53,7 +54,7 @@ def minimise_logistic(
 
     References:
         Jaakkola, Jordan (2000), Bayesian parameter estimation via variational methods, section 3 (the
-        quadratic); Halko, Martinsson, Tropp (2011), algorithm 4.4 (the start); Srebro, Rennie, Jaakkola (2004),
+        quadratic); Halko, Martinsson, Tropp (2011), algorithm 4.4 (the start); Srebro et al. (2004),
         Maximum-margin matrix factorization (the penalty, `ridge` times the sum of the singular values of
         `W C^T`).
     """
@@ -110,7 +111,9 @@ def _start(pairs: "SeenPairs", words: "Side", contexts: "Side", dim: int) -> Flo
         scaled, image = np.sqrt(other.sums)[:, None] * basis, np.empty_like(basis)
         _in_parts(target_products, pairs, dim, pairs, side, scaled, image)
         # A pair never seen has M* = -2.
-        basis = np.sqrt(side.sums)[:, None] * (image - 2 * scaled.sum(axis=0, dtype=np.float64).astype(np.float32))
+        basis = np.sqrt(side.sums)[:, None] * (
+            image - 2 * scaled.sum(axis=0, dtype=np.float64).astype(np.float32)
+        )
         basis = _turned(basis, np.linalg.inv(_factor(basis)).T)
     start = basis / np.sqrt(contexts.sums)[:, None]
     return start * np.float32(np.sqrt(len(start)) / np.linalg.norm(start))
@@ -137,9 +140,9 @@ def _refitted(
 def _in_parts(work: Callable[..., None], pairs: "SeenPairs", dim: int, *arguments: Any) -> None:
     """Run compiled work on parts of the rows, of about equal cost, on all cores."""
     cost = pairs.indptr + dim * np.arange(len(pairs.indptr))
-    cuts = np.searchsorted(cost, np.linspace(0, cost[-1], _PARTS + 1))
+    cuts = np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], _PARTS + 1)))
     with ThreadPoolExecutor(available_cores()) as pool:
-        parts = [pool.submit(work, a, b, *arguments) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if a < b]
+        parts = [pool.submit(work, first, last, *arguments) for first, last in pairwise(cuts)]
         for part in parts:
             part.result()
 
@@ -183,7 +186,7 @@ def embed(
     dim: int = 200,
     *,
     weighting: Weighting | None = None,
-    sweeps: int = 3,
+    sweeps: int = 5,
     prior: float = 1.0,
 ) -> Float[np.ndarray, "V d"]:
     """Return word vectors near the minimum that word2vec's training tends to, from counts alone, in float32.

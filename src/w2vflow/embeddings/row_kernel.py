@@ -122,7 +122,7 @@ def _logistic(x):
 
 @_fast
 def _unseen(mean, square):
-    """Return means of `sigma(x)` and `sigma'(x)` over a Gaussian, and `tanh(r/2) / (2 r)` at its root mean square."""
+    """Return `sigma` and `sigma'` in the mean over a Gaussian; `tanh(r/2) / (2 r)`, `r` its root mean square."""
     width = np.sqrt(max(square - mean**2, 0.0))
     level = slope = 0.0
     for node in range(len(_NODES)):
@@ -207,7 +207,9 @@ def _refit_row(word, seen, positive, side, given, w, ridge, steps):
         if rest > _FEW * whole:
             mean, square = _moments(x, low, rest, np.dot(linear, w), form)
             level, slope, bound = _unseen(mean, square)
-        _coefficients(x, positive, low, total, (np.float32(mean), np.float32(level), np.float32(slope)), factors)
+        _coefficients(
+            x, positive, low, total, (np.float32(mean), np.float32(level), np.float32(slope)), factors
+        )
         previous[:] = descent
         descent[:] = -np.float32(level - slope * mean) * linear - np.float32(slope) * image - ridge * w
         _add_rows(given.vectors, seen, factors, descent)
