@@ -40,8 +40,8 @@ def minimise_logistic(
     With either side given, each row of the other is a convex logistic regression of its own, with
     `ridge / 2 |w_i|^2` added, or of the context `ridge / 2 |c_j|^2`. Seen pairs enter one by one. The
     logits of the unseen pairs of a row are taken as Gaussian under the weights `B_ij`, with the mean and the
-    variance that they have: those of all pairs, from `sum_j R_jr c_j` and `sum_j R_jr c_j c_j^T` of `B = L R^T`,
-    less those of the seen ones. So cost and memory are those of the seen pairs, and `V d^2`.
+    variance that they have: those of all pairs, from `sum_j R_jr c_j` and `sum_j R_jr c_j c_j^T` where
+    `B = L R^T`, less those of the seen ones. So cost and memory are those of the seen pairs, and `V d^2`.
 
     A sweep takes a step of conjugate gradients in every row of the contexts and then of the words, from the
     second sweep on; in the last one the words take two. A step goes to the minimum along its line of the
@@ -126,11 +126,13 @@ def _refitted(
     from w2vflow.embeddings.row_kernel import Given, refit
 
     side, other = sides
-    # Axes along which what is given is uncorrelated: of these each has a curvature of its own.
-    spread, axes = np.linalg.eigh(_gram(given, other.sums) / other.sums.sum(dtype=np.float64))
-    rows, vectors = _turned(own, axes), _turned(given, axes)
     right = side.right.astype(np.float64)
-    square = np.stack([_gram(vectors, column) for column in right.T])
+    # Axes along which what is given is uncorrelated: of these each has a curvature of its own.
+    values, axes = np.linalg.eigh(_gram(given, right.sum(axis=1)))
+    rows, vectors = _turned(own, axes), _turned(given, axes)
+    one = right.shape[1] == 1
+    square = values[None, None] if one else np.stack([_gram(vectors, column) for column in right.T])
+    spread = other.sums @ vectors**2 / other.sums.sum(dtype=np.float64)
     moments = (right.sum(axis=0), right.T @ vectors, square, np.maximum(spread, _RIDGE * spread.mean()))
     known = Given(vectors, *(np.ascontiguousarray(one, np.float32) for one in moments))
     _in_parts(refit, pairs, own.shape[1], pairs, side, known, rows, np.float32(ridge), steps)

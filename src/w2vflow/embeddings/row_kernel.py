@@ -54,14 +54,15 @@ class Given(NamedTuple):
     """Vectors of the other side, and their moments under every column `r` of `right`.
 
     Attributes:
-        mass, linear, square: `sum_j R_jr`, `sum_j R_jr c_j` and `sum_j R_jr c_j c_j^T`.
+        mass, linear, square: `sum_j R_jr`, `sum_j R_jr c_j` and `sum_j R_jr c_j c_j^T`; the last is diagonal
+            if there is one column, and then its diagonal alone, `b = 1`.
         spread: mean square of each entry of `c_j` under the sums of `G`.
     """
 
     vectors: Float[Host, "V d"]
     mass: Float[Host, " q"]
     linear: Float[Host, "q d"]
-    square: Float[Host, "q d d"]
+    square: Float[Host, "q b d"]
     spread: Float[Host, " d"]
 
 
@@ -122,7 +123,7 @@ def _logistic(x):
 
 @_fast
 def _unseen(mean, square):
-    """Return `sigma` and `sigma'` in the mean over a Gaussian; `tanh(r/2) / (2 r)`, `r` its root mean square."""
+    """Return `sigma` and `sigma'` in the mean over a Gaussian, and `tanh(r/2) / (2 r)`, `r^2 = square`."""
     width = np.sqrt(max(square - mean**2, 0.0))
     level = slope = 0.0
     for node in range(len(_NODES)):
@@ -138,6 +139,10 @@ def _image(left, square, vector, out):
     """Write `sum_r left_r square_r vector`; return its product with the vector."""
     form = 0.0
     for k in range(len(vector)):
+        if square.shape[1] == 1:
+            out[k] = left[0] * square[0, 0, k] * vector[k]
+            form += out[k] * vector[k]
+            continue
         out[k] = 0
         for r in range(len(left)):
             value = np.float32(0)
