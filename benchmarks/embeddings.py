@@ -33,7 +33,7 @@ INTRODUCTION = """# Embeddings from counts, and how good they are
 questions as published, 3CosAdd, {total:,} of {asked:,} with all words known; MEN and WordSim-353 by
 Spearman's correlation over {men:,} and {ws} known pairs. Seconds on two cores of an AMD EPYC at 2.6 GHz,
 beside {counting:.0f} s of counting, which gensim does not need (its own reading of the text is left out).
-`embed`, which is better and faster than these, has [a page of its own](embed.md). "Published" is the table of
+`embed`, the best of counts, has [a page of its own](embed.md). "Published" is the table of
 [Karkada et al. 2025](https://arxiv.org/abs/2502.09863), of a far larger corpus.
 This page is written by
 

@@ -33,7 +33,7 @@ SMALLER = {
     "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5 --vectors 5 --rated pairs.txt",
     "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5 --turns 1",
     "benchmarks/embed.py": "--page page.md --keep kept --relations relations --shares 2/3 1 --vocab-sizes 30 "
-    "--dim 5 --window 4 --min-document-words 5 --epochs 1",
+    "--dim 5 --windows 4 5 --sweeps 1 2 --min-document-words 5 --epochs 1",
     "benchmarks/embeddings.py": "--page page.md --keep kept --vocab-size 40 --dim 5 "
     "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
     "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",

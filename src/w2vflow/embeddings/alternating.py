@@ -154,11 +154,11 @@ def _balanced(W: Host, C: Host) -> tuple[Host, Host]:
     one, other = _factor(W), _factor(C)
     left, values, right = np.linalg.svd(one.T @ other)
     roots = np.sqrt(values)
-    turns = (
-        scipy.linalg.solve_triangular(factor, turn * roots, lower=True, trans=1)
-        for factor, turn in ((one, left), (other, right.T))
-    )
-    return tuple(_turned(rows, turn) for rows, turn in zip((W, C), turns, strict=True))
+
+    def turn(factor: Host, axes: Host) -> Host:
+        return scipy.linalg.solve_triangular(factor, axes * roots, lower=True, trans=1)
+
+    return _turned(W, turn(one, left)), _turned(C, turn(other, right.T))
 
 
 def _gram(rows: Host, weights: Host) -> Float[Host, "d d"]:
@@ -188,7 +188,7 @@ def embed(
     dim: int = 200,
     *,
     weighting: Weighting | None = None,
-    sweeps: int = 5,
+    sweeps: int = 4,
     prior: float = 1.0,
 ) -> Float[np.ndarray, "V d"]:
     """Return word vectors near the minimum that word2vec's training tends to, from counts alone, in float32.
@@ -203,12 +203,12 @@ def embed(
     weights is `leading_eigenpairs`.
 
     Args:
-        stats: counts; the window that served best is 8.
+        stats: counts; windows of 8, and of 12 in larger texts, served best.
         dim: dimension of the vectors.
         weighting: of pairs; word2vec's own by default, no negatives skipped,
             `Mikolov(subsample=1e-4, power=0.75, negatives=5, skip_target=False)`.
             `B` must be of low rank where pairs were never seen (all but `Custom`).
-        sweeps: how often words are fitted.
+        sweeps: how often words are fitted; more repay their time in texts of tens of millions of words.
         prior: how many occurrences of a word the penalty on lengths weighs as much as: a word seen less
             often than that stays near the origin, in the directions that most contexts agree on. 0 for none.
 

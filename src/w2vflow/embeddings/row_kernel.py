@@ -67,7 +67,7 @@ class Given(NamedTuple):
 
 
 @_fast
-def _dots(vectors, seen, vector, out):
+def _dots(vectors: Host, seen: Host, vector: Host, out: Host) -> None:
     """Write the inner products with some rows, four at a time."""
     size, at = len(seen), 0
     while at + 4 <= size:
@@ -88,7 +88,7 @@ def _dots(vectors, seen, vector, out):
 
 
 @_fast
-def _add_rows(vectors, seen, factors, out):
+def _add_rows(vectors: Host, seen: Host, factors: Host, out: Host) -> None:
     """Add multiples of some rows, four at a time."""
     size, at = len(seen), 0
     while at + 4 <= size:
@@ -103,7 +103,7 @@ def _add_rows(vectors, seen, factors, out):
 
 
 @_fast
-def _weights(word, seen, positive, side, low, total):
+def _weights(word: int, seen: Host, positive: Host, side: Side, low: Host, total: Host) -> float:
     """Write `L R^T` and `G` of the seen pairs of a row; return the sum of the former."""
     whole = 0.0
     for at in range(len(seen)):
@@ -117,12 +117,12 @@ def _weights(word, seen, positive, side, low, total):
 
 
 @_fast
-def _logistic(x):
+def _logistic(x: Any) -> Any:
     return _ONE / (_ONE + np.exp(-x))
 
 
 @_fast
-def _unseen(mean, square):
+def _unseen(mean: float, square: float) -> tuple[float, float, float]:
     """Return `sigma` and `sigma'` in the mean over a Gaussian, and `tanh(r/2) / (2 r)`, `r^2 = square`."""
     width = np.sqrt(max(square - mean**2, 0.0))
     level = slope = 0.0
@@ -135,7 +135,7 @@ def _unseen(mean, square):
 
 
 @_fast
-def _image(left, square, vector, out):
+def _image(left: Host, square: Host, vector: Host, out: Host) -> float:
     """Write `sum_r left_r square_r vector`; return its product with the vector."""
     form = 0.0
     for k in range(len(vector)):
@@ -154,7 +154,9 @@ def _image(left, square, vector, out):
 
 
 @_fast
-def _coefficients(x, positive, low, total, moments, out):
+def _coefficients(
+    x: Host, positive: Host, low: Host, total: Host, moments: tuple[Any, Any, Any], out: Host
+) -> None:
     """Write by how much each seen pair pulls at the row, beyond its part in the moments of all pairs."""
     mean, level, slope = moments
     for at in range(len(x)):
@@ -163,7 +165,7 @@ def _coefficients(x, positive, low, total, moments, out):
 
 
 @_fast
-def _curvature(x, change, low, total, bound, stride):
+def _curvature(x: Host, change: Host, low: Host, total: Host, bound: Any, stride: int) -> Any:
     """Return the sum over seen pairs of the curvature that bounds the loss, beyond that of unseen ones.
 
     Changes are those of every so many pairs, which stand for all: the most frequent come first.
@@ -179,7 +181,7 @@ def _curvature(x, change, low, total, bound, stride):
 
 
 @_fast
-def _moments(x, low, rest, all_linear, all_square):
+def _moments(x: Host, low: Host, rest: float, all_linear: float, all_square: float) -> tuple[float, float]:
     """Return the first two moments of the logits of unseen pairs: those of all less those of the seen."""
     first, second = all_linear, all_square
     for at in range(len(x)):
@@ -189,7 +191,9 @@ def _moments(x, low, rest, all_linear, all_square):
 
 
 @_fast
-def _refit_row(word, seen, positive, side, given, w, ridge, steps):
+def _refit_row(
+    word: int, seen: Host, positive: Host, side: Side, given: Given, w: Host, ridge: Any, steps: int
+) -> None:
     """Move one row by steps of conjugate gradients, each as long as the quadratic bound of the loss says."""
     size, dim, left = len(seen), len(w), side.left[word]
     work, row = np.empty((5, size), np.float32), np.zeros((5, dim), np.float32)
@@ -243,7 +247,9 @@ def _refit_row(word, seen, positive, side, given, w, ridge, steps):
 
 
 @_fast
-def refit(first, last, pairs, side, given, rows, ridge, steps):
+def refit(
+    first: int, last: int, pairs: SeenPairs, side: Side, given: Given, rows: Host, ridge: Any, steps: int
+) -> None:
     """Move the rows from the first to before the last, in place."""
     for word in range(first, last):
         at = slice(pairs.indptr[word], pairs.indptr[word + 1])
@@ -251,7 +257,7 @@ def refit(first, last, pairs, side, given, rows, ridge, steps):
 
 
 @_fast
-def target_products(first, last, pairs, side, vectors, out):
+def target_products(first: int, last: int, pairs: SeenPairs, side: Side, vectors: Host, out: Host) -> None:
     """Write rows of `M* + 2`, which is `4 A / G`, times vectors."""
     for word in range(first, last):
         at = slice(pairs.indptr[word], pairs.indptr[word + 1])

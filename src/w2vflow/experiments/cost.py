@@ -79,9 +79,9 @@ class _Rates(NamedTuple):
 RATES = _Rates()
 # Evaluations of the velocity in a step of Dopri8; bytes of a pair in a sparse matrix, in either order.
 _STAGES, _HELD = 13, 2 * (8 + 4)
-# How often `embed` meets each seen pair: in two products of the start, the first turn of the words, four
-# turns of contexts, three of words, and the last. A step takes two, and a quarter to find its length.
-_MET = 2 + 1.25 + (4 + 3) * 2.25 + 4.25
+# How often `embed` meets each seen pair: in two products of the start, the first turn of the words, three
+# turns of contexts, two of words, and the last. A step takes two, and a quarter to find its length.
+_MET = 2 + 1.25 + (3 + 2) * 2.25 + 4.25
 
 
 class Speed(NamedTuple):
