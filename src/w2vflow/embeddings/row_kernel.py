@@ -105,7 +105,7 @@ def _add_rows(vectors: Host, seen: Host, factors: Host, out: Host) -> None:
 @_fast
 def _weights(word: int, seen: Host, positive: Host, side: Side, low: Host, total: Host) -> float:
     """Write `L R^T` and `G` of the seen pairs of a row; return the sum of the former."""
-    whole = 0.0
+    whole: Any = 0.0
     for at in range(len(seen)):
         value = np.float32(0)
         for r in range(side.left.shape[1]):
