@@ -77,7 +77,9 @@ From trials with the settings above, where nothing else is said:
   of which a standard error is about 0.04. A `prior` of 2 gives 0.676, singular values of `W C^T` to the
   power 3/8 in place of 1/2 give 0.673, both 0.678. They cost semantic or syntactic questions and were
   not taken.
-- Comparatives on the same: 347 against 382 of 552, 361 at a `prior` of 2.
+- SimLex-999 on 40 million words and 30,000 of vocabulary: 0.343 against 0.344.
+- With counting, which gensim does not need, it is 12, 9, 14 and 9 times faster, not ten throughout.
+- Comparatives on the first text and vocabulary: 347 against 382 of 552, 361 at a `prior` of 2.
 - Stanford's rare words (183 known pairs at 10,000 words), in three of four rows; the power 3/8 brings
   0.481 to 0.500 on 9 million words.
 - On 40 million words and 10,000 of vocabulary, window 8 is not enough: with 6 sweeps (subsampling 1e-3)
