@@ -1,6 +1,7 @@
-"""Every word of a corpus: its leading concepts and the exact trajectory, without a matrix of pairs.
+"""Every word of a corpus: vectors, leading concepts and the exact trajectory, without a matrix of pairs.
 
     python benchmarks/all_words.py STATISTICS.npz [--pairs 50] [--dim 50] [--scale 1e-8] [--times 100]
+        [--vectors 200] [--rated PAIRS [...]]
 
 STATISTICS is what `w2vflow count --vocab-size None` writes. Prints seconds of each stage and the largest
 memory of the process after it, residuals, the proven bound on what the eigenvectors that were not
@@ -37,10 +38,17 @@ def main():
     parser.add_argument("--dim", type=int, default=50)
     parser.add_argument("--scale", type=float, default=1e-8)
     parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--vectors", type=int, default=200)
+    parser.add_argument("--rated", nargs="*", default=[], help="files of rated pairs to judge them by")
     a = parser.parse_args()
     stage("imports")
     stats = wf.load_statistics(a.statistics)
     stage("statistics")
+    vectors = wf.embed(stats, a.vectors)
+    stage(f"`embed` in {a.vectors} dimensions")
+    for file in a.rated:
+        print(f"{file}: {wf.evaluate_similarity(vectors, stats.words, file)}")
+    del vectors
     problem = wf.Problem.from_statistics(stats)
     operator = problem.target_operator()
     print(f"V = {stats.vocab_size:,}, {stats.counts.nnz:,} pairs seen, {type(operator).__name__}")

@@ -1,17 +1,14 @@
-"""The paper's table of embeddings remade on Wikipedia, and how the settings of `embed` were chosen.
+"""The paper's table of embeddings remade on Wikipedia: word2vec, the quartic model and closed forms.
 
     W2VFLOW_TEST_DATA=FOLDER python benchmarks/embeddings.py [--anew] [--page docs/embeddings.md]
-        [--keep runs/embeddings] [--relations benchmarks/relations] [--vocab-size 10000] [--dim 200]
-        [--min-document-words 50] [--sgd-steps 1800] [--sgd-batch 2097152]
+        [--keep runs/embeddings] [--vocab-size 10000] [--dim 200] [--min-document-words 50]
+        [--sgd-steps 1800] [--sgd-batch 2097152]
 
 FOLDER holds `enwiki15k.txt.xz` and the test sets in `eval/`. Counts the text (10,000 words, window 16),
 makes vectors of 200 dimensions of each kind, judges them by Google's questions, MEN and WordSim-353, and
 writes the page; 15 minutes on two cores, six of them gensim's. Needs gensim. Rows are kept in
 `rows.json` of the folder `--keep` as they come, and what is there is not made again but with `--anew`:
 other sizes want another folder.
-
-Settings are compared on word pairs of our own, `--relations`, of relations that Google's questions do
-not ask.
 """
 
 import argparse
@@ -36,22 +33,13 @@ INTRODUCTION = """# Embeddings from counts, and how good they are
 questions as published, 3CosAdd, {total:,} of {asked:,} with all words known; MEN and WordSim-353 by
 Spearman's correlation over {men:,} and {ws} known pairs. Seconds on two cores of an AMD EPYC at 2.6 GHz,
 beside {counting:.0f} s of counting, which gensim does not need (its own reading of the text is left out).
-"Published" is the table of [Karkada et al. 2025](https://arxiv.org/abs/2502.09863), of a far larger corpus.
+`embed`, the best of counts, has [a page of its own](embed.md). "Published" is the table of
+[Karkada et al. 2025](https://arxiv.org/abs/2502.09863), of a far larger corpus.
 This page is written by
 
 ```sh
 W2VFLOW_TEST_DATA=FOLDER python benchmarks/embeddings.py
 ```
-
-"""
-SETTINGS = """
-## How its settings were chosen
-
-`embed` minimises word2vec's own loss, with word2vec's own weights. On {pairs} word pairs of relations that
-Google does not ask (`{relations}/`; {questions:,} questions), the window was chosen; sweeps are as
-many as fit into a tenth of gensim's time, counting included; subsampling 1e-4, exponent 0.75 and 5
-negatives are those of gensim's run above, whatever our relations say of them. Google's accuracy is shown
-for each, and none was chosen by it.
 
 """
 
@@ -65,7 +53,7 @@ def gensim_sgns(text, questions, a):
         questions, "--text", text, "--save", folder, "--vocab-size", a.vocab_size, "--dim", a.dim,
         "--min-document-words", a.min_document_words,
     ]  # fmt: skip
-    seconds = gensim_sgns.train(gensim_sgns.arguments([str(argument) for argument in given]))
+    seconds, _ = gensim_sgns.train(gensim_sgns.arguments([str(argument) for argument in given]))
     return np.load(folder / "W_epoch5.npy"), seconds
 
 
@@ -129,19 +117,7 @@ def kinds(stats, text, questions, a):
         "PPMI": ("50.7", lambda: timed(factors, wf.embeddings.ppmi)),
         "PMI, 0 where never seen": ("8.6", lambda: timed(factors, wf.embeddings.pmi)),
         "log counts less their biases (GloVe)": ("", lambda: timed(factors, wf.embeddings.log_counts)),
-        "**`embed`**: word2vec's loss over all pairs, 4 sweeps": ("", lambda: timed(wf.embed, stats, a.dim)),
     }
-
-
-def trials():
-    """Return window, sweeps and changed weights of every setting of `embed` that is compared."""
-    changes = [
-        {"negatives": 1}, {"negatives": 15}, {"subsample": 1e-3}, {"subsample": 1e-5},
-        {"power": 0.5}, {"power": 1.0},
-    ]  # fmt: skip
-    return [(window, sweeps, {}) for window in (5, 16) for sweeps in (2, 4, 6, 8)] + [
-        (16, 6, change) for change in changes
-    ]
 
 
 def kept_rows(rows, file, name, make):
@@ -163,19 +139,11 @@ def judged(published, make, words, data):
     ]  # fmt: skip
 
 
-def compared(stats, dim, sweeps, change, own, asked):
-    """Return the cells of one setting: accuracy on our own relations and on Google's."""
-    weighting = wf.Mikolov(**{"subsample": 1e-4, "power": 0.75, "negatives": 5, **change})
-    vectors = wf.embed(stats, dim, weighting=weighting, sweeps=sweeps)
-    return [f"{wf.evaluate_analogies(vectors, stats.words, q).accuracy:.1%}" for q in (own, asked)]
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--anew", action="store_true")
     parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "embeddings.md")
     parser.add_argument("--keep", type=Path, default=Path("runs/embeddings"))
-    parser.add_argument("--relations", type=Path, default=HERE / "relations")
     parser.add_argument("--vocab-size", type=int, default=10_000)
     parser.add_argument("--dim", type=int, default=200)
     parser.add_argument("--min-document-words", type=int, default=50)
@@ -198,15 +166,6 @@ def introduction(stats, data, dim, counting):
     )
 
 
-def settings(words, relations, own):
-    """Return the prose above the comparison of settings."""
-    return SETTINGS.format(
-        pairs=sum(map(len, wf.semantics.read_pairs(relations).values())),
-        relations="/".join(relations.parts[-2:]),
-        questions=wf.evaluate_analogies(np.eye(len(words), 2) + 1, words, own).total,
-    )
-
-
 def main():
     a = arguments()
     jax.config.update("jax_enable_x64", True)
@@ -220,14 +179,6 @@ def main():
     lines = ["| vectors | Google | published | MEN | WS-353 | seconds |", "|---|---|---|---|---|---|"]
     for name, (published, make) in kinds(stats, text, questions, a).items():
         lines.append(kept_rows(rows, file, name, partial(judged, published, make, stats.words, data)))
-    counts = {5: wf.count([text], window=5, **counted), 16: stats}
-    own = wf.semantics.read_questions(a.relations)
-    lines += [settings(stats.words, a.relations, own)]
-    lines += ["| window, sweeps, weights | our relations | Google |", "|---|---|---|"]
-    for window, sweeps, change in trials():
-        changed = ", ".join(f"{name} {value:g}" for name, value in change.items()) or "as gensim's"
-        make = partial(compared, counts[window], a.dim, sweeps, change, own, questions)
-        lines.append(kept_rows(rows, file, f"{window}, {sweeps}, {changed}", make))
     write_text(a.page, page + "\n".join(lines) + "\n")
     print(f"Written: {a.page}")
 

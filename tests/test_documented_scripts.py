@@ -30,9 +30,11 @@ SMALLER = {
     "benchmarks/accelerator.py": "--vocab-size 60 --dim 3 --steps 5 --batch-size 64 --repeat 1 "
     "--functions predict_step_times subspace_overlap",
     "benchmarks/baseline.py": "--vocab-size 40 --turns 1 --only 'step times'",
-    "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5",
+    "benchmarks/all_words.py": "--pairs 5 --dim 3 --times 5 --vectors 5 --rated pairs.txt",
     "benchmarks/counting.py": "--vocab-size 40 --window 4 --min-document-words 5 --turns 1",
-    "benchmarks/embeddings.py": "--page page.md --keep kept --relations relations --vocab-size 40 --dim 5 "
+    "benchmarks/embed.py": "--page page.md --keep kept --relations relations --shares 2/3 1 --vocab-sizes 30 "
+    "--dim 5 --windows 4 5 --sweeps 1 2 --min-document-words 5 --epochs 1",
+    "benchmarks/embeddings.py": "--page page.md --keep kept --vocab-size 40 --dim 5 "
     "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
     "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",
     "benchmarks/flow_bases.py": "--vocab-size 40 --dim 3 --times 5",
@@ -74,6 +76,7 @@ for line in sys.stdin:
 for (one, other), value in sorted(counts.items()):
     sys.stdout.buffer.write(struct.pack("<iid", one, other, value))
 """
+RATED = ("EN-MEN-TR-3k", "EN-WS-353-ALL", "EN-SIMLEX-999", "EN-RW-STANFORD")
 # Named nowhere, or in part.
 OTHERS = [
     "python benchmarks/accelerator.py",
@@ -138,7 +141,7 @@ def given(tmp_path_factory):
     for name in ("questions.txt", "eval/questions-words.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(questions)
-    for name in ("pairs.txt", "eval/EN-MEN-TR-3k.txt", "eval/EN-WS-353-ALL.txt"):
+    for name in ("pairs.txt", *(f"eval/{name}.txt" for name in RATED)):
         (folder / name).write_text(pairs)
     (folder / "relations").mkdir()
     (folder / "programs").mkdir()

@@ -384,19 +384,25 @@ def multiplied(jaxpr) -> int:
     return total
 
 
-def test_operations_of_embed_are_those_that_its_programs_hold(monkeypatch):
-    size, dim, done = 512, 96, []
-    for name in ("_products", "_descended"):
-        program = getattr(alternating, name)
+def test_pairs_that_embed_meets_are_those_of_its_turns(monkeypatch):
+    size, dim, met = 60, 8, []
 
-        def counted(side, *arrays, program=program):
-            done.append(multiplied(jax.make_jaxpr(lambda *a: program(side, *a))(*arrays).jaxpr))
-            return program(side, *arrays)
+    def counted(work, pairs, dim, *arguments):
+        if work.__name__ == "target_products":
+            met.append(1)
+        else:
+            rows, steps = arguments[3], arguments[5]
+            # Logits, if any, and in every step a gradient and its change: in the last of some pairs alone.
+            met.append(rows.any() + 2 * steps - 0.75)
+        return done(work, pairs, dim, *arguments)
 
-        monkeypatch.setattr(alternating, name, counted)
-    wf.embed(random_statistics(size), dim)
-    # Those programs also multiply the factors of G, of rank one.
-    assert cost.plan_embed(size, 0, dim, speed=SPEED).operations == pytest.approx(sum(done), rel=1 / dim)
+    done = alternating._in_parts
+    monkeypatch.setattr(alternating, "_in_parts", counted)
+    stats = random_statistics(size)
+    wf.embed(stats, dim)
+    pairs = (stats.counts.nnz + size) // 2
+    planned = cost.plan_embed(size, pairs, dim, speed=SPEED).operations
+    assert planned == pytest.approx(2 * sum(met) * 2 * pairs * dim, rel=1e-9)
 
 
 @pytest.mark.parametrize("loss", ["quartic", "logistic"])

@@ -68,6 +68,7 @@ class _Rates(NamedTuple):
     alone: float = 0.8  # numbers for an entry of a pair that SGD draws alone,
     in_block: float = 0.12  # in a block,
     overhead: float = 90  # and entries that drawing it takes as long as
+    fitted: float = 0.2  # numbers for an entry of a vector that a word meets in a fit
     scattered: float = 0.75  # numbers for an entry of a sparse matrix in a product
     decay: float = 0.6  # lambda_k / lambda_1 = k^-decay
     steps: float = 2.6  # of the flow in a time 1 / lambda_1 at rtol = 1e-9,
@@ -78,6 +79,9 @@ class _Rates(NamedTuple):
 RATES = _Rates()
 # Evaluations of the velocity in a step of Dopri8; bytes of a pair in a sparse matrix, in either order.
 _STAGES, _HELD = 13, 2 * (8 + 4)
+# How often `embed` meets each seen pair: in two products of the start, the first turn of the words, three
+# turns of contexts, two of words, and the last. A step takes two, and a quarter to find its length.
+_MET = 2 + 1.25 + (3 + 2) * 2.25 + 4.25
 
 
 class Speed(NamedTuple):
@@ -196,11 +200,10 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
     """Return the cost of `embed`, given numbers of words and pairs; `ValueError` if `dim` is not 1..V."""
     check_dimension(dim, vocab_size)
-    places = float(vocab_size) ** 2
-    # Seven turns of one side, of five products each, and four products of the start.
-    fits = _Stage("fits of words to contexts and back", 2 * (7 * 5 + 4) * places * dim)
-    # The weights of the pairs and a copy of them.
-    memory = RATES.process + max(RATES.pair_read * pairs, 3 * _HELD * pairs + 8 * places)
+    met = 2.0 * min(pairs, vocab_size * (vocab_size + 1) // 2) * dim
+    fits = _Stage("fits of words to contexts and back", 2 * _MET * met, RATES.fitted * _MET * met, inf)
+    # The weights of the pairs in either precision, and vectors of both sides before and after a turn.
+    memory = RATES.process + max(RATES.pair_read * pairs, 4 * _HELD * pairs) + 32 * vocab_size * dim
     return _plan([fits], memory, vocab_size * (4 * dim + RATES.word), [], speed)
 
 

@@ -11,8 +11,14 @@ import numba
 __all__ = ["compiled", "compiled_folder"]
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+# What lets sums run in the lanes of a vector unit; infinite and undefined numbers stay what they are.
+_REORDERED = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def compiled(function: Callable[..., Any], *, reorder: bool = False) -> Any:
     """Return a function compiled by numba at its first call, which runs without Python's lock.
+
+    With `reorder`, floating sums may be taken in another order: the same on one machine, but not on all.
 
     Compiled code is kept for the next process, in a folder beside the source, in the user's cache or in
     `NUMBA_CACHE_DIR`.
@@ -20,13 +26,14 @@ def compiled(function: Callable[..., Any]) -> Any:
     Warns:
         RuntimeWarning: no such folder can be written to; the function is compiled anew in every process.
     """
+    fastmath = _REORDERED if reorder else False
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, fastmath=fastmath)(function)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
         _warn_once()
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, fastmath=fastmath)(function)
 
 
 def compiled_folder() -> Path | None:
