@@ -125,6 +125,26 @@ def test_safetensors_hold_plain_tensors(tmp_path):
     assert (tensors["vectors"] == VECTORS).all()
 
 
+def test_every_flipped_bit_of_safetensors_is_told_or_changes_nothing(tmp_path):
+    path, rng = tmp_path / "v.safetensors", np.random.default_rng(0)
+    export_vectors(path, VECTORS, WORDS, "safetensors")
+    whole, told = path.read_bytes(), 0
+    for place in rng.integers(len(whole), size=400):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            words, vectors = import_vectors(path)
+        except (ValueError, FileNotFoundError):
+            told += 1
+            continue
+        assert list(words) == WORDS
+        np.testing.assert_array_equal(vectors, VECTORS)
+    assert told > 200
+    path.write_bytes(whole)
+    assert import_vectors(path, limit=2).words == tuple(WORDS[:2])
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_safetensors_of_others_come_with_words_beside_them(tmp_path, dtype):
     save_file({"embedding.weight": VECTORS[1:].astype(dtype)}, tmp_path / "v.safetensors")

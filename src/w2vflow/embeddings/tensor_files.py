@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+from blake3 import blake3
 
 from w2vflow.embeddings.ahead import Ahead
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sources import Source
 
-__all__ = ["Tensors", "read_tensors"]
+__all__ = ["DIGEST", "Tensors", "read_tensors", "tensors_digest"]
+
+# The tensor beside vectors and words that holds their digest.
+DIGEST = "blake3"
 
 # Of a longer head, which no such file has, nothing is believed.
 _LONGEST_HEAD = 10**8
@@ -25,6 +29,14 @@ class Tensors(NamedTuple):
     matrix: np.ndarray
     rows: int
     words: bytes | None
+
+
+def tensors_digest(vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Return the BLAKE3 digest of the shape of vectors, of them and of the bytes of their words."""
+    content = blake3(f"{vectors.dtype.str} {vectors.shape} ".encode(), max_threads=blake3.AUTO)
+    for array in (vectors, words):
+        content.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return np.frombuffer(content.digest(), np.uint8)
 
 
 def read_tensors(source: Source, data: Ahead, limit: int | None) -> Tensors:
@@ -45,10 +57,20 @@ def read_tensors(source: Source, data: Ahead, limit: int | None) -> Tensors:
             count, _ = shapes[chosen]
             # A range of a tensor of no rows cannot be asked for.
             matrix = file.get_slice(chosen)[: min(limit, count)] if limit else file.get_tensor(chosen)
-            words = file.get_tensor("words").tobytes() if "words" in shapes else None
+            listed = file.get_tensor("words") if "words" in shapes else np.empty(0, np.uint8)
+            # That of a file of which only the first rows are asked for is not known without the others.
+            if DIGEST in shapes and len(matrix) == count:
+                _check_digest(file.get_tensor(DIGEST), tensors_digest(matrix, listed), source.name)
+            words = listed.tobytes() if "words" in shapes else None
             return Tensors(matrix.astype(np.float32), count, words)
     except (SafetensorError, TypeError) as error:
         raise argument_error("path", "a safetensors file of float32", f"{source.name} ({error})") from error
+
+
+def _check_digest(told: np.ndarray, found: np.ndarray, name: str) -> None:
+    if not np.array_equal(told, found):
+        got = f"{name}, which is damaged: its checksum is another"
+        raise argument_error("path", "a file as it was saved", got, "Copy it again.")
 
 
 def _chosen(shapes: dict[str, list[int]]) -> str | None:
@@ -96,7 +118,7 @@ def _needed(stream: Any, limit: int) -> tuple[int, list[tuple[int, int]]]:
         for name, (shape, (first, last)) in tensors.items():
             if name == chosen and shape[0] > limit:
                 last = first + (last - first) // shape[0] * limit
-            if name in (chosen, "words"):
+            if name in (chosen, "words", DIGEST):
                 ranges.append((start + first, start + last))
         return start + max((last for _, (_, last) in tensors.values()), default=0), ranges
     except (ValueError, KeyError, TypeError, AttributeError):

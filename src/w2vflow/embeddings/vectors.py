@@ -12,9 +12,10 @@ from jaxtyping import Float32
 
 from w2vflow.embeddings.ahead import Ahead
 from w2vflow.embeddings.checks import check_vectors
+from w2vflow.embeddings.tensor_files import DIGEST, tensors_digest
 from w2vflow.embeddings.vector_files import READERS, Rows, guess_format, unmarked
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import atomic_folder, atomic_path
+from w2vflow.support.atomic_files import atomic_folder, atomic_path, write_bytes
 from w2vflow.support.checks import argument_error
 from w2vflow.support.sources import Source
 
@@ -50,7 +51,7 @@ def export_vectors(
     |---|---|
     | `"word2vec-text"` | a line `V d`, then a line a word, in the shortest decimals that keep float32 |
     | `"word2vec-binary"` | a line `V d`, then each word, a space, `d` numbers, a newline, as word2vec.c |
-    | `"safetensors"` | tensors `vectors` (V, d), and `words`, UTF-8 bytes with a newline between words |
+    | `"safetensors"` | tensors `vectors` (V, d), `words` (UTF-8, a newline between), their `blake3` digest |
     | `"tensorboard"` | a folder of `tensors.tsv` and `metadata.tsv`, for the projector |
 
     gensim loads the first two with `KeyedVectors.load_word2vec_format(path, binary=...)`. They are
@@ -126,11 +127,11 @@ def _decimals(vectors: Host, separator: bytes) -> Iterator[bytes]:
 
 
 def _write_safetensors(path: Path, vectors: Host, words: list[bytes]) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    tensors = {"vectors": np.ascontiguousarray(vectors), "words": np.frombuffer(b"\n".join(words), np.uint8)}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"words": "UTF-8 bytes, a newline between words"})
+    vectors, listed = np.ascontiguousarray(vectors), np.frombuffer(b"\n".join(words), np.uint8)
+    tensors = {"vectors": vectors, "words": listed, DIGEST: tensors_digest(vectors, listed)}
+    write_bytes(path, save(tensors, {"words": "UTF-8 bytes, a newline between words"}))
 
 
 def _write_tensorboard(path: Path, vectors: Host, words: list[bytes]) -> None:
