@@ -10,12 +10,21 @@ from blake3 import blake3
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["checked_content", "file_digest", "has_its_digest", "seal_of", "with_digest"]
+__all__ = [
+    "SEAL_BYTES",
+    "checked_content",
+    "file_digest",
+    "has_its_digest",
+    "has_its_seal",
+    "seal_file",
+    "seal_of",
+    "with_digest",
+]
 
 _DIGEST = "blake3"
 
 _MARK = b"\nw2vflow BLAKE3 "
-_SIZE = len(_MARK) + 64 + 1
+SEAL_BYTES = len(_MARK) + 64 + 1
 
 
 def seal_of(content: bytes | memoryview) -> bytes:
@@ -32,13 +41,32 @@ def checked_content(path: str | os.PathLike[str]) -> tuple[np.ndarray, bool]:
     """
     # An array of NumPy lies in large pages, which takes half of the time of `bytes`.
     whole = np.fromfile(path, np.uint8)
-    seal = whole[-_SIZE:].tobytes()
+    seal = whole[-SEAL_BYTES:].tobytes()
     if not seal.startswith(_MARK):
         return whole, False
-    if seal != seal_of(whole[:-_SIZE].data):
+    if seal != seal_of(whole[:-SEAL_BYTES].data):
         got = f"{path}, which is damaged: its checksum is another"
         raise argument_error("path", "a file as it was saved", got, "Copy it again, or compute it anew.")
     return whole, True
+
+
+def seal_file(path: str | os.PathLike[str]) -> None:
+    """Add the seal to a file, which need not fit in memory."""
+    line = _MARK + file_digest(path).encode() + b"\n"
+    with open(path, "ab") as file:
+        file.write(line)
+
+
+def has_its_seal(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file ends in its seal, which need not fit in memory."""
+    size = os.path.getsize(path) - SEAL_BYTES
+    if size < 0:
+        return False
+    with open(path, "rb") as file:
+        file.seek(size)
+        seal = file.read()
+    content = np.memmap(path, np.uint8, "r", shape=(size,)) if size else np.empty(0, np.uint8)
+    return seal == seal_of(content.data)
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,37 @@ def test_killed_while_the_work_folder_is_removed(text, tmp_path, monkeypatch):
     count_to_file(text, tmp_path / "out.npz", vocab_size=100, resources=own)
     assert (tmp_path / "out.npz").read_bytes() == first
     assert [p.name for p in (tmp_path / "work").iterdir()] == ["mine"]
+
+
+def test_what_was_damaged_since_the_kill_is_counted_anew(text, tmp_path, monkeypatch):
+    own = Resources(workers=1, work_dir=tmp_path / "work")
+    count_to_file(text, tmp_path / "whole.npz", vocab_size=300, resources=own)
+
+    def killed(*_args, **_settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cooccurrence, "write_counts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            count_to_file(text, tmp_path / "out.npz", vocab_size=300, resources=own)
+    kept = tmp_path / "kept"
+    shutil.copytree(tmp_path / "work", kept)
+    moments, files = random.Random(0), [path for path in kept.rglob("[!.]*") if path.is_file()]
+    assert {path.name.partition("-")[0] for path in files} == {
+        "tokens",
+        "ranks",
+        "columns",
+        "counts",
+        "lengths.npy",
+    }
+    for path in [*files, *moments.choices(files, k=20)]:
+        shutil.rmtree(tmp_path / "work")
+        shutil.copytree(kept, tmp_path / "work")
+        content = bytearray(path.read_bytes())
+        content[moments.randrange(len(content))] ^= 1 << moments.randrange(8)
+        (tmp_path / "work" / path.relative_to(kept)).write_bytes(content)
+        count_to_file(text, tmp_path / "out.npz", vocab_size=300, resources=own)
+        assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
 def test_a_pool_of_processes_that_loses_one_is_named(tmp_path):

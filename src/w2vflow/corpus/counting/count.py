@@ -20,7 +20,7 @@ from w2vflow.corpus.counting.numbering import Numbered, number_corpus
 from w2vflow.corpus.counting.rows import PROCESS_BYTES, counted_runs, kept_share, paired_words
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.sizes import memory_bytes, text_bytes
-from w2vflow.corpus.counting.stages import Run
+from w2vflow.corpus.counting.stages import Run, discard_damaged
 from w2vflow.corpus.counting.tokenizers import Tokenizer
 from w2vflow.corpus.counting.vocabulary import words_without_pairs_note
 from w2vflow.corpus.counting.workers import Resources, Workers, worker_count
@@ -225,6 +225,7 @@ def work_folder(resources: Resources, out: PathLike) -> Iterator[tuple[int, Path
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     with sole_use(folder, "out" if work is None else "work_dir"):
+        discard_damaged(folder)
         try:
             yield budget - PROCESS_BYTES, folder
         except ValueError:

@@ -1,7 +1,8 @@
 """The two stages of a count as tasks. Each leaves one file or folder, named by its content.
 
 A task that finds its result does nothing. So a count that was killed goes on where it stopped, a
-lost worker's task is simply done again, and no result depends on who did it or in which order.
+lost worker's task is simply done again, and no result depends on who did it or in which order. Files
+end in their digest, by which a count that goes on tells what was damaged meanwhile.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from w2vflow.corpus.reading.blocks import Block
 from w2vflow.counts import RowBlock
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.machine import available_cores
+from w2vflow.support.seals import SEAL_BYTES, has_its_seal, seal_file
 
 __all__ = [
     "Places",
@@ -31,6 +33,7 @@ __all__ = [
     "Words",
     "count_row_range",
     "counted_rows",
+    "discard_damaged",
     "number_block",
     "open_tokens",
     "open_words",
@@ -138,6 +141,18 @@ class RowRange(NamedTuple):
     directions: str
 
 
+def discard_damaged(folder: Path) -> None:
+    """Remove the results in a folder that are not as they were left; they are then made again."""
+    for path in folder.glob("[!.]*"):
+        parts = list(path.iterdir()) if path.is_dir() else [path]
+        if parts and all(map(has_its_seal, parts)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def task_name(*parts: object) -> str:
     """Return a name made of the content of the parts."""
     digest = hashlib.sha256()
@@ -168,6 +183,8 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
         # Tokens last: they are most of the file, and the vocabulary is chosen without them.
         for values in (frequency, joined, np.int64(kept), numbers):
             np.save(file, values, allow_pickle=False)
+        file.flush()
+        seal_file(temporary)
     return path
 
 
@@ -244,6 +261,8 @@ def _leave_rows(folder: Path, task: RowRange) -> None:
                 columns.tofile(column_file)
                 counts.tofile(count_file)
         np.save(temporary / "lengths.npy", np.concatenate(row_lengths), allow_pickle=False)
+        for file in temporary.iterdir():
+            seal_file(file)
         try:
             temporary.rename(folder)
         except OSError:
@@ -304,7 +323,7 @@ class Run:
         self._folder = folder
         self.lengths = np.load(folder / "lengths.npy", allow_pickle=False)
         self.entries = int(self.lengths.sum())
-        half = (folder / "counts").stat().st_size == 4 * self.entries
+        half = (folder / "counts").stat().st_size == 4 * self.entries + SEAL_BYTES
         self._kind: type[np.integer[Any]] = np.uint32 if half else np.int64
 
     def columns(self, start: int, end: int) -> np.ndarray:
