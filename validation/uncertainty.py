@@ -309,12 +309,12 @@ def _smaller_corpora(corpus: Corpus) -> Iterator[Row]:
     """Thin the corpus to a tenth, where pairs become rare, and see how far the lowest eigenvalue falls."""
     tokens = corpus.tokens
     whole = wf.extreme_eigenpairs(corpus.problem, 1)
-    before = rare_pair_bias(corpus.problem, whole)
     part = np.random.default_rng(1).integers(0, 10, tokens.documents)
     thinned = wf.Problem.from_statistics(count_documents(tokens, weights=part == 0))
     after_pairs = wf.extreme_eigenpairs(thinned, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        before = rare_pair_bias(corpus.problem, whole)
         after = rare_pair_bias(thinned, after_pairs)
     predicted = after.eigenvalues[0] - before.eigenvalues[0]
     measured = after_pairs.eigenvalues[0] - whole.eigenvalues[0]

@@ -68,7 +68,6 @@ class _Rates(NamedTuple):
     alone: float = 0.8  # numbers for an entry of a pair that SGD draws alone,
     in_block: float = 0.12  # in a block,
     overhead: float = 90  # and entries that drawing it takes as long as
-    fitted: float = 0.2  # numbers for an entry of a vector that a word meets in a fit
     scattered: float = 0.75  # numbers for an entry of a sparse matrix in a product
     decay: float = 0.6  # lambda_k / lambda_1 = k^-decay
     steps: float = 2.6  # of the flow in a time 1 / lambda_1 at rtol = 1e-9,
@@ -82,6 +81,8 @@ _STAGES, _HELD = 13, 2 * (8 + 4)
 # How often `embed` meets each seen pair: in two products of the start, the first turn of the words, three
 # turns of contexts, two of words, and the last. A step takes two, and a quarter to find its length.
 _MET = 2 + 1.25 + (3 + 2) * 2.25 + 4.25
+# Numbers for an entry of a vector that a word meets in a fit; of one machine, held to no measured run.
+_FITTED = 0.2
 
 
 class Speed(NamedTuple):
@@ -201,7 +202,7 @@ def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = N
     """Return the cost of `embed`, given numbers of words and pairs; `ValueError` if `dim` is not 1..V."""
     check_dimension(dim, vocab_size)
     met = 2.0 * min(pairs, vocab_size * (vocab_size + 1) // 2) * dim
-    fits = _Stage("fits of words to contexts and back", 2 * _MET * met, RATES.fitted * _MET * met, inf)
+    fits = _Stage("fits of words to contexts and back", 2 * _MET * met, _FITTED * _MET * met, inf)
     # The weights of the pairs in either precision, and vectors of both sides before and after a turn.
     memory = RATES.process + max(RATES.pair_read * pairs, 4 * _HELD * pairs) + 32 * vocab_size * dim
     return _plan([fits], memory, vocab_size * (4 * dim + RATES.word), [], speed)
