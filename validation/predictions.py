@@ -31,7 +31,7 @@ about 1% where they overlap. The last concepts, from larger weights, are up to 1
 `estimate_step_time_errors` says in advance; the power law of the loss is a guide only.""",
         """\
 - `fit_progress` on exact trajectories (d = 16, scale 1e-2): times 1.5% off in the median, ≤6%; given the
-  start's own step times 0.1%, ≤5%; concepts right to 1, even under noise twice as large as the vectors.
+  start's own step times 0.1%, ≤5%; concepts right to 1, even under twofold noise.
 - The same on gensim's vectors: [what was learned, in words](meaning.md); not centred, similarity 0.39 and
   0.43.""",
     ),
