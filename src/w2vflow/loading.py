@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from w2vflow.corpus import Phrases
 from w2vflow.counts import CooccurrenceStatistics
@@ -16,7 +17,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.addresses import is_address
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.dataset_files import check_not_zarr, dataset_kind
+from w2vflow.support.dataset_files import any_dataset, check_not_zarr
 from w2vflow.support.packed_files import packed_as
 from w2vflow.support.sources import Source, missing
 
@@ -24,11 +25,11 @@ __all__ = ["load"]
 
 Saved = Trajectory | Comparison | Spectrum | Cloud | CooccurrenceStatistics | WordVectors | SavedRun | Phrases
 
-_DATASETS: dict[str, Callable[[Path], Saved]] = {
-    "trajectory": Trajectory.load,
-    "comparison": Comparison.load,
-    "spectrum": Spectrum.load,
-    "cloud": Cloud.load,
+_DATASETS: dict[str, Callable[[Any], Saved]] = {
+    "trajectory": Trajectory.from_xarray,
+    "comparison": Comparison.from_xarray,
+    "spectrum": Spectrum.from_xarray,
+    "cloud": Cloud.from_xarray,
 }
 _HDF5, _HEAD = b"\x89HDF\r\n\x1a\n", 256
 # Files in the archive that counts are saved as.
@@ -65,10 +66,10 @@ def load(path: str | os.PathLike[str]) -> Saved:
         raise missing("file or folder", source.name)
     check_not_zarr(path)
     if path.is_file() and _head(path).startswith(_HDF5):
-        kind = dataset_kind(path)
+        kind, data = any_dataset(path)
         if kind not in _DATASETS:
             raise _unknown(source, "a dataset that this package did not write")
-        return _DATASETS[kind](path)
+        return _DATASETS[kind](data)
     if path.is_dir():
         if (path / "tensors.tsv").is_file():
             return import_vectors(path)

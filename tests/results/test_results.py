@@ -18,7 +18,7 @@ from w2vflow.experiments.settings import Experiment
 from w2vflow.loading import load
 from w2vflow.results.cloud import Cloud
 from w2vflow.results.trajectory import AXES
-from w2vflow.support.dataset_files import dataset_kind, read_dataset
+from w2vflow.support.dataset_files import any_dataset, read_dataset
 
 # What HDF5 can hold as text: all but NUL and lone surrogates.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=6)
@@ -293,7 +293,10 @@ def test_a_later_format_names_the_version_to_install(solved, tmp_path):
 def test_another_kind_says_what_it_is(together, solved, basis, tmp_path):
     together.save(tmp_path / "c.nc")
     solved[0].save(tmp_path / "t.nc")
-    assert (dataset_kind(tmp_path / "c.nc"), dataset_kind(tmp_path / "t.nc")) == ("comparison", "trajectory")
+    assert (any_dataset(tmp_path / "c.nc")[0], any_dataset(tmp_path / "t.nc")[0]) == (
+        "comparison",
+        "trajectory",
+    )
     with pytest.raises(
         ValueError, match=r"must be a trajectory .* holds a comparison. Use `Comparison.load`"
     ):

@@ -114,7 +114,11 @@ class Cloud(eqx.Module):
         Raises:
             FileNotFoundError, ValueError: as `Trajectory.load`.
         """
-        data = read_dataset(path, "cloud")
+        return cls.from_xarray(read_dataset(path, "cloud"))
+
+    @classmethod
+    def from_xarray(cls, data: "xr.Dataset") -> "Cloud":
+        """Return the cloud of a dataset that `to_xarray` made."""
         sources = [str(name) for name in data["source"].values]
         return cls(
             data["time"].values,

@@ -236,7 +236,11 @@ class Comparison:
         Raises:
             FileNotFoundError, ValueError: as `Trajectory.load`.
         """
-        data = read_dataset(path, "comparison")
+        return cls.from_xarray(read_dataset(path, "comparison"))
+
+    @classmethod
+    def from_xarray(cls, data: "xr.Dataset") -> "Comparison":
+        """Return the comparison of a dataset that `to_xarray` made."""
         metadata = json.loads(
             data.attrs["configuration" if "configuration" in data.attrs else "trajectories"]
         )

@@ -253,7 +253,11 @@ class Trajectory(eqx.Module):
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, holds no trajectory, or was written by a later version.
         """
-        data = read_dataset(path, "trajectory")
+        return cls.from_xarray(read_dataset(path, "trajectory"))
+
+    @classmethod
+    def from_xarray(cls, data: "xr.Dataset") -> "Trajectory":
+        """Return the trajectory of a dataset that `to_xarray` made."""
         # Files of the first format had the source and all metadata as attributes.
         source = data.attrs["source"] if "source" in data.attrs else data["source"].item()
         metadata = data.attrs["configuration" if "configuration" in data.attrs else "metadata"]

@@ -14,7 +14,7 @@ from w2vflow.support.seals import checked_content, seal_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["check_not_zarr", "dataset_kind", "read_dataset", "write_dataset"]
+__all__ = ["any_dataset", "check_not_zarr", "read_dataset", "write_dataset"]
 
 # 1, which files did not name: trajectories and comparisons, without the spectrum of the latter.
 # 2: the format is named, and all that was saved comes back.
@@ -48,25 +48,26 @@ def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
     Warns:
         RuntimeWarning: it is of an earlier format, without a checksum.
     """
-    data = _opened(path)
-    found, number = _kind_of(data, path)
+    found, data = any_dataset(path)
     if found == kind:
-        if number < _SEALED:
-            warnings.warn(
-                f"{path} is of an earlier format, without a checksum: damage to it cannot be told. Save what "
-                "was loaded to have one.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
         return data
     held = f"a {found}" if found else "a dataset that this package did not write"
     remedy = f"Use `{found.capitalize()}.load`." if found else ""
     raise argument_error("path", f"a {kind} saved by this package", f"{path}, which holds {held}", remedy)
 
 
-def dataset_kind(path: str | os.PathLike[str]) -> str:
-    """Return the kind of what a file holds, as `write_dataset` was told; `""` for files of other programs."""
-    return _kind_of(_opened(path), path)[0]
+def any_dataset(path: str | os.PathLike[str]) -> tuple[str, "xr.Dataset"]:
+    """Read a dataset of any kind, which is `""` for files of other programs; as `read_dataset` does."""
+    data = _opened(path)
+    kind, number = _kind_of(data, path)
+    if kind and number < _SEALED:
+        warnings.warn(
+            f"{path} is of an earlier format, without a checksum: damage to it cannot be told. Save what was "
+            "loaded to have one.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return kind, data
 
 
 def check_not_zarr(path: str | os.PathLike[str]) -> None:

@@ -143,7 +143,8 @@ class RowRange(NamedTuple):
 
 def discard_damaged(folder: Path) -> None:
     """Remove the results in a folder that are not as they were left; they are then made again."""
-    for path in folder.glob("[!.]*"):
+    # What others have put there is not ours to remove.
+    for path in (path for kind in ("tokens", "ranks", "run") for path in folder.glob(f"{kind}-*")):
         parts = list(path.iterdir()) if path.is_dir() else [path]
         if parts and all(map(has_its_seal, parts)):
             continue
