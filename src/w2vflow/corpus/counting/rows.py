@@ -16,16 +16,15 @@ from w2vflow.corpus.counting.stages import (
     Run,
     Thinning,
     count_row_range,
+    leave_arrays,
     open_words,
     pieces,
     task_name,
 )
 from w2vflow.corpus.counting.workers import Workers
 from w2vflow.counts import keep_probability
-from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
 from w2vflow.support.machine import release_memory
-from w2vflow.support.seals import seal_file
 
 __all__ = ["PROCESS_BYTES", "counted_runs", "kept_share", "paired_words"]
 
@@ -87,10 +86,7 @@ def _ranks(words: Sequence[str], numbered: Numbered, folder: Path) -> list[Path]
         if not path.exists():
             part = open_words(file)
             rank = row[numbered.lexicon.find(part.joined, len(part.frequency))]
-            with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                np.save(stream, rank, allow_pickle=False)
-                stream.flush()
-                seal_file(temporary)
+            leave_arrays(path, rank)
         ranks.append(path)
     return ranks
 

@@ -34,6 +34,7 @@ __all__ = [
     "count_row_range",
     "counted_rows",
     "discard_damaged",
+    "leave_arrays",
     "number_block",
     "open_tokens",
     "open_words",
@@ -180,13 +181,18 @@ def number_block(path: Path, block: Block, tokens: str | Tokenizer, shortest: in
         texts = (block.text[start:end].decode() for start, end in spans)
         words, numbers, frequency, kept = number_texts(texts, tokenizer(tokens), shortest, end=-1)
         joined = np.frombuffer("\n".join(words).encode(), np.uint8)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        # Tokens last: they are most of the file, and the vocabulary is chosen without them.
-        for values in (frequency, joined, np.int64(kept), numbers):
-            np.save(file, values, allow_pickle=False)
-        file.flush()
-        seal_file(temporary)
+    # Tokens last: they are most of the file, and the vocabulary is chosen without them.
+    leave_arrays(path, frequency, joined, np.int64(kept), numbers)
     return path
+
+
+def leave_arrays(path: Path, *arrays: Any) -> None:
+    """Leave arrays in one file, one after the other, with its seal."""
+    with atomic_path(path) as temporary:
+        with temporary.open("wb") as file:
+            for values in arrays:
+                np.save(file, values, allow_pickle=False)
+        seal_file(temporary)
 
 
 def _latin_numbers(block: Block, shortest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:

@@ -288,9 +288,8 @@ def estimate_step_time_errors(
     They sum the sizes of the first-order changes by other concepts and the rest of the start; how far from
     its time the k-th largest `s^2` rises where concepts rise out of turn; and for members of a group how far
     apart their eigenvalues are. Within a factor of 2 for most concepts (see docs/predictions.md, "When
-    concepts are learned"). Infinite for
-    concepts that start at the fraction or above, NaN for those never learned. Arguments and errors are those
-    of `predict_step_times`.
+    concepts are learned"). Infinite for concepts that start at the fraction or above, NaN for those never
+    learned. Arguments and errors are those of `predict_step_times`.
     """
     modes, set_to, weights = _given(problem, W0, fraction, 0.0, spectrum, "estimate_step_time_errors")
     return _by_seed(_times_and_errors, weights)(modes, set_to, weights)[1]
