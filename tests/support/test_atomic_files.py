@@ -94,7 +94,7 @@ def fails_as_full(error):
 def test_a_full_disk_is_told(tmp_path, monkeypatch, error):
     (tmp_path / "a.npy").write_text("old")
     monkeypatch.setattr(atomic_files, "available_disk", lambda folder: 5000)
-    match = r"No room on the disk: more needed, 5.0 kB free. What stood there before is whole: '.*a.npy'"
+    match = r"No space left on device: more needed, 5.0 kB free. What stood there before is whole: '.*a.npy'"
     with pytest.raises(OSError, match=match) as found, atomic_path(tmp_path / "a.npy"):
         fails_as_full(error)()
     assert found.value.errno == errno.ENOSPC

@@ -112,7 +112,7 @@ def _room_for(target: Path, size: int) -> Iterator[None]:
 
 
 def _full(target: Path, needed: str, free: int) -> OSError:
-    text = f"No room on the disk: {needed}, {readable_bytes(free)} free. What stood there before is whole"
+    text = f"No space left on device: {needed}, {readable_bytes(free)} free. What stood there before is whole"
     return OSError(errno.ENOSPC, text, str(target))
 
 

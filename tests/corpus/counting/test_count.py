@@ -378,7 +378,7 @@ def test_full_disk_keeps_what_was_counted(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(shards.np, "save", nearly_full)
-        with pytest.raises(OSError, match="No room on the disk"):
+        with pytest.raises(OSError, match="No space left on device"):
             count_to_file(text, tmp_path / "out.npz", vocab_size=50, resources=Resources(workers=1))
     assert not (tmp_path / "out.npz").exists()
     kept = list((tmp_path / "out.npz.work").glob("*-*"))
