@@ -17,8 +17,15 @@ from w2vflow.spectrum import Spectrum, check_pairs, leading_eigenpairs, warn_of_
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checkpoint import Checkpoint, digest
-from w2vflow.support.checks import argument_error, check_times, check_tolerances, check_weights
+from w2vflow.support.checks import (
+    argument_error,
+    check_at_least,
+    check_times,
+    check_tolerances,
+    check_weights,
+)
 from w2vflow.support.devices import WORDS, describe_mesh, versions
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import available_memory, check_embeddings_fit
 from w2vflow.support.sharding import PRECISION, all_max, all_rows, in_words, on_devices, to_host, to_rows
 
@@ -35,8 +42,8 @@ _EVALUATIONS = 4000
 @checked
 def solve_flow(
     problem: Problem,
-    W0: Any,
-    ts: Any,
+    W0: ArrayLike,
+    ts: ArrayLike,
     *,
     basis: str = "auto",
     spectrum: Spectrum | None = None,
@@ -99,6 +106,8 @@ def solve_flow(
         [0.0, 0.903, 1.905]
     """
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
+    check_at_least("weight_decay", 0, weight_decay)
+    check_at_least("max_steps", 1, max_steps)
     if is_known(weights, atol):
         check_tolerances(rtol, atol, np.asarray(weights))
     rtol = max(rtol, 8 * float(jnp.finfo(weights.dtype).eps))

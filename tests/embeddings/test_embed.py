@@ -195,7 +195,7 @@ def test_arguments():
     stats = random_statistics(20)
     with pytest.raises(ValueError, match="`dim` must be between 1 and the vocabulary size 20, but got 21"):
         wf.embed(stats, 21)
-    with pytest.raises(ValueError, match="`sweeps` must be at least 1, but got 0"):
+    with pytest.raises(ValueError, match="`sweeps` must be between 1 and 1000, but got 0"):
         wf.embed(stats, 2, sweeps=0)
     for prior in (-1.0, np.inf):
         with pytest.raises(ValueError, match="`prior` must be finite and not negative"):

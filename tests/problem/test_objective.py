@@ -349,7 +349,7 @@ BAD = np.ones((30, 30))
             lambda: wf.Custom(np.triu(BAD), BAD),
             "`weighting` must be symmetric where words and contexts share",
         ),
-        (lambda: wf.Mikolov(subsample=-1.0), "`subsample` must be finite and not negative"),
+        (lambda: wf.Mikolov(subsample=-1.0), "`subsample` must be at least 0 and finite"),
         (lambda: wf.Mikolov(negatives=0), "`negatives` must be positive and finite"),
         (lambda: wf.Mikolov(power=float("nan")), "`power` must be finite"),
         (lambda: wf.RankOne(float("inf")), "`alpha` must be finite"),

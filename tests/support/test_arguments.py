@@ -89,7 +89,7 @@ RUN = {"learning_rate": 0.01, "batch_size": 64, "sampler": "balanced", "key": KE
         (lambda: wf.Recording("c"), "takes 1 arguments by place, but got 2"),
         (
             lambda: wf.label_features(W0, "words", n=1),
-            "`words` must be a list or another collection, no string",
+            "`words` must be a list of strings, but got 'words'",
         ),
     ],
 )

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +10,7 @@ from scipy import sparse
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["from_glove", "from_matrix"]
 
@@ -87,7 +87,7 @@ def _read_vocabulary(path: Path) -> tuple[list[str], list[int]]:
 
 @checked
 def from_matrix(
-    counts: Any,
+    counts: ArrayLike,
     words: Sequence[str],
     unigram: Sequence[int] | np.ndarray | None = None,
     source: str = "",

@@ -30,6 +30,8 @@ def keep_probability(share: Float[AnyArray, " V"], threshold: float) -> Float[An
     """
     if is_known(threshold) and not 0 <= threshold < np.inf:
         raise argument_error("subsample", "finite and not negative", threshold, "0 keeps all words.")
+    if is_known(share) and not ((np.asarray(share) >= 0) & np.isfinite(share)).all():
+        raise argument_error("share", "finite and not negative", "others")
     xp = namespace(share, threshold)
     # At 0 all are kept; the square root has no derivative there.
     ratio = xp.where((threshold == 0) | (share == 0), 1.0, threshold) / xp.where(share == 0, 1.0, share)

@@ -26,6 +26,7 @@ Host = np.ndarray
 
 # Steps of conjugate gradients in a turn of one side, and in the last turn of the words.
 _STEPS, _LAST_STEPS = 1, 2
+_MOST_SWEEPS = 1000
 # Part of the mean variance added to every direction, so that those not in use can be divided by.
 _RIDGE = 1e-7
 # Parts that rows are dealt out in, and rows taken to float64 at a time.
@@ -60,8 +61,9 @@ def minimise_logistic(
     """
     size = weights.vocab_size
     check_dimension(dim, size)
-    if sweeps < 1:
-        raise argument_error("sweeps", "at least 1", sweeps)
+    if not 1 <= sweeps <= _MOST_SWEEPS:
+        remedy = "After some tens of them nothing moves any more."
+        raise argument_error("sweeps", f"between 1 and {_MOST_SWEEPS}", sweeps, remedy)
     if weights.dense_negative is not None:
         raise argument_error("weighting", "of low rank where pairs were never seen", "arrays of all pairs")
     what = f"a copy of {len(weights.indices):,} pairs, and eight vectors for each of {size:,} words,"
@@ -238,5 +240,9 @@ def embed(
         raise argument_error("prior", "finite and not negative", prior)
     weights = weighting.pair_weights(stats).normalised()
     occurrence = np.median(row_sums(weights.values, weights.indptr) / stats.occurrences)
-    W, _ = minimise_logistic(weights, dim, sweeps, prior * float(occurrence))
+    try:
+        W, _ = minimise_logistic(weights, dim, sweeps, prior * float(occurrence))
+    except np.linalg.LinAlgError as error:
+        remedy = "So large a one leaves nothing of the vectors."
+        raise argument_error("prior", "smaller", prior, remedy) from error
     return W

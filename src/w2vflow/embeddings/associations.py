@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_positive
 from w2vflow.support.csr import some_entries
 
 __all__ = ["log_counts", "pmi", "ppmi"]
@@ -84,8 +84,7 @@ def ppmi(
         >>> ppmi(stats).toarray().round(3).tolist()
         [[0.0, 0.288], [0.288, 0.0]]
     """
-    if not (np.isfinite(negatives) and negatives > 0):
-        raise argument_error("negatives", "positive and finite", negatives)
+    check_positive("negatives", negatives)
     values = pmi(stats, smoothing=smoothing)
     values.data -= np.log(negatives)
     kept, lengths = values.data > 0, np.zeros(stats.vocab_size, np.int64)

@@ -1,18 +1,18 @@
 """Checks of word vectors and their words, shared by all evaluations."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_different
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["check_vectors", "first_rows", "restrict_words", "unit_rows"]
 
 
 @checked
-def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def check_vectors(vectors: ArrayLike, words: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the vectors in float64, or float32 if they are so, and their words as a tuple.
 
     Args:
@@ -43,7 +43,7 @@ def check_vectors(vectors: Any, words: Sequence[str]) -> tuple[np.ndarray, tuple
 
 
 @checked
-def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.float32) -> np.ndarray:
+def unit_rows(vectors: ArrayLike, words: Sequence[str], dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Return the vectors at unit length, `(V, d)`.
 
     Args:
@@ -68,7 +68,7 @@ def unit_rows(vectors: Any, words: Sequence[str], dtype: type[np.floating] = np.
 
 @checked
 def restrict_words(
-    vectors: Any, words: Sequence[str], restrict_vocab: int | None
+    vectors: ArrayLike, words: Sequence[str], restrict_vocab: int | None
 ) -> tuple[np.ndarray, Sequence[str]]:
     """Return the first `restrict_vocab` vectors and words, or all of them if it is None.
 

@@ -16,6 +16,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.devices import word_mesh
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import available_memory
 from w2vflow.support.sharding import matmul
 
@@ -47,7 +48,7 @@ class SingularTriplets(NamedTuple):
 
 @checked
 def factor_embedding(
-    matrix: Any, dim: int, *, exponent: float = 0.5, tol: float = 1e-5
+    matrix: ArrayLike, dim: int, *, exponent: float = 0.5, tol: float = 1e-5
 ) -> Float[np.ndarray, "V d"]:
     """Return the word vectors that factor a matrix of associations, `(V, dim)`.
 
@@ -97,7 +98,7 @@ def factor_embedding(
 
 
 @checked
-def singular_triplets(matrix: Any, k: int, *, tol: float = 1e-5) -> SingularTriplets:
+def singular_triplets(matrix: ArrayLike, k: int, *, tol: float = 1e-5) -> SingularTriplets:
     """Return the `k` largest singular values of a matrix and their vectors, on the host.
 
     `M*` of weights that treat words and contexts differently (`Mikolov`) has no eigenvectors; this is its
@@ -163,7 +164,7 @@ class _Square(Operator):
     transpose: Any
 
     @classmethod
-    def of(cls, matrix: Any, dtype: type) -> "_Square":
+    def of(cls, matrix: ArrayLike, dtype: type) -> "_Square":
         size, columns = _shape(matrix)
         if isinstance(matrix, Operator):
             return cls(size, word_mesh(), matrix.astype(dtype), None)

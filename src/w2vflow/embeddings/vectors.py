@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,6 +17,7 @@ from w2vflow.embeddings.vector_files import READERS, Rows, guess_format, unmarke
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_folder, atomic_path, write_bytes
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sources import Source
 
 __all__ = ["WordVectors", "export_vectors", "import_vectors"]
@@ -43,7 +44,7 @@ class WordVectors(NamedTuple):
 
 @checked
 def export_vectors(
-    path: str | os.PathLike[str], vectors: Any, words: Sequence[str], format: str = "word2vec-text"
+    path: str | os.PathLike[str], vectors: ArrayLike, words: Sequence[str], format: str = "word2vec-text"
 ) -> None:
     """Write words and their vectors to a file that other programs read, whole or not at all.
 

@@ -17,7 +17,7 @@ import numpy as np
 from w2vflow.corpus import PACKED, expand_paths, memory_bytes, open_statistics, worker_count
 from w2vflow.experiments.settings import Ablation, Experiment
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_at_least, check_dimension
 from w2vflow.support.machine import available_cores, readable_bytes
 from w2vflow.support.plan import Plan
 
@@ -136,6 +136,8 @@ def plan_experiment(
         vocab_size: words of statistics still to be counted; the file that `settings` name is not asked.
         speed: of the machine; measured by default.
     """
+    if vocab_size is not None:
+        check_at_least("vocab_size", 1, vocab_size)
     size, shared, memory, notes = _every_run(settings, vocab_size)
     dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
     turns = _turns(size, dim, settings.scale, settings.horizon)
@@ -210,15 +212,19 @@ def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = N
 
 @checked
 def plan_vectors(
-    paths: Iterable[Path], questions: int = 0, *, written: bool = False, speed: Speed | None = None
+    paths: Iterable[str | os.PathLike[str]],
+    questions: int = 0,
+    *,
+    written: bool = False,
+    speed: Speed | None = None,
 ) -> Plan:
     """Return the cost of reading files, or folders, of vectors, of questions to each, and of writing them."""
-    files = [[path] if path.is_file() else [*path.rglob("*")] for path in paths]
+    files = [[path] if path.is_file() else [*path.rglob("*")] for path in map(Path, paths)]
     sizes = [sum(file.stat().st_size for file in each if file.is_file()) for each in files]
     # An inner product with every word, of numbers of four bytes; in text they are longer.
     stage = _Stage("vectors", 2 * questions * sum(sizes) / 4, RATES.read_byte * sum(sizes))
     notes = [f"{questions:,} questions to each file" if questions else "from the size of the file"]
-    memory = RATES.process + RATES.vectors * max(sizes)
+    memory = RATES.process + RATES.vectors * max(sizes, default=0)
     return _plan([stage], memory, written * sum(sizes), notes, speed)
 
 

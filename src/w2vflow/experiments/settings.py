@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_at_least, check_dimension, check_positive
+from w2vflow.support.machine import check_fits
 
 __all__ = ["Ablation", "Experiment"]
 
@@ -52,11 +51,9 @@ class Experiment:
     cloud_words: int = 600
 
     def __post_init__(self) -> None:
-        if self.cloud_words < 0:
-            raise argument_error("cloud_words", "0 or more", self.cloud_words)
+        check_at_least("cloud_words", 0, self.cloud_words)
         for scale in self.flow_scales:
-            if not (np.isfinite(scale) and scale > 0):
-                raise argument_error("flow_scales", "all positive and finite", scale)
+            check_positive("flow_scales", scale)
         _check(
             self,
             counts=("vocab_size", "seeds", "observations", "batch_size"),
@@ -109,18 +106,26 @@ class Ablation:
         _check(
             self,
             counts=("vocab_size", "seeds", "observations", "pairs"),
-            sizes=("scale", "horizon", "mikolov_horizon"),
+            sizes=("scale", "horizon", "mikolov_horizon", "negatives"),
         )
+        check_at_least("subsample", 0, self.subsample)
+        check_at_least("power", 0, self.power)
+        if not 0 < self.rtol < 1:
+            raise argument_error("rtol", "between 0 and 1", self.rtol)
         if not 0 < self.learning_rate < 1:
             raise argument_error("learning_rate", "between 0 and 1, the stability limit", self.learning_rate)
 
 
 def _check(settings: Experiment | Ablation, *, counts: tuple[str, ...], sizes: tuple[str, ...]) -> None:
     for name in counts:
-        if getattr(settings, name) < 1:
-            raise argument_error(name, "at least 1", getattr(settings, name))
+        check_at_least(name, 1, getattr(settings, name))
     check_dimension(settings.dim, settings.vocab_size)
     for name in sizes:
-        value = getattr(settings, name)
-        if not (np.isfinite(value) and value > 0):
-            raise argument_error(name, "positive and finite", value)
+        check_positive(name, getattr(settings, name))
+    check_at_least("seed", 0, settings.seed)
+    run = f"{settings.seeds} seeds of {settings.vocab_size} x {settings.dim} weights"
+    need = 8 * settings.seeds * settings.vocab_size * settings.dim
+    check_fits("seeds", run, need, "Lower `seeds`, `vocab_size` or `dim`.")
+    times = f"{settings.dim} singular values of {settings.seeds} seeds at {settings.observations} times"
+    need = 8 * settings.seeds * settings.observations * settings.dim
+    check_fits("observations", times, need, "Lower `observations` or `seeds`.")

@@ -39,14 +39,14 @@ def plot_overlaps(
     down = _labels("names", names, np.arange(rows))
     across = _labels("other_names", other_names, match.order)
     ax.set_yticks(np.arange(rows) + 1, down, fontsize=7)
-    ax.set_xticks(np.arange(columns) + 1, across, fontsize=7, rotation=90 if other_names else 0)
+    ax.set_xticks(np.arange(columns) + 1, across, fontsize=7, rotation=90 if len(other_names) else 0)
     ax.set(xlabel="direction of the other model, matched", ylabel="direction", title=title)
     return ax
 
 
 def _labels(argument: str, names: Sequence[str], numbers: np.ndarray) -> list[str]:
     """Return the label of each direction: its name, if there are names, and its number from 1."""
-    if names and len(names) != len(numbers):
+    if len(names) and len(names) != len(numbers):
         raise argument_error(argument, f"{len(numbers)} names, one for a direction", f"{len(names)} names")
-    names = names or [""] * len(numbers)
+    names = names if len(names) else [""] * len(numbers)
     return [f"{name} {number + 1}".strip() for name, number in zip(names, numbers, strict=True)]

@@ -13,6 +13,7 @@ from matplotlib.transforms import blended_transform_factory
 from w2vflow.plotting.style import BLUE, RED, axes_or_new, time_label
 from w2vflow.semantics import Emergence
 from w2vflow.support.arguments import checked
+from w2vflow.support.checks import check_positive
 
 __all__ = ["plot_emergence", "plot_emergence_order"]
 
@@ -111,6 +112,7 @@ def plot_emergence_order(
 
 def _frame(ax: Axes, emergence: Emergence, time_unit: float) -> np.ndarray:
     """Prepare the logarithmic axis and return its values, that of 0 put at its left end."""
+    check_positive("time_unit", time_unit)
     values = emergence.values / time_unit
     least = values[values > 0][0]
     values = np.maximum(values, least)

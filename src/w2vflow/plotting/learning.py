@@ -311,6 +311,9 @@ def plot_step_times(
 @checked
 def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
     """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, m)`."""
+    overlaps = np.asarray(overlaps)
+    if overlaps.ndim != 2:
+        raise argument_error("overlaps", "of shape (k, m)", f"shape {overlaps.shape}")
     ax = axes_or_new(ax)
     rows, columns = overlaps.shape
     extent = (0.5, columns + 0.5, rows + 0.5, 0.5)
@@ -339,6 +342,11 @@ def plot_persistence(
         time_unit, ax: as in `plot_loss`.
         title: over the panel.
     """
+    ts, persistence = np.asarray(ts), np.asarray(persistence)
+    if persistence.ndim != 2 or ts.shape != persistence.shape[:1]:
+        expected = "of shape (T, k), at T times `ts`"
+        got = f"shape {persistence.shape} at times of shape {ts.shape}"
+        raise argument_error("persistence", expected, got)
     ax = axes_or_new(ax)
     modes = persistence.shape[1]
     for mode, (curve, shade) in enumerate(zip(persistence.T, shades(modes), strict=True), 1):

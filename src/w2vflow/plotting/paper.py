@@ -34,6 +34,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
     "LearningRow",
@@ -292,7 +293,7 @@ def plot_concept_table(
     *,
     step_times: np.ndarray | None = None,
     time_unit: float = 1.0,
-    relative_to: Any = None,
+    relative_to: ArrayLike | None = None,
     concepts: int = 8,
     n: int = 6,
 ) -> np.ndarray:
@@ -318,7 +319,10 @@ def plot_concept_table(
     """
     spectrum = on_host(spectrum)
     known = len(spectrum.eigenvalues)
-    known = known if step_times is None else min(known, len(step_times))
+    if step_times is not None:
+        if np.ndim(step_times) != 1:
+            raise argument_error("step_times", "of shape (k,)", f"shape {np.shape(step_times)}")
+        known = min(known, len(step_times))
     if not 1 <= concepts <= known:
         raise argument_error("concepts", f"between 1 and the {known} that are known", concepts)
     if axes is None:

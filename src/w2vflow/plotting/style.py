@@ -16,7 +16,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least
+from w2vflow.support.machine import check_fits
 
 __all__ = [
     "Figure",
@@ -113,6 +114,11 @@ def save_figure(
         formats: of matplotlib, e.g. `"pdf"`.
         dpi: of PNG files, dots per inch.
     """
+    check_at_least("dpi", 1, dpi)
+    known = figure.canvas.get_supported_filetypes()
+    for form in formats:
+        if form not in known:
+            raise argument_error("formats", f"one of {sorted(known)}", repr(form))
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     fonts: Any = {"svg.hashsalt": "w2vflow", "svg.fonttype": "path", "pdf.fonttype": 42}
     paths = []
@@ -126,7 +132,13 @@ def save_figure(
 
 @checked
 def shades(concepts: int) -> np.ndarray:
-    """Return a colour for each concept, in their order: dark to light, so told apart without hue too."""
+    """Return a colour for each concept, in their order: dark to light, so told apart without hue too.
+
+    Raises:
+        ValueError: no concepts.
+    """
+    check_at_least("concepts", 1, concepts)
+    check_fits("concepts", f"{concepts} colours", 64 * concepts, "Draw fewer.")
     return plt.get_cmap("viridis")(np.linspace(0, 0.9, concepts))
 
 
@@ -149,7 +161,10 @@ def checked_axes(axes: Any, shape: tuple[int, ...]) -> np.ndarray:
 @checked
 def letter_panels(axes: Sequence[Axes] | np.ndarray) -> None:
     """Write a, b, c, ... in bold at the upper left of each panel, in the order given."""
-    for number, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
+    panels = np.ravel(np.asarray(axes, dtype=object))
+    if not all(isinstance(ax, Axes) for ax in panels):
+        raise argument_error("axes", "a list of Axes", "others")
+    for number, ax in enumerate(panels):
         outside = ax.transAxes + ScaledTranslation(-4 / 72, 3 / 72, ax.get_figure().dpi_scale_trans)
         text = ax.text(
             0, 1, ascii_lowercase[number], transform=outside, weight="bold", ha="right", va="bottom"

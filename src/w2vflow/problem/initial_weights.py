@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Key
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
-from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_dimension, check_initial_scale
+from w2vflow.support.machine import check_fits
 
 __all__ = ["balanced_init", "gaussian_init", "untied_init"]
 
@@ -28,7 +29,8 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
         scale: size of the start, above 0.
 
     Raises:
-        ValueError: `dim` outside 1..V, or a scale that is not positive and finite.
+        ValueError: `dim` outside 1..V, a scale that is not positive and finite, or more weights than there
+            is memory for.
 
     Example:
         >>> import jax
@@ -36,8 +38,11 @@ def gaussian_init(key: Key[Array, "*S"], vocab_size: int, dim: int, scale: float
         (5, 2)
     """
     check_dimension(dim, vocab_size)
-    if is_known(scale) and not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
+    check_initial_scale(scale)
+    what = f"{key.size} x {vocab_size} x {dim} initial weights"
+    # As they are drawn, and in the precision in use.
+    need = 12 * key.size * vocab_size * dim
+    check_fits("dim", what, need, "Use fewer dimensions, words or keys.")
 
     draw = partial(jax.random.normal, shape=(vocab_size, dim), dtype=jnp.float32)
     normal = jnp.vectorize(draw, signature="()->(v,d)")(key)

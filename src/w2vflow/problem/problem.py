@@ -21,9 +21,10 @@ from w2vflow.problem.operators import DenseOperator, Operator, SparseLayout, Spa
 from w2vflow.problem.pair_weights import PairWeights
 from w2vflow.problem.weightings import Symmetrized, Uniform, Weighting, check_all_pair
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import AnyArray, floating, is_known, out_of_trace
-from w2vflow.support.checks import argument_error, check_weight_values, check_weights_shape
+from w2vflow.support.arrays import floating, is_known, out_of_trace
+from w2vflow.support.checks import argument_error, check_squares, check_weights_shape
 from w2vflow.support.devices import word_mesh
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import Spread, in_words, place, to_rows
 from w2vflow.support.static import remembered
 
@@ -129,7 +130,7 @@ class Problem(Spread):
         return problem._over(problem.mesh, weights)
 
     @classmethod
-    def from_target(cls, target: AnyArray | Operator, *, tied: bool = True) -> "Problem":
+    def from_target(cls, target: ArrayLike | Operator, *, tied: bool = True) -> "Problem":
         """Return the quartic problem whose `M*` is given: data of any kind, at constant `G`.
 
         Args:
@@ -359,7 +360,7 @@ class Problem(Spread):
         """
         return self._over(word_mesh(devices), None)
 
-    def loss(self, W: AnyArray) -> Float[Array, ""]:
+    def loss(self, W: ArrayLike) -> Float[Array, ""]:
         """Return `L` of weights `(V, dim)`, or `(2, V, dim)` where they are untied.
 
         Raises:
@@ -368,7 +369,7 @@ class Problem(Spread):
         rows = self._checked(W)
         return spread_value(self.objective(rows.dtype, self.mesh), rows, self.mesh)
 
-    def gradient(self, W: AnyArray) -> Float[Array, "*side V d"]:
+    def gradient(self, W: ArrayLike) -> Float[Array, "*side V d"]:
         """Return `dL/dW`, and `dL/dC` where weights are untied, of the shape of `W`.
 
         Raises:
@@ -379,7 +380,7 @@ class Problem(Spread):
         words = in_words(found, self.vocab_size, self.mesh)
         return words if self.tied else jnp.stack(jnp.split(words, 2, axis=1))
 
-    def velocity(self, W: AnyArray) -> Float[Array, "*side V d"]:
+    def velocity(self, W: ArrayLike) -> Float[Array, "*side V d"]:
         """Return `dW/dt = -dL/dW`, and `dC/dt` where weights are untied, of the shape of `W`.
 
         Raises:
@@ -394,5 +395,5 @@ class Problem(Spread):
         check_weights_shape(np.shape(W), self.vocab_size, self.sides)
         Z = floating(W)
         if is_known(Z):
-            check_weight_values(np.asarray(Z))
+            check_squares("W0", np.asarray(Z))
         return to_rows(Z if self.tied else jnp.concatenate([Z[0], Z[1]], axis=1), self.mesh)

@@ -17,8 +17,9 @@ from jaxtyping import Float
 
 from w2vflow.counts import CooccurrenceStatistics, keep_probability
 from w2vflow.problem.pair_weights import PairWeights
+from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, namespace
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least, check_positive
 from w2vflow.support.csr import entry_rows, of_entries, row_sums, taken
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
 Elementwise = Callable[[AnyArray, AnyArray], AnyArray]
 
 
-def _number(value: Any) -> Any:
+def _number(value: float) -> Any:
     """Return a setting as a float, or as it is if JAX traces it."""
     return value if isinstance(value, jax.Array) else float(value)
 
@@ -73,6 +74,7 @@ class Weighting(eqx.Module):
         """
 
 
+@checked
 class RankOne(Weighting):
     """Weights that make `G` a product: the best embedding is then known in closed form.
 
@@ -145,6 +147,7 @@ class Unigram(Weighting):
         return _weights(stats, values, ones, ones)
 
 
+@checked
 class Mikolov(Weighting):
     """The weights of word2vec as published: skip-gram with subsampling and negative sampling.
 
@@ -185,10 +188,10 @@ class Mikolov(Weighting):
     def __check_init__(self) -> None:
         if not is_known(self):
             return
+        check_at_least("subsample", 0, self.subsample, "0 keeps all words.")
         if not np.isfinite(self.power):
             raise argument_error("power", "finite", self.power)
-        if not (np.isfinite(self.negatives) and self.negatives > 0):
-            raise argument_error("negatives", "positive and finite", self.negatives)
+        check_positive("negatives", self.negatives)
 
     def pair_weights(self, stats: CooccurrenceStatistics) -> PairWeights:
         """Return `A = c_i c_j P` and `B = k q_j (u_i - A)`."""
@@ -204,6 +207,7 @@ class Mikolov(Weighting):
         return _weights(stats, values, left[:, None], negative, **form)
 
 
+@checked
 class Symmetrized(Weighting):
     """The mean of other weights and their transpose: the same objective where vectors are tied.
 
@@ -218,6 +222,7 @@ class Symmetrized(Weighting):
         return self.weighting.pair_weights(stats).symmetrized()
 
 
+@checked
 class Custom(Weighting):
     """Weights of your own, `Psi+` and `Psi-`: each an array `(V, V)`, or a function.
 

@@ -12,8 +12,9 @@ from w2vflow.results.trajectory import Trajectory, same_times
 from w2vflow.spectrum import Spectrum, check_origin, polar_factor
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_squares
 from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import matmul
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _ENDS = 10
 
 
 @checked
-def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[AnyArray, "*s V k"]:
+def concept_coordinates(embeddings: ArrayLike, spectrum: Spectrum) -> Float[AnyArray, "*s V k"]:
     """Return the coordinates of words along the concepts, whatever the rotation of the embedding space.
 
         W(t) Q(t),   Q = argmin ||W Q - V_k||_F   over rotations
@@ -49,8 +50,10 @@ def concept_coordinates(embeddings: Any, spectrum: Spectrum) -> Float[AnyArray, 
     if is_known(embeddings, vectors):
         embeddings, vectors = np.asarray(embeddings), np.asarray(vectors)
     size = len(vectors)
-    if embeddings.ndim < 2 or embeddings.shape[-2] != size:
-        raise argument_error("embeddings", f"of shape (..., {size}, dim)", f"shape {embeddings.shape}")
+    if np.ndim(embeddings) < 2 or embeddings.shape[-2] != size:
+        raise argument_error("embeddings", f"of shape (..., {size}, dim)", f"shape {np.shape(embeddings)}")
+    if is_known(embeddings):
+        check_squares("embeddings", np.asarray(embeddings))
     return matmul(embeddings, _rotation(matmul(vectors.T, embeddings)))
 
 
@@ -159,7 +162,7 @@ def embedding_cloud(
     Example:
         cloud = embedding_cloud([theory, flow, sgd], spectrum, stats.words)
     """
-    if not trajectories:
+    if not len(trajectories):
         raise argument_error("trajectories", "at least one trajectory", "none")
     for argument, value in (("n_words", n_words), ("n_times", n_times), ("n_concepts", n_concepts)):
         if value < 1:

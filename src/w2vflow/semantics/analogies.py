@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from w2vflow.embeddings import first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import Question, Questions, read_questions
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import available_cores
 
 __all__ = ["AnalogyScore", "Rows", "answered", "evaluate_analogies", "first_spellings", "known_rows"]
@@ -79,7 +79,7 @@ class AnalogyScore:
 
 @checked
 def evaluate_analogies(
-    vectors: Any,
+    vectors: ArrayLike,
     words: Sequence[str],
     questions: str | os.PathLike[str] | Questions,
     *,

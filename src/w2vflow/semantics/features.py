@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_squares
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["Feature", "label_features", "relative_entries"]
 
@@ -49,12 +50,12 @@ class Feature(NamedTuple):
 
 @checked
 def label_features(
-    spectrum: Any,
+    spectrum: Spectrum | ArrayLike,
     words: Sequence[str],
     n: int = 6,
     *,
     first: int | None = None,
-    relative_to: Any = None,
+    relative_to: ArrayLike | None = None,
     named: int = 1,
 ) -> list[Feature]:
     """Return for every direction the `n` words at each of its ends, and a name.
@@ -114,7 +115,7 @@ def label_features(
 
 
 @checked
-def relative_entries(directions: Any, frequencies: Any) -> Float[Host, "V k"]:
+def relative_entries(directions: ArrayLike, frequencies: ArrayLike) -> Float[Host, "V k"]:
     """Return how far each entry is from those of words of similar frequency, in their standard deviations.
 
         z_ik = (v_ik - mean_k(i)) / spread_k(i)
@@ -162,8 +163,7 @@ def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
     if directions.ndim != 2 or 0 in directions.shape:
         expected = "a Spectrum or columns of shape (V, k)"
         raise argument_error("directions", expected, f"shape {directions.shape}")
-    if not np.isfinite(directions).all():
-        raise argument_error("directions", "finite", "NaN or infinite entries")
+    check_squares("directions", directions)
     if not directions.any(axis=0).all():
         zero = int(directions.any(axis=0).argmin())
         raise argument_error("directions", "non-zero columns", f"zeros alone in column {zero}")

@@ -14,8 +14,9 @@ from w2vflow.embeddings import check_vectors
 from w2vflow.spectrum import Spectrum, common_rows, degenerate_groups, in_learning_order
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_initial_scale
 from w2vflow.support.devices import require_float64
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory import aligned_strengths, half_rise_times, log_strength_moments
 
 __all__ = ["Progress", "fit_progress"]
@@ -24,6 +25,8 @@ Host = np.ndarray
 
 # Times of the curve: half of them evenly spaced, half by equal factors, as early steps are the shortest.
 _TIMES = 400
+# Beyond any embedding.
+_LARGEST_DIMENSION = 10**6
 # What `Progress.interval` calls as good as the best.
 _AS_GOOD = 0.99
 # Below this similarity there is next to nothing to fit.
@@ -90,7 +93,7 @@ class Progress:
 
 @checked
 def fit_progress(
-    vectors: Any,
+    vectors: ArrayLike,
     words: Sequence[str],
     spectrum: Spectrum,
     spectrum_words: Sequence[str],
@@ -98,7 +101,7 @@ def fit_progress(
     dim: int | None = None,
     scale: float = 1e-2,
     tied: bool = True,
-    step_times: Any = None,
+    step_times: ArrayLike | None = None,
 ) -> Progress:
     """Return at which time the theory fits an embedding best, whatever made it.
 
@@ -209,10 +212,9 @@ def _concepts(
         different = len(set(spectrum_words))
         got = f"{len(spectrum_words)} words, {different} of them different"
         raise argument_error("spectrum_words", f"the {size} different words of the spectrum", got)
-    if dim < 1:
-        raise argument_error("dim", "at least 1", dim)
-    if not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
+    if not 1 <= dim <= _LARGEST_DIMENSION:
+        raise argument_error("dim", f"between 1 and {_LARGEST_DIMENSION:,}", dim)
+    check_initial_scale(scale)
     pairs = in_learning_order(spectrum, tied)
     values = pairs.eigenvalues
     sizes = values if tied else np.abs(values)
@@ -224,7 +226,7 @@ def _concepts(
         log_mean, _ = log_strength_moments(degenerate_groups(pairs, tied=tied), dim)
         initial = scale**2 / dim * speed * np.exp(log_mean[:learned])
     else:
-        given = np.asarray(step_times, np.float64)[:learned]
+        given = np.atleast_1d(np.asarray(step_times, np.float64))[:learned]
         if given.shape != sizes.shape or not np.isfinite(given).all() or not (given > 0).all():
             expected = f"positive, one for each of the {learned} concepts compared"
             raise argument_error("step_times", expected, f"{given}")

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -13,6 +12,7 @@ from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_r
 from w2vflow.semantics.rated_pairs import read_ratings
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["SimilarityScore", "evaluate_similarity"]
 
@@ -56,7 +56,11 @@ class SimilarityScore:
 
 @checked
 def evaluate_similarity(
-    vectors: Any, words: Sequence[str], pairs: str | os.PathLike[str], *, restrict_vocab: int | None = None
+    vectors: ArrayLike,
+    words: Sequence[str],
+    pairs: str | os.PathLike[str],
+    *,
+    restrict_vocab: int | None = None,
 ) -> SimilarityScore:
     """Return how well the cosines of word pairs follow the ratings of a file.
 

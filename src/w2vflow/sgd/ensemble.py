@@ -16,6 +16,7 @@ from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["run_sgd", "run_sgd_ensemble"]
 
@@ -23,8 +24,8 @@ __all__ = ["run_sgd", "run_sgd_ensemble"]
 @checked
 def run_sgd(
     problem: Problem,
-    W0: Any,
-    ts: Any,
+    W0: ArrayLike,
+    ts: ArrayLike,
     *,
     key: Key[Array, ""],
     learning_rate: LearningRate | None = None,
@@ -85,7 +86,7 @@ def run_sgd(
 def run_sgd_ensemble(
     problem: Problem,
     keys: Key[Array, " S"],
-    ts: Any,
+    ts: ArrayLike,
     *,
     dim: int,
     scale: float,

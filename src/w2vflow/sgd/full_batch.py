@@ -1,7 +1,5 @@
 """Full-batch gradient descent, plain or with any optimizer."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +12,7 @@ from w2vflow.sgd.solver import Algorithm, Clock, solve_by_steps
 from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_weights
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["FullBatch", "run_gd"]
 
@@ -36,8 +35,8 @@ class FullBatch(GradientSource):
 @checked
 def run_gd(
     problem: Problem,
-    W0: Any,
-    ts: Any,
+    W0: ArrayLike,
+    ts: ArrayLike,
     *,
     learning_rate: LearningRate,
     optimizer: Optimizer | None = None,

@@ -16,6 +16,7 @@ from w2vflow.sgd.samplers.gradients import RowGradient, added_rows
 from w2vflow.sgd.samplers.pairs import SAMPLERS
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import check_fits
 
 __all__ = ["InParts", "Minibatches", "parts_of"]
 
@@ -86,7 +87,11 @@ class Minibatches(InParts):
         check_batch(sampler, batch_size, SAMPLERS)
         draws = SAMPLERS[sampler].of(problem if is_known(problem) else _undifferentiable(problem))
         # A block has few vectors for its pairs.
-        parts = parts_of(batch_size, dim) if isinstance(draws, PairSampler) else 1
+        pairwise = isinstance(draws, PairSampler)
+        parts = parts_of(batch_size, dim) if pairwise else 1
+        # Both vectors of a pair and their gradients, in float32; or its logit and slope.
+        need = batch_size // parts * (16 * dim if pairwise else 8)
+        check_fits("batch_size", f"a batch of {batch_size:,} pairs", need, "Use a smaller `batch_size`.")
         return cls(parts, deterministic, draws, problem.pair_loss, batch_size, sampler)
 
     @property

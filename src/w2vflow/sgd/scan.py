@@ -15,7 +15,7 @@ from w2vflow.results import singular_values
 from w2vflow.sgd.engine import Descent, Number, Weights
 from w2vflow.sgd.timeline import LearningRate, Timeline
 from w2vflow.support.arrays import is_known
-from w2vflow.support.checks import argument_error, check_positive_rate, check_times
+from w2vflow.support.checks import argument_error, check_positive, check_times
 
 __all__ = ["Marks", "marks_of", "observed", "traced_marks"]
 
@@ -56,7 +56,7 @@ def traced_marks(ts: Any, rate: LearningRate, max_steps: int | None) -> Marks:
             raise argument_error("max_steps", expected, None)
         steps, reached, enough = _scheduled(times, rate, max_steps)
     else:
-        check_positive_rate(rate)
+        check_positive("learning_rate", rate)
         steps = jnp.rint(times / rate).astype(jnp.int32)
         reached = steps * jnp.asarray(rate, times.dtype)
         enough = jnp.ones((), bool) if max_steps is None else steps[-1] <= max_steps

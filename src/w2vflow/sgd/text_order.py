@@ -23,6 +23,7 @@ from w2vflow.sgd.timeline import LearningRate
 from w2vflow.support.arguments import checked
 from w2vflow.support.checkpoint import digest
 from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["StreamedPairs", "run_sgd_on_text"]
 
@@ -121,8 +122,8 @@ class _TextFeed:
 @checked
 def run_sgd_on_text(
     problem: Problem,
-    W0: Any,
-    ts: Any,
+    W0: ArrayLike,
+    ts: ArrayLike,
     *,
     corpus: TokenFile,
     key: Key[Array, ""],

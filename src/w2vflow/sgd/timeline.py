@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2vflow.support.arrays import is_known, out_of_trace
-from w2vflow.support.checks import argument_error, check_positive_rate, check_times
+from w2vflow.support.checks import argument_error, check_positive, check_times
 from w2vflow.support.schedules import check_rates, scheduled_rates
 
 __all__ = ["LearningRate", "Timeline", "is_laid_out", "lay_out"]
@@ -91,7 +91,7 @@ def lay_out(ts: Any, learning_rate: LearningRate) -> Timeline:
         with out_of_trace():
             steps, reached, largest, block_times = _scheduled(times, learning_rate)
     else:
-        check_positive_rate(learning_rate)
+        check_positive("learning_rate", learning_rate)
         learning_rate = float(learning_rate)
         if times[-1] / learning_rate > _MOST_STEPS:
             raise argument_error("learning_rate", "at least `ts[-1] / 2^31`", learning_rate)

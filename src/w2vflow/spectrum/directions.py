@@ -14,6 +14,7 @@ from w2vflow.spectrum.polar import polar_factor
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_different
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import matmul
 
 __all__ = [
@@ -32,13 +33,13 @@ Host = np.ndarray
 
 
 @checked
-def left_directions(W: Any, k: int) -> Float[AnyArray, "*s V k"]:
+def left_directions(W: ArrayLike, k: int) -> Float[AnyArray, "*s V k"]:
     """Return the first `k` left singular vectors of the weights, `(..., V, k)`: what is learned, in order.
 
     Raises:
         ValueError: `k` outside 1..dim.
     """
-    (W,) = floats_at_hand(W)
+    W = _matrices("W", W)
     if not 1 <= k <= W.shape[-1]:
         raise argument_error("k", f"between 1 and the dimension {W.shape[-1]}", k)
     xp = namespace(W)
@@ -50,20 +51,33 @@ def left_directions(W: Any, k: int) -> Float[AnyArray, "*s V k"]:
 
 @checked
 def peak_signs(columns: Float[AnyArray, "n k"]) -> Float[AnyArray, " k"]:
-    """Return the sign of the largest entry of each column, by size; that of eigenvectors is positive."""
+    """Return the sign of the largest entry of each column, by size; that of eigenvectors is positive.
+
+    Raises:
+        ValueError: no rows.
+    """
+    if not len(columns):
+        raise argument_error("columns", "of one row or more", f"shape {np.shape(columns)}")
     xp = namespace(columns)
     peaks = xp.abs(columns).argmax(axis=0)
     return xp.copysign(xp.ones((), columns.dtype), columns[peaks, xp.arange(columns.shape[1])])
 
 
 @checked
-def direction_overlaps(U: AnyArray, V: AnyArray) -> Float[AnyArray, "*s k_U k_V"]:
-    """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`."""
+def direction_overlaps(U: ArrayLike, V: ArrayLike) -> Float[AnyArray, "*s k_U k_V"]:
+    """Return the squared cosines `(u_j . v_k)^2` of all pairs of unit columns, `(..., k_U, k_V)`.
+
+    Raises:
+        ValueError: another number of rows, or entries that are not finite.
+    """
+    U, V = _matrices("U", U), _matrices("V", V)
+    if U.shape[-2] != V.shape[-2]:
+        raise argument_error("V", f"of as many rows as `U`, {U.shape[-2]}", f"shape {V.shape}")
     return matmul(namespace(U).swapaxes(U, -1, -2), V) ** 2
 
 
 @checked
-def subspace_overlap(U: Any, V: Any) -> Float[Array, ""]:
+def subspace_overlap(U: ArrayLike, V: ArrayLike) -> Float[Array, ""]:
     """Return the mean squared cosine of the principal angles between two column spaces.
 
         ||Q_U^T Q_V||_F^2 / min(k_U, k_V)
@@ -81,8 +95,8 @@ def subspace_overlap(U: Any, V: Any) -> Float[Array, ""]:
         >>> float(subspace_overlap(np.eye(3)[:, :2], np.eye(3)[:, 1:]))
         0.5
     """
-    U, V = (jnp.asarray(given, jnp.result_type(float, given)) for given in (U, V))
-    if U.ndim != 2 or V.ndim != 2 or len(U) != len(V):
+    U, V = (jnp.asarray(_matrix(name, given)) for name, given in (("U", U), ("V", V)))
+    if len(U) != len(V):
         raise argument_error("U", "of as many rows as V", f"shapes {U.shape} and {V.shape}")
     return _mean_squared_cosine(U, V)
 
@@ -94,7 +108,7 @@ def _mean_squared_cosine(U: Float[Array, "n k"], V: Float[Array, "n l"]) -> Floa
 
 
 @checked
-def principal_directions(vectors: Any, k: int) -> Float[AnyArray, "V k"]:
+def principal_directions(vectors: ArrayLike, k: int) -> Float[AnyArray, "V k"]:
     """Return the first `k` left singular vectors of word vectors `(V, d)`, strongest first.
 
     Unit columns, the entry of largest size positive. No rotation of the embedding changes them, so
@@ -180,7 +194,7 @@ class Match(eqx.Module):
 
 
 @checked
-def match_directions(U: Any, V: Any, *, order: Any = None) -> Match:
+def match_directions(U: ArrayLike, V: ArrayLike, *, order: ArrayLike | None = None) -> Match:
     """Return which directions of one model go with which of another's, and how well.
 
     One to one, with the largest sum of squared cosines. Directions have no sign: signs make matched
@@ -254,7 +268,7 @@ def _checked_order(order: Any, columns: int) -> AnyArray:
 
 
 @checked
-def align(vectors: Any, reference: Any) -> Float[AnyArray, "V d"]:
+def align(vectors: ArrayLike, reference: ArrayLike) -> Float[AnyArray, "V d"]:
     """Return word vectors rotated to be as near as possible to those of another model or seed.
 
         vectors R,   R = argmin ||vectors R - reference||_F over orthonormal rows
@@ -279,12 +293,20 @@ def align(vectors: Any, reference: Any) -> Float[AnyArray, "V d"]:
 
 
 def _matrix(argument: str, given: Any) -> AnyArray:
-    (matrix,) = floats_at_hand(given)
-    if matrix.ndim != 2 or 0 in matrix.shape:
+    matrix = _matrices(argument, given)
+    if matrix.ndim != 2:
         raise argument_error(argument, "a matrix with a row for each word", f"shape {matrix.shape}")
-    if is_known(matrix) and not np.isfinite(matrix).all():
-        raise argument_error(argument, "finite", "NaN or infinite entries")
     return matrix
+
+
+def _matrices(argument: str, given: Any) -> AnyArray:
+    """Return one matrix with a row for each word, or several."""
+    (matrices,) = floats_at_hand(given)
+    if matrices.ndim < 2 or 0 in matrices.shape:
+        raise argument_error(argument, "a matrix with a row for each word", f"shape {matrices.shape}")
+    if is_known(matrices) and not np.isfinite(matrices).all():
+        raise argument_error(argument, "finite", "NaN or infinite entries")
+    return matrices
 
 
 def _check_within(inner: AnyArray, outer: AnyArray, argument: str, other_argument: str, remedy: str) -> None:

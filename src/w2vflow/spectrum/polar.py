@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.support.arguments import checked
-from w2vflow.support.arrays import AnyArray, namespace
+from w2vflow.support.arrays import AnyArray, is_known, namespace
+from w2vflow.support.checks import argument_error
 from w2vflow.support.sharding import matmul
 
 __all__ = ["polar_factor"]
@@ -20,9 +21,14 @@ def polar_factor(A: Float[AnyArray, "*s n k"]) -> Float[AnyArray, "*s n k"]:
 
     It has a derivative where singular values are equal too, unlike `L` and `R`.
 
+    Raises:
+        ValueError: no matrix, or entries that are not finite.
+
     References:
         Schonemann 1966 (Procrustes problem); derivative: Higham (2008), Functions of matrices, section 8.
     """
+    if np.ndim(A) < 2 or (is_known(A) and not np.isfinite(A).all()):
+        raise argument_error("A", "finite, of shape (..., n, k)", f"shape {np.shape(A)}")
     if namespace(A) is np:
         left, _, right = np.linalg.svd(A, full_matrices=False)
         return matmul(left, right)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray
+from w2vflow.support.checks import argument_error
 
 __all__ = ["EQUAL", "Order", "algebraic", "both_ends", "by_size"]
 
@@ -30,7 +31,7 @@ def by_size(
     values: Float[AnyArray, " n"], counted: Bool[AnyArray, " n"] | bool = True
 ) -> Int[AnyArray, " n"]:
     """Return the places of the values, largest `|value|` first."""
-    return _falling(jnp.abs(values), counted)
+    return _falling(jnp.abs(jnp.asarray(values)), counted)
 
 
 @checked
@@ -38,6 +39,7 @@ def both_ends(
     values: Float[AnyArray, " n"], counted: Bool[AnyArray, " n"] | bool = True
 ) -> Int[AnyArray, " n"]:
     """Return the places of the values: largest, smallest, second largest, second smallest, ..."""
+    values, counted = jnp.asarray(values), jnp.asarray(counted)
     from_top = jnp.argsort(_falling(values, counted))
     from_bottom = jnp.sum(jnp.broadcast_to(counted, from_top.shape)) - 1 - from_top
     turn = jnp.minimum(2 * from_top, 2 * from_bottom + 1)
@@ -45,4 +47,7 @@ def both_ends(
 
 
 def _falling(values: Float[AnyArray, " n"], counted: Bool[AnyArray, " n"] | bool) -> Int[AnyArray, " n"]:
+    values, counted = jnp.asarray(values), jnp.asarray(counted)
+    if counted.shape not in ((), values.shape):
+        raise argument_error("counted", f"of shape {values.shape}", f"shape {counted.shape}")
     return jnp.argsort(-jnp.where(counted, values, -jnp.inf), stable=True)

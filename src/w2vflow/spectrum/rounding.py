@@ -1,7 +1,6 @@
 """What rounding makes of small starts: the seed of late concepts."""
 
 import warnings
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +19,9 @@ _NOTED = 0.02
 
 
 @checked
-def rounding_advance(problem: Problem, weights: Float[Array, "n d"], dtype: Any) -> Float[np.ndarray, " d"]:
+def rounding_advance(
+    problem: Problem, weights: Float[Array, "n d"], dtype: type[np.floating] | np.dtype
+) -> Float[np.ndarray, " d"]:
     """Return by which share of itself each step time comes early where weights are rounded as `dtype`.
 
     Every rounding of a learned concept j, of amplitude `lambda_j^(1/2)`, leaves some

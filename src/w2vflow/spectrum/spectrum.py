@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from w2vflow.spectrum.error_bounds import SpectrumBounds, residual_bounds
+from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
@@ -38,6 +39,7 @@ def _array(given: Any) -> Any:
     return jnp.asarray(given) if isinstance(given, np.ndarray) else given
 
 
+@checked
 class Spectrum(eqx.Module):
     """Eigenpairs of `M*`, algebraically largest first; those of `extreme_eigenpairs` by `|lambda|`.
 

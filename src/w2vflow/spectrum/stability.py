@@ -12,8 +12,9 @@ from w2vflow.problem import Objective, Operator, Problem
 from w2vflow.spectrum.eigenpairs import spectrum_ends
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, out_of_trace
-from w2vflow.support.checks import argument_error, check_positive_rate, check_weights
+from w2vflow.support.checks import argument_error, check_at_least, check_positive, check_weights
 from w2vflow.support.devices import word_mesh
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.static import remembered
 
 __all__ = ["check_learning_rate", "stability_limit", "stability_limit_at", "stable_rate"]
@@ -62,7 +63,7 @@ def _limit_within(ends: Float[Array, "2"], tied: bool, weight_decay: Any) -> Flo
 
 
 @checked
-def stability_limit_at(problem: Problem, W: Any) -> Float[Array, ""]:
+def stability_limit_at(problem: Problem, W: ArrayLike) -> Float[Array, ""]:
     """Return `2 / h` with `h` the largest eigenvalue of the Hessian of the objective at given weights.
 
     Descent with steps above it moves away from such weights along that eigenvector, where they are a
@@ -97,7 +98,8 @@ def check_learning_rate(
     Raises:
         ValueError: `learning_rate` is not positive and below it.
     """
-    check_positive_rate(learning_rate)
+    check_positive(argument, learning_rate)
+    check_at_least("weight_decay", 0, weight_decay)
     if not problem.quartic_at_constant_G:
         return float("inf")
     # Within a traced function too, of a problem that is known.
@@ -113,7 +115,7 @@ def check_learning_rate(
 
 @checked
 def stable_rate(
-    problem: Problem, learning_rate: Any, *, weight_decay: Any = 0.0, argument: str = "learning_rate"
+    problem: Problem, learning_rate: float, *, weight_decay: float = 0.0, argument: str = "learning_rate"
 ) -> Any:
     """Return the rate of a closed form, which beyond the stability limit would describe no descent.
 
@@ -127,6 +129,8 @@ def stable_rate(
     Raises:
         ValueError: a known rate is at or above the limit.
     """
+    check_at_least(argument, 0, learning_rate)
+    check_at_least("weight_decay", 0, weight_decay)
     if not is_known(problem, weight_decay):
         return learning_rate
     if not is_known(learning_rate):

@@ -1,12 +1,9 @@
 """Arguments checked against annotations: one mechanism for every public function and class."""
 
-import collections.abc
 import functools
 import inspect
 import numbers
 import operator
-import os
-import types
 import typing
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -14,21 +11,24 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from w2vflow.support.kinds import Kind, is_ours, kind_of
+
 __all__ = ["checked"]
 
 Public = TypeVar("Public", bound=Callable[..., Any])
-Test = Callable[[Any], bool]
 
 
 def checked(public: Public) -> Public:
     """Return a function, or a class, that refuses arguments of the wrong name or type.
 
-    Whole numbers, numbers, text, paths, JAX keys and classes of this package are checked; arrays and `Any`
-    are not. Of a class, `__init__` and public methods are. For the message, a class may say in `_made_by`
-    how to make one.
+    Checked are numbers, text, paths, collections and what is in them, JAX keys, classes, and arrays: the kind
+    of their numbers, and the shapes of those that jaxtyping annotates. `Any` is not checked. Of a class,
+    `__init__` and public methods are. For the message, a class may say in `_made_by` how to make one.
 
     Raises:
         TypeError: on a call, naming the argument, what it must be, what it is, and the nearest right thing.
+        ValueError: likewise, where the type is right: a name that is none of those there are, a whole number
+            of more than 64 bits, arrays of shapes that disagree.
 
     Example:
         >>> halve = checked(lambda count: count / 2)
@@ -49,7 +49,7 @@ def checked(public: Public) -> Public:
 
 def _checked(function: Callable[..., Any], name: str, made: type | None = None) -> Callable[..., Any]:
     signature = inspect.signature(function)
-    tests: dict[str, tuple[Test, str, Any]] = {}
+    tests: dict[str, tuple[Kind, Any]] = {}
     whole: list[str] = []
 
     @functools.wraps(function)
@@ -57,17 +57,28 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
         # Annotations are read at the first call: they may name classes defined further below.
         if not tests and signature.parameters:
             tests.update(_tests(function, signature))
-            whole.extend(name for name, (_, expected, _) in tests.items() if expected in _WHOLE)
+            whole.extend(name for name, (kind, _) in tests.items() if kind.said in _WHOLE)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise _misfit(name, signature, args, kwargs, made) or error from None
+        lengths: dict[str, Any] = {}
         for argument, value in bound.arguments.items():
-            test, expected, hint = tests[argument]
-            if not test(value):
-                got = repr(value) if isinstance(value, str | numbers.Number) else type(value).__name__
+            kind, hint = tests[argument]
+            if not kind.test(value):
                 remedy = _remedy(argument, value, hint)
-                raise TypeError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+                text = f"Argument `{argument}` must be {kind.said}, but got {_got(value)}. {remedy}"
+                raise TypeError(text.strip())
+            if isinstance(value, numbers.Integral) and int(value).bit_length() > _BITS:
+                raise ValueError(f"Argument `{argument}` must be below 2^63 in size, but got {value}.")
+            if kind.values and value not in kind.values:
+                near = get_close_matches(str(value), [str(one) for one in kind.values], n=1)
+                few = len(kind.values) < 3
+                said = " or ".join(map(repr, kind.values)) if few else f"one of {list(kind.values)}"
+                text = f"Argument `{argument}` must be {said}, but got {value!r}."
+                raise ValueError(f"{text} Did you mean {near[0]!r}?" if near else text)
+            if kind.dims is not None and value is not None:
+                _check_shape(argument, value, kind.dims, lengths)
         counts = {name: bound.arguments[name] for name in whole if name in bound.arguments}
         if any(hasattr(value, "dtype") for value in counts.values()):
             # Sizes of arrays: compiled functions would trace an array of no axis, which is none.
@@ -78,87 +89,51 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
     return call
 
 
-def _tests(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, tuple[Test, str, Any]]:
-    """Return test, kind in words and annotation of every argument."""
+def _tests(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, tuple[Kind, Any]]:
+    """Return kind and annotation of every argument."""
     hints, found = _hints(function), {}
     for name, parameter in signature.parameters.items():
         hint = hints.get(name, Any) if parameter.kind is not parameter.VAR_KEYWORD else Any
-        test, expected = _test(hint)
+        kind = kind_of(hint)
         if parameter.kind is parameter.VAR_POSITIONAL:
-            test = functools.partial(lambda test, values: all(map(test, values)), test)
-        found[name] = (test, expected, hint)
+            kind = Kind(functools.partial(lambda test, values: all(map(test, values)), kind.test), kind.said)
+        found[name] = (kind, hint)
     return found
+
+
+def _check_shape(argument: str, value: Any, dims: str, lengths: dict[str, Any]) -> None:
+    """Raise `ValueError` unless an array has its axes, those named alike as long as in arguments before."""
+    shape, names = np.shape(value), dims.split()
+    own = f"of shape ({', '.join(names)}{',' * (len(names) == 1)})" if names else "one number"
+    if len(names) != len(shape):
+        raise ValueError(f"Argument `{argument}` must be {own}, but got shape {shape}.")
+    for name, length in zip(names, shape, strict=True):
+        first, known = lengths.setdefault(name, (argument, length)) if name.isidentifier() else ("", length)
+        if length != known:
+            expected = f"{own} with {name} = {known}, as in `{first}`"
+            raise ValueError(f"Argument `{argument}` must be {expected}, but got shape {shape}.")
+
+
+def _got(value: Any) -> str:
+    """Return a value in words: its type, and where it may be an array of another kind, that."""
+    if isinstance(value, str | numbers.Number):
+        return repr(value)
+    what = type(value).__name__
+    if getattr(value, "dtype", None) is not None and hasattr(value, "shape"):
+        return f"{what} of shape {tuple(value.shape)} and type {value.dtype}"
+    return what
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(function)
+        return typing.get_type_hints(function, include_extras=True)
     except NameError:
         # Some name is for type checkers alone.
         return {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
 
 
-def _anything(value: Any) -> bool:
-    return True
-
-
-def _test(hint: Any) -> tuple[Test, str]:
-    """Return the test for values of an annotated kind, and that kind in words."""
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        parts = [_test(part) for part in typing.get_args(hint) if part is not type(None)]
-        optional = type(None) in typing.get_args(hint)
-        said = list(dict.fromkeys(expected for _, expected in parts)) + ["None"] * optional
-        return lambda v: (optional and v is None) or any(test(v) for test, _ in parts), " or ".join(said)
-    if origin is typing.Annotated:
-        return _test(typing.get_args(hint)[0])
-    if origin is typing.Literal:
-        # Which of them is a matter of value, not of type.
-        return _test(type(typing.get_args(hint)[0]))
-    if hint in _SIMPLE:
-        return _SIMPLE[hint]
-    kind = origin or hint
-    if getattr(kind, "__name__", "").startswith("Key["):
-        return _is_key, "a JAX key, e.g. `jax.random.key(0)`"
-    if kind is collections.abc.Callable:
-        return callable, "a function"
-    if isinstance(kind, type) and kind.__module__ == "collections.abc":
-        if issubclass(kind, collections.abc.Mapping):
-            return lambda v: isinstance(v, collections.abc.Mapping), "a mapping"
-        return _is_collection, "a list or another collection, no string"
-    if _is_ours(kind):
-        return lambda v: isinstance(v, kind), f"a `{kind.__name__}`"
-    return _anything, "anything"
-
-
-def _is_ours(kind: Any) -> bool:
-    return isinstance(kind, type) and kind.__module__.split(".")[0] == __name__.split(".")[0]
-
-
-def _is_number(value: Any, kind: type = numbers.Real, dtypes: str = "iufV") -> bool:
-    """Return whether a value is a number, or an array that is one; True and False are none."""
-    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 and value.dtype.kind in dtypes:
-        return True
-    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
-
-
-def _is_key(value: Any) -> bool:
-    # By its name: the command line reads this file before JAX is loaded.
-    return str(getattr(value, "dtype", "")).startswith("key<")
-
-
-def _is_collection(value: Any) -> bool:
-    return hasattr(value, "__iter__") and not isinstance(value, str | bytes | os.PathLike)
-
-
-_SIMPLE: dict[Any, tuple[Test, str]] = {
-    int: (functools.partial(_is_number, kind=numbers.Integral, dtypes="iu"), "a whole number"),
-    float: (_is_number, "a number"),
-    bool: (lambda v: isinstance(v, bool | np.bool_), "True or False"),
-    str: (lambda v: isinstance(v, str), "a string"),
-    os.PathLike: (lambda v: isinstance(v, os.PathLike), "a path"),
-    os.PathLike[str]: (lambda v: isinstance(v, os.PathLike), "a path"),
-}
+# Of whole numbers, with their sign beside.
+_BITS = 63
 
 # A number that is an array of no axis is made one of Python's.
 _WHOLE = ("a whole number", "a whole number or None")
@@ -167,15 +142,15 @@ _WHOLE = ("a whole number", "a whole number or None")
 def _remedy(argument: str, value: Any, hint: Any) -> str:
     """Return the nearest right thing for a value of the wrong kind, if one is known."""
     kinds = [kind for kind in (typing.get_args(hint) or (hint,)) if isinstance(kind, type)]
-    for kind in filter(_is_ours, kinds):
+    for kind in filter(is_ours, kinds):
         if ways := _ways(kind, value):
             return f"Use `{ways[0]}`."
     if int in kinds:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return ""
-        return f"Pass `{argument}={round(number)}`." if number == round(number) else ""
+        return f"Pass `{argument}={round(number)}`." if number.is_integer() else ""
     if float in kinds and isinstance(value, str):
         return f"Pass `{argument}={value}`, without quotes."
     made_by = next((found for kind in kinds if (found := getattr(kind, "_made_by", ""))), "")
@@ -189,8 +164,8 @@ def _ways(kind: type, value: Any) -> list[str]:
         method = getattr(kind, name)
         first = next(iter(inspect.signature(method).parameters.values()), None)
         hint = _hints(inspect.unwrap(method.__func__)).get(first.name, Any) if first else Any
-        test, _ = _test(hint)
-        if first and hint is not Any and test is not _anything and test(value):
+        wanted = kind_of(hint)
+        if first and wanted.said != "anything" and wanted.test(value):
             found.append(f"{kind.__name__}.{name}({first.name})")
     return found
 
@@ -200,7 +175,7 @@ def _misfit(
 ) -> TypeError | None:
     """Return the error for arguments that do not fit a signature."""
     own = args[1:] if made else args
-    if made and own and _is_ours(made) and (ways := _ways(made, own[0])):
+    if made and own and is_ours(made) and (ways := _ways(made, own[0])):
         got = type(own[0]).__name__
         return TypeError(f"`{name}` is not made from a `{got}` directly. Use `{ways[0]}`.")
     names = [n for n in signature.parameters if n not in ("self", "cls")]

@@ -60,6 +60,8 @@ def _machine() -> str:
 
 def _temporary_name(target: Path, suffix: str) -> Path:
     """Return a new name beside the target, in a folder without the leavings of processes that are gone."""
+    if not target.name:
+        raise argument_error("path", "the path of a file or a folder", repr(str(target)))
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
     # File systems hold names of 255 bytes.

@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "argument_error",
+    "check_at_least",
     "check_different",
     "check_dimension",
-    "check_positive_rate",
+    "check_initial_scale",
+    "check_positive",
+    "check_squares",
     "check_times",
     "check_tolerances",
     "check_vocab_size",
-    "check_weight_values",
     "check_weights",
     "check_weights_shape",
 ]
+
+
+# Of initial weights, whose squares are numbers of float32.
+_LARGEST_SCALE = 1e15
 
 
 def argument_error(argument: str, expected: str, got: object, remedy: str = "") -> ValueError:
@@ -33,6 +39,18 @@ def argument_error(argument: str, expected: str, got: object, remedy: str = "") 
         ValueError('Argument `dim` must be at least 1, but got 0. Choose a larger `dim`.')
     """
     return ValueError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+
+
+def check_at_least(argument: str, least: int, value: Any, remedy: str = "") -> None:
+    """Raise `ValueError` where a known number is below the least or not finite."""
+    if is_known(value) and not least <= value < np.inf:
+        raise argument_error(argument, f"at least {least} and finite", value, remedy)
+
+
+def check_positive(argument: str, value: Any, remedy: str = "") -> None:
+    """Raise `ValueError` where a known number is not positive and finite."""
+    if is_known(value) and not 0 < value < np.inf:
+        raise argument_error(argument, "positive and finite", value, remedy)
 
 
 def check_different(argument: str, words: Sequence[str]) -> None:
@@ -47,6 +65,13 @@ def check_dimension(dim: int, vocab_size: int) -> None:
     if not 1 <= dim <= vocab_size:
         remedy = "An embedding cannot have more directions than there are words."
         raise argument_error("dim", f"between 1 and the vocabulary size {vocab_size}", dim, remedy)
+
+
+def check_initial_scale(scale: Any) -> None:
+    """Raise `ValueError` where the known size of a start is not positive, or beyond all use."""
+    check_positive("scale", scale, "At 0 nothing ever grows.")
+    if is_known(scale) and scale > _LARGEST_SCALE:
+        raise argument_error("scale", f"at most {_LARGEST_SCALE:g}", scale, "Squares of more overflow.")
 
 
 def check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> None:
@@ -111,7 +136,7 @@ def check_weights(W0: Any, vocab_size: int, sides: int = 1) -> "jax.Array":
     """
     check_weights_shape(np.shape(W0), vocab_size, sides)
     if is_known(W0):
-        check_weight_values(np.asarray(W0))
+        check_squares("W0", np.asarray(W0))
     weights = floating(W0)
     return weights if sides == 1 else weights.reshape(*weights.shape[:-3], 2 * vocab_size, -1)
 
@@ -130,13 +155,11 @@ def check_weights_shape(shape: tuple[int, ...], vocab_size: int, sides: int = 1)
     check_dimension(shape[-1], vocab_size)
 
 
-def check_weight_values(weights: np.ndarray) -> None:
-    """Raise `ValueError` unless all weights are finite."""
-    if not np.isfinite(weights).all():
-        raise argument_error("W0", "finite", "NaN or infinite entries")
-
-
-def check_positive_rate(learning_rate: Any) -> None:
-    """Raise `ValueError` where a known rate is not positive and finite."""
-    if is_known(learning_rate) and not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise argument_error("learning_rate", "positive and finite", learning_rate)
+def check_squares(argument: str, values: np.ndarray) -> None:
+    """Raise `ValueError` unless numbers and the sum of their squares are finite."""
+    if not np.isfinite(values).all():
+        raise argument_error(argument, "finite", "NaN or infinite entries")
+    kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > float(np.sqrt(np.finfo(kind).max / max(values.size, 1))):
+        raise argument_error(argument, f"small enough for squares in {kind}", f"entries of {largest:.3g}")

@@ -27,6 +27,7 @@ def aligned_strengths(
     References:
         Saxe et al. (2014), arXiv 1312.6120; arXiv 2502.09863, Result 1.
     """
+    ts, eigenvalues, initial = map(jnp.asarray, (ts, eigenvalues, initial))
     ts, (eigenvalues, initial) = ts[:, None], (eigenvalues[None], initial[None])
     zero = eigenvalues == 0
     rate = jnp.where(zero, 1.0, eigenvalues)

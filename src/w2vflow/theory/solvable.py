@@ -13,6 +13,7 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, peak_signs
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.machine import check_fits
 
 __all__ = ["SolvableCorpus", "binary_attributes", "interval", "interval_limit", "ring"]
 
@@ -166,6 +167,7 @@ def ring(size: int = 12, concentration: float = 1.0, *, words: Sequence[str] | N
     """
     if size < 3:
         raise argument_error("size", "at least 3 words", size)
+    _check_size("size", size)
     if not 0 < concentration <= 300:
         raise argument_error("concentration", "positive and at most 300", concentration)
     if words is None:
@@ -241,6 +243,7 @@ def interval(size: int, reach: float) -> SolvableCorpus:
     """
     if size < 2:
         raise argument_error("size", "at least 2 words", size)
+    _check_size("size", size)
     if not 0 < reach < np.inf:
         raise argument_error("reach", "positive and finite", reach)
     step = 2 / size
@@ -303,6 +306,7 @@ def interval_limit(reach: float, modes: int) -> Float[np.ndarray, " modes"]:
         raise argument_error("reach", "positive and finite", reach)
     if modes < 1:
         raise argument_error("modes", "at least 1", modes)
+    check_fits("modes", f"{modes} modes", 64 * modes, "Ask for fewer.")
     number = np.arange(1, modes + 1)
 
     def equation(k: np.ndarray) -> np.ndarray:
@@ -312,6 +316,11 @@ def interval_limit(reach: float, modes: int) -> Float[np.ndarray, " modes"]:
 
     k = _bisected(equation, number * np.pi / 2, (number + 1) * np.pi / 2)
     return 2 * reach / (1 + (reach * k) ** 2)
+
+
+def _check_size(argument: str, size: int) -> None:
+    # Counts, `M*`, its eigenvectors and a copy of each.
+    check_fits(argument, f"a corpus of {size} words", 48 * size**2, "Use fewer words.")
 
 
 def _attributes(members: Int[np.ndarray, " m"]) -> str:

@@ -219,7 +219,10 @@ def test_units_do_not_matter(scale):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: predict_outlier(np.ones(3), np.ones(2), 5), "`variances` must be one for each"),
+        (
+            lambda: predict_outlier(np.ones(3), np.ones(2), 5),
+            "`variances` must be of shape .* with k = 3, as in `mean`",
+        ),
         (lambda: predict_outlier(np.ones(2), np.array([1.0, -1.0]), 5), "`variances` must be not negative"),
         (lambda: predict_outlier(np.ones(2), np.array([1.0, np.nan]), 5), "`variances` must be finite"),
         (lambda: predict_outlier(np.ones(2), np.ones(2), 0), "`n_pairs` must be at least 1"),

@@ -16,7 +16,7 @@ from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.counts import CountFile
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least
 from w2vflow.support.sources import PathLike
 
 __all__ = ["find_phrases"]
@@ -70,8 +70,7 @@ def find_phrases(
     """
     if score not in _THRESHOLDS:
         raise argument_error("score", f"one of {sorted(_THRESHOLDS)}", repr(score))
-    if min_count < 1:
-        raise argument_error("min_count", "at least 1", min_count)
+    check_at_least("min_count", 1, min_count)
     threshold = _THRESHOLDS[score] if threshold is None else threshold
     discount = float(min_count if discount is None else discount)
     for name, value in (("threshold", threshold), ("discount", discount)):

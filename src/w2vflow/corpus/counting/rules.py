@@ -10,11 +10,14 @@ from w2vflow.corpus.counting.tokenizers import TOKENS, Tokenizer, is_tokenizer_f
 from w2vflow.corpus.segmenters import SEGMENTERS, described_segmenter
 from w2vflow.counts import DIRECTIONS
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least, check_positive
 
 __all__ = ["WEIGHTINGS", "CountingRule", "pair_weights"]
 
 WEIGHTINGS = ("linear", "harmonic", "flat")
+
+# Longer than any document of the largest corpora; weights of pairs and their sums stay exact in 64 bits.
+_LARGEST_WINDOW = 2**20
 
 
 @checked
@@ -61,8 +64,11 @@ class CountingRule:
     directions: str = "both"
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise argument_error("window", "at least 1", self.window)
+        if not 1 <= self.window <= _LARGEST_WINDOW:
+            raise argument_error("window", f"between 1 and {_LARGEST_WINDOW:,}", self.window)
+        check_at_least("min_document_words", 0, self.min_document_words)
+        check_at_least("seed", 0, self.seed)
+        check_positive("subsample_threshold", self.subsample_threshold)
         for name, allowed in (
             ("weighting", WEIGHTINGS),
             ("out_of_vocabulary", ("before", "after")),
@@ -71,8 +77,6 @@ class CountingRule:
         ):
             if getattr(self, name) not in allowed:
                 raise argument_error(name, f"one of {sorted(allowed)}", repr(getattr(self, name)))
-        if not self.subsample_threshold > 0:
-            raise argument_error("subsample_threshold", "positive", self.subsample_threshold)
 
     @property
     def tokens_name(self) -> str:
@@ -112,10 +116,14 @@ def pair_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
     Integers make sums exact in any order. Harmonic weights have the least common multiple of
     1..L as denominator up to L = 22; beyond, 2^32, which rounds a weight by 2^-33 at most.
 
+    Raises:
+        ValueError: another weighting, or a window that is none.
+
     Example:
         >>> pair_weights("harmonic", 4)
         (array([12,  6,  4,  3]), 12)
     """
+    CountingRule(window, weighting)
     distance = np.arange(1, window + 1)
     if weighting == "linear":
         return window + 1 - distance, 1

@@ -7,7 +7,7 @@ from w2vflow.corpus.reading.sources import expand_paths
 from w2vflow.corpus.reading.structured import TABLES, ending
 from w2vflow.support import packed_files
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least
 from w2vflow.support.sources import PathLike
 
 __all__ = ["PACKED", "memory_bytes", "text_bytes"]
@@ -27,14 +27,17 @@ def memory_bytes(memory: str | int) -> int:
         >>> memory_bytes("4GB"), memory_bytes(10**9)
         (4000000000, 1000000000)
     """
-    if isinstance(memory, int):
-        return memory
+    if not isinstance(memory, str):
+        check_at_least("memory", 1, memory)
+        return int(memory)
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
     number, unit = memory.strip().upper()[:-2], memory.strip().upper()[-2:]
     try:
-        return int(float(number) * units[unit])
-    except (KeyError, ValueError) as error:
+        found = int(float(number) * units[unit])
+    except (KeyError, ValueError, OverflowError) as error:
         raise argument_error("memory", "a size such as '4GB' or '512MB'", repr(memory)) from error
+    check_at_least("memory", 1, found)
+    return found
 
 
 @checked

@@ -91,6 +91,8 @@ def tokenizer(tokens: str | Tokenizer) -> Tokenizer:
         from w2vflow.corpus.counting.subwords import file_tokenizer
 
         return file_tokenizer(tokens)
+    if not tokens:
+        raise argument_error("tokens", "a name, a regular expression or a function", repr(tokens))
     try:
         pattern = re.compile(tokens)
     except re.error as error:

@@ -22,6 +22,8 @@ __all__ = ["Resources", "Workers", "worker_count"]
 
 # A task that fails with its worker again and again is itself what kills them.
 _TRIES = 4
+# No machine has as many cores; each takes a thread and memory.
+_MOST_WORKERS = 4096
 
 
 @checked
@@ -42,6 +44,9 @@ class Resources:
     workers: int | None = None
     executor: Executor | None = None
     work_dir: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        worker_count(self.workers)
 
 
 class Workers:
@@ -111,8 +116,8 @@ def worker_count(workers: int | None) -> int:
     """Return how many tasks to run at a time: `workers`, by default one for each core.
 
     Raises:
-        ValueError: fewer than one.
+        ValueError: fewer than one, or more than there are threads for.
     """
-    if workers is not None and workers < 1:
-        raise argument_error("workers", "at least 1", workers)
+    if workers is not None and not 1 <= workers <= _MOST_WORKERS:
+        raise argument_error("workers", f"between 1 and {_MOST_WORKERS}", workers)
     return available_cores() if workers is None else workers

@@ -14,11 +14,13 @@ from scipy import sparse
 from w2vflow.corpus.counting.rules import CountingRule, pair_weights
 from w2vflow.corpus.counting.stages import counted_rows, pieces, word_places
 from w2vflow.corpus.counting.vocabulary import words_without_pairs_note
+from w2vflow.corpus.counting.workers import worker_count
 from w2vflow.corpus.documents.token_file import TokenFile
 from w2vflow.counts import CooccurrenceStatistics, RowBlock
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.machine import available_cores, check_fits
+from w2vflow.support.kinds import ArrayLike
+from w2vflow.support.machine import check_fits
 
 __all__ = ["count_documents", "document_sums", "weighted_counts"]
 
@@ -30,7 +32,7 @@ _ENTRIES = 2**20
 def count_documents(
     tokens: TokenFile,
     *,
-    weights: Any = None,
+    weights: ArrayLike | None = None,
     window: int = 16,
     weighting: str = "linear",
     workers: int | None = None,
@@ -81,6 +83,9 @@ def weighted_counts(
     Raises:
         ValueError: counts that do not fit into 64 bits.
     """
+    chosen = np.asarray(chosen)
+    if chosen.shape != (tokens.documents,):
+        raise argument_error("chosen", f"of shape ({tokens.documents},)", f"shape {chosen.shape}")
     distances, denominator = pair_weights(weighting, window)
     lengths = np.diff(np.append(tokens.document_starts, len(tokens.tokens)))
     frequency = np.zeros(len(tokens.words), np.int64)
@@ -92,7 +97,7 @@ def weighted_counts(
         frequency += weight * found
         if 4 * window * int(frequency.max()) * int(distances.max()) >= 2**63:
             raise argument_error("weighting", "one whose counts fit into 64 bits", weighting, "Use 'linear'.")
-        upper = upper + weight * _counted(some, found, distances, workers or available_cores())
+        upper = upper + weight * _counted(some, found, distances, worker_count(workers))
     upper = sparse.csr_array(upper)
     counts = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
     if denominator > 1:
@@ -147,7 +152,7 @@ def document_sums(
         np.ascontiguousarray(vectors), np.ascontiguousarray(margins),
     )  # fmt: skip
     sums, totals = np.zeros((len(starts), modes, modes)), np.zeros(len(starts))
-    count = workers or available_cores()
+    count = worker_count(workers)
     # Several pieces a thread: some documents are long.
     bounds = pieces(ends - starts + 1, min(8 * count, len(starts)))
 
@@ -193,7 +198,7 @@ def _checked_weights(weights: Any, documents: int) -> np.ndarray:
     if found.shape != (documents,):
         expected = f"of shape ({documents},), one for each document"
         raise argument_error("weights", expected, f"shape {found.shape}")
-    if found.dtype.kind not in "biuf" or not (found == np.rint(found)).all() or found.min() < 0:
+    if not (np.isfinite(found) & (found == np.rint(found)) & (found >= 0)).all():
         remedy = "Fractions of documents: add up counts of parts of the text instead."
         raise argument_error("weights", "whole numbers, 0 or more", "others", remedy)
     return found.astype(np.int64)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from w2vflow.corpus.counting.tokenizers import tokenizer
+from w2vflow.corpus.counting.tokenizers import Tokenizer, tokenizer
 from w2vflow.corpus.reading.encodings import Utf8Stream, check_encoding
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.corpus.reading.files import first_documents, is_parquet, reader_of
@@ -37,7 +37,12 @@ _ENGLISH_SHARE = 0.12
 
 @checked
 def suggested(
-    paths: Iterable[PathLike], reader: str, tokens: Any, *, column: str | None = None, encoding: str = "auto"
+    paths: Iterable[PathLike],
+    reader: str,
+    tokens: str | Tokenizer,
+    *,
+    column: str | None = None,
+    encoding: str = "auto",
 ) -> tuple[str, Any]:
     """Return reader and tokens of `count`: in place of `"auto"`, those that the text at `paths` suggests."""
     given, encoding = list(paths), check_encoding(encoding)

@@ -21,6 +21,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory import aligned_strengths, effective_initial_strengths
 
 __all__ = [
@@ -142,7 +143,7 @@ def _at(value: float, concept: float) -> str:
 
 @checked
 def emergence_over_dimension(
-    spectrum: Spectrum, words: Sequence[str], questions: Asked, dims: Any
+    spectrum: Spectrum, words: Sequence[str], questions: Asked, dims: ArrayLike
 ) -> Emergence:
     """Return how relations emerge as more concepts are taken, fully learned: `X = V_k Lambda_k^(1/2)`.
 
@@ -173,7 +174,7 @@ def emergence_over_dimension(
 
 @checked
 def emergence_over_time(
-    spectrum: Spectrum, words: Sequence[str], questions: Asked, W0: Any, ts: Any
+    spectrum: Spectrum, words: Sequence[str], questions: Asked, W0: ArrayLike, ts: ArrayLike
 ) -> Emergence:
     """Return how relations emerge in training from `W0`, each concept growing on its own.
 

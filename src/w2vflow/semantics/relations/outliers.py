@@ -5,14 +5,14 @@ rows of `X` are independent noise.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_squares
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
     "Outlier",
@@ -46,7 +46,7 @@ class Outlier:
 
 
 @checked
-def signal_to_noise(R: Any) -> float:
+def signal_to_noise(R: ArrayLike) -> float:
     """Return the largest eigenvalue of `R R^T` over the mean of those that are not 0.
 
         SNR = lambda_max(R R^T) / (tr R R^T / rank R)
@@ -73,7 +73,7 @@ def signal_to_noise(R: Any) -> float:
 
 
 @checked
-def effective_dimension(R: Any) -> float:
+def effective_dimension(R: ArrayLike) -> float:
     """Return over how many directions the noise of the rows is spread: `(tr Sigma)^2 / tr Sigma^2`.
 
     `Sigma` is the covariance of a row; it is k if k of its eigenvalues are equal and the others 0. Numerator
@@ -95,10 +95,12 @@ def effective_dimension(R: Any) -> float:
         Chen, Zhang and Zhong 2010, JASA 105 (the U-statistic); Himeno and Yamada 2014,
         J. Multivariate Anal. 130 (both closed forms).
     """
-    return _effective_dimension(_gram(check_rows(R, 4)))
+    R = check_rows(R, 4)
+    check_squares("R", R)
+    return _effective_dimension(_gram(R))
 
 
-def effective_dimension_error(R: Any) -> float:
+def effective_dimension_error(R: ArrayLike) -> float:
     """Return the standard error of `effective_dimension`, by leaving out each of at least 5 rows.
 
         sqrt((N - 1) / N sum_i (D_i - mean(D))^2),   D_i the estimate without row i
@@ -210,7 +212,7 @@ def _outlier(squares: np.ndarray, nu: np.ndarray, n: int) -> Outlier:
     return Outlier(True, edge, location(w), float(np.clip(overlap, 0, 1)))
 
 
-def check_rows(R: Any, least: int) -> Float[Host, "n d"]:
+def check_rows(R: ArrayLike, least: int) -> Float[Host, "n d"]:
     """Return `R` as a float64 matrix after checking that it is finite and has `least` rows."""
     R = np.asarray(R, np.float64)
     if R.ndim != 2 or 0 in R.shape or len(R) < least:

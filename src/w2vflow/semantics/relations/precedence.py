@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
     "GroupOrder",
@@ -115,7 +116,9 @@ def compare_groups(times: Mapping[str, float], group: Collection[str]) -> GroupO
 
 
 @checked
-def rank_correlation(x: Any, y: Any, *, given: Any = (), block: int = 1) -> RankCorrelation:
+def rank_correlation(
+    x: ArrayLike, y: ArrayLike, *, given: Sequence[ArrayLike] = (), block: int = 1
+) -> RankCorrelation:
     """Return Spearman's correlation, partial if there are confounders `given`.
 
     The partial correlation is that of the residuals of both ranks on the ranks of `given`. Its p-value is by
@@ -140,7 +143,7 @@ def rank_correlation(x: Any, y: Any, *, given: Any = (), block: int = 1) -> Rank
         Freedman and Lane 1983, J. Bus. Econ. Statist. 1; Kunsch 1989, Ann. Statist. 17, for blocks.
     """
     columns = [np.asarray(values, np.float64) for values in (x, y, *given)]
-    n = len(columns[0])
+    n = columns[0].size
     if any(values.shape != (n,) for values in columns):
         raise argument_error("x", "as long as `y` and `given`", [values.shape for values in columns])
     if n < len(columns) + 1:

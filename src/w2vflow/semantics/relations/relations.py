@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +16,8 @@ from w2vflow.semantics.relations.outliers import (
     signal_to_noise,
 )
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_squares
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
     "Moments",
@@ -82,7 +82,9 @@ class Moments:
 
 
 @checked
-def task_vectors(vectors: Any, words: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Float[Host, "n d"]:
+def task_vectors(
+    vectors: ArrayLike, words: Sequence[str], pairs: Sequence[tuple[str, str]]
+) -> Float[Host, "n d"]:
     """Return `b - a` of every pair of known words, in order, float64; other pairs are left out.
 
     Case is ignored; of words that differ by case alone the first one is taken.
@@ -118,7 +120,7 @@ def relation_moments(differences: Float[Host, "n k"]) -> Moments:
     return Moments(mean, mean**2 - variances / len(rows), variances, len(rows))
 
 
-def uneven_lengths(R: Any) -> float:
+def uneven_lengths(R: ArrayLike) -> float:
     """Return how unequal the steps of at least 4 pairs along their mean are: variance over squared mean.
 
         (m^T Sigma m - sum_k m_k^2 nu_k) / |m|^4
@@ -224,7 +226,7 @@ class RelationStudy:
 
 @checked
 def study_relations(
-    vectors: Any, words: Sequence[str], pairs: Mapping[str, Sequence[tuple[str, str]]]
+    vectors: ArrayLike, words: Sequence[str], pairs: Mapping[str, Sequence[tuple[str, str]]]
 ) -> RelationStudy:
     """Return how far the pairs of every relation share one direction, predicted and measured.
 
@@ -246,6 +248,7 @@ def study_relations(
         arXiv 2502.09863, section on linear representations.
     """
     vectors, words = check_vectors(vectors, words)
+    check_squares("vectors", vectors)
     rows, wide = first_rows(words), vectors.astype(np.float64)
     # Principal axes, of the largest singular value first.
     axes = np.linalg.eigh(wide.T @ wide)[1][:, ::-1]

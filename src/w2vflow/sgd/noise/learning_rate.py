@@ -11,7 +11,7 @@ from w2vflow.sgd.noise.step_times import Growth
 from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum import Spectrum, stability_limit
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_initial_scale
 
 __all__ = ["RecommendedRate", "recommended_learning_rate"]
 
@@ -83,8 +83,7 @@ def recommended_learning_rate(
     problem.require_solvable("recommended_learning_rate")
     if not 0 < accuracy < 1:
         raise argument_error("accuracy", "between 0 and 1", accuracy)
-    if not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale)
+    check_initial_scale(scale)
     concepts = concepts_of(problem, dim, spectrum)
     sizes = np.abs(concepts.eigenvalues)
     settled = np.diag(gradient_noise(problem, concepts, learned=True, batch_size=batch_size, sampler=sampler))

@@ -15,7 +15,7 @@ from w2vflow.sgd.samplers.batches import Blocking, blocked, shared_out
 from w2vflow.spectrum import Spectrum, stability_limit
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, namespace
-from w2vflow.support.checks import check_positive_rate
+from w2vflow.support.checks import check_positive
 
 __all__ = ["Balance", "Settled", "expected_overlap", "mean_square_limit"]
 
@@ -293,7 +293,7 @@ def expected_overlap(
         ValueError: as `stationary_noise`.
     """
     problem.require_solvable("expected_overlap")
-    check_positive_rate(learning_rate)
+    check_positive("learning_rate", learning_rate)
     balance = Balance.of(problem, dim, batch_size, sampler, spectrum)
     return jnp.asarray(balance.settle(learning_rate, tolerance=_EXACT).overlap)
 

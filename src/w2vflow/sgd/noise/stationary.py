@@ -11,7 +11,7 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, namespace
-from w2vflow.support.checks import argument_error, check_positive_rate
+from w2vflow.support.checks import argument_error, check_positive
 
 __all__ = ["spread_of_strengths", "stationary_noise"]
 
@@ -67,7 +67,7 @@ def stationary_noise(
         Mandt, Hoffman, Blei (2017), JMLR 18(134), section 3, for SGD near a minimum.
     """
     problem.require_solvable("stationary_noise")
-    check_positive_rate(learning_rate)
+    check_positive("learning_rate", learning_rate)
     learning_rate = stable_rate(problem, learning_rate)
     concepts = concepts_of(problem, dim, spectrum)
     noise = gradient_noise(problem, concepts, learned=True, batch_size=batch_size, sampler=sampler)

@@ -1,6 +1,6 @@
 """Spread of step times caused by minibatches."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +11,8 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, namespace
-from w2vflow.support.checks import check_positive_rate, check_weights
+from w2vflow.support.checks import check_positive, check_weights
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["Growth", "step_time_noise"]
 
@@ -19,7 +20,7 @@ __all__ = ["Growth", "step_time_noise"]
 @checked
 def step_time_noise(
     problem: Problem,
-    W0: Any,
+    W0: ArrayLike,
     *,
     learning_rate: float,
     batch_size: int,
@@ -60,7 +61,7 @@ def step_time_noise(
         ValueError: the problem is of another kind, or an argument does not fit it.
     """
     problem.require_solvable("step_time_noise")
-    check_positive_rate(learning_rate)
+    check_positive("learning_rate", learning_rate)
     learning_rate = stable_rate(problem, learning_rate)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
     growth = Growth.of(problem, weights.shape[-1], batch_size, sampler, spectrum)

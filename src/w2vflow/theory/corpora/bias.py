@@ -16,7 +16,7 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, check_pairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_positive
 from w2vflow.theory.corpora.influence import changed_pairs, window_of
 from w2vflow.theory.corpora.sensitivity import CountSlopes, count_slopes
 
@@ -237,8 +237,7 @@ def named(which: Bool[Host, " k"]) -> str:
 def event_weight_of(problem: Problem, given: float | None) -> float:
     """Return `E w^2 / E w` over the distances in a window."""
     if given is not None:
-        if not (np.isfinite(given) and given > 0):
-            raise argument_error("event_weight", "positive and finite", given)
+        check_positive("event_weight", given)
         return given
     facts = problem.require_statistics("error bars are found").metadata
     if not {"window", "weighting"} <= set(facts):

@@ -1,7 +1,7 @@
 """Influence of pairs, words and documents on eigenvalues and step times."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_mea
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import check_fits
 from w2vflow.theory.corpora.sensitivity import count_slopes
 
@@ -265,7 +266,7 @@ def _warn_of_large_change(residuals: Float[Host, " k"], values: Float[Host, " k"
 
 
 @checked
-def strongest_influences(influence: Any, n: int = 10) -> StrongestInfluences:
+def strongest_influences(influence: ArrayLike, n: int = 10) -> StrongestInfluences:
     """Return the words, documents or pairs that most raise an eigenvalue, and those that most lower it.
 
     Args:

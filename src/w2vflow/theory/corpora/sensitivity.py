@@ -10,6 +10,7 @@ from w2vflow.problem import Problem
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import check_fits
 
 __all__ = [
@@ -105,7 +106,7 @@ def count_slopes(problem: Problem, vectors: Float[Host, "V K"], function: str) -
 
 
 @checked
-def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> AnyArray:
+def step_time_slopes(eigenvalues: ArrayLike, step_times: ArrayLike, *, sides: int = 1) -> AnyArray:
     """Return `dt_k / d lambda_k` at fixed initial strength, of the step times of `predict_step_times`.
 
         dt / d lambda = (t / lambda) [(1 + e^-x) / x - 1],   x = 2 |lambda| t / sides = ln(|lambda| / R^2 - 1)
@@ -127,7 +128,9 @@ def step_time_slopes(eigenvalues: Any, step_times: Any, *, sides: int = 1) -> An
 
 
 @checked
-def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides: int = 1) -> AnyArray:
+def changed_step_times(
+    eigenvalues: ArrayLike, step_times: ArrayLike, changed: ArrayLike, *, sides: int = 1
+) -> AnyArray:
     """Return the step times with other eigenvalues and the same initial strengths.
 
         t'_k = ln(lambda'_k / R_k^2 - 1) / (2 lambda'_k),   R_k^2 = lambda_k / (e^(2 lambda_k t_k) + 1)
@@ -146,6 +149,9 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
     """
     eigenvalues, step_times, changed = floats_at_hand(eigenvalues, step_times, changed)
     values, _, exponents = _checked_times(eigenvalues, step_times, sides)
+    if changed.shape[-1:] != values.shape:
+        expected = f"of shape (..., {len(values)}), one for each eigenvalue"
+        raise argument_error("changed", expected, f"shape {changed.shape}")
     ratio = changed / values
     xp = namespace(ratio, exponents)
     logarithm = xp.log(xp.where(ratio > 0, ratio, np.nan)) + xp.logaddexp(exponents, 0)
@@ -155,7 +161,15 @@ def changed_step_times(eigenvalues: Any, step_times: Any, changed: Any, *, sides
 
 def _checked_times(eigenvalues: Any, step_times: Any, sides: int) -> tuple[AnyArray, AnyArray, AnyArray]:
     values, times = floats_at_hand(eigenvalues, step_times)
-    if is_known(times) and not (times > 0).all():
+    if values.ndim != 1 or not values.size:
+        raise argument_error("eigenvalues", "of shape (k,)", f"shape {values.shape}")
+    if times.shape[-1:] != values.shape:
+        expected = f"of shape (..., {len(values)}), one for each eigenvalue"
+        raise argument_error("step_times", expected, f"shape {times.shape}")
+    if is_known(values) and not (np.isfinite(values) & (values != 0)).all():
+        raise argument_error("eigenvalues", "finite and not 0", values)
+    if is_known(times) and not ((times > 0) & np.isfinite(times)).all():
         remedy = "Leave out concepts that are learned from the start, or never."
-        raise argument_error("step_times", "positive", times[~(times > 0)][0], remedy)
+        bad = times[~((times > 0) & np.isfinite(times))][0]
+        raise argument_error("step_times", "positive and finite", bad, remedy)
     return values, times, 2 * abs(values) * times / sides

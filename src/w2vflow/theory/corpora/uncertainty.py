@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,6 +12,7 @@ from w2vflow.spectrum import Spectrum, check_pairs, equal_eigenvalues, group_mea
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory.corpora.bias import (
     bias_of_rare_pairs,
     eigenvalues_without,
@@ -87,7 +87,7 @@ class SamplingUncertainty:
     unit: str
     sides: int
 
-    def step_times(self, step_times: Any) -> Estimate:
+    def step_times(self, step_times: ArrayLike) -> Estimate:
         """Return value, bias and error bar of step times `(..., k)`, of a seed or of the mean over seeds.
 
             sd(t_k) = |dt_k / d lambda_k| sd(lambda_k)        (`step_time_slopes`)

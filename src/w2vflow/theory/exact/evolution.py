@@ -17,7 +17,7 @@ from w2vflow.results import Trajectory, singular_values
 from w2vflow.spectrum import Spectrum, algebraic, check_pairs, learned_eigenpairs, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, largest_size
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least
 from w2vflow.support.devices import describe_mesh, versions, word_mesh
 from w2vflow.support.machine import available_cores
 from w2vflow.support.sharding import PRECISION
@@ -51,8 +51,7 @@ class Rates(NamedTuple):
         rate, decay = self
         if is_known(rate) and not 0 <= rate < np.inf:
             raise argument_error("learning_rate", "0 for the flow, or positive", rate)
-        if is_known(decay) and not 0 <= decay < np.inf:
-            raise argument_error("weight_decay", "0 for none, or positive", decay)
+        check_at_least("weight_decay", 0, decay)
         return Rates(stable_rate(problem, rate, weight_decay=decay), decay)
 
     def described(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import argument_error, check_times, check_weights
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.theory.exact.evolution import (
     Observed,
@@ -41,14 +42,14 @@ class Phase(eqx.Module):
     """
 
     problem: Problem
-    ts: Any
-    learning_rate: Any = 0.0
-    weight_decay: Any = 0.0
+    ts: ArrayLike
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
     spectrum: Spectrum | None = None
 
 
 @checked
-def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = False) -> Trajectory:
+def predict_phases(phases: Sequence[Phase], W0: ArrayLike, *, save_embeddings: bool = False) -> Trajectory:
     """Return the trajectory through phases in closed form, each starting where the one before ends.
 
     The exact solution is a semigroup: a phase cut in two gives the same as the whole. So it covers
@@ -105,7 +106,7 @@ def predict_phases(phases: Sequence[Phase], W0: Any, *, save_embeddings: bool = 
 
 def _checked(phases: Sequence[Phase], W0: Any) -> tuple[Float[Array, "*s n d"], list[Float[Array, " T"]]]:
     """Return the weights, and the times of each phase."""
-    if not phases:
+    if not len(phases):
         raise argument_error("phases", "one or more phases", "none")
     size, tied = phases[0].problem.vocab_size, phases[0].problem.tied
     for number, phase in enumerate(phases):

@@ -8,6 +8,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
 from w2vflow.support.checks import check_times, check_weights
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import check_embeddings_fit
 from w2vflow.theory.exact.evolution import Rates, basis_for, evolve, state_of, trajectory_of
 
@@ -17,8 +18,8 @@ __all__ = ["predict"]
 @checked
 def predict(
     problem: Problem,
-    W0: Any,
-    ts: Any,
+    W0: ArrayLike,
+    ts: ArrayLike,
     *,
     learning_rate: float = 0.0,
     weight_decay: float = 0.0,

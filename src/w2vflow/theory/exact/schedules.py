@@ -10,6 +10,8 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.kinds import ArrayLike
+from w2vflow.support.machine import check_fits
 from w2vflow.support.schedules import check_rates, scheduled_rates
 from w2vflow.theory.exact.phases import Phase
 
@@ -19,8 +21,8 @@ __all__ = ["schedule_phases"]
 @checked
 def schedule_phases(
     problem: Problem,
-    schedule: Callable[[Any], Any] | Any,
-    steps: Any,
+    schedule: Callable[[Any], Any] | ArrayLike,
+    steps: ArrayLike,
     *,
     pieces: int = 32,
     weight_decay: float = 0.0,
@@ -75,8 +77,9 @@ def schedule_phases(
 
 def _rates(schedule: Any, count: int) -> Float[np.ndarray, " n"]:
     """Return the rates of the first `count` steps, checked."""
+    check_fits("steps", f"the rates of {count} steps", 32 * count, "Observe fewer steps.")
     known = scheduled_rates(schedule, 0, count) if callable(schedule) else np.asarray(schedule, np.float64)
-    rates = known[:count]
+    rates = np.atleast_1d(known)[:count]
     if rates.shape != (count,):
         raise argument_error("schedule", f"the rates of {count} steps or more", f"shape {rates.shape}")
     check_rates(rates, "schedule")

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from w2vflow.problem import Problem
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_dimension, check_weights
 from w2vflow.support.devices import require_float64
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory.ladder.pairs import Stiffness
 from w2vflow.theory.ladder.plateaus import next_plateau, plateau_at
 from w2vflow.theory.ladder.reduced_flow import ReducedFlow, reduced_flow
@@ -56,7 +56,7 @@ class Ladder:
         """Number of steps `r`."""
         return len(self.strengths)
 
-    def step_times(self, W0: Any) -> np.ndarray:
+    def step_times(self, W0: ArrayLike) -> np.ndarray:
         """Return when each step happens from the given initial weights, `([S,] r)`.
 
         Step k happens when `s_k^2` passes half of `strengths[k, k]`, its value on the plateau it leads

@@ -14,6 +14,7 @@ from w2vflow.spectrum import Spectrum, group_ids, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, largest_size
 from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import matmul
 from w2vflow.theory.step_size import growth_rates, saturation_advance
 from w2vflow.theory.step_times.errors import Neighbours, out_of_turn, relative_errors, warn_if_far_off
@@ -39,7 +40,7 @@ __all__ = [
 
 
 @checked
-def effective_initial_strengths(spectrum: Spectrum, W0: Any) -> Float[Array, "*s d"]:
+def effective_initial_strengths(spectrum: Spectrum, W0: ArrayLike) -> Float[Array, "*s d"]:
     """Return the squared amplitudes `R_kk^2` from which the modes of tied weights effectively start.
 
     A mode sees only the part of its initial overlap `b_k = v_k^T W0` that is orthogonal to those
@@ -212,7 +213,7 @@ def setting_of(problem: Problem, fraction: Any, learning_rate: Any, dtype: Any) 
 @checked
 def predict_step_times(
     problem: Problem,
-    W0: Any,
+    W0: ArrayLike,
     *,
     fraction: float = 0.5,
     learning_rate: float = 0.0,
@@ -281,7 +282,7 @@ def _warn_of_times(held: np.ndarray, errors: np.ndarray, tied: bool) -> None:
 
 @checked
 def estimate_step_time_errors(
-    problem: Problem, W0: Any, *, fraction: float = 0.5, spectrum: Spectrum | None = None
+    problem: Problem, W0: ArrayLike, *, fraction: float = 0.5, spectrum: Spectrum | None = None
 ) -> Float[Array, "*s d"]:
     """Return the estimated relative errors of `predict_step_times` in the flow, `([S,] dim)`.
 

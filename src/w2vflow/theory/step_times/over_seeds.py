@@ -14,7 +14,8 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known
-from w2vflow.support.checks import argument_error, check_dimension
+from w2vflow.support.checks import argument_error, check_dimension, check_initial_scale
+from w2vflow.support.machine import check_fits
 from w2vflow.theory.step_size import growth_rates
 from w2vflow.theory.step_times.errors import Neighbours, warn_if_far_off
 from w2vflow.theory.step_times.law import Setting, errors_near, setting_of, times_of_odds
@@ -86,8 +87,7 @@ def step_time_law(
     """
     problem.require_solvable("step_time_law")
     check_dimension(dim, problem.vocab_size)
-    if is_known(scale) and not (np.isfinite(scale) and scale > 0):
-        raise argument_error("scale", "positive and finite", scale, "At 0 nothing ever grows.")
+    check_initial_scale(scale)
     modes = modes_of(problem, dim, spectrum)
     set_to = setting_of(problem, fraction, learning_rate, modes.sizes.dtype)
     variance = _log_overlap_variance(problem, dim, jnp.asarray(scale, modes.sizes.dtype), contexts)
@@ -138,6 +138,7 @@ def _log_overlap_variance(
 @checked
 def log_strength_moments(groups: Sequence[slice], dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of `ln(R_kk^2 / v)`, `v` the variance of an overlap."""
+    check_fits("dim", f"moments of {dim} concepts", 64 * dim, "Use fewer.")
     half_degrees = (dim - np.arange(dim)) / 2
     mean, variance = digamma(half_degrees) + np.log(2.0), np.asarray(polygamma(1, half_degrees))
     for group in groups:

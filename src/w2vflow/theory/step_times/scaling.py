@@ -1,7 +1,6 @@
 """Visible steps, silent alignment, rank over time, power laws."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +11,7 @@ from w2vflow.spectrum import Spectrum, check_origin
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, floats_at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_times
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory.step_times.modes import modes_of
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 
 @checked
 def step_visibility(
-    problem: Problem, step_times: Any, *, spectrum: Spectrum | None = None
+    problem: Problem, step_times: ArrayLike, *, spectrum: Spectrum | None = None
 ) -> Float[AnyArray, "*s k"]:
     """Return how far each step is from the next, over how long it takes itself, `([S,] k - 1)`.
 
@@ -59,7 +59,7 @@ def step_visibility(
 
 
 @checked
-def visible_steps(visibility: Any) -> Int[AnyArray, "*s"]:
+def visible_steps(visibility: ArrayLike) -> Int[AnyArray, "*s"]:
     """Return how many steps are seen one after the other before two run into each other, `([S],)`.
 
     The number of leading entries of `step_visibility` that are 1 or more. A power law
@@ -141,7 +141,7 @@ def participation_ratio(traj: Trajectory) -> Float[AnyArray, "*s"]:
 
 
 @checked
-def predict_rank(step_times: Any, ts: Any) -> Int[AnyArray, "*s"]:
+def predict_rank(step_times: ArrayLike, ts: ArrayLike) -> Int[AnyArray, "*s"]:
     """Return the effective rank at each time from step times, `([S,] T)`: how many have passed.
 
         rank(t) = #{k: t_k <= t}
@@ -150,6 +150,8 @@ def predict_rank(step_times: Any, ts: Any) -> Int[AnyArray, "*s"]:
     those of half-rise, `([S,] d)`, NaN for concepts never learned.
     """
     times, at = floats_at_hand(step_times, check_times(ts))
+    if times.ndim == 0:
+        raise argument_error("step_times", "of shape ([S,] d)", "one number")
     return (times[..., None, :] <= at[:, None]).sum(axis=-1)
 
 
@@ -197,7 +199,7 @@ class PowerLaw:
 
 
 @checked
-def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) -> PowerLaw:
+def fit_power_law(eigenvalues: ArrayLike, *, first: int = 1, last: int | None = None) -> PowerLaw:
     """Return the power law through eigenvalues `first` to `last`, by least squares of `ln lambda` on `ln k`.
 
     Eigenvalues scatter about a power law smoothly and not independently. The standard error therefore
@@ -213,13 +215,15 @@ def fit_power_law(eigenvalues: Any, *, first: int = 1, last: int | None = None) 
         ValueError: fewer than 4 eigenvalues in the range, or one of them is not positive.
     """
     values = np.asarray(eigenvalues, np.float64)
+    if values.ndim != 1:
+        raise argument_error("eigenvalues", "of shape (k,)", f"shape {values.shape}")
     last = len(values) if last is None else last
     if not 1 <= first <= last - 3 <= len(values) - 3:
         expected = f"at least `first` + 3 and at most the {len(values)} eigenvalues"
         raise argument_error("last", expected, f"{first} to {last}")
     used, places = values[first - 1 : last], np.arange(first, last + 1)
-    if used.min() <= 0:
-        bad = first + int(np.argmax(used <= 0))
+    if not (used > 0).all():
+        bad = first + int(np.argmax(~(used > 0)))
         raise argument_error("last", f"below the first eigenvalue that is not positive, number {bad}", last)
     x, y = np.log(places) - np.log(places).mean(), np.log(used)
     slope = float(x @ y / (x @ x))
