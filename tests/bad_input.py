@@ -370,7 +370,9 @@ def table(rows: int = 150) -> Iterator[str]:
         for argument in sorted(given, key=lambda one: crc32(f"{name} {one}".encode()))[:1]:
             for label in sorted(BAD, key=lambda one: crc32(f"{name} {argument} {one}".encode())):
                 kind, message = call(function, {**given, argument: BAD[label]})
-                if kind == "refused" and "/" not in message and len(message) < 250 and "0x" not in message:
+                # Not what hangs on the machine: paths, addresses, memory.
+                own = not re.search(r"/|0x|available", message)
+                if kind == "refused" and own and len(message) < 250:
                     text = message.replace("|", "\\|").replace("\n", " ")
                     yield f"| `{name}` | `{argument}={label}` | {text} |"
                     rows -= 1
@@ -386,6 +388,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="of so many bad inputs one is tried")
     parser.add_argument("--table", action="store_true", help="print a table of messages instead")
     options = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
     if options.table:
         print("\n".join(table()))
         return

@@ -129,7 +129,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(function, include_extras=True)
     except NameError:
         # Some name is for type checkers alone.
-        return {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
+        given = {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
+        return {name: hint for name, hint in given.items() if hint is not inspect.Parameter.empty}
 
 
 # Of whole numbers, with their sign beside.

@@ -23,8 +23,8 @@ Test = Callable[[Any], bool]
 class Kind(typing.NamedTuple):
     """The test of values of an annotation, and what passes it in words.
 
-    `values` are all that there are, of names such as those of a sampler; `dims` names the axes of an array, as
-    jaxtyping does, of which two that are called alike have one length.
+    `values` are all that there are, of names such as those of a sampler; `dims` names the axes of an array,
+    as jaxtyping does: two that are called alike have one length.
     """
 
     test: Test
