@@ -1,7 +1,9 @@
 """The folder of a run, written and read back."""
 
 import contextlib
+import csv
 import dataclasses
+import io
 import math
 import os
 import shutil
@@ -15,6 +17,7 @@ from w2vflow.experiments.ablation import Ablation, AblationRun
 from w2vflow.experiments.run import run_experiment
 from w2vflow.experiments.run_folder import load_run, write_ablation, write_run
 from w2vflow.experiments.settings import Experiment
+from w2vflow.semantics import Feature
 
 SMALL = Experiment(
     vocab_size=40, dim=2, seeds=2, learning_rate=0.2, batch_size=1024, observations=10, flow_scales=(),
@@ -63,6 +66,40 @@ def test_words_with_spaces_are_read_back(run, tmp_path):
     features = [run.features[0]._replace(positive=ends, negative=ends[::-1]) for ends in ENDS]
     write_run(dataclasses.replace(run, features=features), tmp_path)
     assert load_run(tmp_path).features == features
+
+
+FORMULAS = [
+    ("=1+2", "the", "-1", "+1"), ("@SUM(A1)", "a b"), ("-x",), ("+",), ("\t=1",), ("\r=1",), ("\n@a",),
+    ("-1.5",), ("the", "=1+2"), ("'=1", '"=1"'), ('"', "'"), ("'",), ("\uff1d1+2", "x"),
+]  # fmt: skip
+
+
+def test_words_are_no_formulas_of_a_spreadsheet(run, tmp_path):
+    """No cell of words begins as a formula does, and each is read as it was; numbers remain numbers."""
+    named = [f"{ends[0]} / {ends[-1]}" for ends in FORMULAS]
+    features = [
+        Feature(-1.5, ends, ends[::-1], name, 2.0) for ends, name in zip(FORMULAS, named, strict=True)
+    ]
+    write_run(dataclasses.replace(run, features=features), tmp_path)
+    assert load_run(tmp_path).features == features
+    with (tmp_path / "features.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["eigenvalue"] for row in rows} == {"-1.5"}
+    for row in rows:
+        for column in ("positive_words", "negative_words", "name"):
+            assert not row[column].startswith(tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"))
+
+
+def test_names_in_quotation_marks_of_an_earlier_version(run, earlier):
+    """They were written as they are."""
+    text = (earlier / "features.csv").read_text()
+    head, first, *rest = text.splitlines()
+    cells = next(csv.reader([first]))
+    cells[4] = '"so" / "it"'
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    (earlier / "features.csv").write_text("\n".join([head, line.getvalue().strip(), *rest]) + "\n")
+    assert load_run(earlier).features[0].name == '"so" / "it"'
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import tyro
 
 from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
 from w2vflow.support.plan import Plan
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "on_terminal",
     "one_line",
     "percent",
+    "say",
     "use_float64",
 ]
 
@@ -70,7 +72,7 @@ class Console:
     def __call__(self, stage: str) -> None:
         """Say what is being done."""
         seconds = time.perf_counter() - self.start
-        print(f"[{seconds:5.1f} s] {stage}", file=sys.stderr if self.json else sys.stdout, flush=True)
+        say(f"[{seconds:5.1f} s] {stage}", sys.stderr if self.json else sys.stdout)
 
     def folder(self, path: Path) -> Path:
         """Return the folder for results, after a check that it can be written."""
@@ -82,17 +84,22 @@ class Console:
         """Show lines, the files written and a last line to people, or the record and the files as JSON."""
         if self.json:
             written = {"files": [str(path) for path in files]} if files else {}
-            print(json.dumps(plain({**record, **written}), indent=2, allow_nan=False, ensure_ascii=False))
+            say(json.dumps(plain({**record, **written}), indent=2, allow_nan=False, ensure_ascii=False))
             return
         shown = list(lines)
         if files:
             seconds = time.perf_counter() - self.start
             shown += ["", "Written:", *(f"  {path}" for path in files), "", f"Done in {seconds:.0f} s."]
-        print("\n".join([*shown, last] if last else shown))
+        say("\n".join([*shown, last] if last else shown))
 
     def plan(self, plan: Plan, folder: Path = Path()) -> None:
         """Show what a command would take whose results go to a folder."""
         self.result(plan.lines(folder), {"plan": {**plan.record(), "lacking": plan.lacking(folder)}})
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print a text, to standard output by default, as everything that commands print: it may hold words."""
+    print(harmless(text), file=file, flush=True)
 
 
 def one_line(command: type) -> str:

@@ -11,6 +11,7 @@ from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 
 __all__ = ["HowFar"]
 
@@ -122,7 +123,7 @@ def _concepts(
             f"{fit.strengths[k] / fit.eigenvalues[k]:.2f}" if k < len(fit.strengths) else "-"
             for fit in fits.values()
         ]
-        ends = f"{' '.join(feature.positive)} <-> {' '.join(feature.negative)}"
+        ends = " <-> ".join(shown_words(end, " ") for end in (feature.positive, feature.negative))
         columns = "".join(f"{share:>8}" for share in shares)
         lines.append(f"{k + 1:>7}{most.step_times[k]:>12.4g}{columns}  {ends}")
     return lines

@@ -23,6 +23,7 @@ from w2vflow.cli.console import (
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.plan import Plan
 
 __all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name", "write_page"]
@@ -226,8 +227,8 @@ def _table(run: "wf.experiments.Run") -> list[str]:
             f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  {'  '.join(cells)}  "
             f"{percent(row['sgd_step_time_error']):<6}  {row['overlap_with_eigenvector']:.3f}"
         )
-        words = " ".join(row["positive_words"][:5]), " ".join(row["negative_words"][:5])
-        lines.append(f"{'':>9}{words[0]}  <->  {words[1]}")
+        words = (shown_words(row[f"{end}_words"][:5], " ") for end in ("positive", "negative"))
+        lines.append(f"{'':>9}{'  <->  '.join(words)}")
     return lines
 
 

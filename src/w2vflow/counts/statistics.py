@@ -16,7 +16,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.csr import column_sums, row_sums
-from w2vflow.support.display import beside, html_table, megabytes
+from w2vflow.support.display import beside, harmless, html_table, megabytes, shown_words
 from w2vflow.support.static import Metadata, Vocabulary, remembered
 
 __all__ = ["CooccurrenceStatistics"]
@@ -154,14 +154,15 @@ class CooccurrenceStatistics(eqx.Module):
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
-        return "\n  ".join([f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)])
+        lines = [f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)]
+        return harmless("\n  ".join(lines))
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return the facts to show at a glance, by name."""
         seen, about = len(self.values), self.metadata
         facts = [
             ("what", f"{self.vocab_size:,} words, {seen:,} pairs seen ({seen / self.vocab_size**2:.1%})"),
-            ("words", ", ".join(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
+            ("words", shown_words(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
             ("in memory", megabytes(self.values, self.indices, self.indptr)),
         ]
         if self.directions != "both":

@@ -136,7 +136,7 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
         _json(place / "config.json"),
         _json(place / "summary.json"),
         Comparison.load(place / "comparison.nc"),
-        _features(place / "features.csv"),
+        _features(place / "features.csv", quoted=bool(own)),
         Cloud.load(cloud) if cloud.is_file() and (not own or cloud.name in own) else None,
     )
 
@@ -179,23 +179,29 @@ def _unusable(got: str) -> ValueError:
     return argument_error("folder", "that of a run", got, "Run it again.")
 
 
+# What a spreadsheet takes for the beginning of a formula, of full width too.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _COLUMNS = ("concept", "eigenvalue", "positive_words", "negative_words", "name", "participation")
 
 
 def _features_csv(features: list[Feature]) -> str:
     text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    # All text is quoted: carriage returns in a word would end the row.
+    rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(_COLUMNS)
     for number, feature in enumerate(features, 1):
         ends = _listed(feature.positive), _listed(feature.negative)
-        rows.writerow([number, repr(feature.eigenvalue), *ends, feature.name, repr(feature.participation)])
+        name = _listed([feature.name]) if feature.name.startswith(('"', *_FORMULA)) else feature.name
+        rows.writerow([number, feature.eigenvalue, *ends, name, feature.participation])
     return text.getvalue()
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Return words between spaces, those with a space in quotation marks."""
+    """Return words between spaces, those with a space in quotation marks, all where a formula would begin."""
     text = StringIO()
-    csv.writer(text, delimiter=" ").writerow(words)
+    formula = "".join(words[:1]).startswith(_FORMULA)
+    rows = csv.writer(text, delimiter=" ", quoting=csv.QUOTE_ALL if formula else csv.QUOTE_MINIMAL)
+    rows.writerow(words)
     return text.getvalue().removesuffix("\r\n")
 
 
@@ -203,18 +209,21 @@ def _words(listed: str) -> tuple[str, ...]:
     return tuple(next(csv.reader([listed], delimiter=" ")))
 
 
-def _features(path: Path) -> list[Feature]:
+def _features(path: Path, *, quoted: bool) -> list[Feature]:
+    """Return the concepts; of a folder with a manifest, names that begin with a quotation mark are quoted."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         try:
-            return [_feature(row) for row in rows]
+            return [_feature(row, quoted) for row in rows]
         except (KeyError, ValueError, IndexError, TypeError, StopIteration, csv.Error) as error:
             raise _unusable(f"a damaged {path} ({error!r})") from error
 
 
-def _feature(row: dict[str, str]) -> Feature:
+def _feature(row: dict[str, str], quoted: bool) -> Feature:
     positive, negative = (_words(row[name]) for name in _COLUMNS[2:4])
     # Folders written before there were these columns.
     name = row.get("name") or f"{positive[0]} / {negative[0]}"
+    if quoted and name.startswith('"'):
+        (name,) = _words(name)
     participation = float(row.get("participation") or "nan")
     return Feature(float(row["eigenvalue"]), positive, negative, name, participation)

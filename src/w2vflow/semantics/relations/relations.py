@@ -18,6 +18,7 @@ from w2vflow.semantics.relations.outliers import (
 )
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
 
 __all__ = [
     "Moments",
@@ -219,7 +220,7 @@ class RelationStudy:
         ]
         lines += [f"{name:<{width}} {_cells(relation)}" for name, relation in self.relations.items()]
         lines += [f"{name:<{width}} {n:>5} known pairs: too few" for name, n in self.too_few.items()]
-        return "\n".join([*lines, _LEGEND])
+        return harmless("\n".join([*lines, _LEGEND]))
 
 
 @checked
