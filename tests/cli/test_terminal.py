@@ -5,6 +5,7 @@ import json
 import warnings
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from commands import as_json, refused
@@ -61,6 +62,27 @@ def test_errors_and_warnings(counts, capsys):
     assert not HARMFUL.search(said)
     shown = warnings.formatwarning("left out: \x1b[2J", UserWarning, "", 0)
     assert shown == "w2vflow: left out: \\u001b[2J\n"
+
+
+def test_a_cache_of_code_that_others_can_write_to_is_not_used(counts, tmp_path, monkeypatch):
+    """JAX would load and run what they put there."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    shared, new = tmp_path / "shared", tmp_path / "new"
+    shared.mkdir()
+    shared.chmod(0o777)
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(shared))
+        with pytest.warns(
+            RuntimeWarning, match=f"others can write to {shared}.*Set it to a folder of your own"
+        ):
+            main(["spectrum", str(counts), "--k", "2", "--dim", "2"])
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+        jax.config.update("jax_compilation_cache_dir", str(new))
+        main(["spectrum", str(counts), "--k", "2", "--dim", "2"])
+        assert new.stat().st_mode & 0o777 == 0o700
+        assert jax.config.values["jax_compilation_cache_dir"] == str(new)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
 
 
 def test_commands_print_at_one_door():

@@ -4,7 +4,9 @@ import json
 import math
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -15,6 +17,7 @@ from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless
+from w2vflow.support.ownership import is_own_folder
 from w2vflow.support.plan import Plan
 
 __all__ = [
@@ -30,7 +33,7 @@ __all__ = [
     "one_line",
     "percent",
     "say",
-    "use_float64",
+    "set_up_jax",
 ]
 
 
@@ -107,11 +110,28 @@ def one_line(command: type) -> str:
     return (command.__doc__ or "").splitlines()[0]
 
 
-def use_float64() -> None:
-    """Turn float64 on in JAX, which theory and flow need; the library itself never does."""
+def set_up_jax() -> None:
+    """Turn float64 on in JAX, which theory and flow need, and off a cache of code that others can write to.
+
+    The library itself never changes a setting of JAX.
+    """
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    cache = jax.config.values["jax_compilation_cache_dir"]
+    if cache is None or is_address(cache):
+        return
+    # Where it cannot be made, JAX says so.
+    with suppress(OSError):
+        Path(cache).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if Path(cache).is_dir() and not is_own_folder(Path(cache)):
+        jax.config.update("jax_compilation_cache_dir", None)
+        warnings.warn(
+            f"JAX_COMPILATION_CACHE_DIR is not used: others can write to {cache}, and what is kept there is "
+            "run. Set it to a folder of your own.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def on_terminal() -> bool:

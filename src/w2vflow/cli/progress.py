@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, set_up_jax
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
@@ -60,7 +60,7 @@ class HowFar:
         if self.figure is not None and not self.output.dry_run:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
-        use_float64()
+        set_up_jax()
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)
         models = {path: wf.import_vectors(path) for path in self.vectors}

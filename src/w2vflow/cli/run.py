@@ -18,7 +18,7 @@ from w2vflow.cli.console import (
     on_terminal,
     one_line,
     percent,
-    use_float64,
+    set_up_jax,
 )
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
@@ -185,7 +185,7 @@ def run_and_show(
     Counts just made lie at `counted` until the run is whole; then they go to where its settings say.
     """
     check_film(experiment, film)
-    use_float64()
+    set_up_jax()
     stats = None if counted is None else wf.load_statistics(str(counted))
     run = wf.experiments.run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")

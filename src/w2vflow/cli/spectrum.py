@@ -8,7 +8,7 @@ import numpy as np
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, set_up_jax
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error
 from w2vflow.support.display import shown_words
@@ -59,7 +59,7 @@ class Concepts:
             return console.plan(self._plan(), Path() if self.out is None else self.out.parent)
         if self.out is not None:
             console.folder(self.out.parent)
-        use_float64()
+        set_up_jax()
         stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size
         console(f"concepts of {size:,} words")
