@@ -10,7 +10,7 @@ import pytest
 from hostile import HARMFUL, MARKUP, TERMINAL, statistics_of
 
 import w2vflow as wf
-from w2vflow.semantics import AnalogyScore
+from w2vflow.semantics import AnalogyScore, SimilarityScore
 from w2vflow.support.display import harmless, html_table, line_sketch, shown_words
 
 
@@ -91,14 +91,16 @@ def test_results_show_hostile_words():
     stats = statistics_of(TERMINAL)
     spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 2)
     features = wf.label_features(spectrum, stats.words, n=len(TERMINAL))
+    rated = SimilarityScore(1.0, 1.0, 1.0, 2, 0, "column 3, \x1b[2J\nall is well")
     score = AnalogyScore(1, 2, 0, {"\x1b[2J": AnalogyScore(0, 0, 0)})
     traj = wf.predict(wf.Problem.from_statistics(stats), np.eye(len(TERMINAL), 2), [0.1, 0.2])
     about = {"method": "\x1b[2J", "device": "\u202e"}
     named = replace(traj, source="\x9b31m", metadata={**traj.metadata, **about})
     together = wf.compare(named, spectrum=spectrum)
-    for shown in (stats, score, *features, named, together):
+    for shown in (stats, score, rated, *features, named, together):
         for text in (str(shown), repr(shown), getattr(shown, "_repr_html_", str)()):
             assert not HARMFUL.search(text)
+    assert "\n" not in str(rated)
     assert "\\u001b" in str(stats)
     assert "\\u001b" in stats._repr_html_()
     assert any("\\u009b31m" in str(feature) for feature in features)

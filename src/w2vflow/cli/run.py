@@ -191,12 +191,15 @@ def run_and_show(
     console("figures and files")
     if counted is not None:
         counted.replace(experiment.statistics)
-    paths = [*wf.experiments.write_run(run, folder), *wf.experiments.draw_run(run, folder)]
+    paths, page = wf.experiments.write_run(run, folder), folder / "report.html"
+    # That of an earlier run would be taken for one of this.
+    page.unlink(missing_ok=True)
+    paths += wf.experiments.draw_run(run, folder)
     last = "There is no page of it, because `cloud_words` is 0."
     if run.cloud is not None:
-        paths.append(folder / "report.html")
-        write_page(paths[-1], run, source_name(experiment.statistics))
-        last = f"Open {paths[-1]} in a browser."
+        paths.append(page)
+        write_page(page, run, source_name(experiment.statistics))
+        last = f"Open {page} in a browser."
         if film:
             console("film")
             path = folder / "figures" / "learning.mp4"
