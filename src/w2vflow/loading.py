@@ -18,6 +18,7 @@ from w2vflow.support.addresses import is_address
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import any_dataset, check_not_zarr
+from w2vflow.support.display import shown_words
 from w2vflow.support.packed_files import packed_as
 from w2vflow.support.sources import Source, missing
 
@@ -124,7 +125,7 @@ def _first_member(head: bytes) -> list[str]:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return shown_words(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def _unknown(source: Source, held: str) -> ValueError:

@@ -100,6 +100,8 @@ def test_what_the_command_line_says_counts_more(ran, tmp_path, capsys):
         "--out",
         tmp_path / "new",
     ]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "report.html").write_text("the page of an earlier run")
     main(["run", *map(str, options)])
     assert "There is no page of it, because `cloud_words` is 0." in capsys.readouterr().out
     saved = load_run(tmp_path / "new")
@@ -180,6 +182,8 @@ def test_export_of_a_run_starts_where_the_run_did(ran, tmp_path, capsys):
     np.testing.assert_allclose(sizes, theory.singular_values[1, -1], rtol=1e-5)
     # A folder that has moved finds its counts; at time 0 there is the start.
     moved = shutil.copytree(folder, tmp_path / "moved")
+    # Else the other path in it would be damage.
+    (moved / "manifest.json").unlink()
     config = json.loads((folder / "config.json").read_text()) | {"statistics": "gone/counts.npz"}
     (moved / "config.json").write_text(json.dumps(config))
     as_json("export", moved, "--time", "0", "--out", out)
@@ -190,6 +194,10 @@ def test_export_of_a_run_starts_where_the_run_did(ran, tmp_path, capsys):
         (["--time", "nan"], "`time` must be 0 or more, with a run, but got nan"),
     ):
         assert match in refused(capsys, "export", moved, *options, "--out", out)
+    counts = wf.load_statistics(moved / "counts.npz")
+    counts.with_values(2 * counts.values).save(moved / "counts.npz")
+    said = refused(capsys, "export", moved, "--time", "0", "--out", out)
+    assert "`input` must be a run with the counts that it is of" in said
 
 
 def test_export_from_a_trajectory_and_from_other_files(counts, stats, tmp_path, capsys):

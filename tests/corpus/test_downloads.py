@@ -1,9 +1,14 @@
 """Corpora by name, from a server on the loopback that cuts connections, forgets files and lies."""
 
+import errno
 import hashlib
+import os
 import subprocess
 import sys
 import threading
+import time
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +18,7 @@ import pytest
 
 from w2vflow.corpus import downloads
 from w2vflow.corpus.downloads import Corpus, cached_path, fetch, known_corpora, wikipedia
+from w2vflow.support import atomic_files
 
 BODY = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -29,6 +35,10 @@ class Mirror:
     cut_after: int | None = None
     other_range: tuple[int, int] | None = None
     lies: dict[str, bytes] = field(default_factory=dict)
+    endless: int = 0
+    told: bool = True
+    slow: float = 0
+    delivered: int = 0
     missing: set[str] = field(default_factory=set)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
@@ -60,11 +70,21 @@ def mirror(monkeypatch):
                 self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
             if status == 416:
                 self.send_header("Content-Range", f"bytes */{size}")
-            self.send_header("Content-Length", str(stop - start if status != 416 else 0))
+            length = state.endless or (stop - start if status != 416 else 0)
+            if state.told:
+                self.send_header("Content-Length", str(length))
             self.end_headers()
             rest = body[start:stop][: state.cut_after]
             state.sent.append(len(rest))
-            self.wfile.write(rest)
+            time.sleep(state.slow)
+            with suppress(OSError):  # enough of it
+                self.deliver(rest, state.endless)
+
+        def deliver(self, rest, endless):
+            for start in range(0, max(len(rest), endless), 2**16):
+                part = bytes(2**16) if endless else rest[start : start + 2**16]
+                self.wfile.write(part)
+                state.delivered += len(part)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"
@@ -325,3 +345,109 @@ def test_importing_loads_no_http_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_two_downloads_at_once(mirror, register, tmp_path):
+    """The second waits for the first, of this process or another, and finds its file."""
+    mirror.slow, found = 0.02, []
+
+    def fetches():
+        found.append(fetch("small", cache=tmp_path).read_bytes())
+
+    threads = [threading.Thread(target=fetches) for _ in range(4)]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [BODY] * 4
+    assert mirror.sent == [len(BODY)]
+    assert names(tmp_path) == ["small.zip"]
+    assert all(
+        "Another process is at work on small.zip; this one waits for its end" in str(w.message)
+        for w in warned
+    )
+
+
+def test_the_second_download_goes_on_where_the_first_was_cut(mirror, register, tmp_path):
+    mirror.slow, mirror.cut_after, ends = 0.02, 200_000, []
+
+    def fetches():
+        try:
+            fetch("small", cache=tmp_path)
+        except OSError as error:
+            ends.append(str(error))
+        mirror.cut_after = None
+
+    threads = [threading.Thread(target=fetches) for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    fetch("small", cache=tmp_path)
+    assert (tmp_path / "small.zip").read_bytes() == BODY
+    assert names(tmp_path) == ["small.zip"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_server_that_sends_more_than_the_corpus_has_is_stopped(mirror, register, tmp_path, told):
+    mirror.endless, mirror.told = 400 * 2**20, told
+    with pytest.raises(ValueError, match=r"has 300,000 bytes, but got http.*small.zip with"):
+        fetch("small", cache=tmp_path)
+    assert mirror.delivered < 20 * 2**20
+    assert names(tmp_path) == []
+
+
+def test_a_server_that_sends_more_than_it_told_is_stopped(mirror, register, tmp_path):
+    """One that goes on where a download was cut, and does not end; its range alone tells of a size."""
+    register(sha256=None, bytes=None)
+    mirror.cut_after = 100_000
+    with pytest.raises(OSError, match="cut"):
+        fetch("small", cache=tmp_path)
+    mirror.cut_after, mirror.endless, mirror.told = None, 400 * 2**20, False
+    with pytest.raises(OSError, match="more than the 300,000 bytes that were told"):
+        fetch("small", cache=tmp_path)
+    assert mirror.delivered < 20 * 2**20
+    assert not (tmp_path / "small.zip").exists()
+    mirror.endless, mirror.told = 0, True
+    with pytest.warns(UserWarning, match=SHA256):
+        assert fetch("small", cache=tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to, None])
+@pytest.mark.parametrize("name", ["small.zip.part", "small.zip.part.version"])
+def test_what_stands_in_the_way_of_a_download_is_not_followed(mirror, cut, tmp_path, make, name):
+    own = tmp_path / "precious"
+    own.write_text("precious")
+    (cut / name).unlink()
+    if make is not None:
+        make(cut / name, own)
+    else:
+        os.mkfifo(cut / name)
+    with pytest.raises(ValueError, match=rf"`cache` must be .*{name}.*Remove it"):
+        fetch("small", cache=cut)
+    assert own.read_text() == "precious"
+    assert len(mirror.asked) == 1
+    (cut / name).unlink()
+    assert fetch("small", cache=cut).read_bytes() == BODY
+
+
+def test_a_link_whose_target_is_missing_creates_nothing(mirror, register, tmp_path):
+    (tmp_path / "small.zip.part").symlink_to(tmp_path / "new")
+    with pytest.raises(ValueError, match=r"small.zip.part, which is a link"):
+        fetch("small", cache=tmp_path)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_with_too_little_room_is_told_before_anything_is_written(
+    mirror, register, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(atomic_files, "available_disk", lambda folder: 1000)
+    with pytest.raises(OSError, match=r"No space left on device: 300 kB needed, 1.0 kB free") as raised:
+        fetch("small", cache=tmp_path)
+    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.filename == str(tmp_path / "small.zip")
+    assert names(tmp_path) == []

@@ -13,6 +13,7 @@ from scipy import sparse
 
 import w2vflow as wf
 from w2vflow.corpus.catalog import bundled_names
+from w2vflow.counts.count_file import RowBlock, write_count_file
 from w2vflow.counts.merging import merge
 
 WORDS = ("a", "b", "c")
@@ -49,6 +50,17 @@ def test_probabilities_and_identity():
             "`unigram` must be positive for every word that has counts, but got 0 for the word 'b'",
         ),
         (WORDS, COUNTS, np.array([3, 1, -9]), "`unigram` must be 0 or more for every word, but got -9"),
+        (
+            WORDS,
+            COUNTS,
+            [3.7, 8, 9],
+            r"`unigram` must be whole numbers, up to 2\^53, but got 3.7. Round them",
+        ),
+        (WORDS, COUNTS, [3, 8, 1e300], "`unigram` must be whole numbers"),
+        (WORDS, COUNTS, [3, 8, np.inf], "`unigram` must be finite"),
+        (WORDS, COUNTS, ["3", "8", "9"], "`unigram` must be whole numbers, but got entries of type <U1"),
+        (WORDS, COUNTS, [3j, 8, 9], "`unigram` must be whole numbers, but got entries of type complex128"),
+        (WORDS, COUNTS * 1j, UNIGRAM, "`counts` must be real numbers, but got entries of type complex128"),
         (("a", "b", "a"), COUNTS, UNIGRAM, "`words` must be all different, but got 'a' twice"),
         ((), np.zeros((0, 0)), np.zeros(0), "`words` must be at least one word"),
     ],
@@ -187,6 +199,87 @@ def test_damaged_and_foreign_files_are_refused(stats, tmp_path):
         wf.CooccurrenceStatistics.load(path)
     with pytest.raises(FileNotFoundError, match="no statistics file"):
         wf.CooccurrenceStatistics.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("denominator", [0.5, 0, -1, 2.0, True, "2", None, np.float64(3)])
+def test_denominators_that_are_none(denominator, tmp_path):
+    """Those of one half saved other counts than there were."""
+    counts = wf.CooccurrenceStatistics(WORDS, COUNTS, UNIGRAM)
+    with pytest.raises((ValueError, TypeError), match="denominator"):
+        wf.CooccurrenceStatistics(WORDS, COUNTS, UNIGRAM, denominator=denominator)
+    if denominator != 0 or isinstance(denominator, bool):
+        with pytest.raises((ValueError, TypeError), match="denominator"):
+            write_count_file(tmp_path / "a.npz", WORDS, UNIGRAM, [counts._in_units()[1]], {}, denominator)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_not_written_with_occurrences_that_are_none(tmp_path):
+    block = wf.CooccurrenceStatistics(WORDS, COUNTS, UNIGRAM)._in_units()[1]
+    for unigram in (np.array([1.7, 2.2, 3]), np.array([1, 2]), np.array([-1, 2, 3])):
+        with pytest.raises(ValueError, match="`unigram` must be"):
+            write_count_file(tmp_path / "a.npz", WORDS, unigram, [block], {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_beyond_whole_units_are_saved_as_they_are(tmp_path):
+    large = COUNTS * 2**50
+    stats = wf.CooccurrenceStatistics(WORDS, large, UNIGRAM, denominator=2**20)
+    stats.save(tmp_path / "counts.npz")
+    loaded = wf.CooccurrenceStatistics.load(tmp_path / "counts.npz")
+    np.testing.assert_array_equal(loaded.counts.toarray(), large)
+
+
+def rewritten(path, **changes):
+    """Write a statistics file anew, with other numbers in its manifest, or other members."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"]) | changes
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"vocab_size": value} for value in (5, 0, -1, 29, 31, 30.0, "30", None, True)),
+        *({"pairs": value} for value in (-7, 0, 1, 10**12, 1.5, None)),
+        *({"blocks": value} for value in (0, -1, 2, 10**9, 1.0, None)),
+        *({"denominator": value} for value in (-1, 0, 2, 0.5, 10**30, True, None)),
+        *({"version": value} for value in (0, -1, 1.0, 2, True, None)),
+        *({"metadata": value} for value in (None, [1], "text")),
+        *({"sha256": value} for value in (None, "", 7)),
+    ],
+    ids=str,
+)
+def test_every_number_of_the_manifest_is_held_against_the_content(stats, tmp_path, changes):
+    path = tmp_path / "counts.npz"
+    stats.save(path)
+    rewritten(path)
+    assert wf.load(path).sha256 == stats.sha256
+    rewritten(path, **changes)
+    with pytest.raises(ValueError, match="`path` must be a whole statistics file of this package, but got"):
+        wf.CooccurrenceStatistics.load(path)
+
+
+@pytest.mark.parametrize("column", [-1, 3, 2**40])
+def test_columns_that_are_no_words(tmp_path, column):
+    """With a checksum that is right: compiled code would read beside the arrays."""
+    path = tmp_path / "counts.npz"
+    counts = np.array([1, 2, 3])
+    block = RowBlock(np.array([1, 1, 1]), np.array([0, 1, column]), counts)
+    write_count_file(path, WORDS, UNIGRAM, [block], {})
+    with pytest.raises(ValueError, match="columns that are none of 3 words"):
+        wf.load(path)
+
+
+def test_rows_that_are_no_words(tmp_path):
+    path = tmp_path / "counts.npz"
+    block = RowBlock(np.array([1, 1]), np.array([0, 1]), np.array([1, 2]))
+    write_count_file(path, WORDS, UNIGRAM, [block], {})
+    with pytest.raises(ValueError, match="2 rows and 2 pairs of 3 and 2"):
+        wf.load(path)
 
 
 def test_file_of_a_newer_format_says_so(stats, tmp_path):

@@ -120,8 +120,9 @@ def test_all_cells_start_alike_below_their_stability_limits(run):
 
 def test_files_of_a_study(run, folder):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert names == {"config.json", "summary.json", "figures/ablation.png", "figures/ablation.svg"} | {
-        f"comparison-{cell}.nc" for cell in CELLS
+    comparisons = {f"comparison-{cell}.nc" for cell in CELLS}
+    assert names == comparisons | {
+        *("config.json", "summary.json", "manifest.json", "figures/ablation.png", "figures/ablation.svg")
     }
     config = json.loads((folder / "config.json").read_text())
     assert config.pop("command") == "run ablation"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
+from hostile import TERMINAL
 from systems import random_statistics
 
 import w2vflow as wf
@@ -19,6 +20,7 @@ SHOWN = "document.getElementById('cloud').shown"
 NASTY = (
     *("</script>", "<b>bold</b>", "<!--", '"', "'", "&amp;", "\\", "<img src=x onerror=alert(1)>", "{}"),
     *("/* DATA */", "/* PLOTLY */", "tag</SCRIPT>", "`${1}`", "\u2028", "\ud800", "naïve", "词", "x" * 300),
+    *TERMINAL,
 )
 
 
@@ -373,6 +375,29 @@ def test_words_are_text_whatever_they_hold(browser_page, small, tmp_path):
         settled(page)
     page.locator("#concepts tbody tr").first.click()
     assert page.locator("#concepts td.name").first.text_content() == one.features[0].name
+    assert page.locator("main b b, main img").count() == 0
+    assert_quiet(browser_page, file)
+
+
+def test_names_are_text_whatever_they_hold(browser_page, small, tmp_path):
+    """Of sources, which a file of results may name, of settings, and of the page."""
+    names = ("constructor", "<b>bold</b> %{y} </script>\u2028\x1b[2J")
+    runs = [
+        dataclasses.replace(small.comparison.trajectories[source].sel(seed=0), source=name, error_bound=None)
+        for source, name in zip(("theory", "flow"), names, strict=True)
+    ]
+    one = made(runs, small.comparison.spectrum.leading(2), small.words)
+    title = "</title><script>alert(1)</script>\ud800\x07"
+    settings = {"</script><img src=x onerror=alert(1)>": "\u2028<b>bold</b>"}
+    path = tmp_path / "names.html"
+    file = write_report(path, one.comparison, one.cloud, one.features, title=title, configuration=settings)
+    page = opened(browser_page, file)
+    slide(page, 1000)
+    assert {*names} <= {*page.locator("button").all_text_contents()}
+    drawn = page.evaluate("document.getElementById('loss').data.map((trace) => trace.name)")
+    assert "constructor" in drawn
+    assert any(name and name.startswith("&lt;b&gt;bold&lt;/b&gt; %&#123;y}") for name in drawn)
+    assert page.evaluate("document.title").startswith("</title><script>alert(1)</script>")
     assert page.locator("main b b, main img").count() == 0
     assert_quiet(browser_page, file)
 

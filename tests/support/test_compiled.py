@@ -1,5 +1,7 @@
 """Compiled loops, with and without a folder to keep them in."""
 
+from pathlib import Path
+
 import numba
 import pytest
 
@@ -33,6 +35,33 @@ def test_without_a_folder_it_is_compiled_anew_with_a_warning(monkeypatch):
     assert function.stats.cache_path is None
     # Once a process: warnings are errors here.
     compiled(double)
+    assert compiled_folder() is None
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    place = tmp_path / "numba"
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(place))
+    _warn_once.cache_clear()
+    return place
+
+
+def test_a_new_folder_is_of_this_user_alone(folder):
+    kept = Path(compiled(double).stats.cache_path)
+    assert kept.parent == folder
+    assert kept.stat().st_mode & 0o777 == folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(folder):
+    """What they put there would be run: numba unpickles it."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.warns(
+        RuntimeWarning, match=f"others can write to {folder}.*Set NUMBA_CACHE_DIR to a folder of"
+    ):
+        function = compiled(double)
+    assert function(3) == 6
+    assert function.stats.cache_path is None
     assert compiled_folder() is None
 
 

@@ -1,12 +1,17 @@
 """Results show themselves in notebooks: tables, sketches, and words as text."""
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
+from hostile import HARMFUL, MARKUP, TERMINAL, statistics_of
 
 import w2vflow as wf
-from w2vflow.support.display import html_table, line_sketch
+from w2vflow.semantics import AnalogyScore, SimilarityScore
+from w2vflow.support.display import harmless, html_table, line_sketch, shown_words
 
 
 class Tags(HTMLParser):
@@ -68,3 +73,45 @@ def test_a_sketch_is_the_curve():
     assert (x0, y0) == (4.0, 146.0)  # bottom left: four pixels from the edges
     assert (x1, y1) == (296.0, 4.0)
     assert line_sketch("loss", np.arange(2.0), {"a": np.full((1, 2), np.nan)}) == ""
+
+
+def test_what_terminals_obey_is_spelled_out():
+    for word in TERMINAL:
+        shown = harmless(word)
+        assert not HARMFUL.search(shown)
+        # In JSON it is the same word.
+        assert json.loads(f'"{shown}"') == word
+    for word in [*MARKUP, "line\nline"]:
+        assert harmless(word) == word
+    assert shown_words(["a\nw2vflow: all is well", "b\tc"]) == "a\\nw2vflow: all is well, b\\tc"
+
+
+def test_results_show_hostile_words():
+    """Results that hold words, names of files and sources, as text and as tables."""
+    stats = statistics_of(TERMINAL)
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 2)
+    features = wf.label_features(spectrum, stats.words, n=len(TERMINAL))
+    rated = SimilarityScore(1.0, 1.0, 1.0, 2, 0, "column 3, \x1b[2J\nall is well")
+    score = AnalogyScore(1, 2, 0, {"\x1b[2J": AnalogyScore(0, 0, 0)})
+    traj = wf.predict(wf.Problem.from_statistics(stats), np.eye(len(TERMINAL), 2), [0.1, 0.2])
+    about = {"method": "\x1b[2J", "device": "\u202e"}
+    named = replace(traj, source="\x9b31m", metadata={**traj.metadata, **about})
+    together = wf.compare(named, spectrum=spectrum)
+    for shown in (stats, score, rated, *features, named, together):
+        for text in (str(shown), repr(shown), getattr(shown, "_repr_html_", str)()):
+            assert not HARMFUL.search(text)
+    assert "\n" not in str(rated)
+    assert "\\u001b" in str(stats)
+    assert "\\u001b" in stats._repr_html_()
+    assert any("\\u009b31m" in str(feature) for feature in features)
+
+
+def test_warnings_show_hostile_words(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\x1b[2J\n\na b a b a b")
+    with pytest.warns(RuntimeWarning, match="never stand beside another") as warned:
+        wf.count(text, tokens=str.split, min_count=1)
+    with pytest.warns(RuntimeWarning, match="kept, with counts of 0") as kept:
+        wf.count(text, tokens=str.split, vocabulary=["a", "b", "\u202ec"])
+    for warning in (*warned, *kept):
+        assert not HARMFUL.search(str(warning.message))

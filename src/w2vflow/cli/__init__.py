@@ -11,7 +11,7 @@ import tyro
 from w2vflow import __version__
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.configuration import configuration_file, from_file
-from w2vflow.cli.console import one_line
+from w2vflow.cli.console import one_line, say
 from w2vflow.cli.count import Count
 from w2vflow.cli.datasets import Datasets
 from w2vflow.cli.demo import Demo
@@ -24,6 +24,7 @@ from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
 from w2vflow.cli.run import Run, RunExperiment
 from w2vflow.cli.spectrum import Concepts
+from w2vflow.support.display import harmless
 
 __all__ = ["COMMANDS", "main"]
 
@@ -64,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
-        print(f"w2vflow {__version__}")
+        say(f"w2vflow {__version__}")
         return
     if given[:1] == ["run"] and given[1:2] not in (["experiment"], ["ablation"]):
         given.insert(1, "experiment")
     # Without the place in the source that a warning comes from: its message says what to do.
-    warnings.formatwarning = lambda message, *_: f"w2vflow: {message}\n"
+    warnings.formatwarning = lambda message, *_: harmless(f"w2vflow: {message}\n")
     try:
         _parsed(given).run()
         sys.stdout.flush()
@@ -78,13 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
     except OverflowError as error:
-        print(f"w2vflow: a number that was given is too large ({error})", file=sys.stderr)
+        say(f"w2vflow: a number that was given is too large ({error})", sys.stderr)
         raise SystemExit(2) from error
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"w2vflow: {error}", file=sys.stderr)
+        say(f"w2vflow: {error}", sys.stderr)
         raise SystemExit(1 if isinstance(error, RuntimeError) else 2) from error
     except KeyboardInterrupt:
-        print("w2vflow: interrupted", file=sys.stderr)
+        say("w2vflow: interrupted", sys.stderr)
         raise SystemExit(130) from None
 
 

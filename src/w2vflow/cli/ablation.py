@@ -7,7 +7,7 @@ from typing import Any
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import Settings, number, on_terminal, percent, use_float64
+from w2vflow.cli.console import Settings, number, on_terminal, percent, set_up_jax
 from w2vflow.experiments import Ablation
 
 __all__ = ["RunAblation"]
@@ -34,7 +34,7 @@ class RunAblation:
         if self.output.dry_run:
             return console.plan(wf.experiments.plan_ablation(self.ablation), self.out)
         folder = console.folder(self.out)
-        use_float64()
+        set_up_jax()
         run = wf.experiments.run_ablation(self.ablation, log=console, progress=on_terminal())
         console("figures and files")
         paths = [*wf.experiments.write_ablation(run, folder), *wf.experiments.draw_ablation(run, folder)]

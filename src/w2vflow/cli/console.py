@@ -4,16 +4,20 @@ import json
 import math
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import tyro
 
 from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
+from w2vflow.support.ownership import is_own_folder
 from w2vflow.support.plan import Plan
 
 __all__ = [
@@ -28,7 +32,8 @@ __all__ = [
     "on_terminal",
     "one_line",
     "percent",
-    "use_float64",
+    "say",
+    "set_up_jax",
 ]
 
 
@@ -70,7 +75,7 @@ class Console:
     def __call__(self, stage: str) -> None:
         """Say what is being done."""
         seconds = time.perf_counter() - self.start
-        print(f"[{seconds:5.1f} s] {stage}", file=sys.stderr if self.json else sys.stdout, flush=True)
+        say(f"[{seconds:5.1f} s] {stage}", sys.stderr if self.json else sys.stdout)
 
     def folder(self, path: Path) -> Path:
         """Return the folder for results, after a check that it can be written."""
@@ -82,17 +87,22 @@ class Console:
         """Show lines, the files written and a last line to people, or the record and the files as JSON."""
         if self.json:
             written = {"files": [str(path) for path in files]} if files else {}
-            print(json.dumps(plain({**record, **written}), indent=2, allow_nan=False, ensure_ascii=False))
+            say(json.dumps(plain({**record, **written}), indent=2, allow_nan=False, ensure_ascii=False))
             return
         shown = list(lines)
         if files:
             seconds = time.perf_counter() - self.start
             shown += ["", "Written:", *(f"  {path}" for path in files), "", f"Done in {seconds:.0f} s."]
-        print("\n".join([*shown, last] if last else shown))
+        say("\n".join([*shown, last] if last else shown))
 
     def plan(self, plan: Plan, folder: Path = Path()) -> None:
         """Show what a command would take whose results go to a folder."""
         self.result(plan.lines(folder), {"plan": {**plan.record(), "lacking": plan.lacking(folder)}})
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print a text, to standard output by default, as everything that commands print: it may hold words."""
+    print(harmless(text), file=file, flush=True)
 
 
 def one_line(command: type) -> str:
@@ -100,11 +110,28 @@ def one_line(command: type) -> str:
     return (command.__doc__ or "").splitlines()[0]
 
 
-def use_float64() -> None:
-    """Turn float64 on in JAX, which theory and flow need; the library itself never does."""
+def set_up_jax() -> None:
+    """Turn float64 on in JAX, which theory and flow need, and off a cache of code that others can write to.
+
+    The library itself never changes a setting of JAX.
+    """
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    cache = jax.config.values["jax_compilation_cache_dir"]
+    if cache is None or is_address(cache):
+        return
+    # Where it cannot be made, JAX says so.
+    with suppress(OSError):
+        Path(cache).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if Path(cache).is_dir() and not is_own_folder(Path(cache)):
+        jax.config.update("jax_compilation_cache_dir", None)
+        warnings.warn(
+            f"JAX_COMPILATION_CACHE_DIR is not used: others can write to {cache}, and what is kept there is "
+            "run. Set it to a folder of your own.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def on_terminal() -> bool:

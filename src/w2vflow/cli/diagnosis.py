@@ -24,6 +24,7 @@ from w2vflow.support.machine import (
     existing_folder,
     readable_bytes,
 )
+from w2vflow.support.ownership import is_own_folder
 
 __all__ = ["Check", "diagnose"]
 
@@ -193,7 +194,8 @@ def _caches() -> Iterator[Check]:
     if folder is None:
         yield Check("cache of JAX", True, "none; JAX_COMPILATION_CACHE_DIR=FOLDER saves compiling again")
     else:
-        yield _cache("cache of JAX", Path(folder), "set JAX_COMPILATION_CACHE_DIR to another folder")
+        remedy = "set JAX_COMPILATION_CACHE_DIR to a folder of your own"
+        yield _code_cache("cache of JAX", Path(folder), remedy)
 
 
 def _compiled_loops() -> Check:
@@ -201,11 +203,18 @@ def _compiled_loops() -> Check:
     from w2vflow.support.compiled import compiled_folder
 
     folder = compiled_folder()
-    remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
+    remedy = "set NUMBA_CACHE_DIR to a folder of your own"
     if folder is None:
-        detail = "none that can be written: compiled anew in every process, for some seconds"
+        detail = "none of your own that can be written: compiled anew in every process, for some seconds"
         return Check("cache of numba", None, detail, remedy)
     return _cache("cache of numba", folder, remedy)
+
+
+def _code_cache(name: str, folder: Path, remedy: str) -> Check:
+    """Return what `_cache` does, or that others can write to a folder with code that is run."""
+    if folder.is_dir() and not is_own_folder(folder):
+        return Check(name, None, f"{folder}, which others can write to: it is not used", remedy)
+    return _cache(name, folder, remedy)
 
 
 def _cache(name: str, folder: Path, remedy: str) -> Check:

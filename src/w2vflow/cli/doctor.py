@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
+from w2vflow.cli.console import say
+
 __all__ = ["Doctor"]
 
 
@@ -29,12 +31,12 @@ class Doctor:
         for check in diagnose():
             checks.append(check)
             if not self.json:
-                print(check.line(), flush=True)
+                say(check.line())
         failed = sum(check.ok is False for check in checks)
         warned = sum(check.ok is None for check in checks)
         if self.json:
-            print(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
+            say(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
         else:
-            print(f"\n{len(checks)} checks: {failed} failed, {warned} with warnings.")
+            say(f"\n{len(checks)} checks: {failed} failed, {warned} with warnings.")
         if failed:
             raise SystemExit(1)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import OptionalInt, Settings, use_float64
+from w2vflow.cli.console import OptionalInt, Settings, set_up_jax
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error, check_dimension
 from w2vflow.support.plan import Plan
@@ -54,7 +54,7 @@ class Embed:
         if self.output.dry_run:
             return console.plan(self._plan(), self.out.parent)
         console.folder(self.out.parent)
-        use_float64()
+        set_up_jax()
         console("counts")
         stats = load_counts(self.statistics, self.vocab_size)
         check_dimension(self.dim, stats.vocab_size)

@@ -9,7 +9,7 @@ import tyro
 
 import w2vflow as wf
 from w2vflow.cli.configuration import from_file
-from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, use_float64
+from w2vflow.cli.console import Console, OptionalFloat, OptionalInt, Settings, set_up_jax
 from w2vflow.cli.embed import Format, vector_format
 from w2vflow.cli.run import RunExperiment
 from w2vflow.cli.sources import load_counts, size_of_counts
@@ -127,7 +127,7 @@ class Export:
 
     def _from_counts(self, console: Console) -> Found:
         """Return the closed form at the time, from Gaussian weights."""
-        use_float64()
+        set_up_jax()
         import jax
 
         console("counts")
@@ -138,11 +138,16 @@ class Export:
 
     def _from_run(self, run: Experiment, console: Console) -> Found:
         """Return the closed form from the start of one seed of a run, at its last time by default."""
-        use_float64()
+        set_up_jax()
         console("counts of the run")
-        seen = wf.experiments.load_run(self.input).comparison.trajectories["theory"].ts
+        saved = wf.experiments.load_run(self.input)
+        seen = saved.comparison.trajectories["theory"].ts
         stats = load_counts(run.statistics, None)
         stats = stats.most_frequent(min(run.vocab_size, stats.vocab_size))
+        # Another run into this folder, killed early, leaves its counts beside the files of the one before.
+        if saved.summary.get("statistics", {}).get("sha256", stats.sha256) != stats.sha256:
+            got = f"{self.input}, whose counts at {run.statistics} are others"
+            raise argument_error("input", "a run with the counts that it is of", got, "Run it again.")
         W0 = wf.experiments.initial_weights(run, stats.vocab_size)[1][self.seed]
         return self._closed_form(stats, W0, float(seen[-1] if self.time is None else self.time), console)
 

@@ -10,6 +10,7 @@ import w2vflow as wf
 from w2vflow.cli.console import OptionalFloat, OptionalInt, Output, on_terminal
 from w2vflow.cli.sources import Reader, found_texts
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 
 __all__ = ["FindPhrases"]
 
@@ -80,7 +81,7 @@ class FindPhrases:
         )
         phrases.save(self.out)
         best = list(zip(phrases.pairs, phrases.scores, strict=True))[:_SHOWN]
-        lines = [f"{len(phrases.pairs):,} phrases", *(f"  {score:10.3g}  {a} {b}" for (a, b), score in best)]
+        lines = [f"  {score:10.3g}  {shown_words(pair, ' ')}" for pair, score in best]
         shown = [{"phrase": "_".join(pair), "score": score} for pair, score in best]
         record = {"phrases": len(phrases.pairs), "rule": dict(phrases.rule), "best": shown}
-        console.result(lines, record, [self.out])
+        console.result([f"{len(phrases.pairs):,} phrases", *lines], record, [self.out])

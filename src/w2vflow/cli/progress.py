@@ -7,10 +7,11 @@ from typing import Annotated
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, use_float64
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, check_files, set_up_jax
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.atomic_files import check_writable_folder
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 
 __all__ = ["HowFar"]
 
@@ -59,7 +60,7 @@ class HowFar:
         if self.figure is not None and not self.output.dry_run:
             check_writable_folder(self.figure.parent, "figure")
         console = self.output.console()
-        use_float64()
+        set_up_jax()
         console("counts and vectors")
         stats = load_counts(self.statistics, self.vocab_size)
         models = {path: wf.import_vectors(path) for path in self.vectors}
@@ -122,7 +123,7 @@ def _concepts(
             f"{fit.strengths[k] / fit.eigenvalues[k]:.2f}" if k < len(fit.strengths) else "-"
             for fit in fits.values()
         ]
-        ends = f"{' '.join(feature.positive)} <-> {' '.join(feature.negative)}"
+        ends = " <-> ".join(shown_words(end, " ") for end in (feature.positive, feature.negative))
         columns = "".join(f"{share:>8}" for share in shares)
         lines.append(f"{k + 1:>7}{most.step_times[k]:>12.4g}{columns}  {ends}")
     return lines

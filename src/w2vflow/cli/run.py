@@ -18,11 +18,12 @@ from w2vflow.cli.console import (
     on_terminal,
     one_line,
     percent,
-    use_float64,
+    set_up_jax,
 )
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.plan import Plan
 
 __all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name", "write_page"]
@@ -184,18 +185,21 @@ def run_and_show(
     Counts just made lie at `counted` until the run is whole; then they go to where its settings say.
     """
     check_film(experiment, film)
-    use_float64()
+    set_up_jax()
     stats = None if counted is None else wf.load_statistics(str(counted))
     run = wf.experiments.run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
     console("figures and files")
     if counted is not None:
         counted.replace(experiment.statistics)
-    paths = [*wf.experiments.write_run(run, folder), *wf.experiments.draw_run(run, folder)]
+    paths, page = wf.experiments.write_run(run, folder), folder / "report.html"
+    # That of an earlier run would be taken for one of this.
+    page.unlink(missing_ok=True)
+    paths += wf.experiments.draw_run(run, folder)
     last = "There is no page of it, because `cloud_words` is 0."
     if run.cloud is not None:
-        paths.append(folder / "report.html")
-        write_page(paths[-1], run, source_name(experiment.statistics))
-        last = f"Open {paths[-1]} in a browser."
+        paths.append(page)
+        write_page(page, run, source_name(experiment.statistics))
+        last = f"Open {page} in a browser."
         if film:
             console("film")
             path = folder / "figures" / "learning.mp4"
@@ -226,8 +230,8 @@ def _table(run: "wf.experiments.Run") -> list[str]:
             f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  {'  '.join(cells)}  "
             f"{percent(row['sgd_step_time_error']):<6}  {row['overlap_with_eigenvector']:.3f}"
         )
-        words = " ".join(row["positive_words"][:5]), " ".join(row["negative_words"][:5])
-        lines.append(f"{'':>9}{words[0]}  <->  {words[1]}")
+        words = (shown_words(row[f"{end}_words"][:5], " ") for end in ("positive", "negative"))
+        lines.append(f"{'':>9}{'  <->  '.join(words)}")
     return lines
 
 

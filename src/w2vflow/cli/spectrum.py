@@ -8,9 +8,10 @@ import numpy as np
 import tyro
 
 import w2vflow as wf
-from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, use_float64
+from w2vflow.cli.console import OptionalInt, OptionalPath, Settings, set_up_jax
 from w2vflow.cli.sources import load_counts, size_of_counts
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.plan import Plan
 
 __all__ = ["Concepts"]
@@ -58,7 +59,7 @@ class Concepts:
             return console.plan(self._plan(), Path() if self.out is None else self.out.parent)
         if self.out is not None:
             console.folder(self.out.parent)
-        use_float64()
+        set_up_jax()
         stats = load_counts(self.statistics, self.vocab_size)
         size = stats.vocab_size
         console(f"concepts of {size:,} words")
@@ -103,7 +104,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         time, spread = row["step_time"], row["standard_deviation"]
         when = "-" if time is None else f"{time:.4g} ({spread:.2g})"
-        ends = f"{' '.join(row['positive_words'])} <-> {' '.join(row['negative_words'])}"
+        ends = " <-> ".join(shown_words(row[f"{end}_words"], " ") for end in ("positive", "negative"))
         lines.append(
             f"{row['concept']:>7}{row['eigenvalue']:>10.4g}   {when:<26}{row['participation']:>11.0f}  {ends}"
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from w2vflow.corpus.parts import Part, part_of
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import check_writable_folder, write_text
+from w2vflow.support.atomic_files import check_writable_folder, room_for, write_text
 from w2vflow.support.checks import argument_error
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: b
     A download that was cut is continued by the next call if the server can. A file gets its name only after
     it was checked, and is checked again on every call. A corpus without a known SHA-256 is checked by its
     size at most the first time, with a warning; its SHA-256 is kept in `<file>.sha256`, in the format of
-    `sha256sum`, and binds from then on.
+    `sha256sum`, and binds from then on. Of two calls at once, in one process or in several, the second waits
+    for the first. A server that sends more than the file has is stopped.
 
     Args:
         name: one of `known_corpora()`, or `wikipedia-<language>-<date>`.
@@ -160,24 +162,27 @@ def fetch(name: str, *, cache: str | os.PathLike[str] | None = None, progress: b
         progress: whether to draw a progress bar on stderr.
 
     Raises:
-        ValueError: an unknown name, a cache that cannot be written, or a file of another size or
-            hash than it must have; such a file is removed.
-        OSError: no mirror delivers; the message says why, for each.
+        ValueError: an unknown name, a cache that cannot be written or has a link where a download is to lie,
+            or a file of another size or hash than it must have; such a file is removed.
+        OSError: no mirror delivers (the message says why, for each), or the disk has no room for the file.
 
     Warns:
-        UserWarning: nobody vouches for the SHA-256 of the file, and this is the first time it is used.
+        UserWarning: nobody vouches for the SHA-256 of the file, and this is the first time it is used; or
+            another download of it is waited for.
     """
     corpus = _find(name)
     path = cache_folder(cache) / corpus.filename
     trusted = _expected_sha256(corpus, path) is None
     if path.is_file():
-        try:
-            _verify(path, corpus, path)
-        except _WrongFileError as error:
-            raise _refusal(corpus, path, error.expected, f"{path} with {error}") from None
+        _check_cached(corpus, path)
     else:
         check_writable_folder(path.parent, "cache")
-        _download(corpus, path, progress)
+        with part_of(path) as part:
+            # Another download, for which this one waited, may have been it.
+            if path.is_file():
+                _check_cached(corpus, path)
+            else:
+                _download(corpus, path, part, progress)
     if trusted:
         checked = "checked by its size only" if corpus.bytes is not None else "taken on trust"
         warnings.warn(
@@ -231,38 +236,44 @@ def _expected_sha256(corpus: Corpus, path: Path) -> str | None:
 
 
 def _verify(file: Path, corpus: Corpus, path: Path) -> None:
-    """Remove `file` and raise unless it is what has to lie at `path`; record its hash if none is known."""
+    """Raise unless `file` is what has to lie at `path`; record its hash if none is known."""
     import pooch
 
     size = file.stat().st_size
     if corpus.bytes is not None and size != corpus.bytes:
-        file.unlink()
         raise _WrongFileError(f"{corpus.bytes:,} bytes", f"{size:,} bytes")
     expected, actual = _expected_sha256(corpus, path), pooch.file_hash(str(file), alg="sha256")
     if expected is None:
         write_text(_record(path), f"{actual}  {path.name}\n")
     elif actual != expected:
-        file.unlink()
         raise _WrongFileError(f"SHA-256 {expected}", f"SHA-256 {actual}")
 
 
-def _download(corpus: Corpus, path: Path, progress: bool) -> None:
-    import pooch
+def _check_cached(corpus: Corpus, path: Path) -> None:
+    try:
+        _verify(path, corpus, path)
+    except _WrongFileError as error:
+        path.unlink()
+        raise _refusal(corpus, path, error.expected, f"{path} with {error}") from None
+
+
+def _download(corpus: Corpus, path: Path, part: Part, progress: bool) -> None:
     import requests
 
     reasons: list[str] = []
     expected = ""
     for url in corpus.urls:
-        # No hash for pooch: the downloader has checked it, and large files take long to hash.
-        store = pooch.create(path.parent, base_url="", registry={path.name: None}, urls={path.name: url})
         try:
-            store.fetch(path.name, downloader=_ResumingDownloader(corpus, path, progress))
-            return
+            _Download(corpus, path, part, progress).fill(url)
+            _verify(part.place, corpus, path)
         except _WrongFileError as error:
+            part.drop()
             expected = error.expected
             reasons.append(f"{url} with {error}")
         except requests.RequestException as error:
             reasons.append(f"{url} ({error})")
+        else:
+            return part.becomes_whole()
     if expected:
         raise _refusal(corpus, path, expected, "; ".join(reasons))
     raise OSError(
@@ -272,70 +283,73 @@ def _download(corpus: Corpus, path: Path, progress: bool) -> None:
 
 
 @dataclass(frozen=True)
-class _ResumingDownloader:
-    """A downloader for pooch that fills a `.part` file over several calls and checks it."""
+class _Download:
+    """What fills the part of a file."""
 
     corpus: Corpus
     path: Path
+    part: Part
     progress: bool
 
-    @property
-    def part(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.part")
+    def fill(self, url: str) -> None:
+        """Receive what there is not yet of the file.
 
-    @property
-    def version(self) -> Path:
-        """Which version of the file the server said the part belongs to: two must never be mixed."""
-        return self.path.with_name(f"{self.path.name}.part.version")
-
-    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        Raises:
+            _WrongFileError: the server tells of, or sends, more or less than the corpus has.
+            requests.RequestException: it does not deliver.
+            OSError: the disk is full.
+        """
         import requests
 
         # Compressed in transit, the bytes on disk would not tell where to continue.
         headers = {"User-Agent": "w2vflow", "Accept-Encoding": "identity"}
-        have = self.part.stat().st_size if self.part.is_file() and self.version.is_file() else 0
+        version = self.part.version()
+        have = self.part.size if version else 0
         if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": self.version.read_text(encoding="utf-8")}
+            headers |= {"Range": f"bytes={have}-", "If-Range": version}
         with requests.get(url, headers=headers, stream=True, timeout=30) as response:
             start, total = _extent(response)
             if response.status_code == 416 and total == have:
                 response.close()
             elif have and (response.status_code == 416 or (response.status_code == 206 and start != have)):
-                self.part.unlink()
-                return self(url, output_file, pooch)
+                self.part.drop()
+                return self.fill(url)
             else:
                 response.raise_for_status()
                 self._receive(response, start, total)
-        try:
-            _verify(self.part, self.corpus, self.path)
-        except _WrongFileError:
-            self.version.unlink(missing_ok=True)
-            raise
-        self.part.replace(output_file)
-        self.version.unlink(missing_ok=True)
 
     def _receive(self, response: "requests.Response", start: int, total: int | None) -> None:
         import requests
         from tqdm import tqdm
 
-        if start == 0:
-            self.part.write_bytes(b"")
-            etag = response.headers.get("ETag", "")
-            # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
-            version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-            if version:
-                write_text(self.version, version)
-            else:
-                self.version.unlink(missing_ok=True)
-        hidden, name = not self.progress, self.path.name
-        bar = tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=hidden)
-        with self.part.open("ab") as file, bar:
+        known = self.corpus.bytes
+        if known is not None and total not in (None, known):
+            raise _WrongFileError(f"{known:,} bytes", f"{total:,} bytes")
+        most = total if known is None else known
+        hidden, size = not self.progress, start
+        bar = tqdm(desc=self.path.name, initial=start, total=total, unit="B", unit_scale=True, disable=hidden)
+        with room_for(self.path, (most or start) - start), bar:
+            if start == 0:
+                etag = response.headers.get("ETag", "")
+                # A weak ETag does not promise equal bytes, and HTTP forbids it in `If-Range`.
+                version = etag if etag.startswith('"') else response.headers.get("Last-Modified")
+                self.part.begin(version or "")
             for chunk in response.iter_content(1 << 16):
-                file.write(chunk)
+                size += len(chunk)
+                if most is not None and size > most:
+                    self.part.drop()
+                    raise self._too_much(most)
+                self.part.add(chunk)
                 bar.update(len(chunk))
-        size = self.part.stat().st_size
         if total is not None and size != total:
             raise requests.ConnectionError(f"{size:,} of {total:,} bytes arrived")
+
+    def _too_much(self, most: int) -> Exception:
+        import requests
+
+        if self.corpus.bytes is not None:
+            return _WrongFileError(f"{most:,} bytes", "more")
+        return requests.ConnectionError(f"more than the {most:,} bytes that were told")
 
 
 def _extent(response: "requests.Response") -> tuple[int, int | None]:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from w2vflow.counts.checks import check_denominator, check_occurrences
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
@@ -116,13 +117,18 @@ def write_count_file(
         directions: as `CooccurrenceStatistics` has them.
 
     Raises:
-        ValueError: a word with a line break in it, or unknown directions.
+        ValueError: a word with a line break in it, unknown directions, occurrences or a denominator that are
+            not whole.
         OSError: the file cannot be written; what stood there is kept.
     """
     if any("\n" in word for word in words):
         raise argument_error("words", "free of line breaks", "a word with one in it")
     if directions not in DIRECTIONS:
         raise argument_error("directions", f"one of {sorted(DIRECTIONS)}", repr(directions))
+    denominator, unigram = check_denominator(denominator, 0), np.asarray(unigram)
+    check_occurrences(unigram)
+    if unigram.shape != (len(words),):
+        raise argument_error("unigram", f"of shape ({len(words)},)", f"shape {unigram.shape}")
     content = ContentHash(words, unigram, denominator, directions)
     number = pairs = 0
     with (
@@ -192,6 +198,7 @@ class CountFile:
                 self.pairs: int = manifest["pairs"]
                 self._blocks: int = manifest["blocks"]
                 self._sha256: str = manifest["sha256"]
+                _check_manifest(manifest, self.words, self.unigram)
         except _DAMAGE as error:
             raise self._damaged(error) from error
 
@@ -202,6 +209,7 @@ class CountFile:
             ValueError: the file is damaged.
         """
         content = ContentHash(self.words, self.unigram, self.denominator, self.directions)
+        size, rows, pairs = len(self.words), 0, 0
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for number in range(1, self._blocks + 1):
@@ -210,8 +218,12 @@ class CountFile:
                     steps = _integers(archive, f"{folder}/column_steps.npy")
                     columns = _columns(lengths, steps)
                     block = RowBlock(lengths, columns, _integers(archive, f"{folder}/counts.npy"))
+                    _check_block(block, size)
+                    rows, pairs = rows + len(lengths), pairs + len(columns)
                     content.update(block)
                     yield block
+            if (rows, pairs) != (size, self.pairs):
+                raise ValueError(f"{rows} rows and {pairs} pairs of {size} and {self.pairs}")
             if content.hexdigest() != self._sha256:
                 raise ValueError("its checksum disagrees with its content")
         except _DAMAGE as error:
@@ -233,6 +245,37 @@ _DAMAGE = (
     IndexError,
     RuntimeError,
 )
+
+
+def _check_manifest(manifest: Mapping[str, Any], words: Sequence[str], unigram: np.ndarray) -> None:
+    """Raise `ValueError` unless each number is one that these words can have.
+
+    Pairs are counted as they are read.
+    """
+    size = len(words)
+    limits = {
+        "version": (1, _DIRECTED),
+        "vocab_size": (size, size),
+        "pairs": (0, size**2),
+        # Of one row at least.
+        "blocks": (1, size),
+        "denominator": (0, 2**63),
+    }
+    for name, (least, most) in limits.items():
+        if type(manifest[name]) is not int or not least <= manifest[name] <= most:
+            raise ValueError(f"{name} {manifest[name]!r} for {size} words")
+    if not isinstance(manifest["metadata"], dict):
+        raise ValueError("metadata without names")
+    if unigram.shape != (size,) or (unigram < 0).any():
+        raise ValueError(f"occurrences of {len(unigram)} words for {size}, or negative ones")
+
+
+def _check_block(block: RowBlock, size: int) -> None:
+    """Raise `ValueError` unless columns are those of words: compiled code would read beside the arrays."""
+    if len(block.columns) != len(block.counts):
+        raise ValueError("counts that disagree with their columns")
+    if len(block.columns) and not 0 <= block.columns.min() <= block.columns.max() < size:
+        raise ValueError(f"columns that are none of {size} words")
 
 
 def _rows(block: RowBlock, ends: np.ndarray, first: int, last: int) -> RowBlock:

@@ -10,13 +10,20 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from w2vflow.counts.checks import (
+    check_denominator,
+    check_shapes,
+    check_symmetric,
+    check_unigram,
+    check_values,
+)
 from w2vflow.counts.count_file import DIRECTIONS, ContentHash, CountFile, RowBlock, write_count_file
 from w2vflow.counts.units import added, whole_units
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.csr import column_sums, row_sums
-from w2vflow.support.display import beside, html_table, megabytes
+from w2vflow.support.display import beside, harmless, html_table, megabytes, shown_words
 from w2vflow.support.static import Metadata, Vocabulary, remembered
 
 __all__ = ["CooccurrenceStatistics"]
@@ -54,7 +61,8 @@ class CooccurrenceStatistics(eqx.Module):
 
     Raises:
         ValueError: shapes that disagree, repeated words, counts that are negative, NaN, infinite or, of both
-            directions, asymmetric, or a word with counts that never occurs.
+            directions, asymmetric, occurrences or a denominator that are not whole, or a word with counts
+            that never occurs.
 
     References:
         Karkada, Simon, Bahri, DeWeese (2025), arXiv 2502.09863, section 2.
@@ -87,20 +95,20 @@ class CooccurrenceStatistics(eqx.Module):
         directions: str = "both",
     ) -> None:
         words, unigram, counts = tuple(words), np.asarray(unigram), sparse.csr_array(counts)
-        _check_shapes(words, counts, unigram)
+        check_shapes(words, counts, unigram)
         if directions not in DIRECTIONS:
             raise argument_error("directions", f"one of {sorted(DIRECTIONS)}", repr(directions))
         counts.sum_duplicates()
-        _check_values(counts)
+        check_values(counts)
         if directions == "both":
-            _check_symmetric(counts)
+            check_symmetric(counts)
         counts.eliminate_zeros()
-        _check_unigram(words, counts, unigram)
+        check_unigram(words, counts, unigram)
         self.values = counts.data.astype(np.float64, copy=False)
         self.indices, self.indptr = counts.indices, counts.indptr
         self.occurrences = unigram.astype(np.int64).astype(np.float64)
         self.vocabulary, self.metadata = Vocabulary(words), Metadata(metadata or {})
-        self.denominator, self.directions = denominator, directions
+        self.denominator, self.directions = check_denominator(denominator, 1), directions
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -154,14 +162,15 @@ class CooccurrenceStatistics(eqx.Module):
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
-        return "\n  ".join([f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)])
+        lines = [f"CooccurrenceStatistics({first})", *(f"{name}: {fact}" for name, fact in facts)]
+        return harmless("\n  ".join(lines))
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return the facts to show at a glance, by name."""
         seen, about = len(self.values), self.metadata
         facts = [
             ("what", f"{self.vocab_size:,} words, {seen:,} pairs seen ({seen / self.vocab_size**2:.1%})"),
-            ("words", ", ".join(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
+            ("words", shown_words(self.words[:8]) + (" .." if self.vocab_size > 8 else "")),
             ("in memory", megabytes(self.values, self.indices, self.indptr)),
         ]
         if self.directions != "both":
@@ -340,58 +349,10 @@ class CooccurrenceStatistics(eqx.Module):
         rows.sort_indices()
         counts, denominator = whole_units(rows, self.denominator), self.denominator
         if counts is None:
-            counts, denominator = rows.data.view(np.int64), 0
+            counts, denominator = rows.data.astype(np.float64).view(np.int64), 0
         return denominator, RowBlock(np.diff(rows.indptr), rows.indices, counts)
 
 
 def _in_short(value: Any) -> str:
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return text if len(text) <= 80 else f"{text[:78]}.."
-
-
-def _check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
-    size = len(words)
-    if size == 0:
-        raise argument_error("words", "at least one word", "none")
-    if len(set(words)) != size:
-        repeated = next(word for i, word in enumerate(words) if word in words[:i])
-        remedy = "Merge the rows of equal words."
-        raise argument_error("words", "all different", f"{repeated!r} twice", remedy)
-    if counts.shape != (size, size):
-        expected = f"of shape ({size}, {size}), one row per word"
-        raise argument_error("counts", expected, f"shape {counts.shape}")
-    if unigram.shape != (size,):
-        raise argument_error("unigram", f"of shape ({size},), one number per word", f"shape {unigram.shape}")
-
-
-def _check_values(counts: sparse.csr_array) -> None:
-    if not np.isfinite(counts.data).all():
-        remedy = "Find where they were divided by 0."
-        raise argument_error("counts", "finite", "NaN or infinite entries", remedy)
-    if counts.nnz and counts.data.min() < 0:
-        remedy = "Counts that overflowed their integer type turn negative."
-        raise argument_error("counts", "non-negative", counts.data.min(), remedy)
-
-
-def _check_symmetric(counts: sparse.csr_array) -> None:
-    asymmetric = abs(counts - counts.T)
-    if asymmetric.nnz and asymmetric.max() > 0:
-        row, column = (int(axis[asymmetric.tocoo().data.argmax()]) for axis in asymmetric.tocoo().coords)
-        one, other = (f"counts[{i}, {j}] = {counts[i, j]}" for i, j in ((row, column), (column, row)))
-        remedy = (
-            'Count both directions of a pair: `counts + counts.T`; or say which, as `directions="right"`.'
-        )
-        raise argument_error("counts", "symmetric", f"{one} against {other}", remedy)
-
-
-def _check_unigram(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
-    if not np.isfinite(unigram).all():
-        raise argument_error("unigram", "finite", "NaN or infinite entries")
-    if (unigram < 0).any():
-        raise argument_error("unigram", "0 or more for every word", unigram.min())
-    seen = np.diff(counts.indptr) > 0
-    seen[counts.indices] = True
-    if (unigram[seen] <= 0).any():
-        word = words[int(np.argmax(seen & (unigram <= 0)))]
-        expected = "positive for every word that has counts"
-        raise argument_error("unigram", expected, f"0 for the word {word!r}")

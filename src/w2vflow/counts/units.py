@@ -7,9 +7,11 @@ __all__ = ["added", "whole_units"]
 
 
 def whole_units(counts: sparse.csr_array, denominator: int) -> np.ndarray | None:
-    """Return counts in units of `1 / denominator` as int64, None where they are no multiples of it."""
+    """Return counts in units of `1 / denominator` as int64, None where they are none, or too many."""
     if counts.dtype == np.int64:
-        return counts.data * denominator
+        # Larger ones would come out as others, negative ones among them.
+        fits = int(counts.data.max(initial=0)) * denominator < 2**63
+        return counts.data * denominator if fits else None
     units = np.rint(counts.data * denominator)
     exact = (units < 2**53).all() and (units / denominator == counts.data).all()
     return units.astype(np.int64) if exact else None

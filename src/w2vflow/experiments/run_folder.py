@@ -3,8 +3,10 @@
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ from w2vflow.experiments.run import Run
 from w2vflow.results import Cloud, Comparison
 from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import write_json, write_text
+from w2vflow.support.atomic_files import atomic_path, write_json, write_text
 from w2vflow.support.checks import argument_error
+from w2vflow.support.seals import file_digest, has_its_digest, with_digest
 
 __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 
 _NEEDED = ("config.json", "summary.json", "comparison.nc", "features.csv")
+# Digests of the files of one run, by which those of another are told. Earlier versions wrote none.
+_MANIFEST = "manifest.json"
 
 
 @checked
@@ -48,36 +53,55 @@ class SavedRun:
 def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     """Write settings, numbers, comparison, concepts and positions into a folder; return their paths.
 
-    Every file appears whole or not at all. The same run writes the same `comparison.nc`.
+    They are made first, and take the places of those of an earlier run together: killed before, that run is
+    still there; killed in between, the folder is refused by `load_run`, which holds each file against
+    `manifest.json`. The same run writes the same `comparison.nc`.
 
     Raises:
-        OSError: something cannot be written.
+        OSError: something cannot be written; what stood in the folder is kept.
     """
-    paths = [Path(folder) / name for name in (*_NEEDED, "cloud.nc")]
-    config, summary, comparison, features, cloud = paths
-    write_json(config, {"command": "run experiment", **asdict(run.experiment)})
-    write_json(summary, run.summary)
-    run.comparison.save(comparison)
-    write_text(features, _features_csv(run.features))
+    settings = {"command": "run experiment", **asdict(run.experiment)}
+    parts: dict[str, Callable[[Path], None]] = {
+        "config.json": partial(write_json, value=settings),
+        "summary.json": partial(write_json, value=run.summary),
+        "comparison.nc": run.comparison.save,
+        "features.csv": partial(write_text, text=_features_csv(run.features)),
+    }
+    if run.cloud is not None:
+        parts["cloud.nc"] = run.cloud.save
+    paths = _write_together(Path(folder), parts)
     if run.cloud is None:
-        # That of an earlier run into this folder would be taken for its own.
-        cloud.unlink(missing_ok=True)
-        return paths[:-1]
-    run.cloud.save(cloud)
+        # That of an earlier run into this folder.
+        (Path(folder) / "cloud.nc").unlink(missing_ok=True)
     return paths
 
 
 @checked
 def write_ablation(run: AblationRun, folder: str | os.PathLike[str]) -> list[Path]:
     """Write settings, numbers and comparisons of a study of the approximations, as `write_run` does."""
-    folder = Path(folder)
-    paths = [folder / "config.json", folder / "summary.json"]
-    write_json(paths[0], {"command": "run ablation", **asdict(run.ablation)})
-    write_json(paths[1], run.summary)
+    settings = {"command": "run ablation", **asdict(run.ablation)}
+    parts: dict[str, Callable[[Path], None]] = {
+        "config.json": partial(write_json, value=settings),
+        "summary.json": partial(write_json, value=run.summary),
+    }
     for cell, comparison in run.comparisons.items():
-        paths.append(folder / f"comparison-{cell}.nc")
-        comparison.save(paths[-1])
-    return paths
+        parts[f"comparison-{cell}.nc"] = comparison.save
+    return _write_together(Path(folder), parts)
+
+
+def _write_together(folder: Path, parts: Mapping[str, Callable[[Path], None]]) -> list[Path]:
+    """Write the files of one run, and the manifest that holds them together; return their paths.
+
+    All are made beside those that they replace. The manifest takes its place first: from then on a file of
+    an earlier run, with a manifest or without, is none of this one.
+    """
+    with ExitStack() as stack:
+        made = {name: stack.enter_context(atomic_path(folder / name)) for name in parts}
+        for name, write in parts.items():
+            write(made[name])
+        digests = {name: file_digest(path) for name, path in made.items()}
+        write_json(folder / _MANIFEST, with_digest({"files": digests}))
+    return [folder / name for name in (*parts, _MANIFEST)]
 
 
 @checked
@@ -86,8 +110,8 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the folder is not that of a run (the message says what is missing), or a file in it
-            is damaged.
+        ValueError: the folder is not that of a run (the message says what is missing), a file in it is
+            damaged, or its files are of different runs.
 
     Example:
         run = load_run("runs/demo")
@@ -96,7 +120,8 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
     place = Path(folder)
     if not place.is_dir():
         raise FileNotFoundError(f"There is no folder {place}. Make one with `w2vflow run`.")
-    missing = [name for name in _NEEDED if not (place / name).is_file()]
+    own = _own_files(place)
+    missing = [name for name in _NEEDED if not (place / name).is_file() or (own and name not in own)]
     if missing:
         found = (
             "a study of the approximations"
@@ -104,15 +129,40 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
             else f"{place}, which has no {' and no '.join(missing)}"
         )
         raise argument_error("folder", "that of a run", found, "Make one with `w2vflow run --out FOLDER`.")
+    _check_together(place, own)
     cloud = place / "cloud.nc"
     return SavedRun(
         place,
         _json(place / "config.json"),
         _json(place / "summary.json"),
         Comparison.load(place / "comparison.nc"),
-        _features(place / "features.csv"),
-        Cloud.load(cloud) if cloud.is_file() else None,
+        _features(place / "features.csv", quoted=bool(own)),
+        Cloud.load(cloud) if cloud.is_file() and (not own or cloud.name in own) else None,
     )
+
+
+def _own_files(folder: Path) -> dict[str, str]:
+    """Return the digests of the files of the run, by name; none in the folder of an earlier version."""
+    path = folder / _MANIFEST
+    if not path.is_file():
+        return {}
+    manifest = _json(path)
+    if not has_its_digest(manifest):
+        raise _unusable(f"a damaged {path} (its checksum is another)")
+    return manifest["files"]
+
+
+def _check_together(folder: Path, own: Mapping[str, str]) -> None:
+    """Raise `ValueError` unless the files are those that were written with the manifest."""
+    for name, digest in own.items():
+        path = folder / name
+        if not path.is_file():
+            raise _unusable(f"{folder} without its {name}")
+        if file_digest(path) != digest:
+            raise _unusable(
+                f"{folder} with files of different runs: {name} is not the one that {_MANIFEST} tells of; it "
+                "was changed or damaged, or a run was killed while it took the place of another one"
+            )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -129,23 +179,29 @@ def _unusable(got: str) -> ValueError:
     return argument_error("folder", "that of a run", got, "Run it again.")
 
 
+# What a spreadsheet takes for the beginning of a formula, of full width too.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _COLUMNS = ("concept", "eigenvalue", "positive_words", "negative_words", "name", "participation")
 
 
 def _features_csv(features: list[Feature]) -> str:
     text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    # All text is quoted: carriage returns in a word would end the row.
+    rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(_COLUMNS)
     for number, feature in enumerate(features, 1):
         ends = _listed(feature.positive), _listed(feature.negative)
-        rows.writerow([number, repr(feature.eigenvalue), *ends, feature.name, repr(feature.participation)])
+        name = _listed([feature.name]) if feature.name.startswith(('"', *_FORMULA)) else feature.name
+        rows.writerow([number, feature.eigenvalue, *ends, name, feature.participation])
     return text.getvalue()
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Return words between spaces, those with a space in quotation marks."""
+    """Return words between spaces, those with a space in quotation marks, all where a formula would begin."""
     text = StringIO()
-    csv.writer(text, delimiter=" ").writerow(words)
+    formula = "".join(words[:1]).startswith(_FORMULA)
+    rows = csv.writer(text, delimiter=" ", quoting=csv.QUOTE_ALL if formula else csv.QUOTE_MINIMAL)
+    rows.writerow(words)
     return text.getvalue().removesuffix("\r\n")
 
 
@@ -153,18 +209,21 @@ def _words(listed: str) -> tuple[str, ...]:
     return tuple(next(csv.reader([listed], delimiter=" ")))
 
 
-def _features(path: Path) -> list[Feature]:
+def _features(path: Path, *, quoted: bool) -> list[Feature]:
+    """Return the concepts; of a folder with a manifest, names that begin with a quotation mark are quoted."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         try:
-            return [_feature(row) for row in rows]
+            return [_feature(row, quoted) for row in rows]
         except (KeyError, ValueError, IndexError, TypeError, StopIteration, csv.Error) as error:
             raise _unusable(f"a damaged {path} ({error!r})") from error
 
 
-def _feature(row: dict[str, str]) -> Feature:
+def _feature(row: dict[str, str], quoted: bool) -> Feature:
     positive, negative = (_words(row[name]) for name in _COLUMNS[2:4])
     # Folders written before there were these columns.
     name = row.get("name") or f"{positive[0]} / {negative[0]}"
+    if quoted and name.startswith('"'):
+        (name,) = _words(name)
     participation = float(row.get("participation") or "nan")
     return Feature(float(row["eigenvalue"]), positive, negative, name, participation)

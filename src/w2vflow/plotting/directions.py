@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from w2vflow.plotting.learning import plot_overlap_matrix
+from w2vflow.plotting.style import word_label
 from w2vflow.spectrum import Match
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -49,4 +50,4 @@ def _labels(argument: str, names: Sequence[str], numbers: np.ndarray) -> list[st
     if len(names) and len(names) != len(numbers):
         raise argument_error(argument, f"{len(numbers)} names, one for a direction", f"{len(names)} names")
     names = names if len(names) else [""] * len(numbers)
-    return [f"{name} {number + 1}".strip() for name, number in zip(names, numbers, strict=True)]
+    return [f"{word_label(name)} {number + 1}".strip() for name, number in zip(names, numbers, strict=True)]

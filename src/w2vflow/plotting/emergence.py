@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import blended_transform_factory
 
-from w2vflow.plotting.style import BLUE, RED, axes_or_new, time_label
+from w2vflow.plotting.style import BLUE, RED, axes_or_new, time_label, word_label
 from w2vflow.semantics import Emergence
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import check_positive
@@ -99,7 +99,7 @@ def plot_emergence_order(
         _mark(ax, seen, row, kind, filled=False)
         _mark(ax, at, row, kind, filled=True)
     ax.set(ylim=(len(order) - 0.4, -0.6))
-    ax.set_yticks(range(len(order)), order, fontsize=8)
+    ax.set_yticks(range(len(order)), [word_label(name) for name in order], fontsize=8)
     ax.yaxis.tick_right()
     ax.tick_params(axis="y", length=0, pad=8)
     for label, name in zip(ax.get_yticklabels(), order, strict=True):
@@ -170,7 +170,7 @@ def _add_labels(ax: Axes, ends: dict[str, float], apart: Collection[str]) -> Non
     for name, height in zip(names, heights, strict=True):
         colour = _KINDS[name in apart]["color"]
         ax.annotate(
-            name,
+            word_label(name),
             (1, ends[name]),
             (1.025, height),
             xycoords=("axes fraction", "data"),

@@ -22,9 +22,11 @@ from w2vflow.plotting.style import (
     add_legend,
     axes_or_new,
     font_size,
+    legend_label,
     line_width,
     shades,
     time_label,
+    word_label,
 )
 from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
@@ -251,7 +253,8 @@ def name_words(
         x, y = spots[row]
         if np.hypot(x, y) < 0.1 * limit:
             continue
-        size = np.array([0.62 * points * len(words[row]), 1.25 * points])
+        label = word_label(words[row])
+        size = np.array([0.62 * points * len(label), 1.25 * points])
         # Outward first, away from the heap.
         out, over = (1 if x > 0 else -1), (1 if y > 0 else -1)
         for towards in ((out, over), (out, -over), (-out, over), (-out, -over)):
@@ -260,7 +263,7 @@ def name_words(
             if np.abs(ends[:2]).max() <= limit and not any(_overlap(ends, other) for other in taken):
                 taken.append(ends)
                 written[row] = ax.annotate(
-                    words[row],
+                    label,
                     (x, y),
                     xytext=(2 * towards[0], 2 * towards[1]),
                     textcoords="offset points",
@@ -300,7 +303,7 @@ def plot_step_times(
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
     for source, times in measured.items():
         up, up_bar = _mean_and_bar(times / time_unit)
-        marker = MARKERS.get(source, {"marker": "^", "color": GREEN, "label": source})
+        marker = MARKERS.get(source, {"marker": "^", "color": GREEN, "label": legend_label(source)})
         ax.errorbar(across, up, up_bar, across_bar, linestyle="none", capsize=2, elinewidth=0.8, **marker)
     unit = "" if time_unit == 1 else r" / $t_1$"
     ax.set(xlabel=f"step time predicted in closed form{unit}", ylabel=f"step time measured{unit}")
@@ -358,7 +361,7 @@ def plot_persistence(
 
 
 def _draw(ax: Axes, ts: np.ndarray, curves: np.ndarray, source: str) -> None:
-    style = STYLES.get(source, {"color": RED, "linewidth": 1.0, "zorder": 3, "label": source})
+    style = STYLES.get(source, {"color": RED, "linewidth": 1.0, "zorder": 3, "label": legend_label(source)})
     first, *_ = ax.plot(ts, curves.T, **{**style, "linewidth": line_width(style["linewidth"]), "label": None})
     first.set_label(style["label"])
 

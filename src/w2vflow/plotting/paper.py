@@ -27,6 +27,7 @@ from w2vflow.plotting.style import (
     line_width,
     publication,
     time_label,
+    word_label,
 )
 from w2vflow.results import Trajectory, measure_step_times
 from w2vflow.semantics import relative_entries
@@ -277,7 +278,7 @@ def plot_concept_words(
     for row, place, value in zip(rows, places, values, strict=True):
         # On the side of the axis where there is no bar.
         side, align = (-1, "right") if value > 0 else (1, "left")
-        ax.text(side * 0.05 * widest, place, words[row], ha=align, va="center", fontsize="small")
+        ax.text(side * 0.05 * widest, place, word_label(words[row]), ha=align, va="center", fontsize="small")
     ax.axvline(0, color=BLACK, linewidth=line_width(0.7))
     ax.set(ylim=(places[-1] + 0.7, -0.7), xlim=(-widest, widest), yticks=[], title=title)
     ax.spines["left"].set_visible(False)

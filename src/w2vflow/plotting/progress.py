@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from w2vflow.plotting.style import BLUE, GREEN, ORANGE, RED, SKY, axes_or_new
+from w2vflow.plotting.style import BLUE, GREEN, ORANGE, RED, SKY, axes_or_new, legend_label
 from w2vflow.semantics import Progress
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -35,7 +35,7 @@ def plot_progress(*progress: Progress, labels: Sequence[str] = (), ax: Axes | No
     ax, first = axes_or_new(ax), _named(progress, labels)
     for at, fit in enumerate(progress):
         colour = COLOURS[at % len(COLOURS)]
-        ax.plot(fit.times, fit.similarities, color=colour, label=labels[at] if labels else None)
+        ax.plot(fit.times, fit.similarities, color=colour, label=legend_label(labels[at]) if labels else None)
         ax.axhline(fit.ceiling, color=colour, linestyle=":", linewidth=1)
         ends = np.clip(fit.interval, fit.times[0], fit.times[-1])
         ax.plot(ends, [fit.similarity] * 2, color=colour, linewidth=6, alpha=0.25, solid_capstyle="butt")
@@ -72,7 +72,7 @@ def plot_strengths(*progress: Progress, labels: Sequence[str] = (), ax: Axes | N
         colour = COLOURS[at % len(COLOURS)]
         risen = fit.strengths / fit.eigenvalues
         ax.plot(concepts, risen, "o", color=colour, markersize=2.5, alpha=0.7)
-        name = f"{labels[at]}: " if labels else ""
+        name = f"{legend_label(labels[at])}: " if labels else ""
         label = f"{name}$t$ = {fit.time:.3g}"
         ax.plot(concepts, fit.predicted / fit.eigenvalues, color=colour, linewidth=2, label=label)
     ax.axhline(1, color="0.85", linewidth=0.8, zorder=0)

@@ -17,8 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from w2vflow.plotting.style import word_label
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 
 __all__ = ["Slider", "slide"]
 
@@ -107,7 +109,8 @@ class Slider:
     width: float
 
     def __repr__(self) -> str:
-        return f"Slider({len(self.frames)} frames, {self.captions[0]} .. {self.captions[-1]})"
+        span = shown_words([self.captions[0], self.captions[-1]], " .. ")
+        return f"Slider({len(self.frames)} frames, {span})"
 
     def _repr_html_(self) -> str:
         """Return a part of a page that needs nothing else; without scripts it is the static picture."""
@@ -191,7 +194,7 @@ def _still(
     figure = Figure(figsize=(0.8 * width * len(shown), 0.8 * height), dpi=_DPI, layout="constrained")
     for at, part in zip(shown, figure.subfigures(1, len(shown), squeeze=False)[0], strict=True):
         draw(values[at], part.subplots())
-        part.suptitle(captions[at], fontsize="medium")
+        part.suptitle(word_label(captions[at]), fontsize="medium")
     return _png(figure)
 
 

@@ -17,6 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error, check_at_least
+from w2vflow.support.display import shown_words
 from w2vflow.support.machine import check_fits
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "axes_or_new",
     "checked_axes",
     "font_size",
+    "legend_label",
     "letter_panels",
     "line_width",
     "new_figure",
@@ -32,6 +34,7 @@ __all__ = [
     "save_figure",
     "shades",
     "time_label",
+    "word_label",
 ]
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision.
@@ -39,6 +42,14 @@ BLACK, ORANGE, SKY, GREEN, BLUE, RED = "#000000", "#E69F00", "#56B4E9", "#009E73
 
 # Widths of a figure over one column and over both, in inches.
 ONE_COLUMN, TWO_COLUMNS = 3.3, 6.9
+
+# Longer labels leave no room for what they are labels of.
+_LONGEST = 30
+# What TeX obeys, where figures are set by TeX itself.
+_TEX = str.maketrans(
+    {c: f"\\{c}" for c in "$%#&_{}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+)
 
 _PUBLICATION: Any = {
     # matplotlib's own font, so that figures are the same on every machine.
@@ -180,6 +191,23 @@ def font_size(name: str) -> float:
 def line_width(factor: float) -> float:
     """Return the width of a line `factor` times as wide as the style has it, in points."""
     return factor * float(mpl.rcParams["lines.linewidth"])
+
+
+def word_label(word: str) -> str:
+    """Return a word, or a name that is none of ours, as text of a figure that shows it as it is.
+
+    Dollar signs begin no mathematics, controls are spelled out, and more than 30 letters are cut. All words
+    of figures go through here.
+    """
+    shown = shown_words([word])
+    if len(shown) > _LONGEST:
+        shown = f"{shown[: _LONGEST - 1]}\u2026"
+    return shown.translate(_TEX) if mpl.rcParams["text.usetex"] else shown.replace("$", r"\$")
+
+
+def legend_label(name: str) -> str:
+    """Return `word_label` as text of a legend, which leaves out what begins with an underscore."""
+    return f" {word_label(name)}" if name.startswith("_") else word_label(name)
 
 
 def time_label(time_unit: float) -> str:

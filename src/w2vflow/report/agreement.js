@@ -12,7 +12,7 @@ function agreementTrace(source) {
   const concepts = data.concepts.map((_, concept) => concept)
     .filter((concept) => known(mean[concept]) && known(across[concept]));
   return {
-    type: "scatter", mode: "markers", name: nameOf(source),
+    type: "scatter", mode: "markers", name: label(nameOf(source)),
     x: concepts.map((concept) => across[concept]),
     y: concepts.map((concept) => mean[concept]),
     customdata: concepts,
@@ -22,7 +22,7 @@ function agreementTrace(source) {
       color: sourceColour(source), symbol: SYMBOLS[source] ?? "triangle-up", line: { color: colour("panel"), width: 1 },
       size: concepts.map((concept) => (concept === state.concept ? 16 : 9)),
     },
-    hovertemplate: `%{text}<br>${nameOf(source)}: %{y:.4g}, predicted %{x:.4g}<extra></extra>`,
+    hovertemplate: `%{text}<br>${label(nameOf(source))}: %{y:.4g}, predicted %{x:.4g}<extra></extra>`,
   };
 }
 

@@ -16,9 +16,9 @@ const DASHES = { theory: "dash", "theory-discrete": "dot" };
 function curveTrace(source, curves, text) {
   const many = data.curves[source].loss.length > 1 && !source.startsWith("theory") && source !== "flow";
   return {
-    type: "scatter", mode: "lines", ...joined(curves), name: nameOf(source), connectgaps: false,
-    line: { color: sourceColour(source), width: many ? 0.9 : 1.7, dash: DASHES[source] ?? "solid" },
-    hovertemplate: `${nameOf(source)}, ${text}<extra></extra>`,
+    type: "scatter", mode: "lines", ...joined(curves), name: label(nameOf(source)), connectgaps: false,
+    line: { color: sourceColour(source), width: many ? 0.9 : 1.7, dash: Object.hasOwn(DASHES, source) ? DASHES[source] : "solid" },
+    hovertemplate: `${label(nameOf(source))}, ${text}<extra></extra>`,
   };
 }
 

@@ -14,6 +14,7 @@ from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
 
 __all__ = ["write_report"]
 
@@ -79,7 +80,7 @@ def _page(title: str, content: dict[str, Any]) -> str:
     scripts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
     page = _part("page.html")
     for mark, text in (
-        ("<!-- TITLE -->", escape(title)),
+        ("<!-- TITLE -->", escape(harmless(title))),
         ("/* STYLE */", _part("page.css")),
         ("/* SCRIPTS */", scripts),
         # Last, since they may hold anything.

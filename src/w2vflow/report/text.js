@@ -11,9 +11,9 @@ function element(tag, text = "", attributes = {}) {
   return made;
 }
 
-// Plotly reads a few tags in its labels: a word that looks like one must stay a word.
+// Plotly reads a few tags in its labels, and templates: a word that looks like one must stay a word.
 function label(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "%&#123;");
 }
 
 function shortened(text, most = 34) {
@@ -41,7 +41,7 @@ const NAMES = {
 };
 
 function nameOf(source) {
-  return NAMES[source] ?? source;
+  return Object.hasOwn(NAMES, source) ? NAMES[source] : source;
 }
 
 function conceptName(concept) {

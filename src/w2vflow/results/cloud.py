@@ -14,6 +14,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, is_known, namespace
 from w2vflow.support.checks import argument_error, check_squares
 from w2vflow.support.dataset_files import read_dataset, write_dataset
+from w2vflow.support.display import shown_words
 from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import matmul
 
@@ -84,7 +85,7 @@ class Cloud(eqx.Module):
     def __repr__(self) -> str:
         span = f" in [{self.ts[0]:.4g}, {self.ts[-1]:.4g}]" if is_known(self.ts) else ""
         return (
-            f"Cloud({', '.join(self.coordinates)}: {len(self.ranks)} words along {len(self.eigenvalues)} "
+            f"Cloud({shown_words(self.coordinates)}: {len(self.ranks)} words along {len(self.eigenvalues)} "
             f"concepts at {len(self.ts)} times{span})"
         )
 

@@ -26,7 +26,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
-from w2vflow.support.display import beside, html_table, line_sketch, megabytes
+from w2vflow.support.display import beside, harmless, html_table, line_sketch, megabytes, shown_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,7 +107,7 @@ class Comparison:
         first = next(iter(self.trajectories.values()))
         pairs = "no spectrum" if self.spectrum is None else f"{len(self.spectrum.eigenvalues)} eigenpairs"
         return (
-            f"Comparison({', '.join(self.trajectories)}; {len(first.ts)} times in "
+            f"Comparison({shown_words(self.trajectories)}; {len(first.ts)} times in "
             f"[{first.ts[0]:.4g}, {first.ts[-1]:.4g}], dim {first.dim}, {pairs}, {self._size()})"
         )
 
@@ -127,7 +127,7 @@ class Comparison:
                 lines.append(f"{mode:>7} " + "".join(f"{cell:>24}" for cell in cells))
             if self._modes() > _SHOWN:
                 lines.append(f"and {self._modes() - _SHOWN} more in `step_times`")
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
 
     def _repr_html_(self) -> str:
         loss = {name: _with_seeds(traj).loss.mean(axis=0)[None] for name, traj in self.trajectories.items()}

@@ -16,7 +16,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, is_known, largest_size
 from w2vflow.support.checks import argument_error
 from w2vflow.support.dataset_files import read_dataset, write_dataset
-from w2vflow.support.display import beside, html_table, line_sketch, megabytes
+from w2vflow.support.display import beside, harmless, html_table, line_sketch, megabytes
 from w2vflow.support.sharding import matmul
 from w2vflow.support.static import Metadata, Vocabulary
 
@@ -172,7 +172,7 @@ class Trajectory(eqx.Module):
 
     def __repr__(self) -> str:
         (_, first), *facts = self._facts()
-        return "\n  ".join([f"Trajectory({first})", *(f"{name}: {fact}" for name, fact in facts)])
+        return harmless("\n  ".join([f"Trajectory({first})", *(f"{name}: {fact}" for name, fact in facts)]))
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return what there is to know at a glance, by name."""

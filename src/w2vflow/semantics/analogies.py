@@ -13,6 +13,7 @@ from w2vflow.embeddings import first_rows, restrict_words, unit_rows
 from w2vflow.semantics.questions import Question, Questions, read_questions
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
 from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.machine import available_cores
 
@@ -74,7 +75,7 @@ class AnalogyScore:
         lines.append("unknown: questions with a word outside the vocabulary; of all: these wrong")
         if self.too_few:
             lines.append(f"too few known pairs for a question: {', '.join(self.too_few)}")
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
 
 
 @checked

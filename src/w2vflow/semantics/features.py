@@ -10,6 +10,7 @@ from jaxtyping import Float
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_squares
+from w2vflow.support.display import shown_words
 from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["Feature", "label_features", "relative_entries"]
@@ -44,8 +45,8 @@ class Feature(NamedTuple):
 
     def __str__(self) -> str:
         value = "" if math.isnan(self.eigenvalue) else f"lambda {self.eigenvalue:.4g}, "
-        ends = f"{', '.join(self.positive)} <-> {', '.join(self.negative)}"
-        return f"{self.name} ({value}over {self.participation:.0f} words): {ends}"
+        ends = f"{shown_words(self.positive)} <-> {shown_words(self.negative)}"
+        return f"{shown_words([self.name])} ({value}over {self.participation:.0f} words): {ends}"
 
 
 @checked

@@ -12,6 +12,7 @@ from w2vflow.embeddings import check_vectors, first_rows, restrict_words, unit_r
 from w2vflow.semantics.rated_pairs import read_ratings
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["SimilarityScore", "evaluate_similarity"]
@@ -50,7 +51,7 @@ class SimilarityScore:
         return (
             f"Spearman {self.spearman:.3f}, Pearson {self.pearson:.3f} over {self.total} pairs; "
             f"Spearman {self.spearman_of_all:.3f} with {self.out_of_vocabulary} unknown ones at cosine 0; "
-            f"ratings of {self.rated_by}"
+            f"ratings of {shown_words([self.rated_by])}"
         )
 
 

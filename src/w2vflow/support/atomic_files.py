@@ -26,6 +26,7 @@ __all__ = [
     "atomic_folder",
     "atomic_path",
     "check_writable_folder",
+    "room_for",
     "write_bytes",
     "write_json",
     "write_text",
@@ -99,8 +100,13 @@ def _is_alive(process: int) -> bool:
 
 
 @contextmanager
-def _room_for(target: Path, size: int) -> Iterator[None]:
-    """Raise an error with what there is and what it takes if the disk is full, before or in the block."""
+def room_for(target: Path, size: int) -> Iterator[None]:
+    """Raise `OSError` with what there is and what it takes if the disk is full, before or in the block.
+
+    Args:
+        target: of the file or folder that is written.
+        size: how many bytes it will take, 0 if that is not known.
+    """
     if size > (free := available_disk(target.parent)):
         raise _full(target, f"{readable_bytes(size)} needed", free)
     try:
@@ -145,7 +151,7 @@ def atomic_path(path: str | os.PathLike[str], size: int = 0) -> Iterator[Path]:
     target = Path(path)
     temporary = _temporary_name(target, target.suffix)
     try:
-        with _room_for(target, size):
+        with room_for(target, size):
             # To be the first in creating it, as links in folders of others lead to files of anyone.
             temporary.touch(0o600, exist_ok=False)
             yield temporary
@@ -170,7 +176,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     around = _temporary_name(target, "")
     new, old = around / target.name, around / f"{_ASIDE}{target.name}"
     try:
-        with _room_for(target, 0):
+        with room_for(target, 0):
             new.mkdir(parents=True)
             yield new
         if not target.exists():

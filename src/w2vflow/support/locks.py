@@ -4,14 +4,15 @@ import contextlib
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["hold", "sole_use", "this_process"]
+__all__ = ["hold", "hold_in_turn", "sole_use", "this_process"]
 
 
 def this_process() -> str:
@@ -50,6 +51,26 @@ def hold(path: Path, holder: str, argument: str) -> IO[str] | None:
     file.write(holder)
     file.flush()
     return file
+
+
+def hold_in_turn(file: BinaryIO, what: str) -> None:
+    """Hold an open file until it is closed, or its process ends; wait while another process does.
+
+    Nothing is held where the system or the file system has no such locks.
+
+    Warns:
+        UserWarning: another one is waited for.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without these locks
+        return
+    with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            warnings.warn(f"Another process is at work on {what}; this one waits for its end.", stacklevel=2)
+            fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.counts import RowBlock, write_count_file
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.locks import sole_use
 from w2vflow.support.machine import release_memory
 from w2vflow.support.sources import PathLike
@@ -136,7 +137,7 @@ def count(
             note = words_without_pairs_note(lonely, absent, stats.vocab_size)
             warnings.warn(note, RuntimeWarning, stacklevel=3)
         elif lonely:
-            shown = ", ".join(lonely[:5]) + (" ..." if lonely[5:] else "")
+            shown = shown_words(lonely[:5]) + (" ..." if lonely[5:] else "")
             message = "left out, because they never stand beside another word"
             warnings.warn(f"{message}: {len(lonely)} ({shown})", RuntimeWarning, stacklevel=3)
         return stats

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 
 __all__ = ["choose_words", "words_without_pairs_note"]
 
@@ -55,7 +56,7 @@ def choose_words(
 
 def words_without_pairs_note(empty: Sequence[str], absent: int, vocab_size: int) -> str:
     """Return what to say of the words of a given vocabulary that have no pairs, of which some are absent."""
-    shown = ", ".join(empty[:5]) + (" ..." if empty[5:] else "")
+    shown = shown_words(empty[:5]) + (" ..." if empty[5:] else "")
     return (
         f"of {vocab_size} words, {absent} do not occur and {len(empty) - absent} never stand beside another; "
         f"they are kept, with counts of 0: {shown}"

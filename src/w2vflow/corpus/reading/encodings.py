@@ -8,6 +8,7 @@ from typing import Any
 
 from w2vflow.corpus.reading.facts import FileFacts
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import shown_words
 from w2vflow.support.streams import Rejoined
 
 __all__ = ["Utf8Stream", "check_encoding", "found_encoding"]
@@ -245,7 +246,7 @@ def _fitting(sample: bytes) -> tuple[list[str], str] | None:
     if not fits:
         return None
     words = re.findall(r"\S*[^\x00-\x7f]\S*", sample.decode(fits[0], "replace"))
-    return fits, " ".join(words[:6])[:60]
+    return fits, shown_words(words[:6], " ")[:60]
 
 
 def _is_spelled(sample: bytes, encoding: str) -> bool:

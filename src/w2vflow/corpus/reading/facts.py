@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from w2vflow.support.display import shown_words
+
 __all__ = ["FileFacts", "ReadingFacts", "summary"]
 
 _DOCUMENTS = {
@@ -96,7 +98,7 @@ def summary(facts: dict[str, Any], tokens: str, words: Sequence[str]) -> str:
         )
         if facts.get(name)
     ]
-    shown = " ".join(words[:_SHOWN]) + (" ..." if len(words) > _SHOWN else "")
+    shown = shown_words(words[:_SHOWN], " ") + (" ..." if len(words) > _SHOWN else "")
     parts = [f"{', '.join(filter(None, [*read, cut]))}: {sizes}, {_rounded(distinct)} distinct words", *lost]
     return "; ".join([*parts, shown])
 

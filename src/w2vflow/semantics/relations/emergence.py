@@ -21,6 +21,7 @@ from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.checks import argument_error, check_times, check_weights
 from w2vflow.support.devices import require_float64
+from w2vflow.support.display import harmless
 from w2vflow.support.kinds import ArrayLike
 from w2vflow.theory import aligned_strengths, effective_initial_strengths
 
@@ -134,7 +135,7 @@ class Emergence:
             counts = f"{name:<{width}} {course.pairs:>5} {course.questions:>9}"
             lines.append(f"{counts} {final:>15}  {seen:>20} {solved:>18}{between}")
         lines += [f"{name:<{width}} {pairs:>5} known pairs: too few" for name, pairs in self.too_few.items()]
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
 
 
 def _at(value: float, concept: float) -> str:

@@ -17,6 +17,7 @@ from w2vflow.semantics.relations.outliers import (
 )
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error, check_squares
+from w2vflow.support.display import harmless
 from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
@@ -221,7 +222,7 @@ class RelationStudy:
         ]
         lines += [f"{name:<{width}} {_cells(relation)}" for name, relation in self.relations.items()]
         lines += [f"{name:<{width}} {n:>5} known pairs: too few" for name, n in self.too_few.items()]
-        return "\n".join([*lines, _LEGEND])
+        return harmless("\n".join([*lines, _LEGEND]))
 
 
 @checked

@@ -11,6 +11,7 @@ from w2vflow.counts import CooccurrenceStatistics, merge
 from w2vflow.problem import Problem
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless
 from w2vflow.theory.corpora.concept_changes import (
     ConceptChanges,
     changes_between,
@@ -61,7 +62,7 @@ class SliceConcepts:
             for times, overlaps in zip(self.step_times, self.overlaps, strict=True):
                 cells.append("none" if np.isnan(times[k]) else f"{times[k]:.4g} ({overlaps[k]:.2f})")
             lines.append("".join(f"{cell:>{width}}" for cell in cells))
-        return "\n".join(["Step times (overlap with the concept of the whole)", *lines])
+        return harmless("\n".join(["Step times (overlap with the concept of the whole)", *lines]))
 
 
 @checked
