@@ -7,7 +7,6 @@ those are and how the text was cut. Nothing depends on the time or the machine.
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -29,7 +28,7 @@ from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import write_json
+from w2vflow.support.atomic_files import scratch_folder, write_json
 from w2vflow.support.checks import argument_error
 from w2vflow.support.seals import file_digest, has_its_digest, with_digest
 from w2vflow.support.sources import PathLike
@@ -193,12 +192,11 @@ def tokenize(
     given = text_sources(paths, reader)
     reader, tokens = suggested(given, reader, tokens, column=column, encoding=encoding)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
+    with scratch_folder(target) as work:
         text = text_bytes(given, reader)
         with closing(Workers(worker_count(workers), None)) as pool:
             blocks = read_blocks(given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8)
-            found = number_corpus(blocks, Path(work), rule, pool, text, progress)
+            found = number_corpus(blocks, work, rule, pool, text, progress)
         words = found.choose_words(vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
@@ -207,7 +205,7 @@ def tokenize(
             **{name: described[name] for name in kept},
             **found.facts(rule.tokens_name, words),
         }
-        whole = Path(work) / "whole"
+        whole = work / "whole"
         whole.mkdir()
         _write(whole, found, words, metadata)
         whole.rename(target)
