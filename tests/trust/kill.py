@@ -3,10 +3,10 @@
     python -m tests.trust.kill [NAME ...] [--times 50] [--seed 0]
 
 A writer has an older file or folder in its place. After a kill this must be the old one whole or the new
-one whole; after one more write, the new one, with nothing else beside it. A run that keeps a state, and a
-text that is counted or tokenized, is started again after a kill: its file must have the bytes of an
-undisturbed run, and nothing else may be left. Kills that came too late to hit anything are not counted. The
-exit status is 1 where anything failed.
+one whole, or of a run's folder one that is refused with a reason ("told"); after one more write, the new one,
+with nothing else beside it. A run that keeps a state, and a text that is counted or tokenized, is started
+again after a kill: its file must have the bytes of an undisturbed run, and nothing else may be left. Kills
+that came too late to hit anything are not counted. The exit status is 1 where anything failed.
 """
 
 import argparse
@@ -23,10 +23,11 @@ import numpy as np
 from tests.texts import themed_text
 from tests.trust import samples
 from tests.trust.children import Worker
-from tests.trust.flip import content_of
+from tests.trust.flip import Content, content_of
 from tests.trust.tables import print_row
 
 import w2vflow as wf
+from w2vflow.experiments import load_run
 
 WORDS, DIM, SCALE = 100, 4, 1e-2
 # Kills that miss, as a share of those asked for, before it is said that they cannot hit.
@@ -153,19 +154,24 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
                 if not killed.kill():
                     continue
             found["kills"] += 1
-            left = content_of(path)
-            if name == "checkpoint":
-                # A state is more than its files: those of the next one are no part of it yet.
-                whole = good.call(samples.load_state, path).kind == "value"
-                found["old" if whole else "broken"] += 1
-            else:
-                found["old" if left == old else "new" if left == new else "broken"] += 1
+            found[_left(name, path, (old, new), good)] += 1
             found["temporary"] += names(place) != {path.name}
             good.call(write, name, path, folder, 1).require()
             same = name == "checkpoint" or content_of(path) == new
             found["not as asked"] += not same
             found["left behind"] += names(place) != {path.name} or len(content_of(path)) != len(new)
     return found
+
+
+def _left(name: str, path: Path, contents: tuple[Content, Content], reader: Worker) -> str:
+    """Return what a kill left: "old", "new", "told" (refused with a reason), or "broken"."""
+    for kind, content in zip(("old", "new"), contents, strict=True):
+        if content_of(path) == content:
+            return kind
+    # A state is more than its files: those of the next one are no part of it yet.
+    if name == "checkpoint":
+        return "old" if reader.call(samples.load_state, path).kind == "value" else "broken"
+    return "told" if name == "run folder" and reader.call(load_run, path).is_clear else "broken"
 
 
 def attack_run(name: str, folder: Path, times: int, rng: np.random.Generator) -> Counter[str]:
@@ -217,7 +223,11 @@ def main() -> int:
             worker.call(samples.keep, folder, seconds=LONGEST).require()
             worker.call(keep_texts, folder, seconds=LONGEST).require()
         parts = [
-            (WRITERS, attack_writer, ("old", "new", "broken", "temporary", "not as asked", "left behind")),
+            (
+                WRITERS,
+                attack_writer,
+                ("old", "new", "told", "broken", "temporary", "not as asked", "left behind"),
+            ),
             (RUNS, attack_run, ("states", "same", "other bytes", "refused", "left behind")),
         ]
         for known, attack, columns in parts:
