@@ -68,6 +68,9 @@ def good(name: str) -> Callable[[Path, samples.Sample], Path]:
         elif name == "text":
             path = folder / "good.txt"
             path.write_text("a b a c a b\n" * 50)
+        elif name == "dump":
+            path = folder / "good.xml"
+            path.write_bytes(dump("", "a"))
         else:
             samples.WRITERS[name][1](path, sample)
         return path
@@ -77,6 +80,10 @@ def good(name: str) -> Callable[[Path, samples.Sample], Path]:
 
 def count(path: Path) -> None:
     wf.count(path, vocab_size=100, window=2, workers=1, memory="500MB")
+
+
+def count_dump(path: Path) -> None:
+    wf.count(path, vocab_size=100, window=2, workers=1, memory="500MB", reader="mediawiki")
 
 
 def load_counts(path: Path) -> None:
@@ -246,6 +253,10 @@ def repeated_text(path: Path) -> Path:
     with h5py.File(path, "r+") as file:
         del file["word"]
         words = file.create_dataset("word", data=["a" * 60_000, *["b"] * 99_999], dtype=h5py.string_dtype())
+        words.make_scale("word")
+        del file["embeddings"].attrs["DIMENSION_LIST"]
+        for axis, name in enumerate(("time", "word", "mode")):
+            file["embeddings"].dims[axis].attach_scale(file[name])
         start, number = words.id.get_offset(), len(words)
     content = bytearray(path.read_bytes())
     content[start : start + 16 * number] = content[start : start + 16] * number
@@ -404,7 +415,13 @@ VECTORS, STATE, TOKENS = wf.import_vectors, samples.load_state, wf.TokenFile.loa
 
 def of(kind: str, make: Callable[[Path], Path], read: Any = None, harmless: bool = False) -> Hostile:
     """Return a hostile file of a kind, read as those of its kind are."""
-    readers = {"text": count, "statistics": load_counts, "run folder": load_run, "phrases": Phrases.load}
+    readers = {
+        "text": count,
+        "dump": count_dump,
+        "statistics": load_counts,
+        "run folder": load_run,
+        "phrases": Phrases.load,
+    }
     return Hostile(good(kind), make, read or readers.get(kind) or samples.READERS[kind], harmless)
 
 
@@ -425,14 +442,14 @@ HOSTILE: dict[str, Hostile] = {
     "text: JSON in JSON, 100,000 deep": of(
         "text", written("text.jsonl", b'{"text": ' + b"[" * DEEP + b"]" * DEEP + b"}\n")
     ),
-    "dump: entities of entities, to 10 GB": of("text", written("a.xml", dump(laughs(), "&a9;"))),
-    "dump: one long entity 20,000 times, 2 GB": of("text", written("a.xml", dump(LONG, "&a;" * 20_000))),
-    "dump: an entity that is a file": of("text", written("a.xml", dump(OUTSIDE, "&a;"))),
+    "dump: entities of entities, to 10 GB": of("dump", written("a.xml", dump(laughs(), "&a9;"))),
+    "dump: one long entity 20,000 times, 2 GB": of("dump", written("a.xml", dump(LONG, "&a;" * 20_000))),
+    "dump: an entity that is a file": of("dump", written("a.xml", dump(OUTSIDE, "&a;"))),
     "dump: elements in elements, a million deep": of(
-        "text", written("a.xml", dump("", "a", "<a>" * 10**6, "</a>" * 10**6))
+        "dump", written("a.xml", dump("", "a", "<a>" * 10**6, "</a>" * 10**6))
     ),
     "dump: 1.2 GB in one element, gzip": of(
-        "text", packed("a.xml.gz", b"a", b"<mediawiki><page><title>a</title><text>")
+        "dump", packed("a.xml.gz", b"a", b"<mediawiki><page><title>a</title><text>")
     ),
     "statistics: counts of 1.2 GB in 1.2 MB": of(
         "statistics",

@@ -5,8 +5,9 @@
 A writer has an older file or folder in its place. After a kill this must be the old one whole or the new
 one whole, or of a run's folder one that is refused with a reason ("told"); after one more write, the new one,
 with nothing else beside it. A run that keeps a state, and a text that is counted or tokenized, is started
-again after a kill: its file must have the bytes of an undisturbed run, and nothing else may be left. Kills
-that came too late to hit anything are not counted. The exit status is 1 where anything failed.
+again after a kill: its file must have the bytes of an undisturbed run, and nothing else may be left. Every
+other kill of a writer waits for its temporary file; those that came too late to hit anything are not counted.
+The exit status is 1 where anything failed.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from w2vflow.experiments import load_run
 
 WORDS, DIM, SCALE = 100, 4, 1e-2
 # Kills that miss, as a share of those asked for, before it is said that they cannot hit.
-MISSES = 4
+MISSES = 8
 LONGEST = 600.0
 
 WRITERS = [*samples.WRITERS, "checkpoint"]
@@ -45,9 +46,10 @@ def write(name: str, path: Path, folder: Path, number: int) -> None:
         samples.WRITERS[name][1](path, sample)
 
 
-def prepare(folder: Path) -> None:
-    """Load what is written, so that a kill hits the writing."""
-    samples.kept(folder, 1)
+def prepare(name: str, path: Path, folder: Path) -> None:
+    """Write twice elsewhere, so that a kill hits the writing and not the loading of what it needs."""
+    for number in (0, 1):
+        write(name, path, folder, number)
 
 
 def problem() -> tuple[wf.Problem, Any, np.ndarray]:
@@ -139,18 +141,23 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
     place = anew(folder / "place")
     path = place / f"it{samples.WRITERS.get(name, ('',))[0]}"
     with Worker() as good:
-        contents, seconds = [], 0.0
-        for number in (1, 0, 1, 0):
-            seconds = good.call(write, name, path, folder, number, seconds=LONGEST).require().seconds
+        contents, taken = [], []
+        for number in (1, 0, 1, 0, 1, 0):
+            taken.append(good.call(write, name, path, folder, number, seconds=LONGEST).require().seconds)
             contents.append(content_of(path))
         new, old = contents[:2]
+        seconds = sorted(taken[2:])[1]
         while found["kills"] < times and found["tries"] < MISSES * times:
             found["tries"] += 1
             good.call(write, name, path, folder, 0).require()
             with Worker() as killed:
-                killed.call(prepare, folder).require()
+                killed.call(prepare, name, anew(folder / "elsewhere") / path.name, folder).require()
                 killed.begin(write, name, path, folder, 1)
-                time.sleep(rng.uniform(0, 2 * seconds))
+                if found["tries"] % 2:
+                    time.sleep(rng.uniform(0, 2 * seconds))
+                else:
+                    _wait_for_temporary(path if name in ("run folder", "checkpoint") else place, 2 * seconds)
+                    time.sleep(rng.choice([0, rng.uniform(0, seconds / 4)]))
                 if not killed.kill():
                     continue
             found["kills"] += 1
@@ -163,10 +170,19 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
     return found
 
 
+def _wait_for_temporary(folder: Path, most: float) -> None:
+    """Wait until a hidden file is there, which is soon over."""
+    end = time.perf_counter() + most
+    while time.perf_counter() < end and not any(".writing-" in name for name in names(folder)):
+        pass
+
+
 def _left(name: str, path: Path, contents: tuple[Content, Content], reader: Worker) -> str:
     """Return what a kill left: "old", "new", "told" (refused with a reason), or "broken"."""
+    # In a folder there may be temporary files too, which the next write removes.
+    left = {file: content for file, content in content_of(path).items() if not file.startswith(".")}
     for kind, content in zip(("old", "new"), contents, strict=True):
-        if content_of(path) == content:
+        if left == content:
             return kind
     # A state is more than its files: those of the next one are no part of it yet.
     if name == "checkpoint":

@@ -2,11 +2,13 @@
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 from blake3 import blake3
 from tests.systems import random_statistics
@@ -65,10 +67,20 @@ def made(number: int) -> Sample:
 
 
 def keep(folder: Path) -> None:
-    """Leave two samples in a folder, for processes that have computed nothing."""
+    """Leave two samples in a folder, for processes that have computed nothing and need no JAX for them."""
     for number in (0, 1):
-        (folder / f"sample-{number}").write_bytes(pickle.dumps(made(number)))
+        sample = made(number)
+        parts = {
+            name: _on_host(getattr(sample, name))
+            for name in ("stats", "spectrum", "trajectory", "comparison", "cloud")
+        }
+        run = replace(sample.run, **{name: parts[name] for name in ("spectrum", "comparison", "cloud")})
+        (folder / f"sample-{number}").write_bytes(pickle.dumps(replace(sample, **parts, run=run)))
         themed_text(folder / f"text-{number}.txt", documents=200, seed=number)
+
+
+def _on_host(part: Any) -> Any:
+    return jax.tree.map(np.asarray, part) if isinstance(part, eqx.Module) else part
 
 
 @cache

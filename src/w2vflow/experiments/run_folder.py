@@ -118,7 +118,7 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(f"a damaged {path} ({error})") from error
     if not isinstance(value, dict):
         raise _unusable(f"{path} without names in it")

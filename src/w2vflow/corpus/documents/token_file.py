@@ -145,7 +145,7 @@ class TokenFile:
         try:
             tokens = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
             return cls(words, unigram, tokens, metadata)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise _unusable(folder, f"a damaged token file ({error})") from error
 
 
@@ -251,7 +251,8 @@ def _words_sha256(words: Sequence[str]) -> str:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    # Of lists in lists in lists, Python's reader of JSON has its own error.
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(folder, f"no manifest that can be read ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")
