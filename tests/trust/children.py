@@ -6,22 +6,29 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 # Loaded here, so that every child finds them: to import them takes longer than what is tested.
 import h5netcdf  # noqa: F401
 import jax
+import numpy as np
 import pandas  # noqa: F401
+import plotly.offline  # noqa: F401
 import safetensors.numpy  # noqa: F401
-import xarray  # noqa: F401
+import xarray as xr
 
 import w2vflow as wf
+from w2vflow.support.netcdf import netcdf_bytes
 
 # Modules are loaded at the first use of one of their names.
 for name in wf.__all__:
     getattr(wf, name)
 jax.config.update("jax_enable_x64", True)
+# What xarray loads before it writes a file.
+version("w2vflow")
+netcdf_bytes(xr.Dataset({"a": ("x", [1.0])}, {"x": np.array(["one"], dtype=object)}))
 
 FORK = multiprocessing.get_context("fork")
 

@@ -30,7 +30,7 @@ from tests.trust.tables import print_row
 import w2vflow as wf
 from w2vflow.experiments import load_run
 
-WORDS, DIM, SCALE = 100, 4, 1e-2
+WORDS, DIM, SCALE = 60, 4, 1e-2
 # Kills that miss, as a share of those asked for, before it is said that they cannot hit.
 MISSES = 8
 LONGEST = 600.0
