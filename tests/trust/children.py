@@ -26,6 +26,7 @@ from w2vflow.support.netcdf import netcdf_bytes
 for name in wf.__all__:
     getattr(wf, name)
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_platforms", "cpu")
 # What xarray loads before it writes a file.
 version("w2vflow")
 netcdf_bytes(xr.Dataset({"a": ("x", [1.0])}, {"x": np.array(["one"], dtype=object)}))

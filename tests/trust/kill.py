@@ -6,7 +6,7 @@ A writer has an older file or folder in its place. After a kill this must be the
 one whole, or of a run's folder one that is refused with a reason ("told"); after one more write, the new one,
 with nothing else beside it. A run that keeps a state, and a text that is counted or tokenized, is started
 again after a kill: its file must have the bytes of an undisturbed run, and nothing else may be left. Every
-other kill of a writer waits for its temporary file; those that came too late to hit anything are not counted.
+third kill of a writer waits for its temporary file; those that came too late to hit anything are not counted.
 The exit status is 1 where anything failed.
 """
 
@@ -47,9 +47,8 @@ def write(name: str, path: Path, folder: Path, number: int) -> None:
 
 
 def prepare(name: str, path: Path, folder: Path) -> None:
-    """Write twice elsewhere, so that a kill hits the writing and not the loading of what it needs."""
-    for number in (0, 1):
-        write(name, path, folder, number)
+    """Write elsewhere, so that a kill hits the writing and not the loading of what it needs."""
+    write(name, path, folder, 1)
 
 
 def problem() -> tuple[wf.Problem, Any, np.ndarray]:
@@ -153,8 +152,8 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
             with Worker() as killed:
                 killed.call(prepare, name, anew(folder / "elsewhere") / path.name, folder).require()
                 killed.begin(write, name, path, folder, 1)
-                if found["tries"] % 2:
-                    time.sleep(rng.uniform(0, 2 * seconds))
+                if found["tries"] % 3:
+                    time.sleep(rng.uniform(0, 1.5 * seconds))
                 else:
                     _wait_for_temporary(path if name in ("run folder", "checkpoint") else place, 2 * seconds)
                     time.sleep(rng.choice([0, rng.uniform(0, seconds / 4)]))
@@ -174,7 +173,8 @@ def _wait_for_temporary(folder: Path, most: float) -> None:
     """Wait until a hidden file is there, which is soon over."""
     end = time.perf_counter() + most
     while time.perf_counter() < end and not any(".writing-" in name for name in names(folder)):
-        pass
+        # Not at the cost of the writer.
+        time.sleep(2e-4)
 
 
 def _left(name: str, path: Path, contents: tuple[Content, Content], reader: Worker) -> str:
