@@ -6,8 +6,8 @@ A writer has an older file or folder in its place. After a kill this must be the
 one whole, or of a run's folder one that is refused with a reason ("told"); after one more write, the new one,
 with nothing else beside it. A run that keeps a state, and a text that is counted or tokenized, is started
 again after a kill: its file must have the bytes of an undisturbed run, and nothing else may be left. Every
-third kill of a writer waits for its temporary file; those that came too late to hit anything are not counted.
-The exit status is 1 where anything failed.
+third kill of a writer waits for its temporary file, every other one of a run for a state to go on from. Kills
+that came too late to hit anything are not counted. The exit status is 1 where anything failed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,8 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
                 if found["tries"] % 3:
                     time.sleep(rng.uniform(0, 1.5 * seconds))
                 else:
-                    _wait_for_temporary(path if name in ("run folder", "checkpoint") else place, 2 * seconds)
+                    within = path if name in ("run folder", "checkpoint") else place
+                    _wait_for(partial(has_temporary, within), 2 * seconds)
                     time.sleep(rng.choice([0, rng.uniform(0, seconds / 4)]))
                 if not killed.kill():
                     continue
@@ -169,11 +171,20 @@ def attack_writer(name: str, folder: Path, times: int, rng: np.random.Generator)
     return found
 
 
-def _wait_for_temporary(folder: Path, most: float) -> None:
-    """Wait until a hidden file is there, which is soon over."""
+def has_temporary(folder: Path) -> bool:
+    """Return whether a file is being written in a folder."""
+    return any(".writing-" in name for name in names(folder))
+
+
+def has_state(folder: Path) -> bool:
+    """Return whether a run has left what it can go on from."""
+    return (folder / "state" / "manifest.json").exists() or any(folder.glob("out.npz.work/run-*"))
+
+
+def _wait_for(there: Callable[[], bool], most: float) -> None:
     end = time.perf_counter() + most
-    while time.perf_counter() < end and not any(".writing-" in name for name in names(folder)):
-        # Not at the cost of the writer.
+    while time.perf_counter() < end and not there():
+        # Not at the cost of what is waited for.
         time.sleep(2e-4)
 
 
@@ -206,11 +217,15 @@ def attack_run(name: str, folder: Path, times: int, rng: np.random.Generator) ->
         anew(place)
         with Worker() as killed:
             killed.begin(run, place, folder)
-            time.sleep(rng.uniform(0, seconds))
+            if found["tries"] % 2 == 0:
+                _wait_for(partial(has_state, place), seconds)
+                time.sleep(rng.uniform(0, seconds / 4))
+            else:
+                time.sleep(rng.uniform(0, seconds))
             if not killed.kill():
                 continue
         found["kills"] += 1
-        found["states"] += (place / "state" / "manifest.json").exists() or (place / "out.npz.work").exists()
+        found["states"] += has_state(place)
         with Worker() as good:
             outcome = good.call(run, place, folder, seconds=LONGEST)
         if outcome.kind != "value":
