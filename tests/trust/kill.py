@@ -178,7 +178,7 @@ def has_temporary(folder: Path) -> bool:
 
 def has_state(folder: Path) -> bool:
     """Return whether a run has left what it can go on from."""
-    return (folder / "state" / "manifest.json").exists() or any(folder.glob("out.npz.work/run-*"))
+    return (folder / "state" / "manifest.json").exists() or any(folder.glob("out.npz.work/tokens-*"))
 
 
 def _wait_for(there: Callable[[], bool], most: float) -> None:
