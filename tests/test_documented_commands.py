@@ -215,7 +215,8 @@ def check_form(command):
     elif program == "mkdocs":
         assert arguments[0] in {"build", "serve"}, command
     else:
-        assert (ROOT / arguments[0]).is_file(), command
+        file = f"{arguments[1].replace('.', '/')}.py" if arguments[0] == "-m" else arguments[0]
+        assert (ROOT / file).is_file(), command
 
 
 def check_installation(arguments):

@@ -43,6 +43,7 @@ SMALLER = {
     "benchmarks/gensim_sgns.py": "--vocab-size 40 --min-document-words 5 --dim 5 --epochs 2",
     "benchmarks/gradients.py": "--dim 3 --block-pairs 256",
     "benchmarks/imports.py": "--times 1",
+    "benchmarks/loading.py": "--megabytes 0.1 --turns 1",
     "benchmarks/long_runs.py": "--vocab-size 40 --dim 3 --batch-size 64 --steps 200",
     "benchmarks/operators.py": "",
     "benchmarks/scaling.py": "--sizes 20 --dims 2 3 --seeds 1 2 --dim 3 --times 5",
@@ -85,6 +86,7 @@ OTHERS = [
     "python benchmarks/counting.py TEXT --files 3",
     "python benchmarks/functions.py",
     "python benchmarks/imports.py",
+    "python benchmarks/loading.py",
     "python benchmarks/operators.py STATISTICS",
     "python benchmarks/scaling.py STATISTICS",
     "python benchmarks/sgd_step.py kernels",
@@ -100,7 +102,10 @@ CORPUS = {
     f"validation/{name}.py" for name in ("emergence", "halves", "predictions", "relations", "uncertainty")
 }
 # Run, at a small size and looked into, by the test of another file.
-ELSEWHERE = {"validation/paper_figures.py": "test_plotting.py"}
+ELSEWHERE = {
+    "validation/paper_figures.py": "test_plotting.py",
+    **{f"tests/trust/{name}.py": "trust/test_trust.py" for name in ("flip", "kill", "full", "bombs")},
+}
 
 
 def documented():
@@ -110,7 +115,8 @@ def documented():
 
 
 def script_of(command):
-    return shlex.split(command)[1]
+    first, *others = shlex.split(command)[1:]
+    return f"{others[0].replace('.', '/')}.py" if first == "-m" else first
 
 
 def write_page(path, vectors, concepts, words):

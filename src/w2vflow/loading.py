@@ -17,7 +17,7 @@ from w2vflow.spectrum import Spectrum
 from w2vflow.support.addresses import is_address
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
-from w2vflow.support.dataset_files import any_dataset, check_not_zarr
+from w2vflow.support.dataset_files import any_dataset, built, check_not_zarr
 from w2vflow.support.display import shown_words
 from w2vflow.support.packed_files import packed_as
 from w2vflow.support.sources import Source, missing
@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
         kind, data = any_dataset(path)
         if kind not in _DATASETS:
             raise _unknown(source, "a dataset that this package did not write")
-        return _DATASETS[kind](data)
+        return built(path, data, _DATASETS[kind])
     if path.is_dir():
         if (path / "tensors.tsv").is_file():
             return import_vectors(path)

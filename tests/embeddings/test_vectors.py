@@ -1,6 +1,7 @@
 """Files of word vectors: gensim reads what is written here, and what gensim writes is read; broken files."""
 
 import gzip
+import pickle
 import struct
 from pathlib import Path
 
@@ -123,6 +124,21 @@ def test_safetensors_hold_plain_tensors(tmp_path):
     tensors = load_file(path)
     assert bytes(tensors["words"]).decode().split("\n") == WORDS
     assert (tensors["vectors"] == VECTORS).all()
+
+
+def test_metadata_say_whether_damage_could_be_told(tmp_path):
+    for format in ("word2vec-text", "word2vec-binary", "tensorboard", "safetensors"):
+        export_vectors(tmp_path / format, np.eye(3), ["a", "b", "c"], format)
+        found = import_vectors(tmp_path / format)
+        words, vectors = found
+        assert (words, vectors.shape) == (("a", "b", "c"), (3, 3))
+        checksum = "blake3" if format == "safetensors" else None
+        assert found.metadata == {"format": format, "checksum": checksum}
+        assert pickle.loads(pickle.dumps(found)).metadata == found.metadata
+    assert import_vectors(tmp_path / "safetensors", limit=2).metadata["checksum"] is None
+    save_file({"vectors": np.eye(3, dtype=np.float32)}, tmp_path / "others.safetensors")
+    (tmp_path / "vocab.txt").write_text("a\nb\nc\n")
+    assert import_vectors(tmp_path / "others.safetensors").metadata["checksum"] is None
 
 
 def test_every_flipped_bit_of_safetensors_is_told_or_changes_nothing(tmp_path):

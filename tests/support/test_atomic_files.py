@@ -14,10 +14,12 @@ from w2vflow.support.atomic_files import atomic_folder, atomic_path, write_bytes
 
 DYING = """
 import os, signal, sys
-from w2vflow.support.atomic_files import atomic_folder, atomic_path
+from pathlib import Path
+from w2vflow.support.atomic_files import atomic_folder, atomic_path, scratch_folder
 how, path = sys.argv[1:]
-with (atomic_folder if how == "folder" else atomic_path)(path) as temporary:
-    (temporary / "part" if how == "folder" else temporary).write_text("half")
+ways = {"file": atomic_path, "folder": atomic_folder, "scratch": scratch_folder}
+with ways[how](Path(path)) as temporary:
+    (temporary if how == "file" else temporary / "part").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -26,11 +28,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("how", ["file", "folder"])
+@pytest.mark.parametrize("how", ["file", "folder", "scratch"])
 def test_what_a_killed_process_leaves_is_gone_with_the_next_write(tmp_path, how):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "part").write_text("old")
-    target = tmp_path / ("kept" if how == "folder" else "a.txt")
+    target = tmp_path / ("a.txt" if how == "file" else "kept")
     died = subprocess.run([sys.executable, "-c", DYING, how, target], check=False)
     assert died.returncode == -9
     (left,) = set(names(tmp_path)) - {"kept"}

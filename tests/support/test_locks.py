@@ -1,5 +1,7 @@
 """Folders that one process uses at a time."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -38,3 +40,14 @@ def test_an_error_within_lets_go(tmp_path):
         raise OSError("own")
     with sole_use(tmp_path, "out"):
         pass
+
+
+def test_a_full_disk_holds_a_folder_too(tmp_path, monkeypatch):
+    """Only the name of the process is missing; what is to be written next has the better message."""
+
+    def full(*_given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with sole_use(tmp_path, "out"):
+        assert (tmp_path / ".lock").read_text() == ""

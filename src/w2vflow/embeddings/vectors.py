@@ -1,11 +1,13 @@
 """Word vectors in the files of other programs: word2vec, GloVe, safetensors, TensorBoard."""
 
 import gzip
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from types import MappingProxyType
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -24,6 +26,8 @@ __all__ = ["WordVectors", "export_vectors", "import_vectors"]
 
 Host = np.ndarray
 
+# Bytes in which the names of the tensors of a file of this package are.
+_HEAD = 2**16
 # Rows written at once.
 _ROWS = 1000
 # What a word may not hold, as it would end it.
@@ -35,11 +39,20 @@ _ENDS_A_WORD = {
 }
 
 
-class WordVectors(NamedTuple):
-    """Words in row order, all different, and their vectors `(V, d)`, float32. Made by `import_vectors`."""
-
+class _Pair(NamedTuple):
     words: tuple[str, ...]
     vectors: Float32[Host, "V d"]
+
+
+class WordVectors(_Pair):
+    """Words in row order, all different, and their vectors `(V, d)`, float32. Made by `import_vectors`.
+
+    A pair of the two, with `metadata` beside them: the `format` of the file, and by which `checksum` all of
+    it was held, `"blake3"` or None. Only safetensors of this package have one; damage to other files may be
+    other numbers without a word. JSON values.
+    """
+
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
 
 @checked
@@ -188,6 +201,9 @@ def import_vectors(
         errors: for words that are not UTF-8, as in `bytes.decode`. word2vec.c cuts long words in the
             middle of a character: `"backslashreplace"` keeps them apart.
 
+    Returns:
+        Words and vectors; `metadata` says what format they were in, and whether a checksum was held.
+
     Raises:
         ValueError: an unknown format, a pickle, a damaged file, or words or numbers that cannot be used;
             with the number of the line, or of the word in binary files.
@@ -216,11 +232,23 @@ def import_vectors(
     file.check_exists("file of vectors")
     with file.open() as stream:
         data = unmarked(Ahead(stream))
-        read = READERS[format or guess_format(data, file.name)]
+        format = format or guess_format(data, file.name)
+        head = data.head(_HEAD)
         # Of words that come twice the second counts for nothing: how many lines it takes is not known.
-        return _gathered(
-            file.name, read(file, data, None if keep else limit), limit, keep is not None, errors
-        )
+        rows = READERS[format](file, data, None if keep else limit)
+        found = _gathered(file.name, rows, limit, keep is not None, errors)
+    # Of the first rows alone no digest is known.
+    sealed = format == "safetensors" and limit is None and _has_digest(head)
+    found.metadata = {"format": format, "checksum": "blake3" if sealed else None}
+    return found
+
+
+def _has_digest(head: bytes) -> bool:
+    """Return whether the head of a safetensors file that was read names a digest."""
+    try:
+        return DIGEST in json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])
+    except (ValueError, RecursionError):
+        return False
 
 
 def _gathered(path: str, source: Rows, limit: int | None, first: bool, errors: str) -> WordVectors:

@@ -168,7 +168,7 @@ def _check_together(folder: Path, own: Mapping[str, str]) -> None:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(f"a damaged {path} ({error})") from error
     if not isinstance(value, dict):
         raise _unusable(f"{path} without names in it")

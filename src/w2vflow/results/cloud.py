@@ -118,7 +118,7 @@ class Cloud(eqx.Module):
         Raises:
             FileNotFoundError, ValueError: as `Trajectory.load`.
         """
-        return cls.from_xarray(read_dataset(path, "cloud"))
+        return read_dataset(path, "cloud", cls.from_xarray)
 
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Cloud":

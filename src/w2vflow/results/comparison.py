@@ -236,7 +236,7 @@ class Comparison:
         Raises:
             FileNotFoundError, ValueError: as `Trajectory.load`.
         """
-        return cls.from_xarray(read_dataset(path, "comparison"))
+        return read_dataset(path, "comparison", cls.from_xarray)
 
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Comparison":

@@ -253,7 +253,7 @@ class Trajectory(eqx.Module):
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, holds no trajectory, or was written by a later version.
         """
-        return cls.from_xarray(read_dataset(path, "trajectory"))
+        return read_dataset(path, "trajectory", cls.from_xarray)
 
     @classmethod
     def from_xarray(cls, data: "xr.Dataset") -> "Trajectory":

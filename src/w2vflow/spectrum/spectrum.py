@@ -130,7 +130,7 @@ class Spectrum(eqx.Module):
         Raises:
             FileNotFoundError, ValueError: as `Trajectory.load`.
         """
-        return cls.from_xarray(read_dataset(path, "spectrum"))
+        return read_dataset(path, "spectrum", cls.from_xarray)
 
     def leading(self, k: int) -> "Spectrum":
         """Return the first `k` pairs; eigenvalues left out join the bath, with weight 1.

@@ -27,6 +27,7 @@ __all__ = [
     "atomic_path",
     "check_writable_folder",
     "room_for",
+    "scratch_folder",
     "write_bytes",
     "write_json",
     "write_text",
@@ -173,12 +174,10 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     removed afterwards. After an exception it is where it was. Errors are those of `atomic_path`.
     """
     target = Path(path).resolve()
-    around = _temporary_name(target, "")
-    new, old = around / target.name, around / f"{_ASIDE}{target.name}"
-    try:
-        with room_for(target, 0):
-            new.mkdir(parents=True)
-            yield new
+    with scratch_folder(target) as around:
+        new, old = around / target.name, around / f"{_ASIDE}{target.name}"
+        new.mkdir()
+        yield new
         if not target.exists():
             new.rename(target)
         elif not _exchanged(new, target):
@@ -188,6 +187,20 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             except OSError:
                 old.rename(target)
                 raise
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `target`, for what is needed until that is written; then remove it.
+
+    What a process that is killed leaves of it is removed by the next write beside it. Errors are those of
+    `atomic_path`.
+    """
+    around = _temporary_name(target, "")
+    try:
+        with room_for(target, 0):
+            around.mkdir()
+            yield around
     finally:
         shutil.rmtree(around, ignore_errors=True)
 

@@ -135,7 +135,7 @@ class Checkpoint:
             )
         try:
             arrays = {name: _array(place, entry) for name, entry in state["arrays"].items()}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, TypeError, LookupError) as error:
             raise _unusable(place, f"an array that cannot be read ({error})") from error
         return arrays, state["manifest"]["state"]
 
@@ -216,12 +216,18 @@ def _read(place: Path) -> dict[str, Any] | None:
         state = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    # Of lists in lists in lists, Python's reader of JSON has its own error.
+    except (ValueError, RecursionError) as error:
         raise _unusable(place, "a manifest that is not JSON") from error
     if not isinstance(state, dict) or state.get("format") not in range(1, FORMAT + 1):
         raise _unusable(place, "a manifest of another format")
     if state["format"] >= _SEALED and not has_its_digest(state):
         raise _unusable(place, "a damaged manifest: its checksum is another")
+    # A digest tells damage, and not who wrote the file.
+    content = state.get("manifest")
+    parts = isinstance(state.get("serial"), int), isinstance(state.get("arrays"), dict)
+    if not (all(parts) and isinstance(content, dict) and isinstance(content.get("state"), dict)):
+        raise _unusable(place, "a manifest without the parts of a state")
     return state
 
 

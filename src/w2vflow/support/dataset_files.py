@@ -2,9 +2,10 @@
 
 import os
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from w2vflow.support.atomic_files import write_bytes
 from w2vflow.support.checks import argument_error
@@ -14,7 +15,9 @@ from w2vflow.support.seals import checked_content, seal_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["any_dataset", "check_not_zarr", "read_dataset", "write_dataset"]
+__all__ = ["any_dataset", "built", "check_not_zarr", "read_dataset", "write_dataset"]
+
+Result = TypeVar("Result")
 
 # 1, which files did not name: trajectories and comparisons, without the spectrum of the latter.
 # 2: the format is named, and all that was saved comes back.
@@ -38,19 +41,22 @@ def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -
     write_bytes(path, content, seal_of(content))
 
 
-def read_dataset(path: str | os.PathLike[str], kind: str) -> "xr.Dataset":
-    """Read a dataset of one kind, of this format or an earlier one, whole into memory.
+def read_dataset(
+    path: str | os.PathLike[str], kind: str, build: "Callable[[xr.Dataset], Result]"
+) -> "Result":
+    """Read a dataset of one kind, of this format or an earlier one, whole into memory; return what it builds.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is cut short or damaged, of another kind, of a later format, or not netCDF.
+        ValueError: it is cut short or damaged, of another kind, of a later format, not netCDF, or without
+            what such a result is built of.
 
     Warns:
         RuntimeWarning: it is of an earlier format, without a checksum.
     """
     found, data = any_dataset(path)
     if found == kind:
-        return data
+        return built(path, data, build)
     held = f"a {found}" if found else "a dataset that this package did not write"
     remedy = f"Use `{found.capitalize()}.load`." if found else ""
     raise argument_error("path", f"a {kind} saved by this package", f"{path}, which holds {held}", remedy)
@@ -68,6 +74,21 @@ def any_dataset(path: str | os.PathLike[str]) -> tuple[str, "xr.Dataset"]:
             stacklevel=4,
         )
     return kind, data
+
+
+def built(
+    path: str | os.PathLike[str], data: "xr.Dataset", build: "Callable[[xr.Dataset], Result]"
+) -> "Result":
+    """Return what a dataset from a file builds; raise `ValueError` if it is not made for that.
+
+    A digest tells damage, and not who wrote the file: anyone can seal anything.
+    """
+    try:
+        return build(data)
+    # Of lists in lists in lists, Python's reader of JSON has its own error.
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        got = f"{path}, which holds something else ({error})"
+        raise argument_error("path", "a file as this package writes it", got) from error
 
 
 def check_not_zarr(path: str | os.PathLike[str]) -> None:

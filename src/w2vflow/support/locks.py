@@ -47,9 +47,10 @@ def hold(path: Path, holder: str, argument: str) -> IO[str] | None:
             got = f"{path.parent}, on which {other or 'another process'} is at work"
             remedy = "Wait for it to end, or choose another."
             raise argument_error(argument, "a folder that no other run is at work on", got, remedy) from error
-    file.truncate(0)
-    file.write(holder)
-    file.flush()
+    # On a full disk without the name, which the next file to be written there reports.
+    with contextlib.suppress(OSError):
+        file.truncate(0)
+        os.write(file.fileno(), holder.encode())
     return file
 
 

@@ -116,7 +116,8 @@ def _dimensions(variable: "h5py.Dataset") -> tuple[str, ...]:
     names = []
     for number in range(variable.ndim):
         scales = variable.dims[number]
-        if len(scales) != 1:
+        # One that was taken out of the file is still referred to, and has no name.
+        if len(scales) != 1 or not scales[0].name:
             raise ValueError(f"{variable.name} has axes without a name")
         names.append(scales[0].name.removeprefix("/"))
     return tuple(names)

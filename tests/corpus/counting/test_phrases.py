@@ -1,5 +1,6 @@
 """Phrases: scores against the definition and gensim, and words with pairs joined."""
 
+import contextlib
 import json
 from collections import Counter
 from itertools import pairwise
@@ -159,6 +160,28 @@ def test_bad_phrases_are_refused(path, tmp_path):
             Phrases.load(tmp_path / "bad.json")
         with pytest.raises(ValueError, match=r"`(tokens|path)` must be "):
             tokenizer(str(tmp_path / "bad.json"))
+
+
+def test_damaged_phrases_are_told_and_earlier_ones_read(tmp_path):
+    phrases, file = Phrases((("new", "york"), ("san", "jose")), (3.25, 2.5), "latin"), tmp_path / "a.json"
+    phrases.save(file)
+    whole = file.read_bytes()
+    record = json.loads(whole)
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(8)
+        file.write_bytes(damaged)
+        # A space between two values may become another.
+        with contextlib.suppress(ValueError):
+            assert Phrases.load(file) == phrases
+    file.write_text("[" * 10**5)
+    with pytest.raises(ValueError, match="damaged or of another kind"):
+        Phrases.load(file)
+    del record["blake3"]
+    file.write_text(json.dumps({**record, "version": 1}))
+    with pytest.warns(RuntimeWarning, match="is of an earlier version, without a checksum"):
+        assert Phrases.load(file) == phrases
 
 
 def test_phrases_on_the_command_line(path, tmp_path, capsys):

@@ -171,11 +171,20 @@ def test_a_truncated_dump_gives_its_whole_pages_and_an_error():
         (dump(page("Cat", "Purr.")).replace(b"</revision>", b""), "mismatched tag"),
         (dump(page("Cat", "Purr.")).replace(b"Purr", b"\xff\xfe"), "not well-formed"),
         (b"<rss><channel/></rss>", "the outermost element is <rss>"),
+        (dump("<a>" * 101 + "</a>" * 101), "more than 100 elements within each other"),
+        (b'<!DOCTYPE mediawiki [<!ENTITY a SYSTEM "file:///etc/hosts">]>' + dump("&a;"), "undefined entity"),
     ],
 )
 def test_a_malformed_dump_is_refused(xml, reason):
     with pytest.raises(ValueError, match=BROKEN + reason + ".*" + REMEDY):
         articles(xml)
+
+
+def test_a_page_without_end_is_refused():
+    before, after = dump(page("Cat", "Purr.")).split(b"Purr.")
+    documents = read_dump(io.BytesIO(before + b"Purr. " * 12_000_000 + after), "dump.xml")
+    with pytest.raises(ValueError, match=BROKEN + "a page of more than 64 MB" + REMEDY):
+        next(documents)
 
 
 def test_missing_parser_is_named(monkeypatch):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +14,14 @@ from w2vflow.corpus.counting.tokenizers import Tokenizer, tokenizer
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
+from w2vflow.support.seals import has_its_digest, with_digest
 from w2vflow.support.sources import PathLike
 
 __all__ = ["PHRASES_FORMAT", "Phrases"]
 
 PHRASES_FORMAT = "w2vflow-phrases"
-_VERSION = 1
+# 1: without a digest.
+_VERSION, _SEALED = 2, 2
 
 
 @checked
@@ -93,7 +96,8 @@ class Phrases:
         """
         if not str(path).endswith(".json"):
             raise argument_error("path", "a file name ending in .json", path)
-        write_json(path, {"format": PHRASES_FORMAT, "version": _VERSION, **self._record()})
+        record = {"format": PHRASES_FORMAT, "version": _VERSION, **self._record()}
+        write_json(path, with_digest(record))
 
     def _record(self) -> dict[str, Any]:
         tokens: Any = self.tokens._record() if isinstance(self.tokens, Phrases) else self.tokens
@@ -110,15 +114,29 @@ class Phrases:
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged or not one of ours.
+
+        Warns:
+            RuntimeWarning: it is of an earlier version, without a checksum.
         """
         try:
             record = json.loads(Path(path).read_text(encoding="utf-8"))
-            if record["format"] != PHRASES_FORMAT or record["version"] != _VERSION:
+            if record["format"] != PHRASES_FORMAT or record["version"] not in range(1, _VERSION + 1):
                 raise ValueError(f"format {record['format']!r}, version {record['version']!r}")
-            return cls._of(record)
-        except (KeyError, TypeError, ValueError) as error:
+            if record["version"] >= _SEALED and not has_its_digest(record):
+                raise ValueError("its checksum is another")
+            found = cls._of(record)
+        # Of lists in lists in lists, Python's reader of JSON has its own error.
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             got = f"{path}, which is damaged or of another kind ({error})"
             raise argument_error("path", "a file written by `Phrases.save`", got) from error
+        if record["version"] < _SEALED:
+            warnings.warn(
+                f"{path} is of an earlier version, without a checksum: damage to it cannot be told. Save "
+                "what was loaded to have one.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return found
 
     @classmethod
     def _of(cls, record: dict[str, Any]) -> "Phrases":

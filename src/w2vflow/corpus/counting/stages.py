@@ -7,7 +7,6 @@ end in their digest, by which a count that goes on tells what was damaged meanwh
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,7 +19,7 @@ import numpy as np
 from w2vflow.corpus.counting.tokenizers import Tokenizer, code_points, cut_runs, number_texts, tokenizer
 from w2vflow.corpus.reading.blocks import Block
 from w2vflow.counts import RowBlock
-from w2vflow.support.atomic_files import atomic_path
+from w2vflow.support.atomic_files import atomic_folder, atomic_path
 from w2vflow.support.machine import available_cores
 from w2vflow.support.seals import SEAL_BYTES, has_its_seal, seal_file
 
@@ -257,8 +256,8 @@ def _leave_rows(folder: Path, task: RowRange) -> None:
         task.group.places(), task.first, task.last, task.weights, task.entries, task.directions
     )
     row_lengths = []
-    temporary = Path(tempfile.mkdtemp(prefix=".run-", dir=folder.parent))
-    try:
+    # A worker that was thought lost may have done the same meanwhile: then one takes the place of its equal.
+    with atomic_folder(folder) as temporary:
         with (
             (temporary / "columns").open("wb") as column_file,
             (temporary / "counts").open("wb") as count_file,
@@ -270,14 +269,6 @@ def _leave_rows(folder: Path, task: RowRange) -> None:
         np.save(temporary / "lengths.npy", np.concatenate(row_lengths), allow_pickle=False)
         for file in temporary.iterdir():
             seal_file(file)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            # A worker that was thought lost has done the same meanwhile.
-            if not folder.exists():
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def word_places(tokens: np.ndarray, frequency: np.ndarray) -> Places:

@@ -37,7 +37,7 @@ def _of_content(path: str, content: bytes) -> Tokenizer:
             return Phrases.load(path)
         if "model" not in record:
             raise ValueError("no model in it")
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, ValueError, RecursionError) as error:
         expected = "a `tokenizer.json` of Hugging Face, or phrases that `Phrases.save` wrote"
         raise argument_error("tokens", expected, f"{path} ({error})") from error
     return _Subwords(path, content)

@@ -7,7 +7,6 @@ those are and how the text was cut. Nothing depends on the time or the machine.
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -29,7 +28,7 @@ from w2vflow.corpus.reading.files import read_blocks
 from w2vflow.corpus.reading.guesses import suggested
 from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
-from w2vflow.support.atomic_files import write_json
+from w2vflow.support.atomic_files import scratch_folder, write_json
 from w2vflow.support.checks import argument_error
 from w2vflow.support.seals import file_digest, has_its_digest, with_digest
 from w2vflow.support.sources import PathLike
@@ -146,7 +145,7 @@ class TokenFile:
         try:
             tokens = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
             return cls(words, unigram, tokens, metadata)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise _unusable(folder, f"a damaged token file ({error})") from error
 
 
@@ -193,12 +192,11 @@ def tokenize(
     given = text_sources(paths, reader)
     reader, tokens = suggested(given, reader, tokens, column=column, encoding=encoding)
     rule = CountingRule(tokens=tokens, min_document_words=min_document_words)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
+    with scratch_folder(target) as work:
         text = text_bytes(given, reader)
         with closing(Workers(worker_count(workers), None)) as pool:
             blocks = read_blocks(given, reader, column=column, encoding=encoding, bad_utf8=bad_utf8)
-            found = number_corpus(blocks, Path(work), rule, pool, text, progress)
+            found = number_corpus(blocks, work, rule, pool, text, progress)
         words = found.choose_words(vocab_size, min_count, vocabulary)
         described = rule.describe()
         kept = ("tokens", "min_document_words", "out_of_vocabulary", "window_ends_at")
@@ -207,7 +205,7 @@ def tokenize(
             **{name: described[name] for name in kept},
             **found.facts(rule.tokens_name, words),
         }
-        whole = Path(work) / "whole"
+        whole = work / "whole"
         whole.mkdir()
         _write(whole, found, words, metadata)
         whole.rename(target)
@@ -253,7 +251,8 @@ def _words_sha256(words: Sequence[str]) -> str:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    # Of lists in lists in lists, Python's reader of JSON has its own error.
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(folder, f"no manifest that can be read ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")

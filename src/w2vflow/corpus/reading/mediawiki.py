@@ -40,6 +40,8 @@ _LEFTOVERS = re.compile(
     r"|(?i:</?(?:big|blockquote|br|center|div|font|nowiki|p|ref|small|span|sub|sup)\b[^<>]*>)",
     re.MULTILINE,
 )
+# Of a page, which MediaWiki holds to 2 MB, or of anything between two; and of elements within elements.
+_LONGEST_PAGE, _DEEPEST = 64 * 10**6, 100
 _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
@@ -58,7 +60,7 @@ def read_dump(stream: "SupportsRead[bytes]", name: str, facts: FileFacts | None 
             skipped.
 
     Raises:
-        ValueError: XML that breaks off, is malformed or is no MediaWiki dump.
+        ValueError: XML that breaks off, is malformed or is no MediaWiki dump; a page of more than 64 MB.
         ImportError: `mwparserfromhell` is not installed.
 
     References:
@@ -71,12 +73,16 @@ def read_dump(stream: "SupportsRead[bytes]", name: str, facts: FileFacts | None 
         ['Cat\n\nA pet.\n']
     """
     strip, facts = _stripper(_UNSEEN_NAMESPACES), facts or FileFacts()
+    pages, depth = _Page(stream), 1
     try:
-        events = iterparse(stream, events=("start", "end"))
+        events = iterparse(pages, events=("start", "end"))
         _, root = next(events)
         if _tag(root) != "mediawiki":
             raise _broken(name, f"the outermost element is <{_tag(root)}>")
         for event, element in events:
+            depth += 1 if event == "start" else -1
+            if depth > _DEEPEST:
+                raise _broken(name, f"more than {_DEEPEST} elements within each other")
             if event == "start":
                 continue
             if _tag(element) == "siteinfo":
@@ -91,8 +97,29 @@ def read_dump(stream: "SupportsRead[bytes]", name: str, facts: FileFacts | None 
                         yield document
                 # Emptying the page alone would leave one element a page in the root.
                 root.clear()
+                pages.read_bytes = 0
     except ParseError as error:
-        raise _broken(name, str(error)) from error
+        reason = f"a page of more than {_LONGEST_PAGE // 10**6} MB" if pages.is_too_long else str(error)
+        raise _broken(name, reason) from error
+
+
+class _Page:
+    """A stream that counts what is read of a page, and ends where that is too much to hold."""
+
+    def __init__(self, stream: "SupportsRead[bytes]") -> None:
+        self._stream, self.read_bytes = stream, 0
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the page is longer than any that MediaWiki writes."""
+        return self.read_bytes > _LONGEST_PAGE
+
+    def read(self, size: int = -1) -> bytes:
+        if self.is_too_long:
+            return b""
+        part = self._stream.read(size)
+        self.read_bytes += len(part)
+        return part
 
 
 def _broken(name: str, reason: str) -> ValueError:
