@@ -1,6 +1,7 @@
 """CooccurrenceStatistics: what it refuses, and that a file gives back what was saved."""
 
 import contextlib
+import io
 import itertools
 import json
 import zipfile
@@ -374,3 +375,18 @@ def test_whole_counts_in_a_fractional_unit_are_read_back(tmp_path):
     back = wf.CooccurrenceStatistics.load(tmp_path / "counts.npz")
     np.testing.assert_array_equal(back.counts.toarray(), counts)
     assert back.sha256 == stats.sha256
+
+
+def test_a_head_that_tells_more_than_there_is_allocates_nothing(stats, tmp_path):
+    path = tmp_path / "counts.npz"
+    stats.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (1, 10**12)})
+    parts["block-00001/counts.npy"] = head.getvalue() + b"\0" * 100
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="truncated, damaged or of another kind"):
+        wf.CooccurrenceStatistics.load(path)

@@ -46,3 +46,11 @@ def test_what_came_before_the_break_is_given():
     assert data.head(9) == b"one"
     with pytest.raises(ConnectionError, match="no more"):
         data.rest(9)
+
+
+def test_a_line_beyond_all_vectors_is_refused():
+    stream = io.BufferedReader(io.BytesIO(b"1 " * 40_000_000))
+    with pytest.raises(ValueError, match="`path` must be of lines of at most 67,108,864 bytes"):
+        list(Ahead(stream).lines())
+    with pytest.raises(ValueError, match="lines of at most"):
+        list(Ahead(io.BufferedReader(io.BytesIO(b"1 " * 40_000_000))).next_lines(3))

@@ -60,6 +60,5 @@ OTHERS = ("text:", "statistics:", "vectors:")
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="lines, members of archives and declared shapes are not bounded yet")
 def test_hostile_texts_counts_and_vectors():
     assert "0 not refused as asked" in attacked("bombs", *PATIENT, "--only", *OTHERS)

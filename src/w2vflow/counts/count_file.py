@@ -26,6 +26,7 @@ from w2vflow.counts.checks import check_denominator, check_occurrences
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path
 from w2vflow.support.checks import argument_error
+from w2vflow.support.packed_files import check_expansion
 
 __all__ = ["DIRECTIONS", "ContentHash", "CountFile", "RowBlock", "cut_blocks", "write_count_file"]
 
@@ -37,6 +38,8 @@ _VERSION, _DIRECTED = 1, 2
 # Entries in a block: 2^20 entries are 16 MB in memory.
 _BLOCK = 2**20
 _HASHED = 2**18
+# Bytes of the head of an array, at most.
+_HEAD = 2**12
 _PACKERS = 2
 _LEVEL = 4
 
@@ -182,13 +185,16 @@ class CountFile:
             raise FileNotFoundError(f"There is no statistics file {path}. Make one with `w2vflow count`.")
         try:
             with zipfile.ZipFile(self._path) as archive:
+                every = archive.infolist()
+                packed, unpacked = (sum(sizes) for sizes in zip(*map(_sizes, every), strict=True))
+                check_expansion("path", str(self._path), unpacked, packed)
                 manifest = json.loads(archive.read("manifest.json"))
                 if manifest["format"] != _FORMAT:
                     raise ValueError(f"format {manifest['format']!r}")
                 if manifest["version"] > _DIRECTED:
                     raise ValueError(f"format version {manifest['version']}, newer than {_DIRECTED}")
                 self.words = tuple(archive.read("words.txt").decode().split("\n"))
-                self.unigram = _integers(archive, "unigram.npy")
+                self.unigram = _integers(archive, "unigram.npy", len(self.words))
                 self.metadata: dict[str, Any] = manifest["metadata"]
                 self.denominator: int = manifest["denominator"]
                 one_way = manifest["version"] == _DIRECTED
@@ -214,10 +220,11 @@ class CountFile:
             with zipfile.ZipFile(self._path) as archive:
                 for number in range(1, self._blocks + 1):
                     folder = f"block-{number:05d}"
-                    lengths = _integers(archive, f"{folder}/row_lengths.npy")
-                    steps = _integers(archive, f"{folder}/column_steps.npy")
+                    most = _BLOCK + size
+                    lengths = _integers(archive, f"{folder}/row_lengths.npy", size)
+                    steps = _integers(archive, f"{folder}/column_steps.npy", most)
                     columns = _columns(lengths, steps)
-                    block = RowBlock(lengths, columns, _integers(archive, f"{folder}/counts.npy"))
+                    block = RowBlock(lengths, columns, _integers(archive, f"{folder}/counts.npy", most))
                     _check_block(block, size)
                     rows, pairs = rows + len(lengths), pairs + len(columns)
                     content.update(block)
@@ -358,10 +365,20 @@ def _npy(values: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _integers(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    planes = np.load(BytesIO(archive.read(name)), allow_pickle=False)
-    if planes.dtype != np.uint8 or planes.ndim != 2 or not 1 <= len(planes) <= 8:
+def _sizes(member: zipfile.ZipInfo) -> tuple[int, int]:
+    return member.compress_size, member.file_size
+
+
+def _integers(archive: zipfile.ZipFile, name: str, most: int) -> np.ndarray:
+    """Return integers, of which there are so many at most; nothing is allocated by what a head says."""
+    if archive.getinfo(name).file_size > 8 * most + _HEAD:
+        raise ValueError(f"{name} holds more than {most} numbers")
+    content = BytesIO(archive.read(name))
+    np.lib.format.read_magic(content)
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(content)
+    if dtype != np.uint8 or len(shape) != 2 or by_columns or not 1 <= shape[0] <= 8:
         raise ValueError(f"{name} holds no byte planes")
+    planes = np.frombuffer(content.read(), np.uint8).reshape(shape)
     whole = np.zeros((planes.shape[1], 8), np.uint8)
     whole[:, : len(planes)] = planes.T
     return whole.view("<i8")[:, 0].astype(np.int64)

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from w2vflow.support.checks import argument_error
 from w2vflow.support.packed_files import damages
 
 __all__ = ["Ahead"]
 
 # Bytes read at once: more and more, as few words may be all that is asked for.
 _FIRST, _MOST = 2**16, 2**22
+# Bytes of a line at most: a million numbers take less.
+_LONGEST_LINE = 2**26
 
 
 class Ahead:
@@ -74,6 +77,7 @@ class Ahead:
         start = 0
         for _ in range(most):
             while (end := self.held.find(b"\n", self.at + start)) < 0:
+                self._check_line(start)
                 if not self.reach(len(self.held) - self.at + 1):
                     break
             line = self.held[self.at + start : end if end >= 0 else None]
@@ -82,10 +86,19 @@ class Ahead:
             yield line
             start += len(line) + 1
 
+    def _check_line(self, start: int) -> None:
+        if len(self.held) - self.at - start > _LONGEST_LINE:
+            remedy = "It is no file of vectors."
+            raise argument_error(
+                "path", f"of lines of at most {_LONGEST_LINE:,} bytes", "a longer one", remedy
+            )
+
     def lines(self) -> Iterator[bytes]:
         """Yield the lines from the place on, without their ends; what breaks off is raised at the end."""
         while True:
             end = self.held.rfind(b"\n", self.at)
+            if end < 0:
+                self._check_line(0)
             if end >= 0:
                 block, self.at = self.held[self.at : end], end + 1
                 yield from block.split(b"\n")

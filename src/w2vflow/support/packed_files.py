@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from w2vflow.support.checks import argument_error
 
-__all__ = ["PACKED", "damages", "packed_as", "told_damages", "unpacked", "unpacked_name"]
+__all__ = ["PACKED", "check_expansion", "damages", "packed_as", "told_damages", "unpacked", "unpacked_name"]
 
 # Endings of files that are unpacked as they are read, and what they are packed with.
 PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard", ".zip": "zip"}
@@ -29,6 +29,11 @@ _MAGIC: dict[str, tuple[bytes, ...]] = {
     ".zst": (b"\x28\xb5\x2f\xfd", *(b"%c\x2a\x4d\x18" % n for n in range(0x50, 0x60))),
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
 }
+
+# What no text or counts unpack to: more than so many bytes, and so many times their packed size.
+_FREE, _TIMES = 2**24, 250
+# Packed bytes of Zstandard at a time, which unpack to 64 MB at most.
+_PIECE = 2**11
 
 
 def packed_as(head: bytes) -> str:
@@ -60,7 +65,8 @@ def unpacked(
     name.
 
     Raises:
-        ValueError: a zip archive of several files or one that cannot be unpacked, said of `argument`.
+        ValueError: a zip archive of several files or one that cannot be unpacked, said of `argument`; while
+            it is read, what unpacks to far more than any text.
     """
     suffix = Path(name).suffix.lower()
     packed = packed_as(raw.peek(_MAGIC_BYTES)) or (suffix if named and suffix in PACKED else "")
@@ -72,8 +78,9 @@ def unpacked(
     if packed not in openers:
         yield raw
         return
-    with openers[packed](raw) as stream:
-        yield stream
+    counted = _Counted(raw)
+    with openers[packed](counted) as stream:
+        yield io.BufferedReader(_Bounded(stream, counted, argument, name), 2**20)
 
 
 @contextmanager
@@ -93,10 +100,53 @@ def told_damages(
         raise argument_error(argument, expected, f"{got} ({error})", remedy) from error
 
 
+def check_expansion(argument: str, name: str, unpacked: int, packed: int) -> None:
+    """Raise `ValueError` where so many bytes out of so many packed ones are a trap, not a text."""
+    if unpacked > _FREE and unpacked > _TIMES * packed:
+        got = f"{name}, of which {packed:,} bytes unpack to {unpacked:,} or more"
+        remedy = "If that is what it should be, unpack it first."
+        raise argument_error(argument, f"an archive of at most {_TIMES} times its size", got, remedy)
+
+
+class _Counted:
+    """A stream that counts what is read of it."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._stream.read(size)
+        self.count += len(found)
+        return found
+
+    def read1(self, size: int = -1) -> bytes:
+        found = self._stream.read1(size)
+        self.count += len(found)
+        return found
+
+
+class _Bounded(io.RawIOBase):
+    """What an archive unpacks to, for as long as that is not beyond all text."""
+
+    def __init__(self, stream: Any, packed: _Counted, argument: str, name: str) -> None:
+        self._stream, self._packed, self._said = stream, packed, (argument, name)
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto(buffer)
+        self._given += count
+        check_expansion(*self._said, self._given, self._packed.count)
+        return int(count)
+
+
 class _Zstandard(io.RawIOBase):
     """The text of a `.zst` archive of one or more frames; unlike the library's own, it sees a cut."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: _Counted) -> None:
         import zstandard
 
         self._new = zstandard.ZstdDecompressor().decompressobj
@@ -110,7 +160,7 @@ class _Zstandard(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
             packed = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
-            packed = packed or self._file.read1(2**18)
+            packed = packed or self._file.read1(_PIECE)
             if not packed:
                 if self._frame is not None and not self._frame.eof:
                     raise EOFError("the archive breaks off")
@@ -124,8 +174,8 @@ class _Zstandard(io.RawIOBase):
         return len(given)
 
 
-def _zstandard(raw: io.BufferedReader) -> io.BufferedReader:
-    return io.BufferedReader(_Zstandard(raw), 2**20)
+def _zstandard(raw: _Counted) -> io.RawIOBase:
+    return _Zstandard(raw)
 
 
 def _only_member(raw: io.BufferedReader, name: str, argument: str) -> IO[bytes]:
@@ -140,8 +190,10 @@ def _only_member(raw: io.BufferedReader, name: str, argument: str) -> IO[bytes]:
         named = f" ({', '.join(files[:5])})" if files else ""
         got = f"{name} with {len(files)} files{named}"
         raise argument_error(argument, "zip archives of one file", got, "Unpack it first.")
+    found = archive.getinfo(files[0])
+    check_expansion(argument, name, found.file_size, found.compress_size)
     try:
-        return archive.open(files[0])
+        return archive.open(found)
     except RuntimeError as error:
         # It asks for a password, or is packed in a way that Python does not know.
         got = f"{name} ({error})"

@@ -30,6 +30,8 @@ READERS = (
 )
 # fmt: on
 _HEAD = 2**16
+# Text of any language has a space or a line break in so many bytes.
+_LONGEST_WORD, _SPACE = 2**24, re.compile(rb"\s")
 _BLANK_LINES = re.compile(rb"\n[ \t\r]*\n\s*")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _DECLARATION = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*")
@@ -171,6 +173,8 @@ def _text_blocks(
         more = text.read(max(block_bytes - len(rest), block_bytes // 2, 1))
         joined = rest + more
         last = joined.rfind(mark)
+        if last < 0:
+            _check_words(joined, name)
         end = len(joined) if not more else last + len(mark) if last >= 0 else 0
         if end:
             whole = joined[:end]
@@ -178,6 +182,13 @@ def _text_blocks(
         if not more:
             return
         rest = joined[end:]
+
+
+def _check_words(text: bytes, name: str) -> None:
+    """Raise `ValueError` where the end of what is held of a text is one word beyond all words."""
+    if len(text) > 2 * _LONGEST_WORD and not _SPACE.search(text, len(text) - _LONGEST_WORD):
+        got = f"{name} with {_LONGEST_WORD:,} bytes in a row without a space or a line break"
+        raise argument_error("paths", "text made of words", got)
 
 
 def _documents(text: Utf8Stream, name: str, column: str | None, facts: FileFacts) -> Iterator[str] | None:
