@@ -243,6 +243,7 @@ def embed(
     try:
         W, _ = minimise_logistic(weights, dim, sweeps, prior * float(occurrence))
     except np.linalg.LinAlgError as error:
-        remedy = "So large a one leaves nothing of the vectors."
-        raise argument_error("prior", "smaller", prior, remedy) from error
+        expected = "below the number of words, with a `prior` of the size of counts"
+        got = f"{dim} of {stats.vocab_size} words and a prior of {prior:g}"
+        raise argument_error("dim", expected, got, "Vectors of a direction are all 0.") from error
     return W

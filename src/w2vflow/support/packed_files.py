@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from w2vflow.support.checks import argument_error
 
@@ -31,7 +31,7 @@ _MAGIC: dict[str, tuple[bytes, ...]] = {
 }
 
 # What no text or counts unpack to: more than so many bytes, and so many times their packed size.
-_FREE, _TIMES = 2**24, 250
+_FREE, _TIMES = 2**25, 250
 # Packed bytes of Zstandard at a time, which unpack to 64 MB at most.
 _PIECE = 2**11
 
@@ -178,7 +178,7 @@ def _zstandard(raw: _Counted) -> io.RawIOBase:
     return _Zstandard(raw)
 
 
-def _only_member(raw: io.BufferedReader, name: str, argument: str) -> IO[bytes]:
+def _only_member(raw: io.BufferedReader, name: str, argument: str) -> Any:
     archive = zipfile.ZipFile(raw)
     # What a Mac packs beside the files is hidden.
     files = [

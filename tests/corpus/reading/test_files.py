@@ -157,9 +157,7 @@ def test_damage_of_bzip2_is_told_as_any_other(tmp_path):
 def test_a_word_beyond_all_words_is_refused_and_a_long_line_is_not(tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(b"a" * 40_000_000)
-    with pytest.raises(
-        ValueError, match=r"`paths` must be text made of words, but got .* 16,777,216 bytes in a row"
-    ):
+    with pytest.raises(ValueError, match="`paths` must be text made of words"):
         list(read_blocks(path, "lines"))
     path.write_bytes(b"one two " * 5_000_000)
     assert sum(len(block.text) for block in read_blocks(path, "lines")) == 40_000_000
