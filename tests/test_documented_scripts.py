@@ -99,7 +99,8 @@ OTHERS = [
 # Where 40 invented words do not do: Google's questions ask about real ones, Lanczos wants some hundred.
 REAL_WORDS = {"benchmarks/spectrum.py", "validation/emergence.py", "validation/relations.py"}
 CORPUS = {
-    f"validation/{name}.py" for name in ("emergence", "halves", "predictions", "relations", "uncertainty")
+    f"validation/{name}.py"
+    for name in ("alignment", "emergence", "halves", "predictions", "relations", "uncertainty")
 }
 # Run, at a small size and looked into, by the test of another file.
 ELSEWHERE = {

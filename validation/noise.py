@@ -10,11 +10,12 @@ import argparse
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 from table import PICTURES, SMALL_KEPT
 
 import w2vflow as wf
+from w2vflow.plotting import new_figure, publication, save_figure
+from w2vflow.plotting.style import Axes
 from w2vflow.sgd import expected_overlap, mean_square_limit
 from w2vflow.sgd.minibatches import Minibatches
 
@@ -26,6 +27,8 @@ BATCHES = {
 }
 # Of the limit, the four rates.
 SHARES = (0.03, 0.1, 0.3, 0.7)
+# Below this overlap `run_sgd` warns.
+LEAST_OVERLAP = 0.5
 # Of the search for divergence.
 STRIDE, PRECISION = 1.3, 1.2
 
@@ -44,8 +47,7 @@ def main() -> None:
     problem = wf.Problem.from_statistics(stats)
     spectrum = wf.leading_eigenpairs(problem, dim + 1)
     stable = float(wf.stability_limit(problem))
-    figure, axes = plt.subplots(figsize=(5.0, 3.6), layout="constrained")
-    off, ratios = [], []
+    off, ratios, points = [], [], {}
     print(f"V {words:,}, d {dim}; rates over the stability limit\n")
     print("sampler    batch   rate  expected  measured   |  limit  diverged at  ratio")
     for sampler in options.samplers:
@@ -66,16 +68,28 @@ def main() -> None:
                 expected.append(one)
                 measured.append(other)
         off.extend(np.subtract(expected, measured))
-        axes.plot(measured, expected, "o", label=sampler, alpha=0.7)
+        points[sampler] = measured, expected
     size = np.abs(np.array(off)[np.isfinite(off)])
     print(f"\noff by {size.mean():.3f} on average, {size.max():.3f} at most, of {size.size} overlaps")
     print(f"limit over the rate at which SGD diverged: {min(ratios):.2f} to {max(ratios):.2f}")
-    axes.plot([0, 1], [0, 1], "k-", linewidth=0.8)
-    axes.set(xlabel="overlap of SGD", ylabel="expected overlap", title=f"V = {words:,}, d = {dim}")
-    axes.legend(frameon=False)
     folder = SMALL_KEPT if options.small else PICTURES
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "noise.svg")
+    with publication():
+        figure, (axes,) = new_figure(1, 3.3, 2.8)
+        draw(axes, points)
+        axes.set_title(f"V = {words:,}, d = {dim}")
+        save_figure(figure, folder / "noise", formats=("svg",))
+
+
+def draw(axes: Axes, points: dict[str, tuple[list[float], list[float]]]) -> None:
+    """Draw expected over measured overlaps, by sampler, and where `run_sgd` warns."""
+    for marker, (sampler, (measured, expected)) in zip("osD^", points.items(), strict=False):
+        axes.plot(measured, expected, marker, label=sampler, alpha=0.7)
+    axes.plot([0, 1], [0, 1], "k-", linewidth=0.6)
+    axes.axhspan(0, LEAST_OVERLAP, color="0.93", zorder=0)
+    axes.text(0.98, 0.03, "run_sgd warns", ha="right", color="0.4")
+    axes.set(xlabel="overlap of SGD", ylabel="expected overlap", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(frameon=False)
 
 
 def overlap_of_sgd(

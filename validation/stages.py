@@ -1,9 +1,10 @@
 """What single stages take on one core, in processor seconds: what tests hold the rates of forecasts to.
 
-    python validation/stages.py [--small] [--out FOLDER]
+    python validation/stages.py [GROUP ...] [--small] [--out FOLDER]
 
-Writes `stages.json`: the speed of the core, and each stage with its sizes. Nothing compiles in these seconds:
-each stage runs twice. On one core so that others who use the machine matter little; ten minutes.
+Writes `stages.json`: by group the speed of the core, and each stage with its sizes; of `commands`, `solvers`,
+`products`, `fits` or `texts` alone where these are named, others stay as they were. Nothing compiles in these
+seconds: each stage runs twice. On one core so that others who use the machine matter little; ten minutes.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def of_child(*arguments: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def solvers(size: Size) -> Iterator[dict[str, Any]]:
+def solvers(size: Size, _: Path) -> Iterator[dict[str, Any]]:
     """Yield what eigenvectors, flows, closed form and SGD take."""
     words = size.words
     stats = wf.load_statistics(WIKIPEDIA).most_frequent(words)
@@ -119,7 +120,7 @@ def descent(problem: wf.Problem, keys: Any, basis: wf.Spectrum, steps: int, dim:
     return wf.run_sgd_ensemble(problem, keys, np.array([0, rate * steps]), **settings)
 
 
-def products(size: Size) -> Iterator[dict[str, Any]]:
+def products(size: Size, _: Path) -> Iterator[dict[str, Any]]:
     """Yield what products of a sparse matrix take."""
     rng = np.random.default_rng(0)
     words, each = size.sparse, 60
@@ -134,6 +135,16 @@ def products(size: Size) -> Iterator[dict[str, Any]]:
     block = rng.normal(size=(words, 32))
     seconds, _ = took(lambda: jax.block_until_ready([product(block) for _ in range(10)]))
     yield {"stage": "sparse products", "entries": counts.nnz, "products": 320, "seconds": seconds}
+
+
+def fits(size: Size, _: Path) -> Iterator[dict[str, Any]]:
+    """Yield what `embed` takes, of all pairs of the words."""
+    stats = wf.load_statistics(WIKIPEDIA).most_frequent(size.words)
+    pairs = sparse.triu(stats.counts).nnz
+    for dim in (16, 200):
+        dim = min(dim, size.words // 2)
+        seconds, _ = took(lambda d=dim: wf.embed(stats, d))
+        yield {"stage": "embed", "words": size.words, "dim": dim, "pairs": pairs, "seconds": seconds}
 
 
 def texts(size: Size, folder: Path) -> Iterator[dict[str, Any]]:
@@ -156,46 +167,71 @@ def texts(size: Size, folder: Path) -> Iterator[dict[str, Any]]:
     yield {"stage": "vectors", "bytes": (folder / "v.txt").stat().st_size, "seconds": seconds}
 
 
-def commands(folder: Path) -> Iterator[dict[str, Any]]:
+def commands(_: Size, folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what commands take that have hardly anything to compute."""
     yield {"stage": "start", "seconds": of_child("spectrum", WIKIPEDIA, "--vocab-size", "600", "--k", "1")}
     few = ["--vocab-size", "30", "--dim", "2", "--seeds", "1", "--batch-size", "256", "--observations", "10"]
     yield {"stage": "compiling", "seconds": of_child("demo", *few, "--out", str(folder / "demo"))}
 
 
-def measure(size: Size, file: Path) -> None:
-    """Measure all stages in this process, print each as it comes, and keep them."""
+GROUPS: dict[str, Callable[[Size, Path], Iterator[dict[str, Any]]]] = {
+    "commands": commands,
+    "solvers": solvers,
+    "products": products,
+    "fits": fits,
+    "texts": texts,
+}
+
+
+def measure(groups: list[str], size: Size, file: Path) -> None:
+    """Measure stages in this process, print each as it comes, and keep them beside those of other groups."""
     jax.config.update("jax_enable_x64", True)
-    speeds, found = [measure_speed()], []
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for stages in (commands(folder), solvers(size), products(size), texts(size, folder)):
-            for stage in stages:
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for group in groups:
+            speeds, found = [measure_speed()], []
+            for stage in GROUPS[group](size, Path(folder)):
                 print(stage, flush=True)
                 # Others may slow the core down, stages as well as this.
                 speeds.append(measure_speed.__wrapped__())
                 found.append({**stage, "seconds": round(stage["seconds"], 4)})
+            speed = {
+                name: statistics.median(getattr(each, name) for each in speeds) for name in Speed._fields
+            }
+            kept[group] = {"speed": speed, "stages": found}
     file.parent.mkdir(parents=True, exist_ok=True)
-    speed = {name: statistics.median(getattr(each, name) for each in speeds) for name in Speed._fields}
-    lines = ",\n".join(f"  {json.dumps(stage)}" for stage in found)
-    file.write_text(f'{{"speed": {json.dumps(speed)},\n "stages": [\n{lines}\n]}}\n')
+    file.write_text(as_json({group: kept[group] for group in GROUPS if group in kept}))
+
+
+def as_json(kept: dict[str, Any]) -> str:
+    """Return the groups as JSON, a stage a line."""
+    groups = []
+    for name, group in kept.items():
+        lines = ",\n".join(f"   {json.dumps(stage)}" for stage in group["stages"])
+        groups.append(f' "{name}": {{"speed": {json.dumps(group["speed"])},\n  "stages": [\n{lines}\n  ]}}')
+    return "{\n" + ",\n".join(groups) + "\n}\n"
 
 
 def main() -> None:
     """Measure in a process that has one core from its start."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--here", action="store_true", help="in this process, on all its cores")
     asked = read_options(parser, KEPT)
+    unknown = set(asked.groups) - set(GROUPS)
+    if unknown:
+        sys.exit(f"There is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}.")
+    groups = asked.groups or list(GROUPS)
     out = SMALL_KEPT if asked.small and asked.out == KEPT else asked.out
     if asked.here or not hasattr(os, "sched_setaffinity"):
-        return measure(SMALL if asked.small else Size(), out / "stages.json")
+        return measure(groups, SMALL if asked.small else Size(), out / "stages.json")
     # Before anything counts cores.
     bound = (
         f"import os, runpy, sys; os.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}]);"
         "del sys.argv[0]; sys.path.insert(0, os.path.dirname(sys.argv[0]));"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    given = [__file__, "--here", "--out", str(out), *["--small"] * asked.small]
+    given = [__file__, *groups, "--here", "--out", str(out), *["--small"] * asked.small]
     subprocess.run([sys.executable, "-c", bound, *given], check=True)
     print(f"Written: {out / 'stages.json'}")
 

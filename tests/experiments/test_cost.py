@@ -34,7 +34,6 @@ from w2vflow.problem.weightings import Mikolov, Symmetrized, Uniform
 from w2vflow.spectrum import algebraic, lanczos
 
 KEPT = json.loads((Path(__file__).parent / "stages.json").read_text())
-CORE = cost.Speed(**KEPT["speed"])
 SPEED = cost.Speed(products=1e11, numbers=1e9, turns=1.6e7, cores=2)
 WIKIPEDIA, PAIRS = "enwiki15k-v3000", 4_223_234
 
@@ -108,18 +107,24 @@ def hole(path: Path, size: int) -> Path:
 
 def stage_cases(folder: Path) -> list[Case]:
     """Return the kept seconds of single stages beside their forecast."""
-    # Nothing is waited for in these.
-    core = CORE._replace(turns=inf)
 
     def one(
-        words: int = 0, dim: int = 0, steps: int = 0, pairs: int = 0, looks: int = 0, **other: Any
+        whole: cost.Speed,
+        words: int = 0,
+        dim: int = 0,
+        steps: int = 0,
+        pairs: int = 0,
+        looks: int = 0,
+        **other: Any,
     ) -> float:
+        # Nothing is waited for in all but the first two.
+        core = whole._replace(turns=inf)
         match other["stage"]:
             case "start":
-                return cost.plan_spectrum(600, 0, 1, speed=CORE).seconds
+                return cost.plan_spectrum(600, 0, 1, speed=whole).seconds
             case "compiling":
                 small = Experiment(vocab_size=30, dim=2, seeds=1, batch_size=256, observations=10)
-                return cost.plan_experiment(small, vocab_size=30, speed=CORE).seconds
+                return cost.plan_experiment(small, vocab_size=30, speed=whole).seconds
             case "eigenbasis":
                 return cost.plan_spectrum(words, 0, words, speed=core).seconds
             case "flow in eigenbasis":
@@ -142,6 +147,8 @@ def stage_cases(folder: Path) -> list[Case]:
                 entries = other["entries"]
                 plan = cost.plan_spectrum(20_000, entries // 2, 1, speed=core._replace(products=inf))
                 return plan.seconds * other["products"] / products_in(plan)
+            case "embed":
+                return cost.plan_embed(words, pairs, dim, speed=core).seconds
             case "count":
                 return cost._counting(other["bytes"], other["met"], pairs, 1).seconds(core)
             case "vectors":
@@ -149,8 +156,13 @@ def stage_cases(folder: Path) -> list[Case]:
         raise AssertionError(other)
 
     cases = [
-        Case(f"seconds: {stage}", stage["seconds"], lambda stage=stage: one(**stage))
-        for stage in KEPT["stages"]
+        Case(
+            f"seconds: {stage}",
+            stage["seconds"],
+            lambda stage=stage, speed=group["speed"]: one(cost.Speed(**speed), **stage),
+        )
+        for group in KEPT.values()
+        for stage in group["stages"]
     ]
     # Counts differ in pairs, met and different; the text is the same.
     first, *others = [case for case in cases if "count" in case.what]

@@ -1,10 +1,13 @@
 """How far embeddings have got: recovered from exact trajectories and from SGD, in any rotation and scale."""
 
+import warnings
+
 import jax
 import matplotlib as mpl
 import numpy as np
 import pytest
 from systems import separated_problem
+from texts import themed_text
 
 import w2vflow as wf
 from w2vflow.plotting.progress import plot_progress, plot_strengths
@@ -96,6 +99,50 @@ def test_similarity_is_that_of_the_matrices(concepts, start, steps):
     curve = values / (1 + np.exp(-2 * values * (times[:, None] - found.step_times)))
     best = max(slow_similarity(X[shown], vectors, strengths) for strengths in curve)
     assert found.similarity == pytest.approx(best, abs=1e-5)
+
+
+def test_alignments_are_those_of_the_matrices(concepts, start, steps):
+    spectrum = concepts[1]
+    X = exact(concepts, start, steps[2:3])[0]
+    X = X + 0.3 * X.std() * np.random.default_rng(5).normal(size=X.shape)
+    found = fit_progress(rotated(X), WORDS, spectrum, WORDS, scale=SCALE, step_times=steps)
+    H = np.eye(20) - 1 / 20
+    K, V = np.where(np.eye(20), 0, H @ X @ X.T @ H), H @ spectrum.eigenvectors[:, :DIM]
+    cosines = [v @ K @ v / np.linalg.norm(K @ v) / np.linalg.norm(v) for v in V.T]
+    np.testing.assert_allclose(found.alignments, cosines, rtol=1e-9)
+    # Two steps are before the third one, and this one at it.
+    assert found.alignment == pytest.approx(np.median(np.array(cosines)[steps <= found.time]))
+    assert f"alignment         {found.alignment:.3f}" in str(found)
+
+
+def vectors_of(stats, k=3):
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), k)
+    return rotated(spectrum.eigenvectors * np.sqrt(spectrum.eigenvalues))
+
+
+def test_another_corpus_is_warned_of_and_the_other_half_is_not(tmp_path):
+    def lines(seed):
+        themed_text(tmp_path / "text.txt", 2000, seed)
+        return (tmp_path / "text.txt").read_text().splitlines()
+
+    def counted(chosen):
+        (tmp_path / "part.txt").write_text("\n".join(chosen) + "\n")
+        return wf.count(tmp_path / "part.txt", vocab_size=40, window=8, reader="lines")
+
+    whole, others = lines(0), lines(4)
+    own, half = counted(whole[::2]), counted(whole[1::2])
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(own), 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit_progress(vectors_of(own), own.words, spectrum, own.words).alignment > 0.99
+        assert fit_progress(vectors_of(half), half.words, spectrum, own.words).alignment > 0.9
+    # Nothing of the text, and a quarter of it: that is told by alignment alone.
+    for shared, least in ((0, -1.0), (280, 0.2)):
+        foreign = counted(whole[1 : 2 * shared : 2] + others[shared:1000])
+        with pytest.warns(RuntimeWarning, match="They are of another corpus"):
+            found = fit_progress(vectors_of(foreign), foreign.words, spectrum, own.words)
+        assert found.alignment < 0.45
+        assert found.similarity > least
 
 
 def test_strengths_are_those_of_the_embedding(concepts, start):

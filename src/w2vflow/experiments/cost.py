@@ -73,6 +73,8 @@ class _Rates(NamedTuple):
     steps: float = 2.6  # of the flow in a time 1 / lambda_1 at rtol = 1e-9,
     stiff_steps: float = 11.5  # and with word2vec's weights, where stability bounds them
     lanczos: float = 11  # products with M* for a vector wanted, or one of two blocks more
+    fitted: float = 0.1  # numbers for an entry of a vector that a word meets in a fit of `embed`,
+    logits: float = 130  # and entries that the rest of a pair takes as long as
 
 
 RATES = _Rates()
@@ -81,8 +83,6 @@ _STAGES, _HELD = 13, 2 * (8 + 4)
 # How often `embed` meets each seen pair: in two products of the start, the first turn of the words, three
 # turns of contexts, two of words, and the last. A step takes two, and a quarter to find its length.
 _MET = 2 + 1.25 + (3 + 2) * 2.25 + 4.25
-# Numbers for an entry of a vector that a word meets in a fit; of one machine, held to no measured run.
-_FITTED = 0.2
 
 
 class Speed(NamedTuple):
@@ -203,8 +203,9 @@ def plan_spectrum(vocab_size: int, pairs: int, k: int, *, speed: Speed | None = 
 def plan_embed(vocab_size: int, pairs: int, dim: int, *, speed: Speed | None = None) -> Plan:
     """Return the cost of `embed`, given numbers of words and pairs; `ValueError` if `dim` is not 1..V."""
     check_dimension(dim, vocab_size)
-    met = 2.0 * min(pairs, vocab_size * (vocab_size + 1) // 2) * dim
-    fits = _Stage("fits of words to contexts and back", 2 * _MET * met, _FITTED * _MET * met, inf)
+    met = 2.0 * _MET * min(pairs, vocab_size * (vocab_size + 1) // 2)
+    numbers = RATES.fitted * (dim + RATES.logits) * met
+    fits = _Stage("fits of words to contexts and back", 2 * met * dim, numbers, inf)
     # The weights of the pairs in either precision, and vectors of both sides before and after a turn.
     memory = RATES.process + max(RATES.pair_read * pairs, 4 * _HELD * pairs) + 32 * vocab_size * dim
     return _plan([fits], memory, vocab_size * (4 * dim + RATES.word), [], speed)
