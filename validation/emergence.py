@@ -13,7 +13,7 @@ et al. 2014), if it is installed.
 import argparse
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -235,6 +235,11 @@ def reaching(emergence: Emergence, accuracy: float) -> dict[str, float]:
     return found
 
 
+def _never_last(times: Iterable[float]) -> list[float]:
+    """Return times with infinity for NaN: what never comes, comes last."""
+    return [np.inf if np.isnan(time) else time for time in times]
+
+
 def judge(emergence: Emergence, spec: wf.Spectrum, words: tuple[str, ...]) -> None:
     """Print whether semantic and concrete relations come first, and what might explain it."""
     emergence = replace(
@@ -270,7 +275,7 @@ def judge(emergence: Emergence, spec: wf.Spectrum, words: tuple[str, ...]) -> No
     kind = [float(name not in semantic) for name in names]
     print("\nWhat might explain the order (Spearman; of ranks, never coming last)")
     for event, times in events.items():
-        column = list(times.values())
+        column = _never_last(times.values())
         print(f"  {event} with rarity of the words: {rank_correlation(column, ranks)}")
         print(
             f"  {event} with the number of the concept that carries half: {rank_correlation(column, carried)}"
@@ -278,7 +283,7 @@ def judge(emergence: Emergence, spec: wf.Spectrum, words: tuple[str, ...]) -> No
         print(
             f"  {event} with being grammatical, given rarity: {rank_correlation(column, kind, given=[ranks])}"
         )
-    detectable, clear, solved, _ = (list(times.values()) for times in events.values())
+    detectable, clear, solved, _ = (_never_last(times.values()) for times in events.values())
     print(f"  solved with detectable: {rank_correlation(solved, detectable)}")
     print(f"  solved with clearly detectable: {rank_correlation(solved, clear)}")
     final = [course.accuracy[-1] for course in emergence.relations.values()]
@@ -305,7 +310,7 @@ def _judge_by_ratings(
         f"Is the more concrete first? (relations with {LEAST_RATED:.0%} of words rated: proper names are not)"
     )
     for event, times in events.items():
-        column = [times[name] for name in used]
+        column = _never_last(times[name] for name in used)
         ranks = [emergence.relations[name].word_rank for name in used]
         print(f"  {event} with abstractness: {rank_correlation(column, means)}")
         print(f"  the same given rarity: {rank_correlation(column, means, given=[ranks])}")

@@ -107,10 +107,10 @@ class Export:
             run = from_file(RunExperiment, "run experiment", settings).experiment
             if not 0 <= self.seed < run.seeds:
                 raise argument_error("seed", f"one of the {run.seeds} seeds of the run, from 0", self.seed)
-        # Of a run there is a last time; of trajectories any time has a nearest one.
+        # Runs and trajectories have a last time.
         given = self.time is not None and 0 <= self.time < float("inf")
-        if not given and (counts or (run is not None and self.time is not None)):
-            expected = f"0 or more, with {'counts' if counts else 'a run'}"
+        if not given and (counts or self.time is not None):
+            expected = "0 or more and finite" + (", with counts" if counts else "")
             remedy = "`w2vflow spectrum` lists when concepts are learned."
             raise argument_error("time", expected, self.time, remedy)
         return counts, run

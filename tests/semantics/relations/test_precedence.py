@@ -90,7 +90,9 @@ def test_rank_correlations():
     assert given.rho == pytest.approx(partial)
     assert given.p > found.p
     # Never is last, and what does not vary has no order.
-    assert rank_correlation([1, 2, np.nan], [4, 5, 6]).rho == pytest.approx(1)
+    assert rank_correlation([1, 2, np.inf], [4, 5, 6]).rho == pytest.approx(1)
+    with pytest.raises(ValueError, match="`x` must be without NaN, as `y` and `given`"):
+        rank_correlation([1, 2, np.nan], [4, 5, 6])
     assert np.isnan(rank_correlation([1, 1, 1], [4, 5, 6]).rho)
     assert np.isnan(rank_correlation([1, 2, 3, 4], [2, 4, 1, 3], given=[[1, 2, 3, 4]]).rho)
 

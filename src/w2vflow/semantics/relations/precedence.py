@@ -122,8 +122,8 @@ def rank_correlation(
     """Return Spearman's correlation, partial if there are confounders `given`.
 
     The partial correlation is that of the residuals of both ranks on the ranks of `given`. Its p-value is by
-    orders of the residuals of `x`: exact without `given`, to about `1 / n` with it. NaN counts as after all
-    others.
+    orders of the residuals of `x`: exact without `given`, to about `1 / n` with it. Infinity is what never
+    comes, after all others.
 
     Values in a sequence, as of concept after concept, are like their neighbours, and orders that tear them
     apart make chance look like a trend: of noise with a correlation of 0.6 to the next, 33 of 100 trends over
@@ -136,8 +136,8 @@ def rank_correlation(
             they are alike, and at most a third of all. By default each goes alone.
 
     Raises:
-        ValueError: values of different numbers, fewer than 3 more than there are confounders, or blocks
-            longer than a third of the values.
+        ValueError: values of different numbers, NaN among them, fewer than 3 more than there are confounders,
+            or blocks longer than a third of the values.
 
     References:
         Freedman and Lane 1983, J. Bus. Econ. Statist. 1; Kunsch 1989, Ann. Statist. 17, for blocks.
@@ -146,11 +146,14 @@ def rank_correlation(
     n = columns[0].size
     if any(values.shape != (n,) for values in columns):
         raise argument_error("x", "as long as `y` and `given`", [values.shape for values in columns])
+    if any(np.isnan(values).any() for values in columns):
+        remedy = "Infinity stands for what never comes; leave out what is not known."
+        raise argument_error("x", "without NaN, as `y` and `given`", "some", remedy)
     if n < len(columns) + 1:
         raise argument_error("x", f"at least {len(columns) + 1} values", n)
     if not 1 <= block <= max(1, n // 3):
         raise argument_error("block", f"between 1 and a third of the {n} values", block)
-    ranks = [rankdata(np.where(np.isnan(values), np.inf, values)) for values in columns]
+    ranks = [rankdata(values) for values in columns]
     base = np.column_stack([np.ones(n), *ranks[2:]])
     one, other = (values - base @ np.linalg.lstsq(base, values)[0] for values in ranks[:2])
     size = np.linalg.norm(one) * np.linalg.norm(other)
