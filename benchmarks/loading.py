@@ -1,6 +1,6 @@
 """Times of loading large files against those of another version of the package, in turns.
 
-    python benchmarks/loading.py [SOURCE] [--megabytes 100] [--turns 5]
+    python benchmarks/loading.py [SOURCE] [--megabytes 100] [--turns 5] [--only NAME ...]
 
 SOURCE is the folder `src` of the other version, e.g. of `git archive 2867bdd src`; by default this version
 itself. Either version writes its own statistics, trajectory and vectors of about so many megabytes and loads
@@ -90,9 +90,11 @@ def main():
     parser.add_argument("source", nargs="?", default=str(OWN))
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=list(TASKS))
     a = parser.parse_args()
     print(f"{'file':<16}{'size':>10}{'here':>11}{'there':>11}")
-    for name, (write, load) in TASKS.items():
+    for name in a.only:
+        write, load = TASKS[name]
         with tempfile.TemporaryDirectory() as kept:
             places = [(OWN, Path(kept) / "here"), (Path(a.source), Path(kept) / "there")]
             found = [[], []]

@@ -24,6 +24,7 @@ PLACES = {
     "PAGE": "report.html",
     "LANGUAGES": "languages",
     "FOLDER": "programs",
+    "SOURCE": str(ROOT / "src"),
 }
 # By script: in place of words and times by the thousand.
 SMALLER = {
@@ -86,7 +87,6 @@ OTHERS = [
     "python benchmarks/counting.py TEXT --files 3",
     "python benchmarks/functions.py",
     "python benchmarks/imports.py",
-    "python benchmarks/loading.py",
     "python benchmarks/operators.py STATISTICS",
     "python benchmarks/scaling.py STATISTICS",
     "python benchmarks/sgd_step.py kernels",

@@ -226,6 +226,8 @@ def attack_run(name: str, folder: Path, times: int, rng: np.random.Generator) ->
                 continue
         found["kills"] += 1
         found["states"] += has_state(place)
+        manifest = place / "state" / "manifest.json"
+        state = manifest.read_text() if manifest.exists() else ""
         with Worker() as good:
             outcome = good.call(run, place, folder, seconds=LONGEST)
         if outcome.kind != "value":
@@ -236,6 +238,9 @@ def attack_run(name: str, folder: Path, times: int, rng: np.random.Generator) ->
         content = content_of(place)
         content.pop("metrics.jsonl", None)
         found["same" if content == whole else "other bytes"] += 1
+        if content != whole:
+            other = [file for file in {**content, **whole} if content.get(file) != whole.get(file)]
+            print(f"{name}: other bytes in {other}, gone on from {state!r}")
     return found
 
 
