@@ -33,10 +33,8 @@ __all__ = ["solve_flow"]
 
 _SEEN = ("singular_values", "loss", "embeddings")
 _STEPS = ("accepted_steps", "rejected_steps")
-# Into how many stretches a flow with a checkpoint is cut.
-_STRETCHES = 16
-# What a flow typically evaluates its velocity: some 300 steps of 13 stages.
-_EVALUATIONS = 4000
+# Into how many stretches a flow with a checkpoint is cut; evaluations of a flow, some 300 steps of 13 stages.
+_STRETCHES, _EVALUATIONS = 16, 4000
 
 
 @checked
@@ -99,11 +97,10 @@ def solve_flow(
     Example:
         >>> import jax, numpy as np
         >>> jax.config.update("jax_enable_x64", True)
-        >>> from w2vflow.counts.statistics import CooccurrenceStatistics
-        >>> stats = CooccurrenceStatistics(("a", "b"), np.array([[9, 1], [1, 9]]), np.array([1, 1]))
-        >>> flow = solve_flow(Problem.from_statistics(stats), np.array([[1e-6], [-2e-6]]), [0, 7, 20])
+        >>> problem = Problem.from_target(np.diag([2.0, -1.0]))
+        >>> flow = solve_flow(problem, np.array([[1e-6], [-2e-6]]), [0, 7, 20])
         >>> (flow.singular_values[:, 0] ** 2).round(3).tolist()
-        [0.0, 0.903, 1.905]
+        [0.0, 0.839, 2.0]
     """
     weights, times = check_weights(W0, problem.vocab_size, problem.sides), check_times(ts)
     check_at_least("weight_decay", 0, weight_decay)
@@ -112,15 +109,13 @@ def solve_flow(
         check_tolerances(rtol, atol, np.asarray(weights))
     rtol = max(rtol, 8 * float(jnp.finfo(weights.dtype).eps))
     seeds = weights if weights.ndim == 3 else weights[None]
-    keep = recording.save_embeddings
-    if keep:
+    if keep := recording.save_embeddings:
         check_embeddings_fit(len(seeds), len(times), *seeds.shape[1:])
     vectors = _eigenbasis(problem, basis, spectrum, seeds.shape)
     if vectors is None:
         objective, method = problem.objective(seeds.dtype, problem.mesh), _method(problem)
-        warn_of_rounding(
-            problem, seeds, "Use `basis='eigenvectors'` where it is open, float64 or a larger scale."
-        )
+        remedy = "Use `basis='eigenvectors'` where it is open, float64 or a larger scale."
+        warn_of_rounding(problem, seeds, remedy)
     else:
         diagonal = DiagonalOperator.of(vectors.eigenvalues, problem.mesh)
         objective, method = FactoredObjective.of_target(diagonal, 1), "eigenbasis flow"

@@ -191,7 +191,7 @@ def test_export_of_a_run_starts_where_the_run_did(ran, tmp_path, capsys):
     np.testing.assert_allclose(import_vectors(out).vectors, start, rtol=1e-6)
     for options, match in (
         (["--seed", "2"], "`seed` must be one of the 2 seeds of the run, from 0, but got 2"),
-        (["--time", "nan"], "`time` must be 0 or more, with a run, but got nan"),
+        (["--time", "nan"], "`time` must be 0 or more and finite, but got nan"),
     ):
         assert match in refused(capsys, "export", moved, *options, "--out", out)
     counts = wf.load_statistics(moved / "counts.npz")
@@ -222,10 +222,11 @@ def test_export_from_a_trajectory_and_from_other_files(counts, stats, tmp_path, 
             (tmp_path / "none.txt",),
             "`input` must be a file, the folder of a run, or one of the bundled statistics",
         ),
-        ((counts,), "`time` must be 0 or more, with counts, but got None"),
+        ((counts,), "`time` must be 0 or more and finite, with counts, but got None"),
         ((counts, "--time", "nan"), "`time` must be 0 or more"),
         ((counts, "--time", "1", "--dim", "31"), "`dim` must be between 1 and the vocabulary size 30"),
         ((out, "--vocab-size", "31"), "`vocab_size` must be between 1 and the 30 words of the input"),
+        ((tmp_path / "sgd.nc", "--words", counts, "--time", "nan"), "`time` must be 0 or more and finite"),
         ((tmp_path / "sgd.nc", "--words", counts, "--seed", "2"), "`seed` must be"),
     ):
         assert match in refused(capsys, "export", *arguments, "--out", tmp_path / "x.bin")

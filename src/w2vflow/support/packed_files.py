@@ -31,7 +31,7 @@ _MAGIC: dict[str, tuple[bytes, ...]] = {
 }
 
 # What no text or counts unpack to: more than so many bytes, and so many times their packed size.
-_FREE, _TIMES = 2**25, 250
+_FREE, _TIMES = 2**24, 250
 # Packed bytes of Zstandard at a time, which unpack to 64 MB at most.
 _PIECE = 2**11
 
