@@ -114,7 +114,7 @@ def test_log_counts_of_two_words_that_only_meet_each_other():
         (lambda s: ppmi(s, float("inf")), "`negatives` must be positive and finite"),
         (lambda s: ppmi(s, smoothing=2.0), "`smoothing` must be between 0 and 1"),
         (lambda s: log_counts(s, cutoff=0.0), "`cutoff` must be positive and finite"),
-        (lambda s: log_counts(s, power=-1.0), "`power` must be nonnegative and finite"),
+        (lambda s: log_counts(s, power=-1.0), "`power` must be at least 0 and finite"),
     ],
 )
 def test_bad_settings_of_a_matrix(stats, call, match):

@@ -11,6 +11,7 @@ from hostile import HARMFUL, MARKUP, TERMINAL, statistics_of
 
 import w2vflow as wf
 from w2vflow.semantics import AnalogyScore, SimilarityScore
+from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless, html_table, line_sketch, shown_words
 
 
@@ -115,3 +116,8 @@ def test_warnings_show_hostile_words(tmp_path):
         wf.count(text, tokens=str.split, vocabulary=["a", "b", "\u202ec"])
     for warning in (*warned, *kept):
         assert not HARMFUL.search(str(warning.message))
+
+
+def test_errors_hold_nothing_that_a_terminal_obeys():
+    assert "\x1b" not in str(argument_error("path", "a file", "\x1b[31mred"))
+    assert "\\u001b[31mred" in str(argument_error("path", "a file", "\x1b[31mred"))

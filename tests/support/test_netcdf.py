@@ -171,3 +171,10 @@ def test_many_texts_of_one_piece_are_refused(path):
 def test_the_same_dataset_gives_the_same_bytes(path):
     data = any_dataset(path)[1]
     assert bytes(netcdf_bytes(data)) == bytes(netcdf_bytes(data))
+
+
+def test_a_word_with_a_zero_byte_is_refused_before_anything_is_written(tmp_path):
+    data = xr.Dataset(coords={"word": ("word", np.array(["one", "t\0o"], object))})
+    with pytest.raises(ValueError, match="`word` must be free of zero bytes"):
+        write_dataset(data, tmp_path / "words.nc", "cloud")
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from w2vflow.counts import CooccurrenceStatistics
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error, check_positive
+from w2vflow.support.checks import argument_error, check_at_least, check_positive
 from w2vflow.support.csr import some_entries
 
 __all__ = ["log_counts", "pmi", "ppmi"]
@@ -126,10 +126,8 @@ def log_counts(
         >>> bool(np.abs(log_counts(stats).toarray()).max() < 1e-12)  # a product is all bias
         True
     """
-    if not (np.isfinite(cutoff) and cutoff > 0):
-        raise argument_error("cutoff", "positive and finite", cutoff)
-    if not (np.isfinite(power) and power >= 0):
-        raise argument_error("power", "nonnegative and finite", power)
+    check_positive("cutoff", cutoff)
+    check_at_least("power", 0, power)
     if stats.directions != "both":
         expected = "of both directions, whose words and contexts share their biases"
         got = f"contexts on the {stats.directions} of the word alone"

@@ -174,10 +174,13 @@ class Checkpoint:
             return None
         # Copies: the files behind the mapped arrays are deleted when a newer state is there.
         every = {name: np.array(array) for name, array in found[0].items()}
-        parts: list[dict[str, np.ndarray]] = [{} for _ in range(found[1]["parts"])]
-        for name in [name for name in every if name[0].isdigit()]:
-            number, _, own = name.partition("-")
-            parts[int(number)][own] = every.pop(name)
+        try:
+            parts: list[dict[str, np.ndarray]] = [{} for _ in range(found[1]["parts"])]
+            for name in [name for name in every if name[0].isdigit()]:
+                number, _, own = name.partition("-")
+                parts[int(number)][own] = every.pop(name)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise _unusable(Path(self.folder), "a manifest without the parts of a state") from error
         return parts, every, found[1]
 
     def remove(self) -> None:

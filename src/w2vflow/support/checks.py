@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2vflow.support.arrays import floating, is_known
+from w2vflow.support.display import harmless
 
 if TYPE_CHECKING:
     import jax
@@ -38,7 +39,9 @@ def argument_error(argument: str, expected: str, got: object, remedy: str = "") 
         >>> argument_error("dim", "at least 1", 0, "Choose a larger `dim`.")
         ValueError('Argument `dim` must be at least 1, but got 0. Choose a larger `dim`.')
     """
-    return ValueError(f"Argument `{argument}` must be {expected}, but got {got}. {remedy}".strip())
+    # What a file or a user names may hold what terminals obey.
+    text = f"Argument `{argument}` must be {expected}, but got {harmless(str(got))}. {remedy}"
+    return ValueError(text.strip())
 
 
 def check_at_least(argument: str, least: int, value: Any, remedy: str = "") -> None:

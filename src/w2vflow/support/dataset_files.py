@@ -32,10 +32,13 @@ def write_dataset(data: "xr.Dataset", path: str | os.PathLike[str], kind: str) -
     holds, e.g. `"trajectory"`, its format and the version of this package.
 
     Raises:
-        ValueError: `path` asks for Zarr.
+        ValueError: `path` asks for Zarr, or a word has a zero byte.
         OSError: the file cannot be written.
     """
     check_not_zarr(path)
+    for name, variable in data.variables.items():
+        if variable.dtype.kind == "O" and any("\0" in str(text) for text in variable.values.ravel()):
+            raise argument_error(f"{name}", "free of zero bytes, which netCDF cannot hold", "a text with one")
     data = data.assign_attrs(w2vflow_format=f"{kind} {_FORMAT}", w2vflow_version=version("w2vflow"))
     content = netcdf_bytes(data)
     write_bytes(path, content, seal_of(content))
