@@ -130,17 +130,20 @@ class _Bounded(io.RawIOBase):
     """What an archive unpacks to, for as long as that is not beyond all text."""
 
     def __init__(self, stream: Any, packed: _Counted, argument: str, name: str) -> None:
-        self._stream, self._packed, self._said = stream, packed, (argument, name)
+        self._read = getattr(stream, "read1", stream.read)
+        self._packed, self._said = packed, (argument, name)
         self._given = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = self._stream.readinto(buffer)
-        self._given += count
+        # Not `readinto`, which loses what it has where an archive breaks off.
+        found = self._read(len(buffer))
+        buffer[: len(found)] = found
+        self._given += len(found)
         check_expansion(*self._said, self._given, self._packed.count)
-        return int(count)
+        return len(found)
 
 
 class _Zstandard(io.RawIOBase):

@@ -26,9 +26,11 @@ def check_batch(sampler: str, batch_size: int, samplers: Collection[str]) -> Non
     """Raise `ValueError` unless the sampler is one of those known, and the batch of a size for it."""
     if sampler not in samplers:
         raise argument_error("sampler", f"one of {sorted(samplers)}", repr(sampler))
-    if not 1 <= batch_size < 2**31 or (sampler == "corpus" and batch_size % 2):
-        expected = "between 1 and 2^31, and even for the sampler 'corpus' (half positive, half negative)"
+    if batch_size < 1 or (sampler == "corpus" and batch_size % 2):
+        expected = "at least 1, and even for the sampler 'corpus' (half positive, half negative)"
         raise argument_error("batch_size", expected, batch_size)
+    if batch_size >= 2**31:
+        raise argument_error("batch_size", "below 2^31", batch_size)
 
 
 def blocked(batch_size: int) -> Blocking:
