@@ -156,7 +156,7 @@ def test_all_kinds_load_by_content(together, solved, basis, stats, tmp_path):
         assert load(named).words == stats.words
         spec.save(named, stats.words)
         check_equal_spectra(load(named), spec)
-        assert read_dataset(named, "spectrum")["word"].values.tolist() == list(stats.words)
+        assert any_dataset(named)[1]["word"].values.tolist() == list(stats.words)
     cloud = Cloud(np.arange(2.0), ("a",), np.array([3]), np.ones(1), {"flow": np.ones((2, 1, 1), "f4")})
     cloud.save(named)
     assert load(named).words == ("a",)
@@ -333,7 +333,7 @@ def test_other_readers_of_netcdf_see_the_same(solved, tmp_path):
     """The seal is behind what HDF5 reads."""
     solved[1].save(tmp_path / "t.nc")
     with xr.open_dataset(tmp_path / "t.nc", engine="h5netcdf") as data:
-        xr.testing.assert_identical(data.load(), read_dataset(tmp_path / "t.nc", "trajectory"))
+        xr.testing.assert_identical(data.load(), any_dataset(tmp_path / "t.nc")[1])
 
 
 def test_cutting_by_time_and_seed(solved, together):

@@ -245,7 +245,7 @@ def test_too_few_eigenpairs_are_warned_of(concepts, start):
         ({"words": [f"x{i}" for i in range(16)] + list(WORDS[:4])}, "more than 4 of the theory's words"),
         ({"spectrum_words": WORDS[:19]}, "the 20 different words of the spectrum, but got 19 words"),
         ({"spectrum_words": (*WORDS[:19], "word0")}, "20 words, 19 of them different"),
-        ({"dim": 0}, "`dim` must be at least 1"),
+        ({"dim": 0}, "`dim` must be between 1 and 1,000,000"),
         ({"scale": 0.0}, "`scale` must be positive"),
         ({"step_times": [1.0, 2.0]}, "`step_times` must be positive, one for each of the 4"),
         ({"step_times": [1.0, 2.0, np.nan, 4.0]}, "`step_times` must be positive"),

@@ -70,7 +70,7 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
                 text = f"Argument `{argument}` must be {kind.said}, but got {_got(value)}. {remedy}"
                 raise TypeError(text.strip())
             if isinstance(value, numbers.Integral) and int(value).bit_length() > _BITS:
-                raise ValueError(f"Argument `{argument}` must be below 2^63 in size, but got {value}.")
+                raise ValueError(f"Argument `{argument}` must be below 2^64 in size, but got {value}.")
             if kind.values and value not in kind.values:
                 near = get_close_matches(str(value), [str(one) for one in kind.values], n=1)
                 few = len(kind.values) < 3
@@ -133,8 +133,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return {name: hint for name, hint in given.items() if hint is not inspect.Parameter.empty}
 
 
-# Of whole numbers, with their sign beside.
-_BITS = 63
+# Of whole numbers: counts, sizes, seeds.
+_BITS = 64
 
 # A number that is an array of no axis is made one of Python's.
 _WHOLE = ("a whole number", "a whole number or None")

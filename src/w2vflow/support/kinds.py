@@ -58,7 +58,10 @@ def kind_of(hint: Any) -> Kind:
         return _ANYTHING
     if kind.__module__ == "collections.abc" or kind in (list, tuple, dict):
         return _collection_kind(kind, typing.get_args(hint))
-    if kind.__name__ in ("ndarray", "Array"):
+    if kind is np.ndarray:
+        # Of Axes, too.
+        return Kind(lambda v: isinstance(v, np.ndarray) or _is_numeric(v), "an array")
+    if kind.__name__ == "Array":
         return Kind(_is_numeric, "an array of numbers")
     return Kind(lambda value: isinstance(value, kind), f"a `{kind.__name__}`")
 

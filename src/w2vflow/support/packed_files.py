@@ -56,10 +56,8 @@ def damages() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def unpacked(
-    raw: io.BufferedReader, name: str, argument: str = "path", *, named: bool = True
-) -> Iterator[Any]:
-    """Open a stream of bytes as one of what is packed in it.
+def unpacked(raw: Any, name: str, argument: str = "path", *, named: bool = True) -> Iterator[Any]:
+    """Open a stream of bytes, which can be peeked into, as one of what is packed in it.
 
     The first bytes say how a file is packed, or else, if it is `named` as its owner does, the ending of its
     name.
@@ -111,17 +109,17 @@ def check_expansion(argument: str, name: str, unpacked: int, packed: int) -> Non
 class _Counted:
     """A stream that counts what is read of it."""
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.count = 0
 
     def read(self, size: int = -1) -> bytes:
-        found = self._stream.read(size)
+        found: bytes = self._stream.read(size)
         self.count += len(found)
         return found
 
     def read1(self, size: int = -1) -> bytes:
-        found = self._stream.read1(size)
+        found: bytes = self._stream.read1(size)
         self.count += len(found)
         return found
 
@@ -181,7 +179,7 @@ def _zstandard(raw: _Counted) -> io.RawIOBase:
     return _Zstandard(raw)
 
 
-def _only_member(raw: io.BufferedReader, name: str, argument: str) -> Any:
+def _only_member(raw: Any, name: str, argument: str) -> Any:
     archive = zipfile.ZipFile(raw)
     # What a Mac packs beside the files is hidden.
     files = [
