@@ -157,7 +157,8 @@ def _known() -> dict[str, Any]:
         "overlaps": np.eye(3), "match": wf.spectrum.match_directions(vectors[:, :2], vectors[:, :2]),
         "persistence": np.ones((9, DIM)), "predicted": np.ones((2, DIM)),
         "measured": {"SGD": np.ones((2, DIM))},
-        "draw": lambda value, ax: ax.plot([0, value]), "stem": folder / "figure", "folder": folder / "run",
+        "draw": lambda value, ax: ax.set_title(str(value)), "stem": folder / "figure",
+        "folder": folder / "run",
         "settings": wf.experiments.Experiment(), "experiment": wf.experiments.Experiment(seeds=2),
     }  # fmt: skip
 
@@ -290,6 +291,16 @@ MEANT = {
     ("sgd.expected_overlap", "NaN"): "NaN above the mean-square limit",
     ("semantics.signal_to_noise", "NaN"): "NaN of no differences at all",
     ("semantics.effective_dimension", "NaN"): "NaN of equal rows",
+    ("embeddings.restrict_words", "NaN"): "as given",
+    ("embeddings.restrict_words", "infinite"): "as given",
+    ("problem.csr_matmul", "NaN"): "a product",
+    ("problem.csr_matmul", "infinite"): "a product",
+    ("problem.factored_loss", "NaN"): "a formula",
+    ("problem.factored_loss", "infinite"): "a formula",
+    (
+        "results.singular_values",
+        "NaN",
+    ): "of NaN: so a compiled run tells that it diverged",
     ("results.direction_persistence", "NaN"): "NaN of a concept that is not learned",
 }
 

@@ -18,7 +18,7 @@ from w2vflow.experiments.settings import Experiment
 from w2vflow.loading import load
 from w2vflow.results.cloud import Cloud
 from w2vflow.results.trajectory import AXES
-from w2vflow.support.dataset_files import any_dataset, read_dataset
+from w2vflow.support.dataset_files import any_dataset
 
 # What HDF5 can hold as text: all but NUL and lone surrogates.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=6)

@@ -41,6 +41,14 @@ def check_occurrences(unigram: np.ndarray) -> None:
         raise argument_error("unigram", "whole numbers, up to 2^53", unigram[wrong][0], remedy)
 
 
+def counts_matrix(counts: Any) -> sparse.csr_array:
+    """Return counts as a sparse matrix; raise `ValueError` unless they are a matrix."""
+    shape = counts.shape if sparse.issparse(counts) else np.shape(counts)
+    if len(shape) != 2 or 0 in shape:
+        raise argument_error("counts", "a matrix (V, V)", f"shape {shape}")
+    return sparse.csr_array(counts)
+
+
 def check_shapes(words: tuple[str, ...], counts: sparse.csr_array, unigram: np.ndarray) -> None:
     """Raise `ValueError` unless there is a row and a column for each of some different words."""
     size = len(words)

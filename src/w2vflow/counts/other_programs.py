@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from w2vflow.counts.checks import counts_matrix
 from w2vflow.counts.statistics import CooccurrenceStatistics
 from w2vflow.support.arguments import checked
 from w2vflow.support.checks import argument_error
@@ -107,7 +108,10 @@ def from_matrix(
     Raises:
         ValueError: as `CooccurrenceStatistics`.
     """
-    matrix = sparse.csr_array(counts)
+    matrix = counts_matrix(counts)
+    if matrix.shape != (len(words), len(words)):
+        expected = f"of shape {(len(words), len(words))}, as `words`"
+        raise argument_error("counts", expected, f"shape {matrix.shape}")
     given = np.asarray(unigram)
     if unigram is None:
         given = np.ceil(np.maximum(matrix.sum(axis=1), matrix.sum(axis=0))).astype(np.int64)

@@ -16,6 +16,7 @@ from w2vflow.counts.checks import (
     check_symmetric,
     check_unigram,
     check_values,
+    counts_matrix,
 )
 from w2vflow.counts.count_file import DIRECTIONS, ContentHash, CountFile, RowBlock, write_count_file
 from w2vflow.counts.units import added, whole_units
@@ -24,6 +25,7 @@ from w2vflow.support.arrays import AnyArray, is_known
 from w2vflow.support.checks import argument_error, check_vocab_size
 from w2vflow.support.csr import column_sums, row_sums
 from w2vflow.support.display import beside, harmless, html_table, megabytes, shown_words
+from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.static import Metadata, Vocabulary, remembered
 
 __all__ = ["CooccurrenceStatistics"]
@@ -88,13 +90,13 @@ class CooccurrenceStatistics(eqx.Module):
     def __init__(
         self,
         words: Sequence[str],
-        counts: Any,
-        unigram: Any,
+        counts: ArrayLike,
+        unigram: ArrayLike,
         metadata: Mapping[str, Any] | None = None,
         denominator: int = 1,
         directions: str = "both",
     ) -> None:
-        words, unigram, counts = tuple(words), np.asarray(unigram), sparse.csr_array(counts)
+        words, unigram, counts = tuple(words), np.asarray(unigram), counts_matrix(counts)
         check_shapes(words, counts, unigram)
         if directions not in DIRECTIONS:
             raise argument_error("directions", f"one of {sorted(DIRECTIONS)}", repr(directions))
@@ -132,7 +134,7 @@ class CooccurrenceStatistics(eqx.Module):
         """Occurrences of each word on the host, int64 `(V,)`."""
         return np.asarray(self.occurrences).astype(np.int64)
 
-    def with_values(self, values: Any) -> "CooccurrenceStatistics":
+    def with_values(self, values: ArrayLike) -> "CooccurrenceStatistics":
         """Return statistics of the same words with other counts of the same seen pairs.
 
         What a derivative in the counts, or a map over corpora, goes through: `values` may be traced. It is

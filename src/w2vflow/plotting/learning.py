@@ -32,7 +32,8 @@ from w2vflow.results import Trajectory
 from w2vflow.spectrum import Spectrum
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_positive
+from w2vflow.support.kinds import ArrayLike
 
 __all__ = [
     "label_concepts",
@@ -203,7 +204,7 @@ def label_concepts(figure: Figure, concepts: int, *, theory: str = "closed form"
 
 @checked
 def plot_embedding_slice(
-    coordinates: np.ndarray,
+    coordinates: ArrayLike,
     words: Sequence[str],
     labelled: Sequence[int],
     *,
@@ -224,6 +225,12 @@ def plot_embedding_slice(
         ax: as in `plot_loss`.
     """
     ax = axes_or_new(ax)
+    coordinates = np.asarray(coordinates)
+    if coordinates.shape != (len(words), 3) or not len(words) or not np.isfinite(coordinates).all():
+        expected, got = f"finite and of shape ({len(words)}, 3)", f"shape {coordinates.shape}"
+        raise argument_error("coordinates", expected, got)
+    if limit is not None:
+        check_positive("limit", limit)
     limit = 1.05 * float(np.abs(coordinates[:, :2]).max()) if limit is None else limit
     across, up, colour = coordinates.T
     size = (0.37 * float(mpl.rcParams["lines.markersize"])) ** 2
@@ -231,7 +238,7 @@ def plot_embedding_slice(
     ax.scatter(across, up, c=colour, cmap="cividis", vmin=-shade, vmax=shade, s=size, alpha=0.7, linewidths=0)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
     ax.set(xlabel="along concept 1", ylabel="along concept 2")
-    name_words(ax, coordinates[:, :2], words, labelled, limit)
+    name_words(ax, coordinates[:, :2], words, [int(row) for row in labelled], limit)
     return ax
 
 
@@ -298,6 +305,11 @@ def plot_step_times(
         time_unit, ax: as in `plot_loss`.
     """
     ax = axes_or_new(ax)
+    shapes = {name: np.shape(times) for name, times in {"predicted": predicted, **measured}.items()}
+    if any(
+        len(shape) != 2 or shape[1:] != shapes["predicted"][1:] or 0 in shape for shape in shapes.values()
+    ):
+        raise argument_error("predicted", "of shape (S, k), as those `measured`", shapes)
     across, across_bar = _mean_and_bar(predicted / time_unit)
     low, high = 0.93 * np.nanmin(across), 1.04 * np.nanmax(across)
     ax.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
@@ -312,7 +324,7 @@ def plot_step_times(
 
 
 @checked
-def plot_overlap_matrix(overlaps: np.ndarray, *, ax: Axes | None = None) -> Axes:
+def plot_overlap_matrix(overlaps: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw squared cosines between learned directions (rows) and eigenvectors (columns), `(k, m)`."""
     overlaps = np.asarray(overlaps)
     if overlaps.ndim != 2:

@@ -111,6 +111,10 @@ def new_figure(
     return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
+# Dots per inch of the finest printers; a figure of twice as many takes gigabytes.
+_MOST_DOTS = 4800
+
+
 @checked
 def save_figure(
     figure: Figure, stem: Path, *, formats: Iterable[str] = ("png", "svg"), dpi: int = 160
@@ -125,7 +129,8 @@ def save_figure(
         formats: of matplotlib, e.g. `"pdf"`.
         dpi: of PNG files, dots per inch.
     """
-    check_at_least("dpi", 1, dpi)
+    if not 1 <= dpi <= _MOST_DOTS:
+        raise argument_error("dpi", f"between 1 and {_MOST_DOTS}", dpi)
     known = figure.canvas.get_supported_filetypes()
     for form in formats:
         if form not in known:

@@ -39,7 +39,8 @@ def csr_matmul(
     Of a `symmetric` matrix, backward differentiation in the block is another such product; of others,
     entries are scattered.
     """
-    return _csr_matmul.bind(indptr, indices, values, block, symmetric=symmetric)
+    given = map(jnp.asarray, (indptr, indices, values, block))
+    return _csr_matmul.bind(*given, symmetric=symmetric)
 
 
 def csr_matmul_in_chunks(

@@ -348,7 +348,8 @@ def chosen_times(ts: np.ndarray, time: TimeChoice) -> np.ndarray:
         if not between.size:
             raise argument_error("time", f"a slice with some time {observed}", time)
         return between
-    wanted = np.atleast_1d(np.asarray(time, dtype=np.float64))
+    numbers = np.asarray(time)
+    wanted = np.atleast_1d(numbers.astype(np.float64) if numbers.dtype.kind in "iuf" else np.nan)
     if wanted.ndim != 1 or wanted.size == 0 or not np.isfinite(wanted).all():
         raise argument_error("time", "a time, several, or a slice of two", time)
     rounding = 1e-9 * np.abs(ts[[0, -1]])

@@ -10,6 +10,7 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum.eigenpairs import learned_eigenpairs
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, on_host
+from w2vflow.support.checks import argument_error
 from w2vflow.support.static import remembered
 
 __all__ = ["rounding_advance", "warn_of_rounding"]
@@ -32,6 +33,9 @@ def rounding_advance(
     is from there that k rises, by the logarithm of their quotient over `lambda_k` too early. An estimate from
     above, within a third of it; 0 where the start is larger.
     """
+    if len(weights) != problem.sides * problem.vocab_size:
+        expected = f"of {problem.sides * problem.vocab_size} rows, those of contexts below those of words"
+        raise argument_error("weights", expected, f"shape {np.shape(weights)}")
     dim = weights.shape[1]
     pairs = remembered(problem, f"{dim} pairs", lambda: learned_eigenpairs(problem, dim))
     values, vectors = (np.asarray(one, np.float64) for one in (pairs.eigenvalues, pairs.eigenvectors))

@@ -18,6 +18,7 @@ __all__ = [
     "check_different",
     "check_dimension",
     "check_initial_scale",
+    "check_moving",
     "check_positive",
     "check_squares",
     "check_times",
@@ -47,7 +48,8 @@ def argument_error(argument: str, expected: str, got: object, remedy: str = "") 
 def check_at_least(argument: str, least: int, value: Any, remedy: str = "") -> None:
     """Raise `ValueError` where a known number is below the least or not finite."""
     if is_known(value) and not least <= value < np.inf:
-        raise argument_error(argument, f"at least {least} and finite", value, remedy)
+        whole = isinstance(value, int | np.integer)
+        raise argument_error(argument, f"at least {least}{'' if whole else ' and finite'}", value, remedy)
 
 
 def check_positive(argument: str, value: Any, remedy: str = "") -> None:
@@ -84,8 +86,7 @@ def check_tolerances(rtol: float, atol: float | None, weights: np.ndarray) -> No
     # In units of the largest: squares of small weights are below the least number there is.
     most = float(np.abs(weights).max(initial=0.0))
     size = most * float(np.sqrt(np.mean((weights / (most or 1.0)) ** 2)))
-    if size == 0:
-        raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
+    check_moving(weights)
     if atol is not None and not 0 < atol < size:
         expected = f"positive and below the size of the initial weights, {size:.3g}"
         remedy = "Above it the error control is blind while they grow; leave `atol` out to have it chosen."
@@ -156,6 +157,12 @@ def check_weights_shape(shape: tuple[int, ...], vocab_size: int, sides: int = 1)
         remedy = f"Draw it with `{draw}(key, problem.vocab_size, dim, scale)`."
         raise argument_error("W0", expected, f"shape {shape}", remedy)
     check_dimension(shape[-1], vocab_size)
+
+
+def check_moving(weights: Any) -> None:
+    """Raise `ValueError` where known initial weights are all zeros."""
+    if is_known(weights) and not np.asarray(weights).any():
+        raise argument_error("W0", "nonzero somewhere", "all zeros", "Zero weights never move.")
 
 
 def check_squares(argument: str, values: np.ndarray) -> None:

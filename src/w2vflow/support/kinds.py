@@ -99,24 +99,41 @@ def _array_kind(hint: Any) -> Kind:
 
 def _collection_kind(kind: type, items: tuple[Any, ...]) -> Kind:
     """Return the kind of collections of an annotation, with what is in them where that can be looked at."""
-    tests = [kind_of(item).test for item in items if item is not Ellipsis]
+    parts = [_item_kind(item) for item in items if item is not Ellipsis]
     if issubclass(kind, collections.abc.Mapping):
-        keys, values = tests or (_anything, _anything)
+        keys, values = parts or (_ANYTHING, _ANYTHING)
         return Kind(
-            lambda v: isinstance(v, collections.abc.Mapping) and _all(keys, v) and _all(values, v.values()),
+            lambda v: (
+                isinstance(v, collections.abc.Mapping)
+                and _all(keys.test, v)
+                and _all(values.test, v.values())
+            ),
             "a mapping",
         )
-    every = (lambda v: _all(tests[0], v)) if len(tests) == 1 else _anything
-    if kind is tuple and len(tests) > 1:
-        # Of one length; a list is taken for it.
-        every = lambda v: len(v) == len(tests) and all(test(one) for test, one in zip(tests, v, strict=True))  # noqa: E731
-    if issubclass(kind, collections.abc.Sequence):
+    if kind is tuple and len(parts) > 1:
+        # A list is taken for it.
         return Kind(
-            lambda v: _is_sequence(v) and every(v), "a list of strings" if items == (str,) else "a list"
+            lambda v: (
+                _is_sequence(v)
+                and len(v) == len(parts)
+                and all(part.test(one) for part, one in zip(parts, v, strict=True))
+            ),
+            f"{len(parts)} of one kind",
         )
+    item = parts[0] if len(parts) == 1 else _ANYTHING
+    if issubclass(kind, collections.abc.Sequence):
+        said = "a list of strings" if items == (str,) else "a list"
+        said += "" if items in ((), (str,)) or item is _ANYTHING else f" of which each is {item.said}"
+        return Kind(lambda v: _is_sequence(v) and _all(item.test, v), said)
     # What can be gone through once is left as it is.
-    look = lambda v: not hasattr(v, "__len__") or every(v)  # noqa: E731
+    look = lambda v: not hasattr(v, "__len__") or _all(item.test, v)  # noqa: E731
     return Kind(lambda v: _is_collection(v) and look(v), "a list or another collection, no string")
+
+
+def _item_kind(hint: Any) -> Kind:
+    """Return the kind of what is in a collection; pairs are left to who can tell which of them is none."""
+    pairs = typing.get_origin(hint) is tuple and Ellipsis not in typing.get_args(hint)
+    return _ANYTHING if pairs else kind_of(hint)
 
 
 def _all(test: Test, values: Any) -> bool:
@@ -143,7 +160,7 @@ def _is_number(value: Any, kind: type = numbers.Real, dtypes: str = "iufV") -> b
     return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
 
 
-def _is_numeric(value: Any, dtypes: str = "iufV") -> bool:
+def _is_numeric(value: Any, dtypes: str = "biufV") -> bool:
     """Return whether a value is an array of such numbers, or a nested list of them."""
     if isinstance(value, str | bytes | bool | None) or (not hasattr(value, "dtype") and is_ours(type(value))):
         return False

@@ -357,7 +357,7 @@ def test_concepts_that_are_not_there_are_refused(small, k):
 def test_bad_times_and_numbers_are_refused():
     with pytest.raises(ValueError, match="`step_times` must be positive and finite, but got nan"):
         step_time_slopes([1.0, 2.0], [1.0, np.nan])
-    with pytest.raises(ValueError, match=r"`step_times` must be positive, but got 0\.0"):
+    with pytest.raises(ValueError, match=r"`step_times` must be positive and finite, but got 0\.0"):
         changed_step_times([1.0], [0.0], [2.0])
     with pytest.raises(ValueError, match=r"`influence` must be of shape \(items,\) or \(V, V\)"):
         strongest_influences(np.ones((2, 3)))

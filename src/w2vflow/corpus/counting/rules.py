@@ -64,8 +64,9 @@ class CountingRule:
     directions: str = "both"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.window <= _LARGEST_WINDOW:
-            raise argument_error("window", f"between 1 and {_LARGEST_WINDOW:,}", self.window)
+        check_at_least("window", 1, self.window)
+        if self.window > _LARGEST_WINDOW:
+            raise argument_error("window", f"at most {_LARGEST_WINDOW:,}", self.window)
         check_at_least("min_document_words", 0, self.min_document_words)
         check_at_least("seed", 0, self.seed)
         check_positive("subsample_threshold", self.subsample_threshold)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2vflow.support.arguments import checked
-from w2vflow.support.checks import argument_error
+from w2vflow.support.checks import argument_error, check_at_least
 from w2vflow.support.machine import available_cores
 
 __all__ = ["Resources", "Workers", "worker_count"]
@@ -118,6 +118,8 @@ def worker_count(workers: int | None) -> int:
     Raises:
         ValueError: fewer than one, or more than there are threads for.
     """
-    if workers is not None and not 1 <= workers <= _MOST_WORKERS:
-        raise argument_error("workers", f"between 1 and {_MOST_WORKERS}", workers)
+    if workers is not None:
+        check_at_least("workers", 1, workers)
+    if workers is not None and workers > _MOST_WORKERS:
+        raise argument_error("workers", f"at most {_MOST_WORKERS}", workers)
     return available_cores() if workers is None else workers

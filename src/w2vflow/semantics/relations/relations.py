@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -284,9 +285,15 @@ def _relation(name: str, R: np.ndarray, unknown: int) -> Relation:
     )
 
 
+def _is_pair(pair: Any) -> bool:
+    listed = isinstance(pair, list | tuple | np.ndarray) and np.ndim(pair) == 1
+    parts = tuple(pair) if listed else ()
+    return len(parts) == 2 and all(isinstance(part, str) for part in parts)
+
+
 def _differences(vectors: Host, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]) -> Host:
     """Return `b - a` of the known pairs, float64 `(N, d)`."""
-    odd = next((pair for pair in pairs if isinstance(pair, str) or len(pair) != 2), None)
+    odd = next((pair for pair in pairs if not _is_pair(pair)), None)
     if odd is not None:
         raise argument_error("pairs", "pairs of words (a, b)", repr(odd))
     folded = [(a.casefold(), b.casefold()) for a, b in pairs]

@@ -11,7 +11,7 @@ from w2vflow.sgd.noise.gradient_noise import concepts_of, gradient_noise
 from w2vflow.spectrum import Spectrum, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import AnyArray, at_hand, namespace
-from w2vflow.support.checks import check_positive, check_weights
+from w2vflow.support.checks import check_moving, check_positive, check_weights
 from w2vflow.support.kinds import ArrayLike
 
 __all__ = ["Growth", "step_time_noise"]
@@ -64,6 +64,7 @@ def step_time_noise(
     check_positive("learning_rate", learning_rate)
     learning_rate = stable_rate(problem, learning_rate)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
+    check_moving(weights)
     growth = Growth.of(problem, weights.shape[-1], batch_size, sampler, spectrum)
     growth, weights = at_hand((growth, weights))
     xp = namespace(growth.sizes, weights)

@@ -13,7 +13,7 @@ from w2vflow.problem import Problem
 from w2vflow.spectrum import Spectrum, group_ids, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import is_known, largest_size
-from w2vflow.support.checks import argument_error, check_weights
+from w2vflow.support.checks import argument_error, check_moving, check_weights
 from w2vflow.support.kinds import ArrayLike
 from w2vflow.support.sharding import matmul
 from w2vflow.theory.step_size import growth_rates, saturation_advance
@@ -301,5 +301,6 @@ def _given(
 ) -> tuple[Modes, Setting, Float[Array, "*s n d"]]:
     problem.require_solvable(purpose)
     weights = check_weights(W0, problem.vocab_size, problem.sides)
+    check_moving(weights)
     set_to = setting_of(problem, fraction, rate, weights.dtype)
     return modes_of(problem, weights.shape[-1], spectrum), set_to, weights
