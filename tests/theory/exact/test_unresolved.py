@@ -304,7 +304,7 @@ def test_weight_decay_is_a_soft_threshold(pairs):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"weight_decay": -1.0}, "`weight_decay` must be at least 0, but got -1"),
+        ({"weight_decay": -1.0}, "`weight_decay` must be at least 0 and finite, but got -1"),
         ({"weight_decay": np.nan}, "`weight_decay` must be"),
         ({"learning_rate": np.inf}, "`learning_rate` must be 0 for the flow"),
     ],
