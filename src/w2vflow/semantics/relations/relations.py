@@ -293,9 +293,8 @@ def _is_pair(pair: Any) -> bool:
 
 def _differences(vectors: Host, rows: Mapping[str, int], pairs: Sequence[tuple[str, str]]) -> Host:
     """Return `b - a` of the known pairs, float64 `(N, d)`."""
-    odd = next((pair for pair in pairs if not _is_pair(pair)), None)
-    if odd is not None:
-        raise argument_error("pairs", "pairs of words (a, b)", repr(odd))
+    if odd := [pair for pair in pairs if not _is_pair(pair)]:
+        raise argument_error("pairs", "pairs of words (a, b)", repr(odd[0]))
     folded = [(a.casefold(), b.casefold()) for a, b in pairs]
     ends = np.array([(rows[a], rows[b]) for a, b in folded if a in rows and b in rows], int).reshape(-1, 2)
     return vectors[ends[:, 1]].astype(np.float64) - vectors[ends[:, 0]]
