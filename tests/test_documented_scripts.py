@@ -105,6 +105,7 @@ CORPUS = {
 # Run, at a small size and looked into, by the test of another file.
 ELSEWHERE = {
     "validation/paper_figures.py": "test_plotting.py",
+    "tests/bad_input.py": "test_bad_input.py",
     **{f"tests/trust/{name}.py": "trust/test_trust.py" for name in ("flip", "kill", "full", "bombs")},
 }
 

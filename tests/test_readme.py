@@ -83,6 +83,11 @@ def test_the_theory_in_ten_minutes():
     run_page("docs/theory.md")
 
 
+def test_trust():
+    _, printed = run_page("docs/trust.md")
+    assert "{'format': 'word2vec-binary', 'checksum': None}" in printed
+
+
 def test_saving():
     names, _ = run_page("docs/saving.md")
     assert isinstance(names["again"], wf.Trajectory)

@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT, _MARGIN = 300, 150, 4
 
 
 def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey: controls are spelled out, but line breaks and tabs.
+    r"""Return a text without what a terminal would obey: controls are spelled out, but line breaks and tabs.
 
     In JSON they are spelled in this way too: it remains the same value.
 
