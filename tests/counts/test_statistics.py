@@ -59,15 +59,15 @@ def test_probabilities_and_identity():
         ),
         (WORDS, COUNTS, [3, 8, 1e300], "`unigram` must be whole numbers"),
         (WORDS, COUNTS, [3, 8, np.inf], "`unigram` must be finite"),
-        (WORDS, COUNTS, ["3", "8", "9"], "`unigram` must be whole numbers, but got entries of type <U1"),
-        (WORDS, COUNTS, [3j, 8, 9], "`unigram` must be whole numbers, but got entries of type complex128"),
-        (WORDS, COUNTS * 1j, UNIGRAM, "`counts` must be real numbers, but got entries of type complex128"),
+        (WORDS, COUNTS, ["3", "8", "9"], "`unigram` must be an array of numbers, but got list"),
+        (WORDS, COUNTS, [3j, 8, 9], "`unigram` must be an array of numbers, but got list"),
+        (WORDS, COUNTS * 1j, UNIGRAM, "`counts` must be an array of numbers, .* type complex128"),
         (("a", "b", "a"), COUNTS, UNIGRAM, "`words` must be all different, but got 'a' twice"),
         ((), np.zeros((0, 0)), np.zeros(0), "`words` must be at least one word"),
     ],
 )
 def test_bad_counts_are_refused(words, counts, unigram, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         wf.CooccurrenceStatistics(words, counts, unigram)
 
 

@@ -44,7 +44,7 @@ def check_occurrences(unigram: np.ndarray) -> None:
 def counts_matrix(counts: Any) -> sparse.csr_array:
     """Return counts as a sparse matrix; raise `ValueError` unless they are a matrix."""
     shape = counts.shape if sparse.issparse(counts) else np.shape(counts)
-    if len(shape) != 2 or 0 in shape:
+    if len(shape) != 2:
         raise argument_error("counts", "a matrix (V, V)", f"shape {shape}")
     return sparse.csr_array(counts)
 
