@@ -5,6 +5,7 @@
 
 import argparse
 import inspect
+import os
 import re
 import signal
 import sys
@@ -400,6 +401,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print a table of messages instead")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
+    # What is written to "abc" is written there.
+    os.chdir(tempfile.mkdtemp())
     if options.table:
         print("\n".join(table()))
         return
