@@ -24,11 +24,15 @@ _LONGEST_HEAD = 10**8
 
 
 class Tensors(NamedTuple):
-    """The matrix of a file, how many rows it has in all, and the bytes of the tensor `words`, if any."""
+    """The matrix of a file, how many rows it has in all, and the bytes of the tensor `words`, if any.
+
+    `sealed` tells whether all of it was held against a digest.
+    """
 
     matrix: np.ndarray
     rows: int
     words: bytes | None
+    sealed: bool
 
 
 def tensors_digest(vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -59,10 +63,11 @@ def read_tensors(source: Source, data: Ahead, limit: int | None) -> Tensors:
             matrix = file.get_slice(chosen)[: min(limit, count)] if limit else file.get_tensor(chosen)
             listed = file.get_tensor("words") if "words" in shapes else np.empty(0, np.uint8)
             # That of a file of which only the first rows are asked for is not known without the others.
-            if DIGEST in shapes and len(matrix) == count:
+            sealed = DIGEST in shapes and len(matrix) == count
+            if sealed:
                 _check_digest(file.get_tensor(DIGEST), tensors_digest(matrix, listed), source.name)
             words = listed.tobytes() if "words" in shapes else None
-            return Tensors(matrix.astype(np.float32), count, words)
+            return Tensors(matrix.astype(np.float32), count, words, sealed)
     except (SafetensorError, TypeError) as error:
         raise argument_error("path", "a safetensors file of float32", f"{source.name} ({error})") from error
 

@@ -32,13 +32,14 @@ _DECIMAL_COMMA = re.compile(rb"(?<=\d),(?=\d)")
 class Rows(NamedTuple):
     """A file while it is read: rows of number, word and vector, their dimension, and the unit numbered.
 
-    `remedy` is what else may be the matter with a bad row.
+    `remedy` is what else may be the matter with a bad row; `sealed`, whether all were held against a digest.
     """
 
     rows: Iterator[tuple[int, bytes, Host]]
     dim: int
     unit: str
     remedy: str = ""
+    sealed: bool = False
 
 
 def guess_format(data: Ahead, path: str) -> str:
@@ -201,11 +202,12 @@ def _text_rows(
 
 
 def _read_safetensors(source: Source, data: Ahead, limit: int | None) -> Rows:
-    vectors, count, packed = read_tensors(source, data, limit)
+    vectors, count, packed, sealed = read_tensors(source, data, limit)
     words = _words(source.beside("vocab.txt")) if packed is None else packed.split(b"\n")
     if len(words) != count:
         raise _unpaired(source.name, len(words), count)
-    return _paired(source.name, words[:limit], list(vectors), vectors.shape[1], "word")
+    rows = _paired(source.name, words[:limit], list(vectors), vectors.shape[1], "word")
+    return rows._replace(sealed=sealed)
 
 
 def _words(source: Source, limit: int | None = None) -> list[bytes]:

@@ -1,7 +1,6 @@
 """Word vectors in the files of other programs: word2vec, GloVe, safetensors, TensorBoard."""
 
 import gzip
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,8 +25,6 @@ __all__ = ["WordVectors", "export_vectors", "import_vectors"]
 
 Host = np.ndarray
 
-# Bytes in which the names of the tensors of a file of this package are.
-_HEAD = 2**16
 # Rows written at once.
 _ROWS = 1000
 # What a word may not hold, as it would end it.
@@ -233,22 +230,12 @@ def import_vectors(
     with file.open() as stream:
         data = unmarked(Ahead(stream))
         format = format or guess_format(data, file.name)
-        head = data.head(_HEAD)
         # Of words that come twice the second counts for nothing: how many lines it takes is not known.
         rows = READERS[format](file, data, None if keep else limit)
         found = _gathered(file.name, rows, limit, keep is not None, errors)
     # Of the first rows alone no digest is known.
-    sealed = format == "safetensors" and limit is None and _has_digest(head)
-    found.metadata = {"format": format, "checksum": "blake3" if sealed else None}
+    found.metadata = {"format": format, "checksum": "blake3" if rows.sealed and limit is None else None}
     return found
-
-
-def _has_digest(head: bytes) -> bool:
-    """Return whether the head of a safetensors file that was read names a digest."""
-    try:
-        return DIGEST in json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])
-    except (ValueError, RecursionError):
-        return False
 
 
 def _gathered(path: str, source: Rows, limit: int | None, first: bool, errors: str) -> WordVectors:
