@@ -124,12 +124,16 @@ def with_manifest(**changed: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def pickled_counts(path: Path) -> Path:
+def pickled_array(path: Path) -> bytes:
     array = np.empty(1, object)
     array[0] = Runs(path.parent)
     content = io.BytesIO()
     np.save(content, array, allow_pickle=True)
-    return rezipped(with_member("block-00001/counts.npy", content.getvalue()))(path)
+    return content.getvalue()
+
+
+def pickled_counts(path: Path) -> Path:
+    return rezipped(with_member("block-00001/counts.npy", pickled_array(path)))(path)
 
 
 def dump(head: str, title: str, before: str = "", after: str = "") -> bytes:

@@ -3,7 +3,6 @@
 Sealed ones have valid digests: to seal a file takes no secret.
 """
 
-import io
 import json
 import pickle
 from collections.abc import Callable
@@ -192,11 +191,3 @@ def tokens(content: Callable[[Path], bytes], number: int) -> Callable[[Path], Pa
         return told("manifest.json", lambda m: m.update(tokens_blake3=digest, tokens=number))(path)
 
     return make
-
-
-def pickled_array(path: Path) -> bytes:
-    array = np.empty(1, object)
-    array[0] = Runs(path.parent)
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=True)
-    return content.getvalue()
