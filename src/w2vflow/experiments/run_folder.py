@@ -1,7 +1,6 @@
 """Folder of a run: written, and read back."""
 
 import csv
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path, write_json, write_text
 from w2vflow.support.checks import argument_error
-from w2vflow.support.seals import file_digest, has_its_digest, with_digest
+from w2vflow.support.seals import file_digest, has_its_digest, read_record, with_digest
 
 __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 
@@ -167,8 +166,8 @@ def _check_together(folder: Path, own: Mapping[str, str]) -> None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = read_record(path)
+    except ValueError as error:
         raise _unusable(f"a damaged {path} ({error})") from error
     if not isinstance(value, dict):
         raise _unusable(f"{path} without names in it")

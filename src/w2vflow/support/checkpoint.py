@@ -7,7 +7,6 @@ newer one. One run at a time holds a folder, and goes on with what itself has le
 """
 
 import hashlib
-import json
 import os
 import secrets
 import time
@@ -22,7 +21,7 @@ import numpy as np
 from w2vflow.support.atomic_files import atomic_path, check_writable_folder, write_json
 from w2vflow.support.checks import argument_error
 from w2vflow.support.locks import hold, this_process
-from w2vflow.support.seals import file_digest, has_its_digest, with_digest
+from w2vflow.support.seals import file_digest, has_its_digest, read_record, with_digest
 
 __all__ = ["Checkpoint", "digest"]
 
@@ -216,11 +215,10 @@ def _array(place: Path, entry: Any) -> np.ndarray:
 
 def _read(place: Path) -> dict[str, Any] | None:
     try:
-        state = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
+        state = read_record(place / "manifest.json")
     except FileNotFoundError:
         return None
-    # Of lists in lists in lists, Python's reader of JSON has its own error.
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _unusable(place, "a manifest that is not JSON") from error
     if not isinstance(state, dict) or state.get("format") not in range(1, FORMAT + 1):
         raise _unusable(place, "a manifest of another format")

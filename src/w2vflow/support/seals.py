@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "file_digest",
     "has_its_digest",
     "has_its_seal",
+    "read_record",
     "seal_file",
     "seal_of",
     "with_digest",
@@ -72,6 +74,19 @@ def has_its_seal(path: str | os.PathLike[str]) -> bool:
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Return the digest of a file, which need not fit in memory."""
     return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+
+
+def read_record(path: str | os.PathLike[str]) -> Any:
+    """Return the JSON values of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON, or lists in lists in lists, of which Python's reader has its own error.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 def with_digest(record: Mapping[str, Any]) -> dict[str, Any]:

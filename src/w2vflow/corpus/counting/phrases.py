@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from w2vflow.corpus.counting.rules import CountingRule
@@ -14,7 +13,7 @@ from w2vflow.corpus.counting.tokenizers import Tokenizer, tokenizer
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_json
 from w2vflow.support.checks import argument_error
-from w2vflow.support.seals import has_its_digest, with_digest
+from w2vflow.support.seals import has_its_digest, read_record, with_digest
 from w2vflow.support.sources import PathLike
 
 __all__ = ["PHRASES_FORMAT", "Phrases"]
@@ -119,14 +118,13 @@ class Phrases:
             RuntimeWarning: it is of an earlier version, without a checksum.
         """
         try:
-            record = json.loads(Path(path).read_text(encoding="utf-8"))
+            record = read_record(path)
             if record["format"] != PHRASES_FORMAT or record["version"] not in range(1, _VERSION + 1):
                 raise ValueError(f"format {record['format']!r}, version {record['version']!r}")
             if record["version"] >= _SEALED and not has_its_digest(record):
                 raise ValueError("its checksum is another")
             found = cls._of(record)
-        # Of lists in lists in lists, Python's reader of JSON has its own error.
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             got = f"{path}, which is damaged or of another kind ({error})"
             raise argument_error("path", "a file written by `Phrases.save`", got) from error
         if record["version"] < _SEALED:

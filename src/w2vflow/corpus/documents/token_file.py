@@ -5,7 +5,6 @@ those are and how the text was cut. Nothing depends on the time or the machine.
 """
 
 import hashlib
-import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ from w2vflow.corpus.reading.sources import text_sources
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import scratch_folder, write_json
 from w2vflow.support.checks import argument_error
-from w2vflow.support.seals import file_digest, has_its_digest, with_digest
+from w2vflow.support.seals import file_digest, has_its_digest, read_record, with_digest
 from w2vflow.support.sources import PathLike
 
 __all__ = ["TokenFile", "tokenize"]
@@ -250,9 +249,8 @@ def _words_sha256(words: Sequence[str]) -> str:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    # Of lists in lists in lists, Python's reader of JSON has its own error.
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = read_record(folder / "manifest.json")
+    except (OSError, ValueError) as error:
         raise _unusable(folder, f"no manifest that can be read ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _unusable(folder, "a manifest of another format")
