@@ -14,6 +14,7 @@ __all__ = [
     "check_symmetric",
     "check_unigram",
     "check_values",
+    "counts_matrix",
 ]
 
 

@@ -5,7 +5,7 @@ import inspect
 import numbers
 import operator
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -72,11 +72,7 @@ def _checked(function: Callable[..., Any], name: str, made: type | None = None) 
             if isinstance(value, numbers.Integral) and int(value).bit_length() > _BITS:
                 raise ValueError(f"Argument `{argument}` must be below 2^64 in size, but got {value}.")
             if kind.values and value not in kind.values:
-                near = get_close_matches(str(value), [str(one) for one in kind.values], n=1)
-                few = len(kind.values) < 3
-                said = " or ".join(map(repr, kind.values)) if few else f"one of {list(kind.values)}"
-                text = f"Argument `{argument}` must be {said}, but got {value!r}."
-                raise ValueError(f"{text} Did you mean {near[0]!r}?" if near else text)
+                raise _unknown(argument, value, kind.values)
             if kind.dims is not None and value is not None:
                 _check_shape(argument, value, kind.dims, lengths)
         counts = {name: bound.arguments[name] for name in whole if name in bound.arguments}
@@ -99,6 +95,14 @@ def _tests(function: Callable[..., Any], signature: inspect.Signature) -> dict[s
             kind = Kind(functools.partial(lambda test, values: all(map(test, values)), kind.test), kind.said)
         found[name] = (kind, hint)
     return found
+
+
+def _unknown(argument: str, value: Any, values: Sequence[Any]) -> ValueError:
+    """Return the error for a name that is none of those there are, with the nearest of them."""
+    near = get_close_matches(str(value), [str(one) for one in values], n=1)
+    said = " or ".join(map(repr, values)) if len(values) < 3 else f"one of {list(values)}"
+    text = f"Argument `{argument}` must be {said}, but got {value!r}."
+    return ValueError(f"{text} Did you mean {near[0]!r}?" if near else text)
 
 
 def _check_shape(argument: str, value: Any, dims: str, lengths: dict[str, Any]) -> None:

@@ -92,7 +92,8 @@ def _array_kind(hint: Any) -> Kind:
     if "prng_key" in hint.dtypes:
         return Kind(_is_key, "a JAX key, e.g. `jax.random.key(0)`")
     whole, truth = "int32" in hint.dtypes, "bool" in hint.dtypes
-    dtypes, said = ("b", "of True and False") if truth else ("iu", "of whole numbers") if whole else _REAL
+    numbers_of = ("iu", "of whole numbers") if whole else ("iufV", "of numbers")
+    dtypes, said = ("b", "of True and False") if truth else numbers_of
     dims = None if hint.index_variadic is not None else hint.dim_str
     return Kind(functools.partial(_is_numeric, dtypes=dtypes), f"an array {said}", dims=dims)
 
@@ -191,7 +192,6 @@ def _is_collection(value: Any) -> bool:
 
 
 _ANYTHING = Kind(_anything, "anything")
-_REAL = ("iufV", "of numbers")
 _PATH = Kind(lambda value: isinstance(value, os.PathLike), "a path")
 _SIMPLE: dict[Any, Kind] = {
     Any: _ANYTHING,

@@ -90,6 +90,7 @@ def weighted_counts(
     lengths = np.diff(np.append(tokens.document_starts, len(tokens.tokens)))
     frequency = np.zeros(len(tokens.words), np.int64)
     upper = sparse.csr_array((len(tokens.words), len(tokens.words)), dtype=np.int64)
+    count = worker_count(workers)
     for weight in np.unique(chosen[chosen > 0]).tolist():
         inside = np.repeat(chosen == weight, lengths)
         some = np.concatenate([[-1], tokens.tokens[inside], [-1]]).astype(np.int32)
@@ -97,7 +98,7 @@ def weighted_counts(
         frequency += weight * found
         if 4 * window * int(frequency.max()) * int(distances.max()) >= 2**63:
             raise argument_error("weighting", "one whose counts fit into 64 bits", weighting, "Use 'linear'.")
-        upper = upper + weight * _counted(some, found, distances, worker_count(workers))
+        upper = upper + weight * _counted(some, found, distances, count)
     upper = sparse.csr_array(upper)
     counts = upper + sparse.csr_array(sparse.triu(upper, k=1)).T
     if denominator > 1:
