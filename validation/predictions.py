@@ -61,8 +61,8 @@ keeps both small. The noise of the last concepts, and of close ones, comes out t
         "Any weights, any loss: the ladder",
         """\
 `predict_ladder` follows any weights and any loss from plateau to plateau. Conditions end in words and
-scale; errors are those of the first step and the largest, those of losses in heights of a step. Rows are of
-steps taken one by one; carried jointly they are right to 1%, at scale 1e-2 to 3%; untied to 4%.""",
+scale; errors are those of the first step and the largest, those of losses in heights of a step. Steps that
+overlap are carried jointly: right to 1%, at scale 1e-2 to 3%; untied to 4%.""",
     ),
     "uncertainty": Part(
         "A finite corpus",
@@ -148,7 +148,11 @@ def main() -> None:
     unknown = set(asked.parts) - set(PARTS)
     if unknown:
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
-    for part in asked.parts or PARTS:
+    computed = asked.parts or [*PARTS]
+    lacking = [part for part in PARTS if part not in computed and not kept_rows(part).exists()]
+    if lacking and not asked.small:
+        sys.exit(f"The page needs all parts, and of {', '.join(lacking)} no rows are kept: compute them too.")
+    for part in computed:
         print(f"== {part}", flush=True)
         options = ["--small"] if asked.small else []
         subprocess.run([sys.executable, str(HERE / f"{part}.py"), *options], check=True)
