@@ -154,6 +154,24 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_run_killed_when_all_is_done_takes_no_step_more(tmp_path, monkeypatch):
+    """Its last state is whole, and only its removal was still to come."""
+    matrix, _ = known_matrix()
+    folder, advanced, remove = tmp_path / "state", lanczos._advanced, Checkpoint.remove
+
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(matrix, folder)
+    monkeypatch.setattr(Checkpoint, "remove", remove)
+    monkeypatch.setattr(lanczos, "_advanced", lambda *arguments: pytest.fail("one more step"))
+    resumed = run(matrix, folder)
+    monkeypatch.setattr(lanczos, "_advanced", advanced)
+    assert_same(resumed, run(matrix))
+
+
 @pytest.mark.parametrize("at", [1, 4, 7, 20])
 def test_run_goes_on_after_an_error_to_the_same_bits(tmp_path, at, monkeypatch):
     matrix, _ = known_matrix()

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,17 @@ def test_a_file_is_as_readable_as_others(tmp_path):
     np.savetxt(tmp_path / "plain", np.eye(2))
     write_text(tmp_path / "ours", "new")
     assert os.stat(tmp_path / "ours").st_mode == os.stat(tmp_path / "plain").st_mode
+
+
+def test_a_look_whether_a_folder_can_be_written_shows_nothing(tmp_path, monkeypatch):
+    """A kill at that moment would leave what is there then."""
+    opened, seen = tempfile.TemporaryFile, []
+
+    def looking(**where):
+        file = opened(**where)
+        seen.append(names(tmp_path))
+        return file
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", looking)
+    assert atomic_files.check_writable_folder(tmp_path, "out") == tmp_path
+    assert seen == [[]]

@@ -31,7 +31,7 @@ from w2vflow.support.sharding import ROWS, in_words, on_devices, to_host, to_row
 __all__ = ["Eigenpairs", "check_symmetric", "lanczos_eigenpairs"]
 
 _WHOLE = PartitionSpec()
-_FIGURES = ("used", "kept", "products", "worst", "full")  # of the state, beside its arrays
+_FIGURES = ("used", "kept", "products", "worst", "full", "done")  # of the state, beside its arrays
 _ARRAYS = ("projected", "values", "ritz", "residuals", "nodes", "weights")
 
 

@@ -232,7 +232,8 @@ def check_writable_folder(path: str | os.PathLike[str], argument: str) -> Path:
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
+        # Without a name, where the system has such files: a kill leaves nothing.
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         got, remedy = f"{folder} ({error.strerror})", "Choose another folder or change its permissions."
