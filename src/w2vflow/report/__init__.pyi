@@ -1,1 +1,2 @@
 from .page import write_report as write_report
+from .pair import write_pair as write_pair

@@ -1,69 +1,71 @@
 // Predicted against measured times, concept by concept.
 
-const SYMBOLS = { flow: "circle", sgd: "diamond", gd: "square" };
+let agreementSpots = [];
 
 function measuredSources() {
   return Object.keys(data.steps).filter((source) => data.steps[source].reference);
 }
 
-function agreementTrace(source) {
+function agreementPoints(source) {
   const { mean, spread, reference } = data.steps[source];
   const across = data.steps[reference].mean;
-  const concepts = data.concepts.map((_, concept) => concept)
-    .filter((concept) => known(mean[concept]) && known(across[concept]));
-  return {
-    type: "scatter", mode: "markers", name: label(nameOf(source)),
-    x: concepts.map((concept) => across[concept]),
-    y: concepts.map((concept) => mean[concept]),
-    customdata: concepts,
-    text: concepts.map((concept) => label(shortened(conceptName(concept)))),
-    error_y: { array: concepts.map((concept) => spread[concept] ?? 0), thickness: 1.2, width: 3, color: sourceColour(source) },
-    marker: {
-      color: sourceColour(source), symbol: SYMBOLS[source] ?? "triangle-up", line: { color: colour("panel"), width: 1 },
-      size: concepts.map((concept) => (concept === state.concept ? 16 : 9)),
-    },
-    hovertemplate: `%{text}<br>${label(nameOf(source))}: %{y:.4g}, predicted %{x:.4g}<extra></extra>`,
-  };
+  return data.concepts.map((_, concept) => ({ source, concept, x: across[concept], y: mean[concept], spread: spread[concept] ?? 0 }))
+    .filter(({ x, y }) => known(x) && known(y));
+}
+
+function agreementNote(points) {
+  if (points.length === 0) {
+    return measuredSources().length
+      ? "No concept was learned within the time of this run: there is nothing to compare yet."
+      : "This page holds no measurement beside a prediction.";
+  }
+  return measuredSources().map((source) => [source, data.steps[source].mean.filter((t) => !known(t)).length])
+    .filter(([, number]) => number > 0)
+    .map(([source, number]) => `${nameOf(source)}: ${number} of ${data.concepts.length} concepts not learned within this time.`)
+    .join(" ");
 }
 
 function drawAgreement() {
-  const traces = measuredSources().map(agreementTrace);
-  const every = traces.flatMap((trace) => [...trace.x, ...trace.y]);
-  const note = byId("agreement-note");
-  byId("agreement").parentElement.classList.toggle("nothing", every.length === 0);
-  if (every.length === 0) {
-    note.textContent = measuredSources().length
-      ? "No concept was learned within the time of this run: there is nothing to compare yet."
-      : "This page holds no measurement beside a prediction.";
-    return;
-  }
-  const missed = measuredSources().map((source) => [source, data.steps[source].mean.filter((t) => !known(t)).length]);
-  note.textContent = missed.filter(([, number]) => number > 0)
-    .map(([source, number]) => `${nameOf(source)}: ${number} of ${data.concepts.length} concepts not learned within this time.`)
-    .join(" ");
+  const points = measuredSources().flatMap(agreementPoints);
+  const place = byId("agreement");
+  byId("agreement-note").textContent = agreementNote(points);
+  place.parentElement.classList.toggle("nothing", points.length === 0);
+  agreementSpots = [];
+  if (points.length === 0) return;
+  const every = points.flatMap(({ x, y }) => [x, y]);
   const ends = [Math.min(...every), Math.max(...every)];
-  const wide = ends[1] > 20 * ends[0];
-  const range = wide
-    ? [Math.log10(ends[0] / 1.3), Math.log10(ends[1] * 1.3)]
-    : [Math.max(0, ends[0] - 0.08 * ends[1]), 1.08 * ends[1]];
-  const corners = wide ? range.map((value) => 10 ** value) : range;
-  const diagonal = thinLines(corners, corners);
-  diagonal.line = { color: colour("soft"), width: 1, dash: "dash" };
-  const axis = (title) => plotAxis({ title: { text: title, standoff: 6 }, type: wide ? "log" : "linear", range, showline: true });
-  Plotly.react("agreement", [diagonal, ...traces], plotLayout({
-    margin: { l: 58, r: 12, t: 26, b: 44 },
-    hovermode: "closest", showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: false, itemdoubleclick: false },
-    xaxis: axis("predicted time"), yaxis: axis("measured time"),
-  }), PLOT_SETTINGS);
+  const log = ends[1] > 20 * ends[0];
+  const range = log ? [ends[0] / 1.3, ends[1] * 1.3] : [Math.max(0, ends[0] - 0.08 * ends[1]), 1.08 * ends[1]];
+  const chart = chartOn(place, { x: range, y: range, log, margin: { left: 62, right: 10, top: 8, bottom: 34 } });
+  drawFrame(chart, { xTitle: "predicted time", yTitle: "measured time" });
+  stroke(chart.pen, range.map((value) => [chart.toX(value), chart.toY(value)]), { ink: colour("soft"), dash: [6, 4] });
+  for (const point of points) {
+    const [x, y, ink] = [chart.toX(point.x), chart.toY(point.y), sourceColour(point.source)];
+    const bar = [point.y - point.spread, point.y + point.spread].map((value) => [x, chart.toY(Math.max(value, range[0]))]);
+    stroke(chart.pen, bar, { ink, width: 1.2 });
+    drawDot(chart.pen, { x, y, size: 1 }, point.concept === state.concept ? 7 : 4.2, ink, colour("panel"));
+    agreementSpots.push({ ...point, px: x, py: y });
+  }
+  place.shown = { points };
+}
+
+function spotUnder(event) {
+  const { x, y } = pointerOn(byId("agreement"), event);
+  const near = agreementSpots.filter(({ px, py }) => Math.hypot(px - x, py - y) < 12);
+  return near.sort((a, b) => Math.hypot(a.px - x, a.py - y) - Math.hypot(b.px - x, b.py - y))[0];
 }
 
 function startAgreement() {
   whenChanged(["theme", "concept"], drawAgreement);
-}
-
-function startAgreementClicks() {
-  byId("agreement").on?.("plotly_click", ({ points: [point] }) => {
-    if (known(point.customdata)) change({ concept: point.customdata });
+  const place = byId("agreement");
+  new ResizeObserver(drawAgreement).observe(place);
+  place.addEventListener("pointermove", (event) => {
+    const spot = spotUnder(event);
+    place.style.cursor = spot ? "pointer" : "default";
+    place.title = spot ? `${data.concepts[spot.concept].name}. ${nameOf(spot.source)}: ${digits(spot.y)}, predicted ${digits(spot.x)}` : "";
+  });
+  place.addEventListener("click", (event) => {
+    const spot = spotUnder(event);
+    if (spot) change({ concept: spot.concept });
   });
 }

@@ -1,30 +1,13 @@
-// Singular values and loss over time, with a cursor at the time chosen.
+// Strengths of the concepts and the loss over time, with a cursor at the time chosen.
 
-// Several curves as one, with gaps between them.
-function joined(curves) {
-  const line = { x: [], y: [], customdata: [] };
-  curves.forEach(({ values, name }) => {
-    line.x.push(...data.ts, null);
-    line.y.push(...values, null);
-    line.customdata.push(...data.ts.map(() => name), "");
-  });
-  return line;
-}
-
-const DASHES = { theory: "dash", "theory-discrete": "dot" };
-
-function curveTrace(source, curves, text) {
-  const many = data.curves[source].loss.length > 1 && !source.startsWith("theory") && source !== "flow";
-  return {
-    type: "scatter", mode: "lines", ...joined(curves), name: label(nameOf(source)), connectgaps: false,
-    line: { color: sourceColour(source), width: many ? 0.9 : 1.7, dash: Object.hasOwn(DASHES, source) ? DASHES[source] : "solid" },
-    hovertemplate: `${label(nameOf(source))}, ${text}<extra></extra>`,
-  };
-}
+const DASHES = { theory: [6, 4], "theory-discrete": [2, 3] };
+const GRASPED = 7; // pixels within which a line is meant
+const charts = { staircase: null, loss: null };
+let heldLevel = null; // the concept whose level is being dragged
 
 // Thin lines of every seed for what is random; one seed for what is not, beside its cloud.
 function seedsShown(source) {
-  const all = data.curves[source].loss.map((_, seed) => seed);
+  const all = view.curves[source].loss.map((_, seed) => seed);
   return source.startsWith("theory") || source === "flow" ? [0] : all;
 }
 
@@ -32,114 +15,176 @@ function seedsShown(source) {
 function sourcesShown() {
   const order = ["sgd", "gd", "flow"];
   const rank = (name) => (name.startsWith("theory") ? 9 : order.indexOf(name));
-  return [...state.curves].sort((a, b) => rank(a) - rank(b));
+  const there = Object.keys(view.curves).filter((name) => state.curves.has(name) || !isOfRun());
+  return there.sort((a, b) => rank(a) - rank(b));
 }
 
-function thinLines(x, y, ink = colour("line")) {
-  const line = { color: ink, width: 1 };
-  return { type: "scatter", mode: "lines", x, y, line, connectgaps: false, hoverinfo: "skip", showlegend: false };
+function styleOf(source) {
+  const many = seedsShown(source).length > 1;
+  const dash = isOfRun() && Object.hasOwn(DASHES, source) ? DASHES[source] : [];
+  return { ink: sourceColour(source), width: many ? 0.9 : 1.8, dash };
 }
 
-function uprightLines(top) {
-  const times = stepTimes.filter(known);
-  return { ...thinLines(times.flatMap((t) => [t, t, null]), times.flatMap(() => [top[0], top[1], null]), colour("soft")), opacity: 0.55 };
+function drawLevels(chart) {
+  const ink = colour("line");
+  const ends = [chart.box.left, chart.box.right];
+  view.concepts.forEach((concept, k) => {
+    const y = chart.toY(concept.eigenvalue);
+    const chosen = k === state.concept;
+    stroke(chart.pen, ends.map((x) => [x, y]), { ink: chosen ? colour("chosen") : ink, width: chosen ? 1.6 : 1 });
+  });
 }
 
-function timeAxis(more) {
-  return plotAxis({ range: [firstTime, lastTime], showline: true, showgrid: false, ...more });
+function drawUpright(chart) {
+  view.stepTimes.filter(known).forEach((t) => {
+    const x = chart.toX(t);
+    if (x <= chart.box.right) stroke(chart.pen, [[x, chart.box.top], [x, chart.box.bottom]], { ink: colour("soft"), strength: 0.45 });
+  });
+}
+
+// How the theory of the run went, behind that of the settings chosen.
+function drawAsItWas(chart, curvesOf) {
+  if (isOfRun() || !data.curves.theory) return;
+  for (const values of curvesOf(data.curves.theory)) {
+    const within = data.ts.map((t, at) => (t <= view.last ? values[at] : NaN));
+    drawCurve(chart, data.ts, within, { ink: colour("soft"), width: 1, strength: 0.4, dash: [2, 3] });
+  }
 }
 
 function drawStaircase() {
-  const values = data.concepts.map((concept) => concept.eigenvalue);
-  const most = 1.1 * Math.max(...values.map((value) => value ?? 0), 1e-12);
-  const levels = thinLines(values.flatMap(() => [firstTime, lastTime, null]), values.flatMap((v) => [v, v, null]));
-  const traces = [uprightLines([0, most]), levels];
+  const place = byId("staircase");
+  const most = 1.1 * Math.max(...view.concepts.map(({ eigenvalue }) => eigenvalue ?? 0), 1e-12);
+  const room = place.clientWidth > 420 ? 132 : 8;
+  const chart = chartOn(place, { x: [view.first, view.last], y: [0, most], margin: { left: 62, right: room, top: 8, bottom: 20 } });
+  charts.staircase = chart;
+  drawFrame(chart, { yTitle: "strength s²", grid: false });
+  drawLevels(chart);
+  drawUpright(chart);
+  drawAsItWas(chart, (curves) => curves.squares[0]);
   for (const source of sourcesShown()) {
-    const curves = seedsShown(source).flatMap((seed) =>
-      data.curves[source].squares[seed].map((squares, mode) => ({ values: squares, name: mode + 1 })));
-    traces.push(curveTrace(source, curves, "s<sub>%{customdata}</sub>² = %{y:.4g}"));
+    for (const seed of seedsShown(source)) {
+      view.curves[source].squares[seed].forEach((values) => drawCurve(chart, view.ts, values, styleOf(source)));
+    }
   }
-  if (state.concept !== null) {
-    const source = sourcesShown().at(-1) ?? state.source;
-    const curve = data.curves[source]?.squares[0][state.concept] ?? [];
-    const line = { color: colour("chosen"), width: 4 };
-    traces.push({ type: "scatter", mode: "lines", x: data.ts, y: curve, line, opacity: 0.7, hoverinfo: "skip" });
-  }
-  Plotly.react("staircase", traces, plotLayout({
-    margin: { l: 66, r: 8, t: 6, b: 22 },
-    hovermode: "closest", hoverdistance: -1,
-    xaxis: timeAxis({ showticklabels: true }),
-    yaxis: plotAxis({ title: { text: "s²" }, range: [0, most] }),
-  }), PLOT_SETTINGS).then(drawCursors);
+  drawChosenCurve(chart);
+  const labels = view.concepts.map((concept, k) => ({
+    text: shortened(concept.name, 20), y: chart.toY(concept.eigenvalue), ink: colour(k === state.concept ? "chosen" : "soft"),
+  }));
+  const named = room > 8 ? drawEndLabels(chart, labels) : [];
+  place.shown = {
+    sources: sourcesShown(), labels: named.map(({ text }) => text), ts: view.ts, curves: view.curves, stepTimes: view.stepTimes,
+    box: chart.box, last: view.last,
+  };
+  drawCursors();
+}
+
+function drawChosenCurve(chart) {
+  const source = sourcesShown().at(-1);
+  const curve = source === undefined || state.concept === null ? null : view.curves[source].squares[0][state.concept];
+  if (curve) drawCurve(chart, view.ts, curve, { ink: colour("chosen"), width: 4, strength: 0.7 });
 }
 
 function drawLoss() {
-  const drawn = sourcesShown().map((source) => {
-    const curves = seedsShown(source).map((seed) => ({ values: data.curves[source].loss[seed], name: seed + 1 }));
-    return curveTrace(source, curves, "loss = %{y:.5g}");
-  });
-  const values = Object.values(data.curves).flatMap((curves) => curves.loss.flat()).filter(known);
+  const place = byId("loss");
+  const kept = isOfRun() ? data.curves : view.curves;
+  const values = Object.values(kept).flatMap((curves) => curves.loss.flat()).filter(known);
   const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
   const margin = 0.06 * (high - low || 1);
-  const range = [low - margin, high + margin];
-  Plotly.react("loss", [uprightLines(range), ...drawn], plotLayout({
-    margin: { l: 66, r: 8, t: 4, b: 36 },
-    hovermode: "closest", hoverdistance: -1,
-    xaxis: timeAxis({ title: { text: "time t", standoff: 4 } }),
-    yaxis: plotAxis({ title: { text: "loss" }, range, nticks: 4 }),
-  }), PLOT_SETTINGS).then(drawCursors);
+  const room = place.clientWidth > 420 ? 132 : 8;
+  const chart = chartOn(place, {
+    x: [view.first, view.last], y: [low - margin, high + margin], margin: { left: 62, right: room, top: 4, bottom: 32 },
+  });
+  charts.loss = chart;
+  drawFrame(chart, { xTitle: "time t", yTitle: "loss", yTicks: 3, grid: false });
+  drawUpright(chart);
+  for (const source of sourcesShown()) {
+    for (const seed of seedsShown(source)) drawCurve(chart, view.ts, view.curves[source].loss[seed], styleOf(source));
+  }
+  place.shown = { sources: sourcesShown() };
+  drawCursors();
 }
 
 // Lines of the page itself, because moving them redraws no curve.
 function drawCursors() {
-  for (const id of ["staircase", "loss"]) {
-    const layout = byId(id)._fullLayout;
-    const cursor = byId(id).parentElement.querySelector(".cursor");
-    if (!layout?.xaxis) continue;
-    const { _offset: left, _length: width } = layout.xaxis;
-    const { _offset: top, _length: height } = layout.yaxis;
-    const share = lastTime > firstTime ? (state.time - firstTime) / (lastTime - firstTime) : 0;
-    Object.assign(cursor.style, {
-      display: "block", left: `${left + share * width - 1}px`, top: `${top}px`, height: `${height}px`,
+  for (const [id, chart] of Object.entries(charts)) {
+    if (chart === null) continue;
+    const { left, right, top, bottom } = chart.box;
+    const x = Math.min(right, Math.max(left, chart.toX(state.time)));
+    Object.assign(byId(id).parentElement.querySelector(".cursor").style, {
+      display: "block", left: `${x - 1}px`, top: `${top}px`, height: `${bottom - top}px`,
     });
   }
 }
 
-// A click near the line of a step goes to the step, any other to the time under it.
-function goTo(id) {
-  return ({ event }) => {
-    const axis = byId(id)._fullLayout.xaxis;
-    const pixel = event.clientX - byId(id).getBoundingClientRect().left - axis._offset;
-    const near = stepTimes.filter(known).sort((a, b) => Math.abs(axis.d2p(a) - pixel) - Math.abs(axis.d2p(b) - pixel));
-    const snaps = near.length > 0 && Math.abs(axis.d2p(near[0]) - pixel) < 8;
-    const time = snaps ? near[0] : axis.p2d(pixel);
-    change({ time: Math.min(lastTime, Math.max(firstTime, time)) });
+// The line of a step near which one clicks is meant, or else the time under the pointer.
+function goTo(chart, { x }) {
+  if (x < chart.box.left - 4 || x > chart.box.right + 4) return;
+  const near = view.stepTimes.filter(known).sort((a, b) => Math.abs(chart.toX(a) - x) - Math.abs(chart.toX(b) - x));
+  const snaps = near.length > 0 && Math.abs(chart.toX(near[0]) - x) < GRASPED;
+  setPlaying(false);
+  change({ time: Math.min(view.last, Math.max(view.first, snaps ? near[0] : chart.fromX(x))) });
+}
+
+// The concept whose level line is under the pointer, where training can be computed here.
+function levelAt({ x, y }) {
+  const chart = charts.staircase;
+  if (start === null || chart === null || x < chart.box.left) return null;
+  const far = view.concepts.map(({ eigenvalue }) => Math.abs(chart.toY(eigenvalue) - y));
+  const nearest = far.indexOf(Math.min(...far));
+  return far[nearest] < GRASPED && view.concepts[nearest].origin !== null ? nearest : null;
+}
+
+function startCurvePointer() {
+  const place = byId("staircase");
+  let moved = false;
+  place.addEventListener("pointerdown", (event) => {
+    const level = levelAt(pointerOn(place, event));
+    moved = false;
+    if (level === null || event.offsetX < charts.staircase.box.right - 60) return;
+    heldLevel = view.concepts[level].origin;
+    place.setPointerCapture(event.pointerId);
+  });
+  place.addEventListener("pointermove", (event) => {
+    const at = pointerOn(place, event);
+    const onHandle = at.x > (charts.staircase?.box.right ?? Infinity) - 60 && levelAt(at) !== null;
+    place.style.cursor = heldLevel !== null || onHandle ? "ns-resize" : "crosshair";
+    if (heldLevel === null) return;
+    moved = true;
+    setEigenvalue(heldLevel, Math.max(0, charts.staircase.fromY(at.y)));
+  });
+  const release = (event) => {
+    if (heldLevel === null && !moved) goTo(charts.staircase, pointerOn(place, event));
+    heldLevel = null;
   };
+  place.addEventListener("pointerup", release);
+  place.addEventListener("pointercancel", () => (heldLevel = null));
+  byId("loss").addEventListener("click", (event) => goTo(charts.loss, pointerOn(byId("loss"), event)));
 }
 
 function startCurves() {
   for (const source of Object.keys(data.curves)) {
-    const button = element("button", nameOf(source), { type: "button" });
+    const button = element("button", nameOf(source), { type: "button", title: meaningOf(source) });
     const show = () => {
       button.setAttribute("aria-pressed", state.curves.has(source));
       button.style.setProperty("--curve", sourceColour(source));
+      button.disabled = !isOfRun() && source !== "theory";
     };
     button.addEventListener("click", () => {
       const curves = new Set(state.curves);
       if (!curves.delete(source)) curves.add(source);
       change({ curves });
     });
-    whenChanged(["curves", "theme"], show);
+    whenChanged(["curves", "theme", "view"], show);
+    show();
     byId("curve-sources").append(button);
   }
-  whenChanged(["curves", "theme", "concept"], drawStaircase);
-  whenChanged(["curves", "theme"], drawLoss);
+  whenChanged(["curves", "theme", "concept", "view"], drawStaircase);
+  whenChanged(["curves", "theme", "view"], drawLoss);
   whenChanged(["time"], drawCursors);
-}
-
-function startCurveClicks() {
-  for (const id of ["staircase", "loss"]) {
-    byId(id).on("plotly_click", goTo(id));
-    byId(id).on("plotly_afterplot", drawCursors);
-  }
+  const again = new ResizeObserver(() => {
+    drawStaircase();
+    drawLoss();
+  });
+  again.observe(byId("staircase"));
+  startCurvePointer();
 }

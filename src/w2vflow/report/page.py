@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from w2vflow.report.content import page_content
+from w2vflow.report.live import add_reality, start_content
 from w2vflow.results import Cloud, Comparison
 from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless
+from w2vflow.theory import ExactStart, SamplingUncertainty
 
 __all__ = ["write_report"]
 
 # In the order in which they are put into one function, so that none of their names is global.
 _SCRIPTS = (
-    *("state", "text", "theme", "space", "cloud"),
-    *("curves", "agreement", "concepts", "search", "clock", "start"),
+    *("state", "text", "theme", "symmetric_eigen", "engine", "system", "view"),
+    *("space", "cloud", "chart", "curves", "agreement", "caption", "controls", "concepts", "search"),
+    *("clock", "lessons", "downloads", "address", "start"),
 )
 
 
@@ -32,6 +35,9 @@ def write_report(
     cloud: Cloud | None,
     features: Sequence[Feature],
     *,
+    start: ExactStart | None = None,
+    uncertainty: SamplingUncertainty | None = None,
+    pending: Sequence[str] = (),
     title: str = "",
     configuration: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -39,18 +45,24 @@ def write_report(
 
     One file that asks the network for nothing: words moving in time along concepts of choice, loss and
     singular values at the same time, the table of concepts, predicted against measured step times, and the
-    configuration.
+    configuration. With `start` the page computes: the exact training from other seeds, initial scales,
+    dimensions, step sizes, eigenvalues and weights of a word, while a slider moves.
 
     Args:
         path: of the HTML file.
         comparison: any trajectories side by side, with a spectrum.
         cloud: positions of words, of `embedding_cloud`.
         features: words of every concept, of `label_features`.
+        start: of the same problem, weights and words: `exact_start(problem, W0, cloud.ranks)`. If omitted,
+            the page shows the run alone.
+        uncertainty: error bars of the concepts, of `document_uncertainty`, which the page puts into words.
+        pending: sources that are still being computed, which the page says.
         title: of the page.
         configuration: settings, versions, device; nested mappings become dotted names.
 
     Raises:
-        ValueError: a comparison without a spectrum, no cloud, or fewer features than concepts.
+        ValueError: a comparison without a spectrum, no cloud, fewer features than concepts, or a start of
+            other words.
         OSError: the file cannot be written.
 
     Example:
@@ -66,15 +78,17 @@ def write_report(
             "Run the solvers with `Recording(save_embeddings=True)`; pass the results to `embedding_cloud`."
         )
         raise argument_error("cloud", "positions of words over time", "none", remedy)
-    title = title or "What word2vec learns, and when"
+    title = title or "What word2vec learns, step by step"
     content = page_content(comparison, cloud, features, title=title, configuration=configuration or {})
-    write_text(path, _page(title, content))
+    if start is not None:
+        content["start"] = start_content(start, cloud)
+    if uncertainty is not None:
+        add_reality(content["concepts"], uncertainty)
+    write_text(path, _page(title, {**content, "pending": list(pending)}))
     return Path(path)
 
 
 def _page(title: str, content: dict[str, Any]) -> str:
-    from plotly.offline import get_plotlyjs
-
     # Words are anybody's text: without "<", none can end the element that holds them.
     data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     scripts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
@@ -83,8 +97,7 @@ def _page(title: str, content: dict[str, Any]) -> str:
         ("<!-- TITLE -->", escape(harmless(title))),
         ("/* STYLE */", _part("page.css")),
         ("/* SCRIPTS */", scripts),
-        # Last, since they may hold anything.
-        ("/* PLOTLY */", get_plotlyjs()),
+        # Last, since it may hold anything.
         ("/* DATA */", data),
     ):
         before, _, after = page.partition(mark)

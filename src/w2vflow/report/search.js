@@ -1,4 +1,6 @@
-// Follow a word.
+// Follow a word: where it goes, and which words are nearest to it at the time shown.
+
+const NEAREST = 6;
 
 function matching(text) {
   const wanted = text.trim();
@@ -23,17 +25,38 @@ function follow(text) {
 
 function apology(wanted) {
   const all = WORDS === data.vocabulary ? "the vocabulary" : `the ${WORDS} of ${data.vocabulary} words kept on this page`;
-  const start = [...wanted.toLowerCase()].slice(0, 3).join("");
-  const near = data.cloud.words.filter((word) => word.toLowerCase().startsWith(start)).slice(0, 4);
+  const begin = [...wanted.toLowerCase()].slice(0, 3).join("");
+  const near = data.cloud.words.filter((word) => word.toLowerCase().startsWith(begin)).slice(0, 4);
   const hint = near.length ? ` Perhaps ${near.map((word) => `“${word}”`).join(", ")}?` : "";
   return `Sorry, “${shortened(wanted, 40)}” is not among ${all}.${hint}`;
 }
 
+function allPlaces(time) {
+  return Array.from({ length: view.modes }, (_, mode) => coordinates(mode, time));
+}
+
 function description(row) {
-  const places = data.cloud.unit.map((_, mode) => coordinates(mode, lastTime)[row]);
+  const places = allPlaces(view.last).map((along) => along[row]);
   const strongest = places.reduce((best, place, mode) => (Math.abs(place) > Math.abs(places[best]) ? mode : best), 0);
   const word = shortened(data.cloud.words[row], 40);
-  return `“${word}”: rank ${data.cloud.ranks[row]} of ${data.vocabulary} by frequency; in the end furthest along concept ${conceptName(strongest)}.`;
+  return `“${word}”: rank ${data.cloud.ranks[row]} of ${data.vocabulary} by frequency; in the end furthest along concept ${nameOfConcept(strongest)}.`;
+}
+
+// Words of the largest cosine with a word, among those kept, along the concepts shown.
+function nearestTo(row, time) {
+  const places = allPlaces(time);
+  const length = (word) => Math.hypot(...places.map((along) => along[word])) || 1;
+  const own = length(row);
+  const cosines = places[0].map((_, word) => places.reduce((sum, along) => sum + along[word] * along[row], 0) / own / length(word));
+  return cosines.map((_, word) => word).filter((word) => word !== row).sort((a, b) => cosines[b] - cosines[a]).slice(0, NEAREST);
+}
+
+function showNearest() {
+  const place = byId("nearest");
+  place.hidden = state.word === null;
+  if (state.word === null) return;
+  const names = nearestTo(state.word, state.time).map((word) => shortened(data.cloud.words[word], 24));
+  place.textContent = `Nearest to “${shortened(data.cloud.words[state.word], 24)}” now: ${names.join(", ")}.`;
 }
 
 function startSearch() {
@@ -52,4 +75,5 @@ function startSearch() {
     const text = byId("word").value;
     if (text === "" || rowOfWord.has(text)) follow(text);
   });
+  whenChanged(["word", "time", "view", "source"], showNearest);
 }

@@ -24,12 +24,12 @@ function projection() {
   };
 }
 
-function cleanCanvas() {
-  const { clientWidth: width, clientHeight: height } = canvas;
+function cleanCanvas(place) {
+  const { clientWidth: width, clientHeight: height } = place;
   const sharp = window.devicePixelRatio || 1;
   const [wide, high] = [Math.round(sharp * width), Math.round(sharp * height)];
-  if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
-  const pen = canvas.getContext("2d");
+  if (place.width !== wide || place.height !== high) [place.width, place.height] = [wide, high];
+  const pen = place.getContext("2d");
   pen.setTransform(sharp, 0, 0, sharp, 0, 0);
   pen.clearRect(0, 0, width, height);
   return pen;
@@ -47,19 +47,25 @@ function write(pen, text, x, y, ink) {
   pen.fillText(text, x, y);
 }
 
-function drawAxes(pen, project, names) {
+// Words stand at both ends of each.
+function drawAxes(pen, project, ends) {
   const [soft, line] = [colour("soft"), colour("line")];
   setFont(pen, 12);
-  [pen.textAlign, pen.textBaseline] = ["center", "middle"];
-  names.forEach((name, axis) => {
+  pen.textBaseline = "middle";
+  ends.forEach(([low, high], axis) => {
     const at = (length) => project([0, 1, 2].map((other) => (other === axis ? length : 0)));
-    const [from, to, end] = [at(-1), at(1), at(1.07)];
+    const [from, to] = [at(-1), at(1)];
     pen.beginPath();
     pen.moveTo(from.x, from.y);
     pen.lineTo(to.x, to.y);
     [pen.lineWidth, pen.strokeStyle] = [1.5, line];
     pen.stroke();
-    write(pen, name, end.x, end.y, soft);
+    for (const [text, length] of [[low, -1.06], [high, 1.06]]) {
+      const { x, y } = at(length);
+      const half = pen.measureText(text).width / 2 + 2;
+      pen.textAlign = "center";
+      write(pen, text, Math.min(canvas.clientWidth - half, Math.max(half, x)), Math.min(canvas.clientHeight - 8, Math.max(8, y)), soft);
+    }
   });
 }
 

@@ -16,22 +16,39 @@ function summary() {
 }
 
 function showConfiguration() {
-  for (const [name, value] of [["w2vflow", data.version], ["plotly.js", Plotly.version], ...data.configuration]) {
+  for (const [name, value] of [["w2vflow", data.version], ...data.configuration]) {
     const row = element("tr");
     row.append(element("th", name, { scope: "row" }), element("td", value));
     byId("configuration").tBodies[0].append(row);
   }
 }
 
+function showMeanings() {
+  const names = { word2vec: "word2vec", concept: "Concept", theory: "Theory", flow: "Flow", sgd: "SGD" };
+  byId("meanings").append(...Object.entries(names).flatMap(([name, shown]) => [element("dt", shown), element("dd", MEANINGS[name])]));
+}
+
+function showPending() {
+  const names = (data.pending ?? []).map(nameOf);
+  byId("pending").hidden = names.length === 0;
+  byId("pending-names").textContent = `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} still being computed.`;
+  byId("again").addEventListener("click", () => location.reload());
+}
+
 byId("title").textContent = data.title;
 byId("summary").textContent = summary();
 showConfiguration();
+showMeanings();
+showPending();
 startCloud();
 startCurves();
 startAgreement();
+startControls();
 startConcepts();
 startSearch();
 startClock();
+startCaption();
+startLessons();
+startDownloads();
 startTheme();
-startCurveClicks();
-startAgreementClicks();
+startAddress();

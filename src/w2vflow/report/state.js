@@ -1,15 +1,16 @@
 // What the page holds and what is chosen on it. A part that shows something asks to be told of changes.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const runEnd = data.ts[data.ts.length - 1];
 
 const state = {
-  time: data.cloud.ts[0],
-  source: Object.keys(data.cloud.positions).includes("flow") ? "flow" : Object.keys(data.cloud.positions)[0],
+  time: runEnd,
+  source: data.cloud.positions.flow ? "flow" : Object.keys(data.cloud.positions)[0],
   curves: new Set(Object.keys(data.curves).filter((name) => name !== "theory-discrete")),
   axes: [0, 1, 2].map((axis) => Math.min(axis, data.cloud.unit.length - 1)),
   colour: Math.min(3, data.cloud.unit.length - 1), // a concept, or -1 for the frequency of words
   word: null, // its place among the words of the cloud
   concept: null,
+  settings: {}, // of the training computed here, where they differ from those of the run
 };
 
 const listeners = [];
@@ -27,10 +28,7 @@ function change(values) {
 }
 
 const rowOfWord = new Map(data.cloud.words.map((word, row) => [word, row]));
-const firstTime = data.cloud.ts[0];
-const lastTime = data.cloud.ts[data.cloud.ts.length - 1];
+const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 // The prediction that lines and marks of steps stand for; measured where nothing was predicted.
 const predicted = ["theory", "theory-discrete", ...Object.keys(data.steps)].find((name) => name in data.steps);
-const stepTimes = data.steps[predicted].mean;
-const known = (value) => value !== null && value !== undefined;

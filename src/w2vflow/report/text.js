@@ -11,11 +11,6 @@ function element(tag, text = "", attributes = {}) {
   return made;
 }
 
-// Plotly reads a few tags in its labels, and templates: a word that looks like one must stay a word.
-function label(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "%&#123;");
-}
-
 function shortened(text, most = 34) {
   const letters = [...text];
   return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : text;
@@ -44,6 +39,16 @@ function nameOf(source) {
   return Object.hasOwn(NAMES, source) ? NAMES[source] : source;
 }
 
-function conceptName(concept) {
-  return `${concept + 1}: ${data.concepts[concept].name}`;
+// One plain sentence for each word that the page uses.
+const MEANINGS = {
+  word2vec: "A program that reads text and gives every word a place, so that words used alike come to lie near each other.",
+  concept: "A direction along which the places of words come to differ, such as from religion to season; each is an eigenvector of the counts of which words stand together.",
+  theory: "The formula: from the counts and the start alone, where every word is at every time, with nothing trained.",
+  flow: "The same training with infinitely small steps, followed by a computer step by step, to check the formula.",
+  sgd: "Stochastic gradient descent: training as word2vec does it, with small random samples of the text.",
+};
+
+function meaningOf(source) {
+  const name = source.startsWith("theory") ? "theory" : source;
+  return Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : "";
 }

@@ -27,22 +27,3 @@ const SOURCE_COLOURS = { theory: "theory", "theory-discrete": "discrete", flow: 
 function sourceColour(source) {
   return colour(SOURCE_COLOURS[source] ?? "other");
 }
-
-// What all plots have in common.
-function plotLayout(more) {
-  return {
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
-    hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line"), font: { color: colour("ink") } },
-    showlegend: false,
-    dragmode: false,
-    ...more,
-  };
-}
-
-function plotAxis(more) {
-  return { gridcolor: colour("faint"), zeroline: false, linecolor: colour("line"), fixedrange: true, ...more };
-}
-
-const PLOT_SETTINGS = { responsive: true, displayModeBar: false, displaylogo: false, doubleClick: false };

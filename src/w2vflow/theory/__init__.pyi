@@ -26,6 +26,8 @@ from .exact.phases import Phase as Phase
 from .exact.phases import predict_phases as predict_phases
 from .exact.predict import predict as predict
 from .exact.schedules import schedule_phases as schedule_phases
+from .exact.start import ExactStart as ExactStart
+from .exact.start import exact_start as exact_start
 from .ladder.ladder import Ladder as Ladder
 from .ladder.ladder import predict_ladder as predict_ladder
 from .muon import muon_step_times as muon_step_times
