@@ -166,7 +166,6 @@ def test_no_signature_is_too_long_to_read():
         ("tyro", {"cli"}),
         ("numba", {"support", "corpus", "sgd"}),
         ("pooch", {"corpus"}),
-        ("plotly", {"report"}),
     ],
 )
 def test_a_library_has_one_home(library, home):

@@ -21,16 +21,28 @@ from w2vflow.support.dataset_files import any_dataset, built, check_not_zarr
 from w2vflow.support.display import shown_words
 from w2vflow.support.packed_files import packed_as
 from w2vflow.support.sources import Source, missing
+from w2vflow.theory import ExactStart
 
 __all__ = ["load"]
 
-Saved = Trajectory | Comparison | Spectrum | Cloud | CooccurrenceStatistics | WordVectors | SavedRun | Phrases
+Saved = (
+    Trajectory
+    | Comparison
+    | Spectrum
+    | Cloud
+    | ExactStart
+    | CooccurrenceStatistics
+    | WordVectors
+    | SavedRun
+    | Phrases
+)
 
 _DATASETS: dict[str, Callable[[Any], Saved]] = {
     "trajectory": Trajectory.from_xarray,
     "comparison": Comparison.from_xarray,
     "spectrum": Spectrum.from_xarray,
     "cloud": Cloud.from_xarray,
+    "start": ExactStart.from_xarray,
 }
 _HDF5, _HEAD = b"\x89HDF\r\n\x1a\n", 256
 # Files in the archive that counts are saved as.
@@ -38,7 +50,7 @@ _OF_COUNTS = re.compile(r"manifest\.json|block-\d+/.*")
 # What a run leaves in its folder, of which any shows that it is one.
 _OF_A_RUN = ("config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc")
 _LOADABLE = (
-    "a trajectory, comparison, spectrum or cloud (netCDF), co-occurrence statistics, word vectors, "
+    "a trajectory, comparison, spectrum, cloud or start (netCDF), co-occurrence statistics, word vectors, "
     "phrases, or the folder of a run"
 )
 
@@ -49,7 +61,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
 
     | content | result |
     |---|---|
-    | netCDF of this package | `Trajectory`, `Comparison`, `Spectrum` or `Cloud` |
+    | netCDF of this package | `Trajectory`, `Comparison`, `Spectrum`, `Cloud` or `ExactStart` |
     | counts of `count` or `CooccurrenceStatistics.save` | `CooccurrenceStatistics` |
     | the folder of a run | `SavedRun` |
     | phrases of `find_phrases` (`.json`) | `Phrases` |

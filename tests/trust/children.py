@@ -15,7 +15,6 @@ import h5netcdf  # noqa: F401
 import jax
 import numpy as np
 import pandas  # noqa: F401
-import plotly.offline  # noqa: F401
 import safetensors.numpy  # noqa: F401
 import xarray as xr
 
