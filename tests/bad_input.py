@@ -170,6 +170,8 @@ def _own() -> dict[str, dict[str, Any]]:
     folder, tokens = known["_folder"], known["tokens"]
     pairs = wf.leading_eigenpairs(known["token_problem"], 3)
     of_tokens = {"problem": known["token_problem"], "spectrum": pairs}
+    features = wf.label_features(known["spectrum"], known["words"], 3)
+    page = wf.write_report(folder / "of-a-pair.html", known["comparison"], known["cloud"], features)
     return {
         "import_vectors": {"path": folder / "vectors.txt"},
         "load": {"path": folder / "stats.npz"},
@@ -227,7 +229,9 @@ def _own() -> dict[str, dict[str, Any]]:
         "WordVectors": {"vectors": known["vectors"]},
         "theory.staircase_loss": {"target_norm_squared": np.float64(10.0)},
         "Problem.from_target": {},
-        "write_report": {"path": folder / "page.html"},
+        "write_report": {"path": folder / "page.html", "features": features},
+        "report.write_pair": {"path": folder / "pair.html", "first": page, "second": page},
+        "theory.exact_start": {"ranks": np.arange(5)},
         "stats.with_values": {"values": known["stats"].values},
         "stats.most_frequent": {"vocab_size": 5},
         "stats.restrict": {"words": known["words"][:5]},
@@ -270,7 +274,7 @@ _LEFT_OUT = (
     "semantics.AnalogyScore", "semantics.Emergence", "semantics.GroupOrder", "semantics.Moments",
     "semantics.Outlier", "semantics.Progress", "semantics.Questions", "semantics.RankCorrelation",
     "semantics.Relation", "semantics.RelationStudy", "semantics.SimilarityScore", "spectrum.Match",
-    "theory.ConceptChanges", "theory.Estimate", "theory.Ladder", "theory.PowerLaw",
+    "theory.ConceptChanges", "theory.Estimate", "theory.ExactStart", "theory.Ladder", "theory.PowerLaw",
     "theory.SamplingUncertainty", "theory.SliceConcepts", "theory.solvable.SolvableCorpus",
 )  # fmt: skip
 # Given though there is a default: so that calls are small.

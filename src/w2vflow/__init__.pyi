@@ -4,6 +4,7 @@ from . import embeddings as embeddings
 from . import experiments as experiments
 from . import plotting as plotting
 from . import problem as problem
+from . import report as report
 from . import results as results
 from . import semantics as semantics
 from . import sgd as sgd
