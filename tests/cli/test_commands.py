@@ -124,6 +124,10 @@ def test_report(ran, tmp_path, capsys):
     assert "has no config.json" in refused(capsys, "report", tmp_path)
     assert "There is no folder" in refused(capsys, "report", tmp_path / "none")
     assert "`out` must be a file name ending in .html" in refused(capsys, "report", folder, "--out", "x.pdf")
+    both = tmp_path / "both.html"
+    main(["report", str(folder), str(folder), "--out", str(both)])
+    assert both.read_text().count("<iframe") == 2
+    assert "`out` must be a file name for the page of two runs" in refused(capsys, "report", folder, folder)
 
 
 @pytest.fixture

@@ -111,30 +111,52 @@ function reweighedWord({ values, rows, rest, frame, vectors, normSquared }, word
     matrix[count * size + count] = (weight ** 2 * diagonal - twice + inner) / beyond ** 2;
   }
   const found = symmetricEigen(matrix, size);
-  const column = (k) => Float64Array.from({ length: size }, (_, a) => found.vectors[a * size + k]);
-  const turned = Array.from({ length: size }, (_, k) => column(k));
-  const product = (rowOf, k) => turned[k].reduce((sum, share, a) => sum + share * rowOf(a), 0);
-  const restRow = (k) => (rest.length ? rest.reduce((sum, one, at) => sum + frame[word][at] * one[k], 0) / beyond : 0);
-  const added = Float64Array.from(rows[0], (_, k) => (size > count ? restRow(k) : 0));
-  const newRows = turned.map((_, k) => Float64Array.from(rows[0], (_, dim) => product((a) => (a < count ? rows[a][dim] : added[dim]), k)));
-  const newVectors = vectors.map((entries, at) => {
-    const inWord = size > count ? (Number(at === word) - entries.reduce((sum, value, a) => sum + value * own[a], 0)) / beyond : 0;
-    return Float64Array.from(turned, (_, k) => product((a) => (a < count ? entries[a] : inWord), k));
+  const turned = Array.from({ length: size }, (_, k) => Float64Array.from({ length: size }, (_, a) => found.vectors[a * size + k]));
+  const joins = size > count;
+  const inWord = vectors.map((entries, at) => {
+    let inside = Number(at === word);
+    for (let a = 0; a < count; a += 1) inside -= entries[a] * own[a];
+    return joins ? inside / beyond : 0;
   });
+  const along = frame[word].map((value) => (joins ? value / beyond : 0));
+  const added = rows[0].map((_, k) => rest.reduce((sum, one, at) => sum + along[at] * one[k], 0));
+  const everyRow = [...rows, added].slice(0, size);
+  const newRows = turned.map((shares) => rows[0].map((_, k) => everyRow.reduce((sum, row, a) => sum + shares[a] * row[k], 0)));
+  const newVectors = vectors.map((entries, at) => inTurned(entries, inWord[at], turned));
   const off = rowSquared - diagonal ** 2;
   const changed = normSquared - 2 * off * (1 - weight ** 2) - diagonal ** 2 * (1 - weight ** 4);
-  return { values: [...found.values], rows: newRows, ...withoutWord(rest, frame, word, beyond), vectors: newVectors, normSquared: changed, turned };
+  return {
+    values: [...found.values], rows: newRows, ...withoutWord(rest, frame, along, inWord), vectors: newVectors, normSquared: changed, turned,
+  };
 }
 
-// The rest without the direction that has joined the eigenvectors: (1 - f f^T)^(1/2) of its rows.
-function withoutWord(rest, frame, word, beyond) {
-  if (!rest.length || beyond <= 1e-8) return { rest, frame };
-  const along = frame[word].map((value) => value / beyond);
+// A word's row of the eigenvectors, and of the direction of the word that was reweighed, along the new eigenvectors.
+function inTurned(entries, inWord, turned) {
+  const whole = new Float64Array(turned.length);
+  whole.set(entries);
+  if (turned.length > entries.length) whole[entries.length] = inWord;
+  return Float64Array.from(turned, (shares) => {
+    let sum = 0;
+    for (let a = 0; a < shares.length; a += 1) sum += whole[a] * shares[a];
+    return sum;
+  });
+}
+
+// The rest without a direction q that has joined the eigenvectors, a = F^T q: L' = (1 - a a^T)^(1/2) L for its rows and
+// F' = (F - q a^T) (1 - a a^T)^(-1/2) for those of the words.
+function withoutWord(rest, frame, along, inWord) {
   const square = along.reduce((sum, value) => sum + value * value, 0);
   if (square < 1e-20) return { rest, frame };
-  const share = (1 - Math.sqrt(Math.max(0, 1 - Math.min(1, square)))) / square;
+  const root = Math.sqrt(Math.max(1e-12, 1 - square));
+  const less = (row) => {
+    const sums = row.reduce((sum, value, at) => sum + value * along[at], 0);
+    return row.map((value, at) => value + ((1 / root - 1) / square) * sums * along[at]);
+  };
   const sums = rest[0].map((_, k) => along.reduce((sum, value, at) => sum + value * rest[at][k], 0));
-  return { rest: rest.map((row, at) => row.map((value, k) => value - share * along[at] * sums[k])), frame };
+  return {
+    rest: rest.map((row, at) => row.map((value, k) => value - ((1 - root) / square) * along[at] * sums[k])),
+    frame: frame.map((row, word) => less(row.map((value, at) => value - inWord[word] * along[at]))),
+  };
 }
 
 // The training that settings describe, for the engine; `origin` says which concept of the run each one is, if any.
