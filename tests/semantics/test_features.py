@@ -1,5 +1,7 @@
 """Words at the ends of directions and their names, against sorting by hand and windows one by one."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,26 +49,28 @@ def test_only_the_first_words_are_listed(stats, basis):
         assert feature.positive[0] == stats.words[column.argmax()]
         assert feature.negative[0] == stats.words[column.argmin()]
         assert {*feature.positive, *feature.negative} <= set(stats.words[:7])
-        assert all(word in stats.words[:7] for word in feature.name.split(" / "))
+        assert set(re.split(", | / ", feature.name)) <= set(stats.words[:7])
 
 
 def test_name_is_the_first_word_of_each_end_without_its_inflections():
     entries = direction(
         games=0.9, game=0.8, gaming=0.7, sea=0.6, law=-0.9, laws=-0.8, king=-0.7, kingdom=-0.6
     )
-    (one,) = label_features(entries, WORDS, 2)
+    (one,) = label_features(entries, WORDS, 2, named=1)
     assert one.name == "games / law"
     assert one.positive == ("games", "game")
     # gam- is half of "gaming", and king- of "kingdom".
     assert label_features(entries, WORDS, named=2)[0].name == "games, sea / law, king"
-    # The zeros come next, of the others on either side.
-    assert label_features(entries, WORDS, named=3)[0].name == "games, sea, the / law, king, river"
+    # There is no third: the zeros lie on neither side.
+    (three,) = label_features(entries, WORDS)
+    assert three.name == "games, sea / law, king"
+    assert three.short == "games / law"
 
 
 def test_name_does_not_depend_on_how_many_words_are_listed():
-    entries = direction(games=0.9, game=0.8, sea=0.7, law=-0.9)
+    entries = direction(games=0.9, game=0.8, sea=0.7, law=-0.9, king=-0.6)
     assert {label_features(entries, WORDS, n, named=2)[0].name for n in range(1, 13)} == {
-        "games, sea / law, river"
+        "games, sea / law, king"
     }
 
 
@@ -74,13 +78,59 @@ def test_name_passes_over_the_most_frequent_words_where_it_can():
     words = [str(i) for i in range(100)]
     entries = np.linspace(1, -1, 100)[:, None]
     # The first 5 of 100 count as function words.
-    assert label_features(entries, words)[0].name == "5 / 99"
+    assert label_features(entries, words, named=2)[0].name == "5, 6 / 99, 98"
     assert label_features(entries, words, 2)[0].positive == ("0", "1")
-    assert label_features(entries, words, 2, first=2)[0].name == "0 / 1"
-    large = [str(i) for i in range(4000)]
+    assert label_features(entries, words, 2, first=2, named=2)[0].name == "0, 1 / 1"
+
+
+def test_name_passes_over_rare_words_where_it_can():
+    """Rows 99 and 98 are too frequent, 2000 and 2001 beyond the more frequent half of 4,000 words."""
+    words = [f"w{i}" for i in range(4000)]
     entries = np.zeros((4000, 1))
-    entries[[99, 100, 98, 101], 0] = 2, 1, -2, -1
-    assert label_features(entries, large)[0].name == "100 / 101"
+    entries[[99, 100, 1999, 2000, 98, 101, 1998, 2001], 0] = 4, 3, 2, 4, -4, -3, -2, -4
+    (feature,) = label_features(entries, words, 2, named=4)
+    assert feature.positive == ("w99", "w2000")
+    kinds = [end.split(", ") for end in feature.name.split(" / ")]
+    assert [end[0] for end in kinds] == ["w100", "w101"]
+    assert [set(end[:2]) for end in kinds] == [{"w100", "w1999"}, {"w101", "w1998"}]
+    assert [set(end[2:]) for end in kinds] == [{"w99", "w2000"}, {"w98", "w2001"}]
+
+
+def test_name_is_by_the_geometric_mean_of_both_scores():
+    rng = np.random.default_rng(7)
+    entries = rng.normal(0.3, 1, size=(1000, 3)) * np.linspace(0.5, 2, 1000)[:, None]
+    for column, feature in enumerate(label_features(entries, [f"w{i}" for i in range(1000)], named=5)):
+        relative = by_hand(entries[:, column].tolist(), range(1000, 0, -1), 100)
+        centred = entries[:, column] - entries[:, column].mean()
+        score = [np.sign(z) * max(z * c, 0) for z, c in zip(relative, centred, strict=True)]
+        rows = sorted(range(50, 1000), key=lambda i: -score[i])
+        # "w12" and "w123" have one beginning.
+        for end, ranked in zip(feature.name.split(" / "), (rows, rows[::-1]), strict=True):
+            assert end.split(", ")[0] == f"w{ranked[0]}"
+            assert {int(word[1:]) for word in end.split(", ")} <= set(ranked[:15])
+
+
+def test_an_end_without_a_telling_word_is_named_by_its_extreme():
+    (flat,) = label_features(np.ones((12, 1)), WORDS)
+    assert flat.name == f"{flat.positive[0]} / {flat.negative[0]}"
+
+
+def test_names_of_wikipedia_are_words_that_a_reader_knows():
+    """The bundled counts: "codice", a leftover of markup, is the most extreme word of a leading concept."""
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(2000)
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 8, tol=1e-6)
+    features = label_features(spectrum, stats.words)
+    assert any("codice" in (f.positive[0], f.negative[0]) for f in features)
+    ranks = [stats.words.index(word) for f in features for word in re.split(", | / ", f.name)]
+    assert len(ranks) == 8 * 2 * 3
+    assert min(ranks) >= 100
+    assert max(ranks) < 1000
+    third = features[2]
+    assert set(third.short.split(" / ")) == {"religion", "season"}
+    assert {"religion", "political", "season", "super"} <= set(re.split(", | / ", third.name))
+    # Extreme words, by contrast, are mostly of the rarer half.
+    extreme = [stats.words.index(end[0]) for f in features for end in (f.positive, f.negative)]
+    assert np.mean(np.array(extreme) >= 1000) > 0.5
 
 
 def test_participation_counts_the_words():
@@ -127,7 +177,6 @@ def test_relative_entries_find_the_word_that_is_extreme_for_its_frequency():
     (plain,) = label_features(entries[:, None], words, 20)
     (relative,) = label_features(entries[:, None], words, 20, relative_to=frequencies)
     assert (relative.positive[0], relative.negative[0]) == ("word1500", "word1700")
-    assert relative.name == "word1500 / word1700"
     assert plain.positive[0] != "word1500"
     assert max(int(word[4:]) for word in plain.positive) < 1000
 
@@ -161,8 +210,8 @@ def test_bad_input_is_refused(stats, basis):
         label_features(entries, WORDS, first=13)
     with pytest.raises(ValueError, match="`n` must be between 1 and the vocabulary size 3, but got 4"):
         label_features(entries, WORDS, 4, first=3)
-    for named in (0, 4):
-        with pytest.raises(ValueError, match=f"`named` must be 1, 2 or 3, but got {named}"):
+    for named in (0, 6):
+        with pytest.raises(ValueError, match=f"`named` must be between 1 and 5, but got {named}"):
             label_features(entries, WORDS, named=named)
     with pytest.raises(ValueError, match=r"`directions` must be a Spectrum or columns.*shape \(12,\)"):
         label_features(entries[:, 0], WORDS)

@@ -27,7 +27,7 @@ def plot_overlaps(
 
     Args:
         match: of `match_directions`.
-        names: of the first model's directions, e.g. `Feature.name`; numbers by default.
+        names: of the first model's directions, e.g. `Feature.short`; numbers by default.
         other_names: of the other's in the order drawn, that of `V[:, match.order] * match.signs`.
         title: over the panel.
         ax: where to draw; a new figure by default.

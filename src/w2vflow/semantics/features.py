@@ -20,10 +20,13 @@ Host = np.ndarray
 # A spread from 100 words is off by some 7%. Wider windows mix words of other frequencies: with 500 of
 # 10,000 words the hundred most frequent hardly ever come out on top, whatever they mean.
 _NEIGHBOURS = 100
-# The name passes over so many of the most frequent words, or a twentieth of a small vocabulary.
+# A name passes over so many of the most frequent words, or a twentieth of a small vocabulary: function words.
 _FREQUENT = 100
-# The name is chosen among so many words of each end, however many are listed.
-_CANDIDATES = 10
+# It is of the more frequent half of the vocabulary, or of so many words if that is more: what is rarer is
+# known to few readers ("codice"), and in a small text stands there by chance.
+_KNOWN = 1000
+# A word that tells less than so much of what the most telling one does is not named.
+_TELLING = 0.25
 
 
 class Feature(NamedTuple):
@@ -32,7 +35,8 @@ class Feature(NamedTuple):
     Attributes:
         eigenvalue: `lambda_k`; NaN for a direction that came without one.
         positive, negative: words of the largest and of the smallest entries of `v_k`, the most extreme first.
-        name: the most characteristic words of both ends, `"health / integer"`.
+        name: some telling words of both ends, of middling and high frequency,
+            `"religion, political, social / season, super, game"`.
         participation: over how many words the direction is spread, `(sum_i v_i^2)^2 / sum_i v_i^4`: n
             for n entries of equal size, V/3 for normally distributed ones.
     """
@@ -43,10 +47,15 @@ class Feature(NamedTuple):
     name: str
     participation: float
 
+    @property
+    def short(self) -> str:
+        """The name with one word an end, `"religion / season"`: for axes, legends and captions."""
+        return " / ".join(end.split(", ")[0] for end in self.name.split(" / "))
+
     def __str__(self) -> str:
         value = "" if math.isnan(self.eigenvalue) else f"lambda {self.eigenvalue:.4g}, "
         ends = f"{shown_words(self.positive)} <-> {shown_words(self.negative)}"
-        return f"{shown_words([self.name])} ({value}over {self.participation:.0f} words): {ends}"
+        return f"{shown_words([self.short])} ({value}over {self.participation:.0f} words): {ends}"
 
 
 @checked
@@ -57,27 +66,34 @@ def label_features(
     *,
     first: int | None = None,
     relative_to: ArrayLike | None = None,
-    named: int = 1,
+    named: int = 3,
 ) -> list[Feature]:
     """Return for every direction the `n` words at each of its ends, and a name.
 
     Eigenvectors have no sign of their own: which end is called positive means nothing. If all entries have
     one sign, as along the mean of most trained vectors, the other end holds the words that have least of it.
 
-    The name: the first `named` words of each end, comma between words, ` / ` between ends. Two kinds of words
-    are passed over while another of the first ten of that end is left: the 100 most frequent (of fewer than
-    2,000 words a twentieth), among them most function words; and inflections, words with the beginning of one
-    taken already (three letters or more, and half of the longer word).
+    The name: `named` words an end, comma between words, ` / ` between ends, by the geometric mean of how extreme
+    a word is among all and among those of its frequency,
+
+        s_ik = sign(z_ik) sqrt(|z_ik (v_ik - mean_k)|),  zero where the signs differ,
+
+    with `z` of `relative_entries`; fewer where others tell less than a quarter of what the most telling word
+    does. Passed over, while others are left: the 100 most frequent words (of fewer than 2,000 words a twentieth),
+    most function words among them; the rarer half of the vocabulary beyond the first 1,000 words; and
+    inflections, words with the beginning of one taken already (three letters or more, and half of the longer
+    word).
 
     Args:
         spectrum: eigenpairs of the problem, or any directions as columns, `(V, k)`: left singular vectors
             (`principal_directions`), columns of an embedding.
-        words: the vocabulary in row order, most frequent first if `first` and names are to have meaning.
+        words: the vocabulary in row order, most frequent first if `first` and names are to have meaning:
+            names take their order for that of frequency.
         n: words at each end.
         first: list only words among the first so many; all by default.
         relative_to: how often each word occurs, `(V,)`, e.g. `stats.unigram`: the words listed are then those
             that are extreme for their frequency (`relative_entries`). How large entries are depends on it.
-        named: words of each end in the name, 1 to 3.
+        named: words of each end in the name, 1 to 5. `Feature.short` has one, whatever is named here.
 
     Raises:
         ValueError: directions that are no finite matrix or have a zero column; `words` not as many as
@@ -100,15 +116,17 @@ def label_features(
         raise argument_error("first", f"between 1 and the vocabulary size {size}", first)
     if not 1 <= n <= first:
         raise argument_error("n", f"between 1 and the vocabulary size {first}", n)
-    if not 1 <= named <= 3:
-        raise argument_error("named", "1, 2 or 3", named)
+    if not 1 <= named <= 5:
+        raise argument_error("named", "between 1 and 5", named)
     scores = directions if relative_to is None else relative_entries(directions, relative_to)
+    telling = _telling(directions)[:first]
     features = []
-    for value, column, direction in zip(values, scores.T, directions.T, strict=True):
+    for value, column, direction, tells in zip(values, scores.T, directions.T, telling.T, strict=True):
         order = np.argsort(-column[:first], kind="stable")
-        ends = order[: max(n, _CANDIDATES)], order[::-1][: max(n, _CANDIDATES)]
-        positive, negative = (tuple(words[row] for row in end[:n]) for end in ends)
-        name = " / ".join(", ".join(_named(end[:_CANDIDATES], words, named)) for end in ends)
+        positive, negative = (tuple(words[row] for row in end[:n]) for end in (order, order[::-1]))
+        # An end at which no word tells is named by its most extreme one.
+        ends = (", ".join(_named(tells * side, words, named)) for side in (1, -1))
+        name = " / ".join(end or most[0] for end, most in zip(ends, (positive, negative), strict=True))
         squares = (direction / np.abs(direction).max()) ** 2
         participation = float(squares.sum() ** 2 / np.sum(squares**2))
         features.append(Feature(float(value), positive, negative, name, participation))
@@ -171,13 +189,27 @@ def _directions(spectrum: Any) -> tuple[np.ndarray, np.ndarray]:
     return directions, np.full(directions.shape[1], np.nan)
 
 
-def _named(end: np.ndarray, words: Sequence[str], named: int) -> list[str]:
-    """Return the most characteristic of the words at an end, given by row, most extreme first."""
+def _telling(directions: np.ndarray) -> np.ndarray:
+    """Return how much each word tells of each direction, with the sign of its end.
+
+    Frequency falls with the row, as in a vocabulary.
+    """
+    relative = relative_entries(directions, np.arange(len(directions))[::-1])
+    centred = directions - directions.mean(axis=0)
+    return np.sign(relative) * np.sqrt(np.maximum(relative * centred, 0))
+
+
+def _named(tells: np.ndarray, words: Sequence[str], named: int) -> list[str]:
+    """Return the most telling of the words, most telling first, given how much each tells."""
+    end = np.argsort(-tells, kind="stable")
+    end = end[tells[end] > _TELLING * tells[end[0]]]
+    frequent, known = min(_FREQUENT, len(words) // 20), max(_KNOWN, len(words) // 2)
+    middling = (frequent <= end) & (end < known)
     taken: list[str] = []
-    frequent = min(_FREQUENT, len(words) // 20)
-    # Rarer words first; a stable sort keeps the order of each kind.
-    for word in (words[row] for row in sorted(end.tolist(), key=lambda row: row < frequent)):
-        if len(taken) < named and not any(_one_beginning(word, other) for other in taken):
+    for word in (words[row] for row in [*end[middling], *end[~middling]]):
+        if len(taken) == named:
+            break
+        if not any(_one_beginning(word, other) for other in taken):
             taken.append(word)
     return taken
 
