@@ -73,16 +73,16 @@ def label_features(
     Eigenvectors have no sign of their own: which end is called positive means nothing. If all entries have
     one sign, as along the mean of most trained vectors, the other end holds the words that have least of it.
 
-    The name: `named` words an end, comma between words, ` / ` between ends, by the geometric mean of how extreme
-    a word is among all and among those of its frequency,
+    The name: `named` words an end, comma between words, ` / ` between ends, by the geometric mean of how
+    extreme a word is among all and among those of its frequency,
 
         s_ik = sign(z_ik) sqrt(|z_ik (v_ik - mean_k)|),  zero where the signs differ,
 
     with `z` of `relative_entries`; fewer where others tell less than a quarter of what the most telling word
-    does. Passed over, while others are left: the 100 most frequent words (of fewer than 2,000 words a twentieth),
-    most function words among them; the rarer half of the vocabulary beyond the first 1,000 words; and
-    inflections, words with the beginning of one taken already (three letters or more, and half of the longer
-    word).
+    does. Passed over, while others are left: the 100 most frequent words (of fewer than 2,000 words a
+    twentieth), most function words among them; the rarer half of the vocabulary beyond the first 1,000
+    words; and inflections, words with the beginning of one taken already (three letters or more, and half of
+    the longer word).
 
     Args:
         spectrum: eigenpairs of the problem, or any directions as columns, `(V, k)`: left singular vectors
