@@ -56,9 +56,9 @@ test-ends: $(VENV)/.installed-dev
 	# Nothing may rest on a warning that only tests turn into an error.
 	build/$(RESOLUTION)/bin/$(PYTEST) --override-ini filterwarnings=default
 
-# The site, into site/; a link or picture that is missing is an error.
+# The site, into build/docs/site; a link that leads nowhere is an error.
 docs: $(VENV)/.installed-dev
-	$(RUN)mkdocs build --strict
+	$(RUN)python docs/tools/site_pages.py
 
 format: $(VENV)/.installed-dev
 	$(RUN)ruff format
@@ -100,4 +100,4 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml requirements-dev.lock
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs build dist site
+	rm -rf $(VENV) runs build dist

@@ -1,7 +1,6 @@
 """The documentation: the site builds, nothing it points at is missing, and the reference is complete."""
 
 import importlib
-import os
 import re
 import subprocess
 import sys
@@ -90,25 +89,65 @@ def options(text):
     return set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text))
 
 
+def test_the_navigation_has_every_page_once():
+    """Zensical does not say which pages it leaves out."""
+    listed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = [str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")]
+    notebooks = [f"notebooks/{path.stem}.md" for path in ROOT.glob("notebooks/*.py")]
+    assert sorted(listed) == sorted([*pages, *notebooks, "CHANGELOG.md"])
+
+
+def test_formulas_of_notebooks_are_told_from_prices(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    formula = importlib.import_module("site_pages").FORMULA
+    text = "of $x_i$, $5 and $6, `$a$` and\n$$\nM = 1\n$$\nat $y$."
+    assert [found[1] or found[2] for found in formula.finditer(text)] == ["x_i", "\nM = 1\n", "y"]
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
-    for package in ("mkdocs", "material", "mkdocstrings"):
+    for package in ("zensical", "mkdocstrings", "latex2mathml"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed: pip install 'w2vflow[docs]'")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        [sys.executable, ROOT / "docs" / "tools" / "site_pages.py", tmp_path],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    pages = {path: path.read_text() for path in tmp_path.rglob("*.html")}
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = tmp_path / "site"
+    # The live page is checked by the tests of pages.
+    files = [path for path in site.rglob("*.html") if path.parent.name != "live"]
+    pages = {path: path.read_text() for path in files}
     assert len(pages) > len(REFERENCE)
     # Nothing of other hosts: the site works offline, and tells nobody who reads it.
     foreign = re.compile(r"<(?:script|img|iframe)[^>]*src=\"?https?://|<link[^>]*stylesheet[^>]*https?://")
     assert not [path for path, text in pages.items() if foreign.search(text)]
     reference = "".join(text for path, text in pages.items() if path.parent.name == "reference")
     assert not [name for name in documented() if f'id="w2vflow.{name}"' not in reference]
-    assert list(tmp_path.glob("notebooks/*.ipynb"))
+    for notebook in ROOT.glob("notebooks/*.ipynb"):
+        assert (site / "notebooks" / notebook.name).is_file()
+        assert "<math" in pages[site / "notebooks" / f"{notebook.stem}.html"]
+    for page, text in pages.items():
+        framed = re.findall(r"<iframe src=\"?([^\"> ]+)", text)
+        assert not [target for target in framed if not (page.parent / target).is_file()]
+    assert "live/wikipedia.html" in pages[site / "index.html"]
+
+
+@pytest.mark.slow
+def test_every_number_of_the_essay_was_computed(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    essay = importlib.import_module("essay")
+    text, _, _ = (ROOT / "docs" / "index.md").read_text().partition("## Which page")
+    text = " ".join(re.sub(r"\]\([^)]*\)|<[^>]*>", "", text).split())
+    for piece in essay.pieces():
+        assert piece in text
+        text = text.replace(piece, "")
+    # Measured by other commands.
+    share = "0.4% to 1.4% off"
+    assert share in (ROOT / "docs" / "measured.md").read_text()
+    # The range of `M*`, the formula and a year.
+    for known in (share, "near +2", "\u22122 if", "\u2212 1) / (2", "(2025)", "word2vec", "w2vflow"):
+        text = re.sub(re.escape(known), "", text, flags=re.IGNORECASE)
+    assert not re.findall(r".{20}\d", text)

@@ -48,7 +48,6 @@ ADDED = {
 ELSEWHERE = {
     "make": "test_packaging.py runs `demo` and `test`: make itself says what it would do",
     "pip": "test_packaging.py installs: what is named is this package, with extras that pyproject.toml has",
-    "mkdocs": "test_docs.py builds the site: the subcommand exists",
     "pytest": "another file of tests: it exists",
     "python": "test_documented_scripts.py runs all scripts: it exists",
     "sh": "test_packaging.py runs it: it exists",
@@ -70,7 +69,7 @@ def commands(page):
 def mentioned(page):
     """The commands of a page's running text and tables."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return re.findall(r"`((?:w2vflow|make|pip|mkdocs|pytest|python|sh) [^`]+)`", text)
+    return re.findall(r"`((?:w2vflow|make|pip|pytest|python|sh) [^`]+)`", text)
 
 
 def names(pages):
@@ -212,8 +211,6 @@ def check_form(command):
         assert done.returncode == 0, done.stderr
     elif program == "pip":
         check_installation(arguments)
-    elif program == "mkdocs":
-        assert arguments[0] in {"build", "serve"}, command
     else:
         file = f"{arguments[1].replace('.', '/')}.py" if arguments[0] == "-m" else arguments[0]
         assert (ROOT / file).is_file(), command

@@ -68,9 +68,10 @@ def test_every_page_with_python_has_a_test():
 
 
 def test_example_runs():
-    _, printed = run_page("README.md")
-    assert "theory" in printed
-    assert "flow" in printed
+    names, printed = run_page("README.md")
+    assert "religion" in printed
+    measured = wf.measure_step_times(names["flow"], names["spectrum"])
+    np.testing.assert_allclose(measured, names["times"], rtol=0.01)
 
 
 def test_first_steps():
