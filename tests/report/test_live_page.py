@@ -204,7 +204,7 @@ def test_a_caption_follows_the_time(page, run):
     assert caption.text_content().startswith("Nothing is learned yet")
     page.locator("#after").click()
     assert "Now learning concept 1: " in caption.text_content()
-    assert features[0].name in caption.text_content()
+    assert features[0].short in caption.text_content()
 
 
 def test_keys_play_and_step_from_wherever_one_is(page):

@@ -381,7 +381,7 @@ def test_words_are_text_whatever_they_hold(browser_page, small, tmp_path):
         assert f"“{word}”: rank {words.index(word) + 1} of 40" in page.locator("#found").text_content()
         settled(page)
     page.locator("#concepts tbody tr").first.click()
-    assert page.locator("#concepts td.name").first.text_content() == one.features[0].name
+    assert page.locator("#concepts td.name").first.text_content() == one.features[0].short
     assert page.locator("main b b, main img").count() == 0
     assert_quiet(browser_page, file)
 

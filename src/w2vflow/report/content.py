@@ -43,7 +43,7 @@ def page_content(
     concepts = [
         {
             "eigenvalue": _number(spectrum.eigenvalues[k]),
-            "name": features[k].name,
+            "name": features[k].short,
             "positive": list(features[k].positive),
             "negative": list(features[k].negative),
         }
