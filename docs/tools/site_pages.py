@@ -64,7 +64,7 @@ def _mathml(formula: re.Match[str]) -> str:
 
 
 def _live_page(path: Path) -> None:
-    """Write the page of the bundled counts, closed form and flow: what `w2vflow demo` makes, without SGD."""
+    """Write the page of the bundled counts as `w2vflow demo` does, smaller and without SGD."""
     import jax
     import numpy as np
 
@@ -81,7 +81,9 @@ def _live_page(path: Path) -> None:
     cloud = wf.results.embedding_cloud([exact, flow], spectrum, stats.words, n_words=400)
     features = wf.label_features(spectrum, stats.words)
     title = "What word2vec learns from Wikipedia, step by step"
-    wf.write_report(path, wf.compare(exact, flow, spectrum=spectrum), cloud, features, title=title)
+    start = wf.theory.exact_start(problem, W0, cloud.ranks)
+    comparison = wf.compare(exact, flow, spectrum=spectrum)
+    wf.write_report(path, comparison, cloud, features, start=start, title=title)
 
 
 def prepare(folder: Path) -> None:
