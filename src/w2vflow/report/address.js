@@ -7,7 +7,7 @@ function addressNow() {
   const parts = new URLSearchParams({ t: share.toFixed(4) });
   if (state.concept !== null) parts.set("concept", state.concept + 1);
   if (state.word !== null) parts.set("word", data.cloud.words[state.word]);
-  if (isOfRun()) parts.set("source", state.source);
+  if (view === runView) parts.set("source", state.source);
   else parts.set("set", JSON.stringify(state.settings));
   parts.set("axes", state.axes.map((axis) => axis + 1).join("-"));
   return `#${parts}`;

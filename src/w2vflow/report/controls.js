@@ -4,7 +4,7 @@ const CONTROLS = [
   {
     id: "seed", name: "Start", hint: "Another random start: other places at first, the same concepts in the end.",
     min: 0, max: 40, step: 1, from: (value) => value, to: (value) => value,
-    show: (value) => (value < start.seeds ? `seed ${value + 1} of the run` : `another, ${value + 1}`),
+    show: (value) => (value < start.seeds ? `seed ${value + 1} of the run` : `number ${value + 1}`),
   },
   {
     id: "factor", name: "Initial size", hint: "How large the weights are at first. Smaller: later and sharper steps.",
@@ -101,10 +101,10 @@ function startControls() {
   const back = byId("back-to-run");
   back.addEventListener("click", () => setSettings({}));
   const show = () => {
-    back.disabled = isOfRun();
-    byId("of-run").textContent = isOfRun()
-      ? "As the run was made. Move a slider, or drag a level line at its right end."
-      : "Computed here, exactly, from the counts: flow and SGD were run with the settings of the run alone.";
+    back.disabled = view === runView;
+    byId("of-run").textContent = view === runView
+      ? "As it was at first. Move a slider, or drag a level line at its right end."
+      : `Computed here, exactly, from the counts${isRun ? ": flow and SGD were run with the settings of the run alone" : ""}.`;
   };
   whenChanged(["view"], show);
   show();

@@ -1,13 +1,15 @@
 // What the page holds and what is chosen on it. A part that shows something asks to be told of changes.
 
-const runEnd = data.ts[data.ts.length - 1];
+// Of a text that was counted on a page there is no run: all that is shown is computed here.
+const isRun = data.ts !== null;
+const concepts = isRun ? data.cloud.unit.length : Math.min(data.dim, 16);
 
 const state = {
-  time: runEnd,
-  source: data.cloud.positions.flow ? "flow" : Object.keys(data.cloud.positions)[0],
+  time: isRun ? data.ts.at(-1) : 0,
+  source: data.cloud.positions.flow ? "flow" : Object.keys(data.cloud.positions)[0] ?? "theory",
   curves: new Set(Object.keys(data.curves).filter((name) => name !== "theory-discrete")),
-  axes: [0, 1, 2].map((axis) => Math.min(axis, data.cloud.unit.length - 1)),
-  colour: Math.min(3, data.cloud.unit.length - 1), // a concept, or -1 for the frequency of words
+  axes: [0, 1, 2].map((axis) => Math.min(axis, concepts - 1)),
+  colour: Math.min(3, concepts - 1), // a concept, or -1 for the frequency of words
   word: null, // its place among the words of the cloud
   concept: null,
   settings: {}, // of the training computed here, where they differ from those of the run

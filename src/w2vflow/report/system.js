@@ -32,7 +32,8 @@ const start = data.start === undefined || data.start === null ? null : unpackedS
 function unpackedStart(held) {
   const overlaps = decoded(held.overlaps, Float64Array);
   const [pairs, words] = [held.eigenvalues.length, data.cloud.words.length];
-  const each = overlaps.length / held.seeds;
+  // Without seeds of a run all are drawn here, in as many dimensions as the rest has rows.
+  const each = held.seeds > 0 ? overlaps.length / held.seeds : held.dim * (pairs + (held.nodes.length ? held.dim : 0));
   const rows = (seed) => {
     const found = [];
     for (let at = seed * each; at < (seed + 1) * each; at += held.dim) found.push(overlaps.slice(at, at + held.dim));
@@ -40,12 +41,12 @@ function unpackedStart(held) {
   };
   const table = (text, width) => {
     const flat = decoded(text, Float32Array);
-    return Array.from({ length: words }, (_, word) => Float64Array.from(flat.subarray(word * width, (word + 1) * width)));
+    return Array.from({ length: words }, (_, word) => Float64Array.from({ length: width }, (_, at) => flat[word * width + at] ?? 0));
   };
   const left = each / held.dim - pairs;
   let squares = 0;
-  for (let at = 0; at < each; at += 1) squares += overlaps[at] ** 2;
-  return { ...held, pairs, left, rows, vectors: table(held.vectors, pairs), frame: table(held.frame, left), measuredScale: Math.sqrt(squares / data.vocabulary) };
+  for (let at = 0; at < each && held.seeds > 0; at += 1) squares += overlaps[at] ** 2;
+  return { ...held, pairs, left, rows, vectors: table(held.vectors, pairs), frame: table(held.frame, left), measuredScale: held.seeds > 0 ? Math.sqrt(squares / data.vocabulary) : held.scale };
 }
 
 // The size of the initial weights of the run: as configured, or else as the numbers themselves show it, to some per cent.

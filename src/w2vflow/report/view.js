@@ -9,19 +9,6 @@ function conceptsOfRun() {
   return data.concepts.map((concept, k) => ({ ...concept, origin: k }));
 }
 
-const runView = {
-  system: null,
-  ts: data.ts,
-  first: data.cloud.ts[0],
-  last: runEnd,
-  curves: data.curves,
-  concepts: conceptsOfRun(),
-  stepTimes: data.steps[predicted].mean,
-  modes: data.cloud.unit.length,
-};
-
-let view = runView;
-
 function isOfRun() {
   return view.system === null;
 }
@@ -54,7 +41,7 @@ function passing(ts, values, height) {
 
 function observed(system, number) {
   const law = stepTimesOf(system).filter(known);
-  const last = law.length ? 1.15 * Math.max(...law) : runView.last;
+  const last = law.length ? 1.15 * Math.max(...law) : 10 / system.eigenvalues[0];
   const ts = Array.from({ length: number + 1 }, (_, at) => (last * at) / number);
   const began = performance.now();
   const seen = ts.map((time) => observedAt(system, time));
@@ -109,3 +96,21 @@ function setSettings(settings) {
 function nameOfConcept(concept) {
   return `${concept + 1}: ${view.concepts[concept]?.name ?? ""}`;
 }
+
+const runView = isRun ? viewOfRun() : computedView({}, FINE);
+
+function viewOfRun() {
+  return {
+    system: null,
+    ts: data.ts,
+    first: data.cloud.ts[0],
+    last: data.ts.at(-1),
+    curves: data.curves,
+    concepts: conceptsOfRun(),
+    stepTimes: data.steps[predicted].mean,
+    modes: data.cloud.unit.length,
+  };
+}
+
+let view = runView;
+if (!isRun) state.time = view.last;
