@@ -1,126 +1,155 @@
-// Eigenvalues and eigenvectors of a symmetric matrix: Householder's tridiagonal form, then QL with implicit shifts.
+// Eigenpairs of a symmetric matrix, all of them: Householder's reflections to a tridiagonal matrix, then
+// implicit QL. Golub, Van Loan, Matrix Computations, sections 8.3.1 and 8.3.3.
 
-// The matrix, row by row, becomes its own tridiagonal form; `basis`, if there is one, is turned along.
-function tridiagonal(matrix, n, basis) {
-  const below = new Float64Array(n);
-  const [mirror, image] = [new Float64Array(n), new Float64Array(n)];
-  for (let k = 0; k < n - 1; k += 1) {
-    let most = 0;
-    for (let row = k + 1; row < n; row += 1) most = Math.max(most, Math.abs(matrix[row * n + k]));
-    let rest = 0;
-    for (let row = k + 2; row < n; row += 1) rest = Math.max(rest, Math.abs(matrix[row * n + k]));
-    if (rest === 0) {
-      below[k] = matrix[(k + 1) * n + k];
-      continue;
-    }
-    let sum = 0;
-    for (let row = k + 1; row < n; row += 1) {
-      mirror[row] = matrix[row * n + k] / most;
-      sum += mirror[row] * mirror[row];
-    }
-    const length = -Math.sign(mirror[k + 1] || 1) * Math.sqrt(sum);
-    below[k] = length * most;
-    const twice = sum - mirror[k + 1] * length; // half of the squared length of the mirror
-    mirror[k + 1] -= length;
-    reflectBoth(matrix, n, k + 1, mirror, image, 1 / twice);
-    if (basis !== null) reflectRows(basis, n, k + 1, mirror, 1 / twice);
-  }
-  const diagonal = Float64Array.from({ length: n }, (_, k) => matrix[k * n + k]);
-  return { diagonal, below };
-}
-
-// A - v w^T - w v^T over rows and columns from `from` on, w = p - (v.p / 2 scale) v, p = scale A v.
-function reflectBoth(matrix, n, from, mirror, image, scale) {
-  let along = 0;
-  for (let row = from; row < n; row += 1) {
-    let sum = 0;
-    for (let column = from; column < n; column += 1) sum += matrix[row * n + column] * mirror[column];
-    image[row] = sum * scale;
-    along += mirror[row] * image[row];
-  }
-  const share = (along * scale) / 2;
-  for (let row = from; row < n; row += 1) image[row] -= share * mirror[row];
-  for (let row = from; row < n; row += 1) {
-    const [v, w, at] = [mirror[row], image[row], row * n];
-    for (let column = from; column < n; column += 1) matrix[at + column] -= v * image[column] + w * mirror[column];
-  }
-}
-
-function reflectRows(basis, n, from, mirror, scale) {
-  for (let row = 0; row < n; row += 1) {
-    const at = row * n;
-    let sum = 0;
-    for (let column = from; column < n; column += 1) sum += basis[at + column] * mirror[column];
-    sum *= scale;
-    for (let column = from; column < n; column += 1) basis[at + column] -= sum * mirror[column];
-  }
-}
-
-// QL with implicit shifts: `diagonal` becomes the eigenvalues, columns of `basis` the eigenvectors.
-function diagonalise(diagonal, below, n, basis) {
-  for (let low = 0; low < n; low += 1) {
-    for (let turns = 0; turns < 60; turns += 1) {
-      let high = low;
-      while (high < n - 1 && Math.abs(below[high]) > 2 ** -52 * (Math.abs(diagonal[high]) + Math.abs(diagonal[high + 1]))) high += 1;
-      if (high === low) break;
-      const half = (diagonal[low + 1] - diagonal[low]) / (2 * below[low]);
-      const root = Math.sqrt(1 + half * half);
-      let g = diagonal[high] - diagonal[low] + below[low] / (half + (half < 0 ? -root : root));
-      let [sin, cos, p] = [1, 1, 0];
-      let cut = -1;
-      for (let k = high - 1; k >= low; k -= 1) {
-        const [f, b] = [sin * below[k], cos * below[k]];
-        const r = Math.hypot(f, g);
-        below[k + 1] = r;
-        if (r === 0) {
-          cut = k;
-          break;
-        }
-        [sin, cos] = [f / r, g / r];
-        const gap = diagonal[k + 1] - p;
-        const s = (diagonal[k] - gap) * sin + 2 * cos * b;
-        p = sin * s;
-        diagonal[k + 1] = gap + p;
-        g = cos * s - b;
-        if (basis !== null) turnColumns(basis, n, k, cos, sin);
-      }
-      if (cut >= 0) {
-        diagonal[cut + 1] -= p;
-        below[high] = 0;
-        continue;
-      }
-      diagonal[low] -= p;
-      below[low] = g;
-      below[high] = 0;
-    }
-  }
-}
-
-function turnColumns(basis, n, k, cos, sin) {
-  for (let at = k; at < n * n; at += n) {
-    const f = basis[at + 1];
-    basis[at + 1] = sin * basis[at] + cos * f;
-    basis[at] = cos * basis[at] - sin * f;
-  }
-}
-
-// Eigenvalues, falling.
-function symmetricValues(matrix, n) {
-  const { diagonal, below } = tridiagonal(Float64Array.from(matrix), n, null);
-  diagonalise(diagonal, below, n, null);
-  return diagonal.sort().reverse();
-}
-
-// Eigenvalues, falling, and eigenvectors as columns of a matrix that is given row by row.
-function symmetricEigen(matrix, n) {
-  const basis = new Float64Array(n * n);
-  for (let k = 0; k < n; k += 1) basis[k * n + k] = 1;
-  const { diagonal, below } = tridiagonal(Float64Array.from(matrix), n, basis);
-  diagonalise(diagonal, below, n, basis);
-  const order = Array.from(diagonal, (_, k) => k).sort((a, b) => diagonal[b] - diagonal[a]);
+// Return {values: falling, (n,); vectors: row-major (n, n), column k is that of values[k]} of a, row-major
+// (n, n), whose upper triangle is read.
+function symmetricEigen(a, n) {
+  const reduced = tridiagonalForm(a, n);
+  const rows = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) rows[i * n + i] = 1;
+  const unsorted = tridiagonalEigen(reduced.diagonal, reduced.below, rows);
+  reflectRows(reduced, rows, n);
+  const order = Array.from(unsorted.keys()).sort((i, j) => unsorted[j] - unsorted[i]);
   const vectors = new Float64Array(n * n);
-  order.forEach((from, to) => {
-    for (let row = 0; row < n; row += 1) vectors[row * n + to] = basis[row * n + from];
+  order.forEach((row, k) => {
+    for (let i = 0; i < n; i++) vectors[i * n + k] = rows[row * n + i];
   });
-  return { values: Float64Array.from(order, (k) => diagonal[k]), vectors };
+  return { values: Float64Array.from(order, (row) => unsorted[row]), vectors };
+}
+
+// Return T of A = Q T Q^T by its diagonal and what stands beside it, and the reflections that make Q:
+// I - factors[k] v v^T, with v from column k + 1 on in row k of `reflectors`.
+function tridiagonalForm(a, n) {
+  const reflectors = Float64Array.from(a);
+  const diagonal = new Float64Array(n), below = new Float64Array(n), factors = new Float64Array(n);
+  const image = new Float64Array(n);
+  for (let k = 0; k < n; k++) {
+    const row = k * n;
+    diagonal[k] = reflectors[row + k];
+    if (k + 1 < n) below[k] = makeReflector(reflectors, row + k + 1, row + n, factors, k);
+    if (factors[k] !== 0) reflectBothSides(reflectors, n, k, factors[k], image);
+  }
+  return { diagonal, below, factors, reflectors };
+}
+
+// Put the vector of the reflection that takes x to (alpha, 0, ...) in the place of x; return alpha.
+function makeReflector(x, start, end, factors, k) {
+  let largest = 0;
+  for (let i = start + 1; i < end; i++) largest = Math.max(largest, Math.abs(x[i]));
+  if (largest === 0) return x[start];
+  largest = Math.max(largest, Math.abs(x[start]));
+  let squares = 0;
+  for (let i = start; i < end; i++) {
+    x[i] /= largest;
+    squares += x[i] * x[i];
+  }
+  // Of the two signs the one that cancels nothing.
+  const alpha = x[start] > 0 ? -Math.sqrt(squares) : Math.sqrt(squares);
+  // 2 / |v|^2, for v = x - (alpha, 0, ...).
+  factors[k] = 1 / (alpha * (alpha - x[start]));
+  x[start] -= alpha;
+  return alpha * largest;
+}
+
+// A <- H A H of what is right of and below k, in its upper triangle.
+function reflectBothSides(a, n, k, factor, image) {
+  const v = k * n;
+  image.fill(0, k + 1);
+  for (let i = k + 1; i < n; i++) {
+    const row = i * n, own = a[v + i];
+    let sum = a[row + i] * own;
+    for (let j = i + 1; j < n; j++) {
+      const entry = a[row + j];
+      sum += entry * a[v + j];
+      image[j] += entry * own;
+    }
+    image[i] += sum;
+  }
+  let along = 0;
+  for (let i = k + 1; i < n; i++) along += image[i] * a[v + i];
+  const half = (factor * factor * along) / 2;
+  for (let i = k + 1; i < n; i++) image[i] = factor * image[i] - half * a[v + i];
+  for (let i = k + 1; i < n; i++) {
+    const row = i * n, own = a[v + i], other = image[i];
+    for (let j = i; j < n; j++) a[row + j] -= own * image[j] + other * a[v + j];
+  }
+}
+
+// Turn vectors of T, one a row, into those of A: x <- Q x.
+function reflectRows({ factors, reflectors }, rows, n) {
+  for (let k = n - 2; k >= 0; k--) {
+    if (factors[k] === 0) continue;
+    const v = k * n;
+    for (let row = 0; row < rows.length; row += n) {
+      let along = 0;
+      for (let i = k + 1; i < n; i++) along += reflectors[v + i] * rows[row + i];
+      along *= factors[k];
+      for (let i = k + 1; i < n; i++) rows[row + i] -= along * reflectors[v + i];
+    }
+  }
+}
+
+// Return the eigenvalues of a tridiagonal matrix in no order. `rows`, if given, are turned along: of the
+// unit matrix they become the eigenvectors, one a row.
+function tridiagonalEigen(diagonal, below, rows = null) {
+  const d = Float64Array.from(diagonal), e = Float64Array.from(below), n = d.length;
+  let norm = 0;
+  for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]), i + 1 < n ? Math.abs(e[i]) : 0);
+  if (norm === 0 || n === 1) return d;
+  // So that squares neither overflow nor vanish.
+  for (let i = 0; i < n; i++) {
+    d[i] /= norm;
+    e[i] /= norm;
+  }
+  for (let first = 0; first < n; first++) {
+    for (let sweep = 0; ; sweep++) {
+      let last = first;
+      while (last < n - 1 && !isSmall(e[last], d[last], d[last + 1])) last++;
+      if (last === first) break;
+      if (sweep === 60) throw new Error("The eigenvalues did not converge.");
+      sweepUp(d, e, first, last, rows);
+    }
+  }
+  return d.map((value) => value * norm);
+}
+
+function isSmall(beside, one, other) {
+  return Math.abs(beside) <= Number.EPSILON * (Math.abs(one) + Math.abs(other)) + 1e-40;
+}
+
+// One step of implicit QL, with Wilkinson's shift, on the rows from `first` to `last`.
+function sweepUp(d, e, first, last, rows) {
+  const ratio = (d[first + 1] - d[first]) / (2 * e[first]);
+  const root = Math.sqrt(ratio * ratio + 1);
+  let g = d[last] - d[first] + e[first] / (ratio + (ratio < 0 ? -root : root));
+  let sine = 1, cosine = 1, shift = 0;
+  for (let i = last - 1; i >= first; i--) {
+    const f = sine * e[i], b = cosine * e[i];
+    const length = Math.sqrt(f * f + g * g);
+    e[i + 1] = length;
+    if (length === 0) {
+      d[i + 1] -= shift;
+      e[last] = 0;
+      return;
+    }
+    sine = f / length;
+    cosine = g / length;
+    const moved = d[i + 1] - shift;
+    const turned = (d[i] - moved) * sine + 2 * cosine * b;
+    shift = sine * turned;
+    d[i + 1] = moved + shift;
+    g = cosine * turned - b;
+    if (rows) turnRows(rows, i * d.length, d.length, sine, cosine);
+  }
+  d[first] -= shift;
+  e[first] = g;
+  e[last] = 0;
+}
+
+function turnRows(rows, one, n, sine, cosine) {
+  for (let i = one; i < one + n; i++) {
+    const upper = rows[i], lower = rows[i + n];
+    rows[i + n] = sine * upper + cosine * lower;
+    rows[i] = cosine * upper - sine * lower;
+  }
 }
