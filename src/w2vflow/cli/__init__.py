@@ -19,6 +19,7 @@ from w2vflow.cli.doctor import Doctor
 from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
 from w2vflow.cli.export import Export
+from w2vflow.cli.page import Page
 from w2vflow.cli.phrases import FindPhrases
 from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Any] = {
     "demo": Demo,
     "run": Run,
     "report": Report,
+    "page": Page,
     "count": Count,
     "phrases": FindPhrases,
     "spectrum": Concepts,

@@ -17,6 +17,12 @@ function symmetricEigen(a, n) {
   return { values: Float64Array.from(order, (row) => unsorted[row]), vectors };
 }
 
+// Return the eigenvalues alone, falling.
+function symmetricValues(a, n) {
+  const reduced = tridiagonalForm(a, n);
+  return tridiagonalEigen(reduced.diagonal, reduced.below).sort().reverse();
+}
+
 // Return T of A = Q T Q^T by its diagonal and what stands beside it, and the reflections that make Q:
 // I - factors[k] v v^T, with v from column k + 1 on in row k of `reflectors`.
 function tridiagonalForm(a, n) {
@@ -104,17 +110,15 @@ function tridiagonalEigen(diagonal, below, rows = null) {
   for (let first = 0; first < n; first++) {
     for (let sweep = 0; ; sweep++) {
       let last = first;
-      while (last < n - 1 && !isSmall(e[last], d[last], d[last + 1])) last++;
+      // Of eigenvalues near zero beside large ones rounding may leave more.
+      const least = sweep < 20 ? 1e-40 : Number.EPSILON;
+      while (last < n - 1 && !(Math.abs(e[last]) <= Number.EPSILON * (Math.abs(d[last]) + Math.abs(d[last + 1])) + least)) last++;
       if (last === first) break;
       if (sweep === 60) throw new Error("The eigenvalues did not converge.");
       sweepUp(d, e, first, last, rows);
     }
   }
   return d.map((value) => value * norm);
-}
-
-function isSmall(beside, one, other) {
-  return Math.abs(beside) <= Number.EPSILON * (Math.abs(one) + Math.abs(other)) + 1e-40;
 }
 
 // One step of implicit QL, with Wilkinson's shift, on the rows from `first` to `last`.

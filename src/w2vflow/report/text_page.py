@@ -1,0 +1,56 @@
+"""The page of a text: one HTML file without data, in which a text is counted and its concepts are found."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from w2vflow.support.arguments import checked
+from w2vflow.support.atomic_files import write_text
+
+__all__ = ["write_text_page"]
+
+# What computes runs beside the page, in a worker that is made of its source.
+_WORKER = (
+    *("text_reading", "text_words", "text_counts"),
+    *("target", "symmetric_eigen", "eigenpairs", "text_worker"),
+)
+_SCRIPTS = ("text_example", "text_page")
+
+
+@checked
+def write_text_page(path: str | os.PathLike[str]) -> Path:
+    """Write the page in which one pastes or drops a text, whole or not at all, and return its path.
+
+    One file that needs no installation and asks the network for nothing. In the browser it counts the text
+    as `count(path, vocab_size=1000)` does, in the same order of words and to the same counts, with fewer
+    words where they are rare; then it finds `M*`, its 64 leading eigenpairs and all other eigenvalues, and
+    shows the concepts by the words at their ends. It reads plain text in UTF-8 or marked UTF-16 of up to
+    20 MB, in scripts that have spaces between words.
+
+    Args:
+        path: of the HTML file.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        write_text_page("word2vec.html")
+    """
+    page = _part("text_page.html")
+    for mark, text in (
+        ("/* STYLE */", _part("text_page.css")),
+        ("/* WORKER */", _joined(_WORKER)),
+        ("/* SCRIPTS */", _joined(_SCRIPTS)),
+    ):
+        before, _, after = page.partition(mark)
+        page = before + text + after
+    write_text(path, page)
+    return Path(path)
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "\n".join(_part(f"{name}.js") for name in names)
+
+
+def _part(name: str) -> str:
+    return files("w2vflow.report").joinpath(name).read_text(encoding="utf-8")
