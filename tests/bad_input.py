@@ -232,6 +232,7 @@ def _own() -> dict[str, dict[str, Any]]:
         "write_report": {"path": folder / "page.html", "features": features},
         "report.write_pair": {"path": folder / "pair.html", "first": page, "second": page},
         "theory.exact_start": {"ranks": np.arange(5)},
+        "report.write_text_page": {"path": folder / "text_page.html"},
         "stats.with_values": {"values": known["stats"].values},
         "stats.most_frequent": {"vocab_size": 5},
         "stats.restrict": {"words": known["words"][:5]},

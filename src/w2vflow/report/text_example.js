@@ -22,7 +22,7 @@ function exampleText() {
   for (let i = 0; i < EXAMPLE_SENTENCES; i++) {
     const { who, does, what, where } = one(lists);
     const first = `The ${one(who)} ${one(does)} the ${one(what)} and the ${one(what)} in the ${one(where)} ${one(ENDINGS)}.`;
-    lines.push(`${first} Near the ${one(where)} a ${one(who)} ${one(does)} a ${one(what)}.`);
+    lines.push(`${first} Near the ${one(where)} another ${one(who)} ${one(does)} another ${one(what)}.`);
   }
   return lines.join("\n");
 }

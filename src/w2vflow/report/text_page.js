@@ -1,6 +1,6 @@
 // The page around it: a text comes in by paste, drop or choice; what was found of it is shown.
 
-const LARGEST_BYTES = 20e6, WORDS_AT_AN_END = 6, FEW_TOKENS = 3000;
+const LARGEST_BYTES = 20e6, WORDS_AT_AN_END = 6, FEW_TOKENS = 3000, ROWS = 24;
 // Of one text at a time.
 let worker = null;
 
@@ -100,7 +100,8 @@ function showCounts({ summary, words, occurrences, minCount, lonely }, name) {
 function showTraining({ words, eigenvalues, vectors }) {
   const learned = eigenvalues.filter((value) => value > 0).length;
   byId("none").hidden = learned > 0;
-  const rows = Array.from({ length: learned }, (_, k) => {
+  byId("weaker").hidden = learned <= ROWS;
+  const rows = Array.from({ length: Math.min(learned, ROWS) }, (_, k) => {
     const row = document.createElement("tr");
     const [positive, negative] = wordsAtEnds(words, vectors, eigenvalues.length, k);
     row.append(element("td", String(k + 1), "number"), element("td", eigenvalues[k].toPrecision(4), "number"));
