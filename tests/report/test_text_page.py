@@ -95,7 +95,7 @@ def assert_equal(opened, path):
     assert counted["summary"] == stats.metadata["corpus_summary"]
     target = np.asarray(wf.Problem.from_statistics(stats).target())
     assert_spectrum(solution, target, np.linalg.eigvalsh(target)[::-1])
-    return stats, solution
+    return stats, found
 
 
 def assert_spectrum(solution, target, eigenvalues):
@@ -113,6 +113,7 @@ def assert_spectrum(solution, target, eigenvalues):
     assert (vectors.max(axis=0) >= np.abs(vectors).max(axis=0) * (1 - 1e-9)).all()
     np.testing.assert_allclose(solution["normSquared"], np.sum(target**2), rtol=1e-10)
     np.testing.assert_allclose(solution["diagonal"], np.diag(target), atol=1e-12)
+    np.testing.assert_allclose(solution["rowSquares"], np.sum(target**2, axis=0), rtol=1e-10)
 
 
 @pytest.mark.parametrize("language", WRITTEN)
@@ -127,12 +128,46 @@ def test_counts_and_spectrum_are_those_of_the_package(opened, tmp_path, language
 
 def test_more_words_than_all_vectors_are_found_of(opened, tmp_path):
     random_text(tmp_path / "text.txt", documents=400, seed=1, words=500)
-    stats, solution = assert_equal(opened, tmp_path / "text.txt")
+    stats, found = assert_equal(opened, tmp_path / "text.txt")
     assert stats.vocab_size > 300
+    solution = found["solution"]
     spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), 64)
     np.testing.assert_allclose(solution["eigenvalues"], spectrum.eigenvalues, rtol=0, atol=1e-8)
     vectors = np.reshape(solution["vectors"], spectrum.eigenvectors.shape)
     np.testing.assert_allclose(vectors, spectrum.eigenvectors, atol=1e-8)
+
+
+def test_training_follows_from_the_text(opened, tmp_path):
+    """In the frame is the page of a run: strengths rise to the eigenvalues, when the law says."""
+    page, said, _ = opened
+    themed_text(tmp_path / "text.txt")
+    stats, found = assert_equal(opened, tmp_path / "text.txt")
+    frame = page.frame_locator("#training")
+    staircase = frame.locator("#staircase")
+    for _ in range(200):
+        shown = staircase.evaluate("(place) => place.shown")
+        if shown:
+            break
+        page.wait_for_timeout(50)
+    squares = np.array(shown["curves"]["theory"]["squares"][0])
+    values = np.asarray(found["solution"]["eigenvalues"])[: len(squares)]
+    np.testing.assert_allclose(squares[0, -1], values[0], rtol=1e-6)
+    assert (squares[:, -1] < values * (1 + 1e-9)).all()
+    assert (squares[:, 0] < 1e-3).all()
+    # Of the law for many starts: this start's first step is within a quarter.
+    spectrum = wf.leading_eigenpairs(wf.Problem.from_statistics(stats), min(64, stats.vocab_size))
+    problem = wf.Problem.from_statistics(stats)
+    law = wf.step_time_law(problem, len(squares), 0.01, spectrum=spectrum)
+    np.testing.assert_allclose(shown["stepTimes"][0], law.mean[0], rtol=0.25)
+    # A control of the page of a run: other starts, the same concepts.
+    slider = frame.locator("#sliders input").first
+    slider.fill("3")
+    page.wait_for_timeout(600)
+    again = np.array(staircase.evaluate("(place) => place.shown")["curves"]["theory"]["squares"][0])
+    assert np.abs(again - squares).max() > 1e-3 * values[0]
+    np.testing.assert_allclose(again[0, -1], values[0], rtol=1e-6)
+    assert "theory" in shown["sources"]
+    assert not said
 
 
 def test_rare_words_are_left_out_where_there_are_enough(opened, tmp_path):

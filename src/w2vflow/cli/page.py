@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tyro
 
+import w2vflow as wf
 from w2vflow.cli.console import Output
-from w2vflow.report import write_text_page
 from w2vflow.support.checks import argument_error
 
 __all__ = ["Page"]
@@ -16,8 +16,9 @@ __all__ = ["Page"]
 class Page:
     """Write the page in which one pastes or drops a text, and sees what word2vec learns from it.
 
-    One HTML file for any browser, with no installation and no network: the text is counted and its concepts
-    are found in the page, and stay there. Give the file to a class, or put it on a web site:
+    One HTML file for any browser, with no installation and no network: the text is counted, its concepts are
+    found and its training is computed in the page, and the text stays there. Give the file to a class, or
+    put it on a web site:
 
         w2vflow page --out word2vec.html
     """
@@ -32,7 +33,7 @@ class Page:
         if self.out.suffix != ".html":
             raise argument_error("out", "a file name ending in .html", self.out)
         console.folder(self.out.parent)
-        write_text_page(self.out)
+        wf.report.write_text_page(self.out)
         size = self.out.stat().st_size
         record = {"page": str(self.out), "bytes": size}
         console.result([f"Open {self.out} ({size / 1e3:.0f} kB) in a browser, and paste a text."], record)

@@ -48,6 +48,8 @@ function readAddress() {
 }
 
 function startAddress() {
+  // In a frame, as on the page of a text, there is none.
+  if (location.protocol === "about:") return;
   readAddress();
   let asked = null;
   whenChanged([...Object.values(WRITTEN), "view"], () => {

@@ -18,7 +18,7 @@ from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless
 from w2vflow.theory import ExactStart, SamplingUncertainty
 
-__all__ = ["write_report"]
+__all__ = ["page_around", "write_report"]
 
 # In the order in which they are put into one function, so that none of their names is global.
 _SCRIPTS = (
@@ -91,18 +91,23 @@ def write_report(
 def _page(title: str, content: dict[str, Any]) -> str:
     # Words are anybody's text: without "<", none can end the element that holds them.
     data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    before, after = page_around(title)
+    return before + data + after
+
+
+def page_around(title: str) -> tuple[str, str]:
+    """Return what stands before and after the content of a page."""
     scripts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
     page = _part("page.html")
     for mark, text in (
         ("<!-- TITLE -->", escape(harmless(title))),
         ("/* STYLE */", _part("page.css")),
         ("/* SCRIPTS */", scripts),
-        # Last, since it may hold anything.
-        ("/* DATA */", data),
     ):
         before, _, after = page.partition(mark)
         page = before + text + after
-    return page
+    before, _, after = page.partition("/* DATA */")
+    return before, after
 
 
 def _part(name: str) -> str:

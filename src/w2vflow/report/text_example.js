@@ -1,11 +1,18 @@
 // A text to try the page with: sentences made of the words of five everyday topics.
 
+// The more words a topic has, the earlier it is told from the others.
 const TOPICS = [
-  { who: "cook baker guest grandmother child", does: "stirs tastes bakes salts serves", what: "soup bread dough onion cheese sauce apple cake", where: "kitchen oven table bowl pan" },
-  { who: "sailor captain fisher gull pilot", does: "sails steers rows anchors follows", what: "boat mast net wave tide compass rope sail", where: "harbour sea island bay deck" },
-  { who: "gardener bee neighbour snail farmer", does: "plants waters digs picks grows", what: "rose tulip seed leaf root hedge tomato herb", where: "garden meadow greenhouse path soil" },
-  { who: "singer drummer pianist choir teacher", does: "plays sings hears tunes repeats", what: "song melody rhythm chord violin flute note drum", where: "concert stage studio hall school" },
-  { who: "engineer driver conductor traveller inspector", does: "drives repairs boards stops signals", what: "train engine wheel ticket wagon brake rail bridge", where: "station tunnel platform track line" },
+  {
+    who: "cook baker guest grandmother child waiter butcher aunt", does: "stirs tastes bakes salts serves cuts peels fries",
+    what: "soup bread dough onion cheese sauce apple cake butter pepper noodle pear", where: "kitchen oven table bowl pan cellar market larder",
+  },
+  {
+    who: "sailor captain fisher gull pilot diver", does: "sails steers rows anchors follows crosses",
+    what: "boat mast net wave tide compass rope sail oar", where: "harbour sea island bay deck coast",
+  },
+  { who: "gardener bee farmer snail", does: "plants waters digs picks grows", what: "rose tulip seed leaf root hedge herb", where: "garden meadow greenhouse path" },
+  { who: "singer drummer pianist", does: "plays sings hears tunes", what: "song melody rhythm chord violin", where: "concert stage studio" },
+  { who: "engineer driver", does: "drives repairs boards", what: "train engine wheel ticket", where: "station tunnel" },
 ];
 const ENDINGS = ["in the morning", "before noon", "after lunch", "in the evening", "at night", "once again", "every day", "with care", "without haste"];
 const EXAMPLE_SENTENCES = 1500;

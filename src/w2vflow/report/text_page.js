@@ -69,8 +69,8 @@ function receive({ stage, refused, counted, solution }, name) {
   // For who looks on from outside, as tests and a browser's console do.
   byId("result").found = { counted, solution };
   showCounts(counted, name);
-  showTraining(solution);
   byId("result").hidden = false;
+  showTraining(solution, counted, name);
   byId("result").scrollIntoView({ block: "nearest" });
 }
 
@@ -96,19 +96,22 @@ function showCounts({ summary, words, occurrences, minCount, lonely }, name) {
   byId("read").replaceChildren(...lines.map((line) => element("p", line)));
 }
 
-// The concepts in the order in which they are learned: the larger the eigenvalue, the earlier.
-function showTraining({ words, eigenvalues, vectors }) {
+// The concepts in the order in which they are learned: the larger the eigenvalue, the earlier; and how that goes.
+function showTraining(solution, counted, name) {
+  const { words, eigenvalues, vectors } = solution;
   const learned = eigenvalues.filter((value) => value > 0).length;
   byId("none").hidden = learned > 0;
   byId("weaker").hidden = learned <= ROWS;
-  const rows = Array.from({ length: Math.min(learned, ROWS) }, (_, k) => {
+  const ends = Array.from({ length: Math.min(learned, ROWS) }, (_, k) => wordsAtEnds(words, vectors, eigenvalues.length, k));
+  const rows = ends.map(([positive, negative], k) => {
     const row = document.createElement("tr");
-    const [positive, negative] = wordsAtEnds(words, vectors, eigenvalues.length, k);
     row.append(element("td", String(k + 1), "number"), element("td", eigenvalues[k].toPrecision(4), "number"));
     row.append(element("td", positive.join(", ")), element("td", negative.join(", ")));
     return row;
   });
   byId("concepts").replaceChildren(...rows);
+  byId("training").hidden = learned === 0;
+  if (learned > 0) showPageOfTraining(solution, counted, name);
 }
 
 // Words of the largest and of the smallest entries of a concept, the most extreme first.

@@ -1,9 +1,13 @@
 """The page of a text: one HTML file without data, in which a text is counted and its concepts are found."""
 
+import json
 import os
+from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
+from w2vflow.report.page import page_around
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 
@@ -14,7 +18,7 @@ _WORKER = (
     *("text_reading", "text_words", "text_counts"),
     *("target", "symmetric_eigen", "eigenpairs", "text_worker"),
 )
-_SCRIPTS = ("text_example", "text_page")
+_SCRIPTS = ("text_example", "text_training", "text_page")
 
 
 @checked
@@ -24,8 +28,9 @@ def write_text_page(path: str | os.PathLike[str]) -> Path:
     One file that needs no installation and asks the network for nothing. In the browser it counts the text
     as `count(path, vocab_size=1000)` does, in the same order of words and to the same counts, with fewer
     words where they are rare; then it finds `M*`, its 64 leading eigenpairs and all other eigenvalues, and
-    shows the concepts by the words at their ends. It reads plain text in UTF-8 or marked UTF-16 of up to
-    20 MB, in scripts that have spaces between words.
+    shows the concepts by the words at their ends and, as the page of a run that computes, the exact training
+    from them. It reads plain text in UTF-8 or marked UTF-16 of up to 20 MB, in scripts that have spaces
+    between words.
 
     Args:
         path: of the HTML file.
@@ -41,6 +46,9 @@ def write_text_page(path: str | os.PathLike[str]) -> Path:
         ("/* STYLE */", _part("text_page.css")),
         ("/* WORKER */", _joined(_WORKER)),
         ("/* SCRIPTS */", _joined(_SCRIPTS)),
+        ("<!-- VERSION -->", escape(version("w2vflow"))),
+        # Without "<" no element of it ends the one that holds it.
+        ("/* RUN PAGE */", json.dumps(page_around("What word2vec learns")).replace("<", "\\u003c")),
     ):
         before, _, after = page.partition(mark)
         page = before + text + after

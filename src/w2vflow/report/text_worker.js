@@ -21,5 +21,10 @@ function solved({ words, counts }) {
   const worst = Math.max(...pairs.residuals);
   if (!(worst <= 1e-9 * size)) throw new Error(`the eigenpairs are off by ${worst}`);
   const diagonal = Float64Array.from(words, (_, i) => matrix[i * size + i]);
-  return { words, ranks: words.map((_, i) => i + 1), ...pairs, normSquared: dot(matrix, matrix), diagonal };
+  const rowSquares = Float64Array.from(words, (_, i) => squaresOf(matrix.subarray(i * size, (i + 1) * size)));
+  return { words, ranks: words.map((_, i) => i + 1), ...pairs, normSquared: squaresOf(matrix), diagonal, rowSquares };
+}
+
+function squaresOf(numbers) {
+  return dot(numbers, numbers);
 }
