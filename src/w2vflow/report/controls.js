@@ -4,7 +4,7 @@ const CONTROLS = [
   {
     id: "seed", name: "Start", hint: "Another random start: other places at first, the same concepts in the end.",
     min: 0, max: 40, step: 1, from: (value) => value, to: (value) => value,
-    show: (value) => (value < start.seeds ? `seed ${value + 1} of the run` : `number ${value + 1}`),
+    show: (value) => (value < start.seeds ? `seed ${value + 1}` : `new, ${value + 1}`),
   },
   {
     id: "factor", name: "Initial size", hint: "How large the weights are at first. Smaller: later and sharper steps.",
