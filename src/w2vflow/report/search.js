@@ -44,11 +44,17 @@ function description(row) {
 
 // Words of the largest cosine with a word, among those kept, along the concepts shown.
 function nearestTo(row, time) {
-  const places = allPlaces(time);
-  const length = (word) => Math.hypot(...places.map((along) => along[word])) || 1;
-  const own = length(row);
-  const cosines = places[0].map((_, word) => places.reduce((sum, along) => sum + along[word] * along[row], 0) / own / length(word));
-  return cosines.map((_, word) => word).filter((word) => word !== row).sort((a, b) => cosines[b] - cosines[a]).slice(0, NEAREST);
+  const [along, squares] = [new Float64Array(WORDS), new Float64Array(WORDS)];
+  for (const places of allPlaces(time)) {
+    const own = places[row];
+    for (let word = 0; word < WORDS; word += 1) {
+      along[word] += places[word] * own;
+      squares[word] += places[word] * places[word];
+    }
+  }
+  const cosines = along.map((product, word) => product / Math.sqrt(squares[word] || 1));
+  const others = data.cloud.words.map((_, word) => word).filter((word) => word !== row);
+  return others.sort((a, b) => cosines[b] - cosines[a]).slice(0, NEAREST);
 }
 
 function showNearest() {

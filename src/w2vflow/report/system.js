@@ -60,8 +60,17 @@ function settingsNow(chosen = state.settings) {
   return { seed: 0, factor: 1, dim: start.dim, rate: 0, decay: 0, eigenvalues: {}, word: null, weight: 1, ...chosen };
 }
 
+let lastDrawn = { of: "", drawn: null };
+
+// Of one start at a time: most controls move something else.
+function startOf({ seed, dim }) {
+  const of = `${seed} ${dim}`;
+  if (lastDrawn.of !== of) lastDrawn = { of, drawn: drawnStart(seed, dim) };
+  return lastDrawn.drawn;
+}
+
 // Overlaps with the eigenvectors, those of the rest, and the words' rows of the rest, of a seed in so many dimensions.
-function drawnStart({ seed, dim }) {
+function drawnStart(seed, dim) {
   const ofRun = seed < start.seeds;
   const given = ofRun ? start.rows(seed) : null;
   const next = normals(`${seed}`);
@@ -163,7 +172,7 @@ function withoutWord(rest, frame, along, inWord) {
 // The training that settings describe, for the engine; `origin` says which concept of the run each one is, if any.
 function systemOf(chosen) {
   const settings = settingsNow(chosen);
-  const drawn = drawnStart(settings);
+  const drawn = startOf(settings);
   const factor = settings.factor * Math.sqrt(start.dim / settings.dim);
   const scaled = (rows) => rows.map((row) => row.map((value) => factor * value));
   const values = start.eigenvalues.map((value, k) => value * (settings.eigenvalues[k] ?? 1));
@@ -179,6 +188,7 @@ function systemOf(chosen) {
     parts = reweighedWord(parts, settings.word, settings.weight, diagonal, rowSquared);
   }
   const order = parts.values.map((_, k) => k).sort((a, b) => parts.values[b] - parts.values[a] || a - b);
+  const moved = order.some((from, to) => from !== to);
   return prepared({
     eigenvalues: order.map((k) => parts.values[k]),
     rows: [...order.map((k) => parts.rows[k]), ...parts.rest],
@@ -187,7 +197,7 @@ function systemOf(chosen) {
     rate: settings.rate,
     decay: settings.decay,
     normSquared: parts.normSquared,
-    vectors: parts.vectors.map((entries) => Float64Array.from(order, (k) => entries[k])),
+    vectors: moved ? parts.vectors.map((entries) => Float64Array.from(order, (k) => entries[k])) : parts.vectors,
     frame: parts.frame,
     origin: order.map((k) => originOf(parts.turned, k)),
   });

@@ -2,7 +2,7 @@
 
 const FINE = 320; // times once a control rests
 const FEWEST = 40; // and while it moves, as many as fit
-const WHILE_MOVING = 22; // into so many milliseconds
+const WHILE_MOVING = 16; // into so many milliseconds
 let millisecondsEach = 0.3; // of one time, as measured
 
 function conceptsOfRun() {
