@@ -45,16 +45,16 @@ def text(tmp_path_factory):
 def ran(text, tmp_path_factory):
     """The folder of a run of the text, and what the command printed."""
     folder = tmp_path_factory.mktemp("runs") / "my-text"
-    options = [*OPTIONS, "--flow-scales", "--min-count", "1", "--out", folder]
+    options = [*OPTIONS, "--flow-scales", "--min-count", "1", "--figures", "--verify", "--out", folder]
     return folder, as_json("run", text, *options)
 
 
 def test_from_a_text_to_its_page(ran):
     folder, record = ran
     assert record["folder"] == str(folder)
-    assert set(record["files"]) == {str(path) for path in folder.rglob("*") if path.suffix != ".npz"} - {
-        str(folder / "figures")
-    }
+    written = {str(path) for path in folder.rglob("*") if path.is_file() and path.stem != "counts"}
+    assert set(record["files"]) == written
+    assert (folder / "figures" / "learning.svg").is_file()
     assert "<html" in (folder / "report.html").read_text()[:200]
     saved = load_run(folder)
     assert {key: record[key] for key in saved.summary} == saved.summary
@@ -345,19 +345,104 @@ def test_how_a_text_is_read_can_be_said(tmp_path, capsys):
     assert read in capsys.readouterr().out
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def again(text, out, *more):
+    """The command of the run that is at hand, once more."""
+    given = [*OPTIONS, "--window", "2", "--min-count", "1", "--flow-scales", "--cloud-words", "20"]
+    return ["run", str(text), *map(str, given), "--out", str(out), *more]
+
+
+@pytest.fixture(scope="module")
+def mine(text, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "mine"
+    main(again(text, folder))
+    return folder
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("no")])
-def test_a_run_that_fails_leaves_the_one_before(ran, text, error, monkeypatch, tmp_path):
+def test_a_run_that_fails_leaves_the_one_before(mine, text, error, monkeypatch, tmp_path):
     def fails(*arguments, **settings):
+        yield from ()
         raise error
 
-    folder = shutil.copytree(ran[0], tmp_path / "mine")
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    monkeypatch.setattr("w2vflow.experiments.run_experiment", fails)
-    for out in (folder, tmp_path / "new"):
+    before = contents(mine)
+    monkeypatch.setattr("w2vflow.experiments.experiment_stages", fails)
+    for out in (mine, tmp_path / "new"):
         with pytest.raises(SystemExit):
-            main(["run", str(text), "--window", "2", "--min-count", "1", *OPTIONS, "--out", str(out)])
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
-    assert not (tmp_path / "new").exists()
+            main(again(text, out))
+    assert contents(mine) == before
+    # Counts are kept where a run was interrupted, and of bad input nothing.
+    left = {path.name for path in (tmp_path / "new").rglob("*")} if (tmp_path / "new").exists() else set()
+    assert left == ({"counts.npz", "counts.json"} if error is KeyboardInterrupt else set())
+
+
+def test_what_is_finished_is_kept_and_the_same_run_goes_on_with_its_counts(
+    text, monkeypatch, tmp_path, capsys
+):
+    """Interrupted after the flow: its page is there. The same command takes the folder and counts again."""
+    stages, out = wf.experiments.experiment_stages, tmp_path / "mine"
+
+    def interrupted(*arguments, **settings):
+        running = stages(*arguments, **settings)
+        yield next(running)
+        yield next(running)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("w2vflow.experiments.experiment_stages", interrupted)
+        with pytest.raises(SystemExit) as ended:
+            main(again(text, out))
+    assert ended.value.code == 130
+    assert "report.html is there to open; to come: SGD" in capsys.readouterr().out
+    assert list(load_run(out).comparison.trajectories) == ["theory", "theory-discrete", "flow"]
+    assert (out / "report.html").is_file()
+    counts = (out / "counts.npz").stat().st_mtime_ns
+    main(again(text, out))
+    shown = capsys.readouterr().out
+    assert "which are of the same text" in shown
+    assert (out / "counts.npz").stat().st_mtime_ns == counts
+    assert list(load_run(out).comparison.trajectories)[-1] == "sgd"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("change", ["settings", "text", "counting", "foreign counts"])
+def test_another_run_takes_another_folder(mine, text, change, tmp_path, capsys):
+    out = Path(shutil.copytree(mine, tmp_path / "mine"))
+    source, more = text, []
+    if change == "settings":
+        more = ["--seed", "5"]
+    elif change == "text":
+        source = tmp_path / "other.txt"
+        source.write_text(text.read_text() * 2)
+    elif change == "counting":
+        more = ["--weighting", "flat"]
+    else:
+        for name in ("config.json", "counts.json"):
+            (out / name).unlink()
+    before = contents(out)
+    main(again(source, out, *more))
+    shown = capsys.readouterr().out
+    assert f"{out} holds another run; this one goes to {out}-2" in shown
+    assert contents(out) == before
+    assert load_run(f"{out}-2").comparison.trajectories
+    main(again(source, out, *more))
+    assert f"this one goes to {out}-2" in capsys.readouterr().out
+    assert not Path(f"{out}-3").exists()
+
+
+def test_a_run_of_counts_takes_its_own_folder_only_while_they_are_the_same(mine, stats, tmp_path, capsys):
+    counts, out = tmp_path / "c.npz", tmp_path / "out"
+    stats.save(counts)
+    command = ["run", str(counts), *map(str, OPTIONS), "--cloud-words", "0", "--out", str(out)]
+    main(command)
+    main(command)
+    assert "holds another run" not in capsys.readouterr().out
+    stats.with_values(2 * stats.values + 1).save(counts)
+    main(command)
+    assert f"{out} holds another run; this one goes to {out}-2" in capsys.readouterr().out
 
 
 def test_a_run_wants_a_source(capsys):

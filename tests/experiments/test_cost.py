@@ -131,7 +131,10 @@ def stage_cases(folder: Path) -> list[Case]:
                 with_it, without = (
                     Experiment(dim=dim, vocab_size=words, flow_scales=s) for s in ((0.01,), ())
                 )
-                both = [cost.plan_experiment(e, vocab_size=words, speed=core) for e in (with_it, without)]
+                both = [
+                    cost.plan_experiment(e, vocab_size=words, verified=True, speed=core)
+                    for e in (with_it, without)
+                ]
                 planned = cost.RATES.steps * cost._turns(words, dim, 0.01, with_it.horizon)
                 return (both[0].seconds - both[1].seconds) * steps / planned
             case "flow in words" | "flow of another loss" as name:
@@ -460,8 +463,12 @@ def test_plan_of_an_experiment_grows_with_everything():
     base = Experiment(vocab_size=500, dim=8, seeds=2, observations=60)
 
     def plan(**other: Any) -> cost.Plan:
-        return cost.plan_experiment(replace(base, **other), vocab_size=10**6, speed=SPEED)
+        return cost.plan_experiment(replace(base, **other), vocab_size=10**6, verified=verified, speed=SPEED)
 
+    verified = False
+    unverified = plan()
+    verified = True
+    assert plan().seconds > unverified.seconds
     for more in (
         {"vocab_size": 1000}, {"dim": 16}, {"seeds": 6}, {"horizon": 5.0}, {"scale": 1e-8},
         {"batch_size": 10**6}, {"learning_rate": 0.01}, {"flow_scales": (1e-3,) * 9},

@@ -11,7 +11,7 @@ import tyro
 from w2vflow import __version__
 from w2vflow.cli.ablation import RunAblation
 from w2vflow.cli.configuration import configuration_file, from_file
-from w2vflow.cli.console import one_line, say
+from w2vflow.cli.console import keep_compiled_code, one_line, say
 from w2vflow.cli.count import Count
 from w2vflow.cli.datasets import Datasets
 from w2vflow.cli.demo import Demo
@@ -20,6 +20,7 @@ from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
 from w2vflow.cli.export import Export
 from w2vflow.cli.page import Page
+from w2vflow.cli.interruption import stopping_at_once
 from w2vflow.cli.phrases import FindPhrases
 from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
@@ -73,9 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.insert(1, "experiment")
     # Without the place in the source that a warning comes from: its message says what to do.
     warnings.formatwarning = lambda message, *_: harmless(f"w2vflow: {message}\n")
+    keep_compiled_code()
     try:
-        _parsed(given).run()
-        sys.stdout.flush()
+        with stopping_at_once():
+            _parsed(given).run()
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain at its end once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

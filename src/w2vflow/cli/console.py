@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 import warnings
@@ -16,6 +17,7 @@ import tyro
 from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import check_writable_folder, plain
 from w2vflow.support.checks import argument_error
+from w2vflow.support.compiled_code import compiled_code_folder
 from w2vflow.support.display import harmless
 from w2vflow.support.ownership import is_own_folder
 from w2vflow.support.plan import Plan
@@ -28,6 +30,7 @@ __all__ = [
     "Output",
     "Settings",
     "check_files",
+    "keep_compiled_code",
     "number",
     "on_terminal",
     "one_line",
@@ -81,6 +84,11 @@ class Console:
         """Return the folder for results, after a check that it can be written."""
         return check_writable_folder(path, "out")
 
+    def taken(self, wanted: Path, folder: Path) -> None:
+        """Say that another folder is taken than the one that was wanted, if it is another."""
+        if folder != wanted:
+            self(f"{wanted} holds another run; this one goes to {folder}")
+
     def result(
         self, lines: Sequence[str], record: Mapping[str, Any], files: Sequence[Path] = (), last: str = ""
     ) -> None:
@@ -110,16 +118,31 @@ def one_line(command: type) -> str:
     return (command.__doc__ or "").splitlines()[0]
 
 
-def set_up_jax() -> None:
-    """Turn float64 on in JAX, which theory and flow need, and off a cache of code that others can write to.
+def keep_compiled_code() -> None:
+    """Have numba, not loaded yet, keep what it compiles where commands do, unless it is told where."""
+    folder = compiled_code_folder()
+    if folder is not None and "numba" not in sys.modules:
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
 
-    The library itself never changes a setting of JAX.
+
+def set_up_jax() -> None:
+    """Turn float64 on in JAX, which theory and flow need, and the cache of what it compiles.
+
+    Where `JAX_COMPILATION_CACHE_DIR` names one, it is that, if others cannot write to it. The library itself
+    never changes a setting of JAX.
     """
     import jax
 
     jax.config.update("jax_enable_x64", True)
     cache = jax.config.values["jax_compilation_cache_dir"]
-    if cache is None or is_address(cache):
+    if cache is None:
+        if (folder := compiled_code_folder()) is not None:
+            jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
+            # Most of what is compiled is small: 150 functions of some 0.05 s each in a run.
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+            jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        return
+    if is_address(cache):
         return
     # Where it cannot be made, JAX says so.
     with suppress(OSError):

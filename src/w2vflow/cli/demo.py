@@ -7,7 +7,7 @@ import tyro
 
 import w2vflow as wf
 from w2vflow.cli.console import Settings
-from w2vflow.cli.run import run_and_show
+from w2vflow.cli.run import Extras, check_film, run_into
 from w2vflow.experiments import Experiment
 
 __all__ = ["Demo"]
@@ -28,15 +28,19 @@ class Demo:
 
     experiment: tyro.conf.OmitArgPrefixes[Experiment] = field(default_factory=Experiment)
     out: Path = Path("runs/demo")
-    """Folder for the results."""
-    film: bool = False
-    """Also write a film of the words as they part, figures/learning.mp4 (.gif without ffmpeg)."""
+    """Folder for the results; runs/demo-2 if that holds another run."""
+    extras: tyro.conf.OmitArgPrefixes[Extras] = field(
+        default_factory=lambda: Extras(figures=True, verify=True)
+    )
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
 
     def run(self) -> None:
         """Run, write the results and print the table of concepts."""
         console = self.output.console()
         if self.output.dry_run:
-            return console.plan(wf.experiments.plan_experiment(self.experiment), self.out)
-        folder = console.folder(self.out)
-        run_and_show(self.experiment, folder, console, film=self.film)
+            plan = wf.experiments.plan_experiment(self.experiment, verified=self.extras.verify)
+            return console.plan(plan, self.out)
+        check_film(self.experiment, self.extras)
+        console.folder(self.out)
+        stats = wf.load_statistics(self.experiment.statistics)
+        run_into(self.experiment, stats, self.out, self.extras, console)

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 import w2vflow as wf
@@ -14,20 +13,39 @@ from w2vflow.cli.console import (
     Console,
     OptionalPath,
     Settings,
-    number,
     on_terminal,
     one_line,
-    percent,
     set_up_jax,
+)
+from w2vflow.cli.findings import concept_table, verdict
+from w2vflow.cli.folders import (
+    forget_counts,
+    free_folder,
+    holds,
+    holds_counts,
+    is_whole,
+    pending_sources,
+    remember_counts,
+    text_key,
 )
 from w2vflow.cli.sources import TextOptions, count_text, found_texts
 from w2vflow.experiments import Experiment
 from w2vflow.support.checks import argument_error
-from w2vflow.support.display import shown_words
 from w2vflow.support.plan import Plan
 
-__all__ = ["Counting", "Run", "RunExperiment", "check_film", "run_and_show", "source_name", "write_page"]
+__all__ = [
+    "Counting",
+    "Extras",
+    "Run",
+    "RunExperiment",
+    "check_film",
+    "run_into",
+    "source_name",
+    "write_page",
+]
 
+# Of sources still to come.
+_NAMES = {"flow": "the gradient flow", "sgd": "SGD"}
 # Words counted of a text, of which the run uses the most frequent.
 _COUNTED = 10_000
 # Of names of texts and counts.
@@ -46,10 +64,23 @@ class Counting(TextOptions):
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What is made of a run beside its numbers and its page."""
+
+    figures: bool = False
+    """Also draw figures for a text, figures/*.png and .svg."""
+    film: bool = False
+    """Also write a film of the words as they part, figures/learning.mp4 (.gif without ffmpeg)."""
+    verify: bool = False
+    """Also check this package: the flow in the basis of the words and at `--flow-scales`."""
+
+
+@dataclass(frozen=True)
 class RunExperiment:
     """Show how word2vec learns a text: closed form, gradient flow and SGD, and a page to explore them.
 
-    The text is counted first, into counts.npz of the folder. From your own text to the page:
+    The page is there to open as soon as the closed form is; flow and SGD are added as they come, and Ctrl-C
+    keeps what is finished. From your own text to the page:
 
         w2vflow run my-text.txt
         w2vflow run my-texts/ --tokens unicode --dim 8 --out runs/mine
@@ -64,9 +95,8 @@ class RunExperiment:
     source: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="SOURCE ...")]] = ()
     """Text (files, folders, patterns, -), a file of counts, or a name of `w2vflow datasets`."""
     out: OptionalPath = None
-    """Folder for the results; runs/my-text of my-text.txt."""
-    film: bool = False
-    """Also write a film of the words as they part, figures/learning.mp4 (.gif without ffmpeg)."""
+    """Folder for the results; runs/my-text of my-text.txt, my-text-2 if that holds another run."""
+    extras: tyro.conf.OmitArgPrefixes[Extras] = field(default_factory=Extras)
     experiment: tyro.conf.OmitArgPrefixes[Experiment] = field(default_factory=Experiment)
     counting: tyro.conf.OmitArgPrefixes[Counting] = field(default_factory=Counting)
     output: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
@@ -79,36 +109,45 @@ class RunExperiment:
         counted = self._is_text()
         if self.output.dry_run:
             return console.plan(self._plan(counted), out)
-        check_film(self.experiment, self.film)
+        check_film(self.experiment, self.extras)
         if counted:
             texts = found_texts(self.source, self.counting.reader, fetching=True)
             return self._run_text(texts, out, console)
         counts = self.source[0] if self.source else self.experiment.statistics
-        # Before anything is left behind: are there such counts?
-        wf.corpus.open_statistics(counts)
         experiment = replace(self.experiment, statistics=counts)
-        run_and_show(experiment, console.folder(out), console, film=self.film)
+        run_into(experiment, wf.load_statistics(counts), out, self.extras, console)
 
     def _run_text(self, texts: list[str], out: Path, console: Console) -> None:
-        """Count, then run; what an earlier run left in the folder stays until the new one is whole."""
-        folder, there = console.folder(out), out / "counts-new.npz"
-        experiment = replace(self.experiment, statistics=str(folder / "counts.npz"))
+        """Count, unless that was done, then run."""
+        given = asdict(self.counting)
+        words = {name: given.pop(name) for name in ("min_count", "reader", "column", "encoding")}
+        words["vocab_size"] = max(_COUNTED, self.experiment.vocab_size)
+        key = text_key(texts, {**given, **words})
+        folder = free_folder(out, lambda place: holds_counts(place, key) and holds(place, self.experiment))
+        console.taken(out, folder)
+        there = console.folder(folder) / "counts.npz"
         try:
-            console("counts of the text")
-            size = max(_COUNTED, experiment.vocab_size)
-            given = asdict(self.counting)
-            names = ("min_count", "reader", "column", "encoding")
-            words = {"vocab_size": size, **{name: given.pop(name) for name in names}}
-            count_text(texts, there, console, wf.corpus.CountingRule(**given), **words)
-            run_and_show(experiment, folder, console, film=self.film, counted=there)
+            if holds_counts(folder, key) and there.is_file():
+                console(f"counts of the text: those in {folder}, which are of the same text")
+            else:
+                console("counts of the text")
+                count_text(texts, there, console, wf.corpus.CountingRule(**given), **words)
+                remember_counts(folder, key)
+            run_and_show(
+                replace(self.experiment, statistics=str(there)),
+                wf.load_statistics(str(there)),
+                folder,
+                self.extras,
+                console,
+            )
         except ValueError:
             # Of bad input nothing is left behind; a count that was interrupted goes on.
-            shutil.rmtree(f"{there}.work", ignore_errors=True)
+            if not (folder / "config.json").is_file():
+                shutil.rmtree(f"{there}.work", ignore_errors=True)
+                forget_counts(folder)
+                if not any(folder.iterdir()):
+                    folder.rmdir()
             raise
-        finally:
-            there.unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
 
     def _is_text(self) -> bool:
         """Return whether the source is text, still to be counted."""
@@ -124,7 +163,8 @@ class RunExperiment:
     def _plan(self, counted: bool) -> Plan:
         if not counted:
             counts = self.source[0] if self.source else self.experiment.statistics
-            return wf.experiments.plan_experiment(replace(self.experiment, statistics=counts))
+            experiment = replace(self.experiment, statistics=counts)
+            return wf.experiments.plan_experiment(experiment, verified=self.extras.verify)
         texts = found_texts(self.source, self.counting.reader, fetching=False)
         # Of a text no more is known than how many words it may have.
         most = self.experiment.vocab_size
@@ -132,7 +172,8 @@ class RunExperiment:
             words = int(known / wf.experiments.RATES.word / self.counting.min_count)
             most = min(most, max(self.experiment.dim, words))
         count = wf.experiments.plan_count(texts, self.counting.reader, _COUNTED, self.counting.window)
-        return count.then(wf.experiments.plan_experiment(self.experiment, vocab_size=most))
+        verified = self.extras.verify
+        return count.then(wf.experiments.plan_experiment(self.experiment, vocab_size=most, verified=verified))
 
 
 @dataclass(frozen=True)
@@ -170,41 +211,66 @@ def source_name(source: str) -> str:
     return plain.strip("-_. ") or "text"
 
 
-def check_film(experiment: Experiment, film: bool) -> None:
+def check_film(experiment: Experiment, extras: Extras) -> None:
     """Raise `ValueError` if a film is asked for without positions of words along two concepts."""
-    if film and (experiment.cloud_words == 0 or experiment.dim < 2):
+    if extras.film and (experiment.cloud_words == 0 or experiment.dim < 2):
         got = f"`cloud_words` {experiment.cloud_words} and `dim` {experiment.dim}"
         raise argument_error("film", "asked for with `cloud_words` above 0 and `dim` of 2 or more", got)
 
 
-def run_and_show(
-    experiment: Experiment, folder: Path, console: Console, *, film: bool, counted: Path | None = None
+def run_into(
+    experiment: Experiment, stats: "wf.CooccurrenceStatistics", out: Path, extras: Extras, console: Console
 ) -> None:
-    """Run an experiment, write its files, a film too if asked for, into a folder and print what was found.
+    """Run an experiment on counts at hand into a folder, or the next that holds no other run, and show it."""
+    digest = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size)).sha256
+    folder = free_folder(out, lambda place: holds(place, experiment, digest))
+    console.taken(out, folder)
+    run_and_show(experiment, stats, console.folder(folder), extras, console)
 
-    Counts just made lie at `counted` until the run is whole; then they go to where its settings say.
+
+def run_and_show(
+    experiment: Experiment,
+    stats: "wf.CooccurrenceStatistics",
+    folder: Path,
+    extras: Extras,
+    console: Console,
+) -> None:
+    """Run an experiment, write page and files after each stage, and print what was found.
+
+    What a whole run of the same settings left in the folder stays until this one is whole.
     """
-    check_film(experiment, film)
+    check_film(experiment, extras)
     set_up_jax()
-    stats = None if counted is None else wf.load_statistics(str(counted))
-    run = wf.experiments.run_experiment(experiment, stats=stats, log=console, progress=on_terminal())
-    console("figures and files")
-    if counted is not None:
-        counted.replace(experiment.statistics)
-    paths, page = wf.experiments.write_run(run, folder), folder / "report.html"
-    # That of an earlier run would be taken for one of this.
-    page.unlink(missing_ok=True)
-    paths += wf.experiments.draw_run(run, folder)
-    last = "There is no page of it, because `cloud_words` is 0."
-    if run.cloud is not None:
-        paths.append(page)
-        write_page(page, run, source_name(experiment.statistics))
-        last = f"Open {page} in a browser."
-        if film:
-            console("film")
-            path = folder / "figures" / "learning.mp4"
-            paths.append(wf.plotting.animate_learning(path, run.cloud, run.comparison))
-    lines = ["", *_table(run), "", *_verdict(run)]
+    page, kept, paths = folder / "report.html", is_whole(folder), []
+    stages = wf.experiments.experiment_stages(experiment, stats=stats, log=console, progress=on_terminal())
+    for run in stages:
+        pending = pending_sources(run)
+        if pending and kept:
+            continue
+        paths = wf.experiments.write_run(run, folder)
+        if run.cloud is not None:
+            paths.append(page)
+            write_page(page, run, source_name(experiment.statistics))
+            if pending:
+                console(f"{page} is there to open; to come: {' and '.join(map(_NAMES.__getitem__, pending))}")
+    if extras.verify:
+        run = wf.experiments.verify_flow(run, stats=stats, log=console)
+        wf.experiments.write_run(run, folder)
+    if extras.figures:
+        console("figures")
+        paths += wf.experiments.draw_run(run, folder)
+    if extras.film and run.cloud is not None:
+        console("film")
+        paths.append(
+            wf.plotting.animate_learning(folder / "figures" / "learning.mp4", run.cloud, run.comparison)
+        )
+    last = f"Open {page} in a browser."
+    if run.cloud is None:
+        last = "There is no page of it, because `cloud_words` is 0."
+    if not extras.figures:
+        again = f"w2vflow run --config {folder / 'config.json'} --out {folder} --figures"
+        last = f"Figures for a text: {again}\n{last}"
+    lines = ["", *concept_table(run), "", *verdict(run)]
     console.result(lines, {"folder": str(folder), **run.summary}, paths, last)
 
 
@@ -212,54 +278,3 @@ def write_page(path: Path, run: "wf.experiments.Run | wf.experiments.SavedRun", 
     """Write the interactive page of a run."""
     settings = run.summary["experiment"]
     wf.write_report(path, run.comparison, run.cloud, run.features, title=title, configuration=settings)
-
-
-def _table(run: "wf.experiments.Run") -> list[str]:
-    """Return the table of concepts, times in units of the first predicted step."""
-    unit, seeds = float(np.nanmean(run.comparison.step_times["theory"][:, 0])), run.experiment.seeds
-    lines = [
-        f"Step times in units of t_1 = {unit:.5g}: mean (standard deviation over {seeds} seeds).",
-        "",
-        "concept  lambda   predicted      flow           predicted      SGD            SGD     overlap",
-        "                  for the flow                  for SGD                       error",
-    ]
-    for row in run.summary["concepts"]:
-        sources = ("theory", "flow", "theory-discrete", "sgd")
-        cells = (f"{_cell(row[f'step_time_{source}'], unit, seeds):<13}" for source in sources)
-        lines.append(
-            f"{row['concept']:>7}  {row['eigenvalue']:<7.1f}  {'  '.join(cells)}  "
-            f"{percent(row['sgd_step_time_error']):<6}  {row['overlap_with_eigenvector']:.3f}"
-        )
-        words = (shown_words(row[f"{end}_words"][:5], " ") for end in ("positive", "negative"))
-        lines.append(f"{'':>9}{'  <->  '.join(words)}")
-    return lines
-
-
-def _cell(moments: dict[str, float | None], unit: float, seeds: int) -> str:
-    mean, deviation, learned = (moments[name] for name in ("mean", "standard_deviation", "seeds"))
-    if mean is None or deviation is None or learned is None:
-        return "not reached"
-    spread = f"{deviation / unit:.3f}" if learned == seeds else f"{learned} of {seeds}"
-    return f"{mean / unit:.3f} ({spread})"
-
-
-def _verdict(run: "wf.experiments.Run") -> list[str]:
-    summary, first = run.summary, run.summary["first_modes"]
-    flow = summary["flow_against_exact"]
-    scales = ", ".join(f"{e:.0e} at scale {s}" for s, e in flow["by initial scale, eigenbasis flow"].items())
-    error = percent(summary["largest_sgd_step_time_error_of_first_modes"])
-    return [
-        f"Concepts learned by flow and every SGD seed: {summary['concepts_learned']}.",
-        f"Flow against the exact solution, largest error of a singular value: "
-        f"{flow['every seed, eigenbasis flow']:.0e} (eigenbasis), "
-        f"{flow['first seed, dense flow']:.0e} (dense); {scales}.",
-        f"SGD against prediction, first {first} concepts: step times off by at most {error} on average over "
-        "seeds;",
-        f"  leading {first} directions overlap with the eigenvectors by "
-        f"{summary['subspace_overlap_of_first_modes']:.3f} (mean squared cosine).",
-        f"A learned concept keeps its direction, first {first}, squared cosine to the end:",
-        *(
-            f"  {since}: " + ", ".join(f"{name} {number(value)}" for name, value in by.items())
-            for since, by in summary["persistence_of_first_modes"].items()
-        ),
-    ]

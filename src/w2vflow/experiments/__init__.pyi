@@ -13,8 +13,10 @@ from .cost import plan_vectors as plan_vectors
 from .figures import draw_ablation as draw_ablation
 from .figures import draw_run as draw_run
 from .run import Run as Run
+from .run import experiment_stages as experiment_stages
 from .run import initial_weights as initial_weights
 from .run import run_experiment as run_experiment
+from .run import verify_flow as verify_flow
 from .run_folder import SavedRun as SavedRun
 from .run_folder import load_run as load_run
 from .run_folder import write_ablation as write_ablation

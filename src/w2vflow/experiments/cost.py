@@ -127,13 +127,14 @@ def measure_speed() -> Speed:
 
 @checked
 def plan_experiment(
-    settings: Experiment, *, vocab_size: int | None = None, speed: Speed | None = None
+    settings: Experiment, *, vocab_size: int | None = None, verified: bool = False, speed: Speed | None = None
 ) -> Plan:
     """Return the cost of `run_experiment` and of its files; raise `ValueError` without statistics.
 
     Args:
         settings: of the run.
         vocab_size: words of statistics still to be counted; the file that `settings` name is not asked.
+        verified: with the cost of `verify_flow`.
         speed: of the machine; measured by default.
     """
     if vocab_size is not None:
@@ -141,16 +142,19 @@ def plan_experiment(
     size, shared, memory, notes = _every_run(settings, vocab_size)
     dim, seeds, times = settings.dim, settings.seeds, settings.observations + 1
     turns = _turns(size, dim, settings.scale, settings.horizon)
-    others = sum(_turns(size, dim, scale, settings.horizon) for scale in settings.flow_scales)
+    scales = settings.flow_scales if verified else ()
+    others = sum(_turns(size, dim, scale, settings.horizon) for scale in scales)
     steps = settings.observations * max(1, round(turns / settings.learning_rate / settings.observations))
     moved = _STAGES * RATES.steps * (seeds * turns + others) * size * dim
     stages = [
         _eigenbasis(size),
         # dB/dt = Lambda B - B (B^T B).
         _Stage("gradient flow in the eigenbasis", 4.0 * dim * moved, RATES.weight * moved),
-        _dense_flow("gradient flow in the dense basis", size, dim, RATES.steps * turns, constant=True),
         _sgd(f"SGD, {steps:,} steps of {settings.batch_size:,} pairs", settings, steps * settings.batch_size),
     ]
+    if verified:
+        name = "gradient flow in the dense basis"
+        stages.append(_dense_flow(name, size, dim, RATES.steps * turns, constant=True))
     disk = RATES.figures + RATES.concept * seeds * times * (dim + 1)
     if settings.cloud_words:
         placed = min(times, 41) * min(size, settings.cloud_words) * min(dim, 16)

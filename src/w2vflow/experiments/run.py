@@ -1,8 +1,9 @@
-"""One run of an experiment: theory, flow and SGD of one problem, compared."""
+"""One run of an experiment: closed form, flow and SGD of one problem, compared as they come."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from w2vflow.corpus import load_statistics
 from w2vflow.counts import CooccurrenceStatistics
+from w2vflow.experiments.numbers import numbers_of
 from w2vflow.experiments.provenance import Log, provenance, stages
 from w2vflow.experiments.settings import Experiment
 from w2vflow.flow import solve_flow
@@ -25,34 +27,30 @@ from w2vflow.results import (
 )
 from w2vflow.semantics import Feature, label_features
 from w2vflow.sgd import run_sgd_ensemble
-from w2vflow.spectrum import (
-    Spectrum,
-    check_learning_rate,
-    direction_overlaps,
-    leading_eigenpairs,
-    left_directions,
-    subspace_overlap,
-)
+from w2vflow.spectrum import Spectrum, leading_eigenpairs, stable_rate
 from w2vflow.support.arguments import checked
 from w2vflow.support.arrays import on_host
 from w2vflow.support.atomic_files import plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory import StepTimeLaw, predict, predict_step_times, step_time_law
+from w2vflow.theory import predict, step_time_law
 
-__all__ = ["Run", "initial_weights", "run_experiment"]
+__all__ = ["Run", "experiment_stages", "initial_weights", "run_experiment", "verify_flow"]
+
+# Of `lambda_k`: when a concept counts as learned, in what is said of how it keeps its direction.
+_LEARNED = (0.5, 0.9, 0.99)
 
 
 @checked
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Findings of a run.
+    """Findings of a run, as far as it has got.
 
     Attributes:
-        experiment: its configuration.
+        experiment: its configuration, with no more dimensions than there are concepts to learn.
         words: the vocabulary.
         spectrum: the `dim` leading eigenpairs.
-        comparison: theory, flow and SGD of all seeds.
+        comparison: closed form, flow and SGD of all seeds.
         persistence: of flow and SGD, `(S, T, k)` each: `direction_persistence`.
         features: words at the ends of each concept.
         summary: the numbers, as JSON values.
@@ -80,6 +78,25 @@ def run_experiment(
 ) -> Run:
     """Return the run of an experiment: exact prediction, flow and SGD on one time axis, compared.
 
+    The last that `experiment_stages` yields; arguments and errors are its.
+    """
+    *_, whole = experiment_stages(experiment, stats=stats, log=log, progress=progress)
+    return whole
+
+
+@checked
+def experiment_stages(
+    experiment: Experiment,
+    *,
+    stats: CooccurrenceStatistics | None = None,
+    log: Log = lambda line: None,
+    progress: bool = False,
+) -> Iterator[Run]:
+    """Yield the run of an experiment as it grows: the closed form, then with the flow, then with SGD.
+
+    Of counts that have fewer words, or fewer concepts that can be learned, it has as many words and
+    dimensions as there are, and `log` is told.
+
     Args:
         experiment: the configuration; the same one gives the same numbers on the same machine.
         stats: the statistics that `experiment.statistics` names, if at hand.
@@ -87,8 +104,8 @@ def run_experiment(
         progress: show progress bars.
 
     Raises:
-        ValueError: float64 is off, SGD unstable at the learning rate, or more dimensions asked for than
-            there are words or concepts that can be learned.
+        ValueError: float64 is off, SGD unstable at the learning rate, or counts from which nothing can be
+            learned.
         RuntimeError: SGD diverged, or the flow ran out of steps.
     """
     require_float64("run_experiment")
@@ -99,56 +116,116 @@ def run_experiment(
         problem = Problem.from_statistics(stats)
     with stage("eigenvectors of M*"):
         basis = leading_eigenpairs(problem, problem.vocab_size)
-        _check_concepts(experiment.dim, basis)
+        asked, experiment = experiment, _with_concepts(experiment, basis, log)
     keys, W0 = initial_weights(experiment, problem.vocab_size)
     rate = experiment.learning_rate / float(basis.eigenvalues[0])
-    check_learning_rate(problem, rate)
-    ts = _times(experiment, problem, basis, rate, W0)
-    with stage("closed form, flow and step-size corrected"):
+    stable_rate(problem, rate)
+    with stage("closed form"):
+        ts = _times(experiment, problem, basis, W0)
         exact = predict(problem, W0, ts, spectrum=basis)
         discrete = predict(problem, W0, ts, spectrum=basis, learning_rate=rate)
-    with stage("gradient flow of every seed, in the eigenbasis"):
-        recording = Recording(save_embeddings=True, progress=progress)
-        flow = solve_flow(problem, W0, ts, spectrum=basis, recording=recording)
-    with stage("gradient flow of one seed, in the dense basis"):
-        dense = solve_flow(problem, W0[0], ts, basis="words", recording=Recording(progress=progress))
-    with stage("flow against closed form at other initial scales"):
-        scale_errors = {
-            f"{scale:g}": _flow_error(experiment, problem, basis, keys[0], scale)
-            for scale in experiment.flow_scales
-        }
+        # Of one seed: those of all would be the largest array of the run.
+        placed = predict(problem, W0[:1], ts, spectrum=basis, save_embeddings=True)
+        leading = on_host(basis.leading(experiment.dim))
+        found = _Found(experiment, asked, stats, leading, on_host(placed), seconds)
+        found.add(on_host(exact), on_host(discrete))
+    yield found.run()
+    recording = Recording(save_embeddings=True, progress=progress)
+    with stage("gradient flow of every seed"):
+        found.add(on_host(solve_flow(problem, W0, ts, spectrum=basis, recording=recording)))
+        with _law_as_a_guide():
+            law = on_host(step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis))
+        found.law = (law.mean, law.standard_deviation)
+    yield found.run()
     with stage(f"SGD, {experiment.seeds} seeds, {round(ts[-1] / rate):,} steps"):
         settings = {name: getattr(experiment, name) for name in ("dim", "scale", "batch_size", "sampler")}
         sgd = run_sgd_ensemble(problem, keys, ts, learning_rate=rate, recording=recording, **settings)
-    with stage("comparison"):
-        exact, discrete, flow, dense, sgd = on_host((exact, discrete, flow, dense, sgd))
-        leading = on_host(basis.leading(experiment.dim))
-        comparison = compare(exact, discrete, flow, sgd, spectrum=leading)
-        persistence = {
-            fraction: {t.source: direction_persistence(t, leading, fraction) for t in (flow, sgd)}
-            for fraction in (0.5, 0.9, 0.99)
-        }
-        features = label_features(leading, stats.words, n=min(6, stats.vocab_size))
-        with _law_as_a_guide():
-            law = on_host(step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis))
+        found.add(on_host(sgd))
+    yield found.run()
+
+
+@dataclass
+class _Found:
+    """What a run has found so far."""
+
+    experiment: Experiment
+    asked: Experiment
+    stats: CooccurrenceStatistics
+    leading: Spectrum
+    placed: Trajectory
+    seconds: dict[str, float]
+    law: tuple[Any, Any] | None = None
+    trajectories: list[Trajectory] = field(default_factory=list)
+    persistence: dict[float, dict[str, np.ndarray]] = field(default_factory=lambda: {f: {} for f in _LEARNED})
+
+    def add(self, *trajectories: Trajectory) -> None:
+        """Take trajectories of sources that there were none of."""
+        self.trajectories += trajectories
+        for traj in trajectories:
+            for fraction, by in self.persistence.items() if traj.embeddings is not None else ():
+                by[traj.source] = direction_persistence(traj, self.leading, fraction)
+
+    def run(self) -> Run:
+        """Return the run as far as it has got."""
+        experiment, words = self.experiment, self.stats.words
+        comparison = compare(*self.trajectories, spectrum=self.leading)
+        features = label_features(self.leading, words, n=min(6, len(words)))
+        cloud = None
+        if experiment.cloud_words:
+            embedded = [self.placed, *(t for t in self.trajectories if t.embeddings is not None)]
+            cloud = embedding_cloud(embedded, self.leading, words, n_words=experiment.cloud_words)
         summary = {
-            **provenance(experiment, stats),
-            "learning_rate": rate,
-            "flow_against_exact": {
-                "every seed, eigenbasis flow": comparison.singular_value_error("flow", "theory"),
-                "first seed, dense flow": _error(dense, exact.sel(seed=0)),
-                "by initial scale, eigenbasis flow": scale_errors,
-            },
-            **_summary(comparison, persistence, features, law),
+            **provenance(experiment, self.stats),
+            "asked": {"dim": self.asked.dim},
+            "learning_rate": experiment.learning_rate / float(self.leading.eigenvalues[0]),
+            **numbers_of(comparison, self.persistence, features, self.law),
+            "seconds": self.seconds,
         }
-    cloud = None
-    if experiment.cloud_words:
-        with stage("positions of words"):
-            # Of one seed: those of all would be the largest array of the run.
-            first = predict(problem, W0[:1], ts, spectrum=basis, save_embeddings=True)
-            cloud = embedding_cloud([first, flow, sgd], leading, stats.words, n_words=experiment.cloud_words)
-    summary = plain({**summary, "seconds": seconds})
-    return Run(experiment, stats.words, leading, comparison, persistence[0.99], features, summary, cloud)
+        persistence = dict(self.persistence[0.99])
+        return Run(experiment, words, self.leading, comparison, persistence, features, plain(summary), cloud)
+
+
+@checked
+def verify_flow(
+    run: Run, *, stats: CooccurrenceStatistics | None = None, log: Log = lambda line: None
+) -> Run:
+    """Return a run with checks of this package in its summary, under `flow_against_exact`.
+
+    The gradient flow of the first seed in the basis of the words, and that of other initial scales
+    (`experiment.flow_scales`), each against the closed form.
+
+    Args:
+        run: with its flow.
+        stats: the statistics of the run, if at hand.
+        log: called with a line at the start of every stage.
+
+    Raises:
+        ValueError: float64 is off.
+        RuntimeError: the flow ran out of steps.
+    """
+    require_float64("verify_flow")
+    experiment = run.experiment
+    seconds: dict[str, float] = dict(run.summary["seconds"])
+    stage = stages(log, seconds)
+    problem = Problem.from_statistics(_statistics(experiment, stats, lambda line: None))
+    basis = leading_eigenpairs(problem, problem.vocab_size)
+    keys, W0 = initial_weights(experiment, problem.vocab_size)
+    exact = run.comparison.trajectories["theory"]
+    with stage("gradient flow of one seed, in the dense basis"):
+        dense = on_host(solve_flow(problem, W0[0], exact.ts, basis="words"))
+    with stage("flow against closed form at other initial scales"):
+        errors = {}
+        for scale in experiment.flow_scales:
+            start = gaussian_init(keys[0], problem.vocab_size, experiment.dim, scale)
+            ts = _times(experiment, problem, basis, start[None])
+            flow = solve_flow(problem, start, ts, spectrum=basis)
+            errors[f"{scale:g}"] = _error(flow, predict(problem, start, ts, spectrum=basis))
+    checks = {
+        **run.summary["flow_against_exact"],
+        "first seed, dense flow": _error(dense, exact.sel(seed=0)),
+        "by initial scale, eigenbasis flow": errors,
+    }
+    return replace(run, summary=plain({**run.summary, "flow_against_exact": checks, "seconds": seconds}))
 
 
 @checked
@@ -165,129 +242,56 @@ def _statistics(
     stats = load_statistics(experiment.statistics) if stats is None else stats
     if stats.vocab_size < experiment.vocab_size:
         log(f"{stats.vocab_size:,} words: the statistics have no more")
-    stats = stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
-    if experiment.dim > stats.vocab_size:
-        expected = f"at most {stats.vocab_size}, the words of the statistics"
-        remedy = "Choose a smaller `dim`, or count more words: of more text, or rarer ones."
-        raise argument_error("dim", expected, experiment.dim, remedy)
-    return stats
+    return stats.most_frequent(min(experiment.vocab_size, stats.vocab_size))
 
 
-def _check_concepts(dim: int, basis: Spectrum) -> None:
-    """Raise unless every dimension has a concept to learn: only those of positive eigenvalue are."""
+def _with_concepts(experiment: Experiment, basis: Spectrum, log: Log) -> Experiment:
+    """Return the configuration with a concept to learn for every dimension: of positive eigenvalue."""
     # Rounding leaves a few 1e-16 of the largest where there is nothing.
     values = np.asarray(basis.eigenvalues)
     positive = int((values > 1e-9 * np.abs(values).max()).sum())
-    if dim > positive:
-        learned = "the concepts that can be learned from these counts (positive eigenvalues of M*)"
-        remedy = f"Try `dim={positive}`, or more text." if positive else "Give more text."
-        raise argument_error("dim", f"at most {positive}, {learned}", dim, remedy)
+    if not positive:
+        expected = "counts with a concept that can be learned (a positive eigenvalue of M*)"
+        raise argument_error("statistics", expected, f"{len(values)} words without one", "Give more text.")
+    if positive >= experiment.dim:
+        return experiment
+    log(f"{positive} dimensions, not {experiment.dim}: these counts have no more concepts to learn")
+    return replace(experiment, dim=positive)
 
 
-def _times(
-    experiment: Experiment, problem: Problem, basis: Spectrum, rate: float, W0: jax.Array
-) -> np.ndarray:
-    """Return the observed times: whole steps, evenly spread, to `horizon` times the last step of the law.
+def _times(experiment: Experiment, problem: Problem, basis: Spectrum, W0: jax.Array) -> np.ndarray:
+    """Return the observed times: whole steps, evenly spread, to `horizon` times the last step predicted.
 
-    If some concept of a seed is not half there by then, at this rate, to a little beyond its own step.
+    That is the mean over seeds of SGD's last step. Unless a shorter axis is asked for, it reaches beyond the
+    last step of every seed.
     """
-    with _law_as_a_guide():
-        mean = np.asarray(step_time_law(problem, experiment.dim, experiment.scale, spectrum=basis).mean)
-    end = experiment.horizon * float(mean.max())
-    last = on_host(predict(problem, W0, [end], spectrum=basis, learning_rate=rate))
-    half = 0.55 * np.asarray(basis.eigenvalues)[: experiment.dim]
-    if experiment.horizon >= 1 and (last.singular_values[..., -1, :] ** 2 < half).any():
-        with _law_as_a_guide():
-            own = predict_step_times(problem, W0, learning_rate=rate, spectrum=basis)
-        end = max(end, (1 + 2 / experiment.observations) * float(np.nanmax(np.asarray(own), initial=0.0)))
-    between = max(1, round(end / rate / experiment.observations))
-    return np.arange(experiment.observations + 1) * between * rate
+    values = np.asarray(basis.eigenvalues)
+    rate, half = experiment.learning_rate / float(values[0]), values[: experiment.dim] / 2
+    # Of weights along the eigenvectors; others are later. Then twice as far, until all have risen.
+    start = experiment.scale**2 / experiment.dim
+    alone = np.log(np.maximum(2 * half / start, np.exp(1))) * rate / np.log1p(2 * half * rate) / 2
+    end = 1.5 * float(alone.max())
+    for _ in range(40):
+        looks = np.linspace(0, end, experiment.observations + 1)
+        seen = on_host(predict(problem, W0, looks, spectrum=basis, learning_rate=rate))
+        risen = (seen.singular_values**2 >= half).all(axis=-1)
+        if risen[:, -1].all():
+            break
+        end *= 2
+    # Where a concept is not learned yet for the last time; the step is within the interval after that.
+    late = np.where(risen, 0, np.arange(len(looks)) + 0.5).max(axis=1) * looks[1]
+    end = experiment.horizon * float(late.mean())
+    if experiment.horizon >= 1:
+        # SGD's own steps scatter about those predicted: the last by up to 7%.
+        end = max(end, 1.15 * float(late.max()))
+    steps = max(experiment.observations, int(np.ceil(end / rate)))
+    return np.round(np.linspace(0, steps, experiment.observations + 1)) * rate
 
 
 def _law_as_a_guide() -> AbstractContextManager[Any]:
-    """Return a context without warnings of laws for small starts: they only place the observed times."""
+    """Return a context without warnings of the law for small starts, which stands beside what is exact."""
     return warnings.catch_warnings(action="ignore", category=RuntimeWarning)
-
-
-def _flow_error(
-    experiment: Experiment, problem: Problem, basis: Spectrum, key: jax.Array, scale: float
-) -> float:
-    W0 = gaussian_init(key, problem.vocab_size, experiment.dim, scale)
-    rate = experiment.learning_rate / float(basis.eigenvalues[0])
-    ts = _times(replace(experiment, scale=scale), problem, basis, rate, W0)
-    flow = solve_flow(problem, W0, ts, spectrum=basis)
-    return _error(flow, predict(problem, W0, ts, spectrum=basis))
 
 
 def _error(flow: Trajectory, exact: Trajectory) -> float:
     return compare(flow, exact).singular_value_error("flow", "theory")
-
-
-def _summary(
-    comparison: Comparison,
-    persistence: dict[float, dict[str, np.ndarray]],
-    features: list[Feature],
-    law: StepTimeLaw,
-) -> dict[str, Any]:
-    """Return every number of the comparison, per concept and overall."""
-    spectrum, steps = comparison.spectrum, comparison.step_times
-    assert spectrum is not None
-    sgd = comparison.trajectories["sgd"]
-    modes = len(spectrum.eigenvalues)
-    directions = left_directions(sgd.require_embeddings()[:, -1], modes)
-    own = direction_overlaps(directions, spectrum.eigenvectors).diagonal(axis1=-2, axis2=-1).mean(axis=0)
-    flow_error = comparison.step_time_errors("flow", "theory")
-    sgd_error = comparison.step_time_errors("sgd", "theory-discrete")
-    plain_error = comparison.step_time_errors("sgd", "theory")
-    # Of every mode that was learned in all seeds of both.
-    learned = int(np.logical_and(*(np.isfinite(steps[name]).all(axis=0) for name in ("flow", "sgd"))).sum())
-    first = min(8, modes)
-    concepts = [
-        {
-            "concept": k + 1,
-            "eigenvalue": spectrum.eigenvalues[k],
-            "step_time_law": {"mean": law.mean[k], "standard_deviation": law.standard_deviation[k]},
-            **{f"step_time_{name}": _over_seeds(times[:, k]) for name, times in steps.items()},
-            "flow_step_time_error": flow_error[k],
-            "sgd_step_time_error": sgd_error[k],
-            "sgd_step_time_error_uncorrected": plain_error[k],
-            "overlap_with_eigenvector": own[k],
-            "persistence": {name: _mean(p[:, -1, k]) for name, p in persistence[0.99].items()},
-            "positive_words": features[k].positive,
-            "negative_words": features[k].negative,
-        }
-        for k in range(modes)
-    ]
-    return {
-        "concepts_learned": learned,
-        "first_modes": first,
-        "largest_sgd_step_time_error_of_first_modes": _largest(sgd_error[:first]),
-        "subspace_overlap_of_first_modes": np.mean(
-            [subspace_overlap(U[:, :first], spectrum.eigenvectors[:, :first]) for U in directions]
-        ),
-        "persistence_of_first_modes": {
-            f"from {fraction:.0%} of lambda_k": {n: _mean(p[:, -1, :first]) for n, p in by.items()}
-            for fraction, by in persistence.items()
-        },
-        "final_loss": {name: np.mean(t.loss[..., -1]) for name, t in comparison.trajectories.items()},
-        "concepts": concepts,
-    }
-
-
-def _mean(values: np.ndarray) -> float:
-    """Return the mean of the values that are finite; NaN if none is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
-
-
-def _largest(values: np.ndarray) -> float:
-    """Return the largest of the values that are finite; NaN if none is."""
-    known = values[np.isfinite(values)]
-    return float(known.max()) if known.size else float("nan")
-
-
-def _over_seeds(times: np.ndarray) -> dict[str, float]:
-    """Return mean and standard deviation over the seeds that got there, and how many did."""
-    known = times[np.isfinite(times)]
-    deviation = float(known.std(ddof=1)) if known.size > 1 else 0.0
-    return {"mean": _mean(times), "standard_deviation": deviation, "seeds": known.size}

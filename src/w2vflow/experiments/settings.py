@@ -19,7 +19,8 @@ class Experiment:
         statistics: name of bundled statistics (`w2vflow datasets`), or a file of `w2vflow count`.
         vocab_size: at most so many of their words, the most frequent; 2,000 take a minute, and time
             grows with the square.
-        dim: dimension of the embedding, which is how many concepts it can learn.
+        dim: dimension of the embedding, which is how many concepts it can learn; fewer of counts that have
+            fewer.
         scale: size of the initial weights, of standard deviation scale / sqrt(dim); the smaller, the
             sharper the steps: 0.1 is large, 1e-10 tiny.
         seeds: how many runs of SGD and flow, to see what depends on the initial weights.
@@ -31,7 +32,7 @@ class Experiment:
             corpus (pairs as the text has them), or shared (positive pairs one by one, negative in blocks).
         observations: how many times are observed after the start.
         horizon: end of the time axis, in units of the predicted time of the last step.
-        flow_scales: initial scales at which the flow is checked against the exact solution.
+        flow_scales: initial scales at which `--verify` checks the flow against the exact solution.
         cloud_words: words whose positions are kept for the page, the most frequent and those at the
             ends of concepts; 0 keeps none, and the run has no page.
     """
@@ -56,7 +57,7 @@ class Experiment:
             check_positive("flow_scales", scale)
         _check(
             self,
-            counts=("vocab_size", "seeds", "observations", "batch_size"),
+            counts=("vocab_size", "dim", "seeds", "observations", "batch_size"),
             sizes=("scale", "learning_rate", "horizon"),
         )
 
@@ -110,6 +111,7 @@ class Ablation:
         )
         check_at_least("subsample", 0, self.subsample)
         check_at_least("power", 0, self.power)
+        check_dimension(self.dim, self.vocab_size)
         if not 0 < self.rtol < 1:
             raise argument_error("rtol", "between 0 and 1", self.rtol)
         if not 0 < self.learning_rate < 1:
@@ -119,7 +121,6 @@ class Ablation:
 def _check(settings: Experiment | Ablation, *, counts: tuple[str, ...], sizes: tuple[str, ...]) -> None:
     for name in counts:
         check_at_least(name, 1, getattr(settings, name))
-    check_dimension(settings.dim, settings.vocab_size)
     for name in sizes:
         check_positive(name, getattr(settings, name))
     check_at_least("seed", 0, settings.seed)
