@@ -2,8 +2,13 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -443,6 +448,45 @@ def test_a_run_of_counts_takes_its_own_folder_only_while_they_are_the_same(mine,
     stats.with_values(2 * stats.values + 1).save(counts)
     main(command)
     assert f"{out} holds another run; this one goes to {out}-2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["spectrum", "embed"])
+def test_text_in_the_place_of_counts(command, text, tmp_path, capsys):
+    options = ["--out", tmp_path / "v.bin"] if command == "embed" else []
+    said = refused(capsys, command, text, *options)
+    assert f"must be a file of counts, but got {text}, which is text. Count it first: `w2vflow count" in said
+
+
+def test_a_command_that_was_meant(capsys):
+    assert "Did you mean `w2vflow spectrum`?" in refused(capsys, "sepctrum", "counts.npz")
+
+
+def test_where_questions_come_from(tmp_path, capsys):
+    export_vectors(tmp_path / "v.bin", np.eye(3), ("a", "b", "c"), "word2vec-binary")
+    assert "questions-words.txt, beside the source of word2vec" in refused(
+        capsys, "evaluate", tmp_path / "v.bin"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends an interrupt as shells of POSIX do")
+def test_an_interrupt_is_heard_within_a_compiled_call():
+    """One call of LAPACK takes a minute, in which Python hears of nothing."""
+    code = (
+        "import numpy as np\n"
+        "from w2vflow.cli.interruption import stopping_at_once\n"
+        "with stopping_at_once():\n"
+        "    matrix = np.random.default_rng(0).normal(size=(5000, 5000))\n"
+        "    print('ready', flush=True)\n"
+        "    np.linalg.eigvals(matrix)\n"
+        "    print('too late', flush=True)\n"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout.readline() == b"ready\n"
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.endswith(b"w2vflow: interrupted\n")
 
 
 def test_a_run_wants_a_source(capsys):

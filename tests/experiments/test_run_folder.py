@@ -52,6 +52,17 @@ def test_what_is_written_is_read(run, folder):
     np.testing.assert_array_equal(saved.cloud.coordinates["sgd"], run.cloud.coordinates["sgd"])
 
 
+def test_a_saved_run_prints_a_screenful(folder):
+    saved = load_run(folder)
+    lines = str(saved).splitlines()
+    assert len(lines) < 40
+    assert lines[0].startswith(f"Run in {folder}: statistics enwiki15k-v3000, vocab_size 40, dim 2")
+    ends = saved.features[0]
+    assert f"      1  {' '.join(ends.positive[:4])} <-> {' '.join(ends.negative[:4])}" in lines
+    assert repr(saved).count("\n") == 0
+    assert len(repr(saved)) < 300
+
+
 ENDS = [
     ("new york", "a", "", 'say "so"', "it's"),
     (" a ", "b,c", "d;e", "\u2028", "f\ng"),

@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Union
 
 import tyro
@@ -26,6 +27,7 @@ from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
 from w2vflow.cli.run import Run, RunExperiment
 from w2vflow.cli.spectrum import Concepts
+from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless
 
 __all__ = ["COMMANDS", "main"]
@@ -101,6 +103,10 @@ def _parsed(arguments: list[str]) -> Any:
     command: Any = _STUDIES.get(name) or COMMANDS.get(name)
     settings: dict[str, Any] = {"config": (tyro.conf.FlagCreatePairsOff,)}
     if command is None:
+        close = get_close_matches(name, COMMANDS, n=1)
+        if close and not name.startswith("-"):
+            meant = f"Did you mean `w2vflow {close[0]}`?"
+            raise argument_error("command", "one of those that `w2vflow --help` lists", name, meant)
         every = [
             Annotated[kind, tyro.conf.subcommand(n, description=one_line(kind))]
             for n, kind in COMMANDS.items()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import w2vflow as wf
+from w2vflow.support.compiled_code import compiled_code_folder
 from w2vflow.support.machine import (
     available_cores,
     available_disk,
@@ -191,8 +192,11 @@ def _caches() -> Iterator[Check]:
     yield _cache("cache of corpora", wf.corpus.cache_folder(), remedy)
     yield _compiled_loops()
     folder = jax.config.values["jax_compilation_cache_dir"]
-    if folder is None:
-        yield Check("cache of JAX", True, "none; JAX_COMPILATION_CACHE_DIR=FOLDER saves compiling again")
+    if folder is None and (own := compiled_code_folder()) is not None:
+        yield _code_cache("cache of JAX", own / "jax", "set W2VFLOW_COMPILED to a folder of your own")
+    elif folder is None:
+        detail = "none: each command compiles anew, a run for some 15 s; W2VFLOW_COMPILED=FOLDER keeps it"
+        yield Check("cache of JAX", True, detail)
     else:
         remedy = "set JAX_COMPILATION_CACHE_DIR to a folder of your own"
         yield _code_cache("cache of JAX", Path(folder), remedy)

@@ -73,7 +73,11 @@ class Evaluate:
         if not self.vectors:
             raise argument_error("vectors", "at least one file of vectors", "none")
         if not self.questions and not self.pairs:
-            remedy = "Try `--questions questions-words.txt`."
+            remedy = (
+                "Google's are questions-words.txt, beside the source of word2vec (Mikolov et al. 2013) and "
+                "in gensim's test data; WordSim-353, SimLex-999, MEN and BATS come from their authors: "
+                "`--questions questions-words.txt --pairs wordsim353.txt`."
+            )
             raise argument_error("questions", "given, or `--pairs`", "neither", remedy)
         for name in ("vectors", "questions", "pairs"):
             check_files(name, getattr(self, name))

@@ -47,7 +47,7 @@ def _let_go(before: int, rings: socket.socket) -> None:
 
 
 def _end_after(heard: socket.socket, rings: socket.socket) -> None:
-    """End the process some time after the signal; return when the other socket, held until then, is closed."""
+    """End the process some time after the signal; return when the other socket is closed, held until then."""
     while signals := heard.recv(64):
         if signal.SIGINT in signals:
             time.sleep(GRACE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import is_zipfile
 
 import w2vflow as wf
 from w2vflow.cli.console import Console, on_terminal
@@ -93,12 +94,22 @@ def count_text(
 
 def load_counts(statistics: str, vocab_size: int | None) -> "wf.CooccurrenceStatistics":
     """Return statistics by name or path, of so many most frequent words if a number is given."""
+    _check_counted(statistics)
     stats = wf.load_statistics(statistics)
     return stats if vocab_size is None else stats.most_frequent(vocab_size)
 
 
+def _check_counted(statistics: str) -> None:
+    """Raise `ValueError` of a text, which is to be counted first."""
+    path = Path(statistics)
+    if path.is_dir() or (path.is_file() and path.suffix != ".npz" and not is_zipfile(path)):
+        remedy = f"Count it first: `w2vflow count {statistics} --out {path.stem}.npz`."
+        raise argument_error("statistics", "a file of counts", f"{statistics}, which is text", remedy)
+
+
 def size_of_counts(statistics: str, vocab_size: int | None) -> tuple[int, int]:
     """Return how many words `load_counts` would return, and pairs of words in the file; reads no counts."""
+    _check_counted(statistics)
     file = wf.corpus.open_statistics(statistics)
     if vocab_size is None:
         return len(file.words), file.pairs

@@ -17,6 +17,7 @@ from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import atomic_path, write_json, write_text
 from w2vflow.support.checks import argument_error
+from w2vflow.support.display import harmless, shown_words
 from w2vflow.support.seals import file_digest, has_its_digest, read_record, with_digest
 
 __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
@@ -24,6 +25,8 @@ __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 _NEEDED = ("config.json", "summary.json", "comparison.nc", "features.csv")
 # Digests of the files of one run, by which those of another are told. Earlier versions wrote none.
 _MANIFEST = "manifest.json"
+# Concepts that a print shows.
+_SHOWN = 10
 
 
 @checked
@@ -46,6 +49,21 @@ class SavedRun:
     comparison: Comparison
     features: list[Feature]
     cloud: Cloud | None
+
+    def __repr__(self) -> str:
+        return f"SavedRun({shown_words([str(self.folder)])}: {self.comparison!r})"
+
+    def __str__(self) -> str:
+        """Return a screenful: what was run, the comparison, and the first concepts by their words."""
+        names = ("statistics", "vocab_size", "dim", "scale", "seeds", "learning_rate", "sampler")
+        settings = ", ".join(f"{name} {self.config[name]}" for name in names if name in self.config)
+        lines = [f"Run in {self.folder}: {settings}", "", str(self.comparison), "", "words of the concepts"]
+        for number, feature in enumerate(self.features[:_SHOWN], 1):
+            ends = (shown_words(end[:4], " ") for end in (feature.positive, feature.negative))
+            lines.append(f"{number:>7}  {' <-> '.join(ends)}")
+        if len(self.features) > _SHOWN:
+            lines.append(f"and {len(self.features) - _SHOWN} more in `features`")
+        return harmless("\n".join(lines))
 
 
 @checked

@@ -67,7 +67,7 @@ def add_joined(
         totals: how often each occurs.
         known: how many are known.
     """
-    position = 0
+    position = np.int64(0)  # by its type from the start: what it calls is compiled once
     for times in frequency:
         start = position
         key, position = _next_word(joined, start)
@@ -75,7 +75,9 @@ def add_joined(
         slot = _slot_of(joined, start, length, key, text, ends, keys, table, shift)
         if table[slot] == 0:
             before = ends[known - 1] if known else 0
-            text[before : before + length] = joined[start:position]
+            # Of slices numba compiles for seconds what to say of shapes that differ.
+            for k in range(length):
+                text[before + k] = joined[start + k]
             keys[known], ends[known] = key, before + length
             known += 1
             table[slot] = known
@@ -95,7 +97,7 @@ def find_joined(
     shift: np.uint64,
 ) -> None:
     """Fill `numbers` with the number of each of the words with line breaks between them, -1 if not known."""
-    position = 0
+    position = np.int64(0)  # by its type from the start: what it calls is compiled once
     for index in range(len(numbers)):
         start = position
         key, position = _next_word(joined, start)
