@@ -1,6 +1,7 @@
 """`w2vflow run`: an experiment on a text or its counts, or a study, and the folder of its results."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -250,7 +251,7 @@ def run_and_show(
         paths = wf.experiments.write_run(run, folder)
         if run.cloud is not None:
             paths.append(page)
-            write_page(page, run, source_name(experiment.statistics))
+            write_page(page, run, source_name(experiment.statistics), pending)
             if pending:
                 console(f"{page} is there to open; to come: {' and '.join(map(_NAMES.__getitem__, pending))}")
     if extras.verify:
@@ -274,7 +275,19 @@ def run_and_show(
     console.result(lines, {"folder": str(folder), **run.summary}, paths, last)
 
 
-def write_page(path: Path, run: "wf.experiments.Run | wf.experiments.SavedRun", title: str) -> None:
-    """Write the interactive page of a run."""
-    settings = run.summary["experiment"]
-    wf.write_report(path, run.comparison, run.cloud, run.features, title=title, configuration=settings)
+def write_page(
+    path: Path,
+    run: "wf.experiments.Run | wf.experiments.SavedRun",
+    title: str,
+    pending: Sequence[str] = (),
+) -> None:
+    """Write the interactive page of a run, which says what is still being computed."""
+    wf.write_report(
+        path,
+        run.comparison,
+        run.cloud,
+        run.features,
+        title=title,
+        configuration=run.summary["experiment"],
+        pending=pending,
+    )
