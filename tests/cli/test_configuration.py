@@ -27,7 +27,7 @@ from w2vflow.cli.datasets import Datasets
         ("a.json", '{"out": 3}', "`out` must be a path, but got 3"),
         ("a.json", '{"film": 1}', "`film` must be true or false, but got 1"),
         ("a.json", '{"tokens": 1}', "`tokens` must be text, but got 1"),
-        ("a.json", '{"dim": 0}', "`dim` must be between 1"),
+        ("a.json", '{"dim": 0}', "`dim` must be at least 1"),
         ("a.json", '{"command": "run ablation"}', "Try `w2vflow run ablation --config a.json`"),
         ("a.json", "{", "`config` must be a whole .json file, but got a.json"),
         ("a.toml", "= 3", "`config` must be a whole .toml file"),
