@@ -20,8 +20,8 @@ from w2vflow.cli.doctor import Doctor
 from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
 from w2vflow.cli.export import Export
-from w2vflow.cli.page import Page
 from w2vflow.cli.interruption import stopping_at_once
+from w2vflow.cli.page import Page
 from w2vflow.cli.phrases import FindPhrases
 from w2vflow.cli.progress import HowFar
 from w2vflow.cli.report import Report
