@@ -48,7 +48,7 @@ _HDF5, _HEAD = b"\x89HDF\r\n\x1a\n", 256
 # Files in the archive that counts are saved as.
 _OF_COUNTS = re.compile(r"manifest\.json|block-\d+/.*")
 # What a run leaves in its folder, of which any shows that it is one.
-_OF_A_RUN = ("config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc")
+_OF_A_RUN = ("config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc", "start.nc")
 _LOADABLE = (
     "a trajectory, comparison, spectrum, cloud or start (netCDF), co-occurrence statistics, word vectors, "
     "phrases, or the folder of a run"

@@ -62,7 +62,15 @@ def test_what_the_demo_claims_holds_at_small_size(run):
 def test_files_of_a_run(run, folder):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     figures = {"learning", "embedding", "step_times", "overlaps", "rotation"}
-    whole = {"config.json", "summary.json", "comparison.nc", "features.csv", "cloud.nc", "manifest.json"}
+    whole = {
+        "config.json",
+        "summary.json",
+        "comparison.nc",
+        "features.csv",
+        "cloud.nc",
+        "start.nc",
+        "manifest.json",
+    }
     assert names == whole | {f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")}
     config = json.loads((folder / "config.json").read_text())
     assert config.pop("command") == "run experiment"

@@ -202,7 +202,7 @@ def test_archives_are_what_is_in_them(stats, tmp_path):
 
 def test_the_folder_of_a_run_loads(together, basis, stats, tmp_path):
     features = wf.label_features(basis.leading(4), stats.words, n=2)
-    run = Run(Experiment(), stats.words, basis, together, {}, features, {"learned": 4}, None)
+    run = Run(Experiment(), stats.words, basis, together, {}, features, {"learned": 4}, None, None)
     write_run(run, tmp_path)
     back = load(tmp_path)
     assert (back.summary, back.features, back.cloud) == ({"learned": 4}, features, None)

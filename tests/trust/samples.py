@@ -61,7 +61,9 @@ def made(number: int) -> Sample:
     cloud = embedding_cloud(both, spectrum, stats.words)
     features = wf.label_features(spectrum, stats.words)
     experiment = Experiment(vocab_size=WORDS, dim=DIM, seed=number)
-    run = Run(experiment, stats.words, spectrum, comparison, {}, features, {"lambda": float(number)}, cloud)
+    run = Run(
+        experiment, stats.words, spectrum, comparison, {}, features, {"lambda": float(number)}, cloud, None
+    )
     phrases = Phrases((("new", "york"), ("los", "angeles")), (150.0 + number, 20.0), "latin")
     return Sample(number, stats, spectrum, both[1], comparison, cloud, run, phrases)
 

@@ -287,7 +287,8 @@ def write_page(
         run.comparison,
         run.cloud,
         run.features,
-        title=title,
+        start=run.start,
+        title=f"What word2vec learned from {title}, step by step",
         configuration=run.summary["experiment"],
         pending=pending,
     )

@@ -33,12 +33,14 @@ from w2vflow.support.arrays import on_host
 from w2vflow.support.atomic_files import plain
 from w2vflow.support.checks import argument_error
 from w2vflow.support.devices import require_float64
-from w2vflow.theory import predict, step_time_law
+from w2vflow.theory import ExactStart, exact_start, predict, step_time_law
 
 __all__ = ["Run", "experiment_stages", "initial_weights", "run_experiment", "verify_flow"]
 
 # Of `lambda_k`: when a concept counts as learned, in what is said of how it keeps its direction.
 _LEARNED = (0.5, 0.9, 0.99)
+# Leading eigenpairs from which the page computes; of the rest it has the density.
+_PAIRS = 64
 
 
 @checked
@@ -56,6 +58,7 @@ class Run:
         summary: the numbers, as JSON values.
         cloud: positions of words over time, closed form, flow and SGD of the first seed; None where
             `experiment.cloud_words` is 0.
+        start: from which the page computes; None where there is no cloud.
     """
 
     experiment: Experiment
@@ -66,6 +69,7 @@ class Run:
     features: list[Feature]
     summary: dict[str, Any]
     cloud: Cloud | None
+    start: ExactStart | None
 
 
 @checked
@@ -129,6 +133,9 @@ def experiment_stages(
         leading = on_host(basis.leading(experiment.dim))
         found = _Found(experiment, asked, stats, leading, on_host(placed), seconds)
         found.add(on_host(exact), on_host(discrete))
+        if experiment.cloud_words:
+            ranks = found.cloud().ranks
+            found.start = exact_start(problem, W0, ranks, pairs=max(_PAIRS, experiment.dim), spectrum=basis)
     yield found.run()
     recording = Recording(save_embeddings=True, progress=progress)
     with stage("gradient flow of every seed"):
@@ -155,6 +162,7 @@ class _Found:
     placed: Trajectory
     seconds: dict[str, float]
     law: tuple[Any, Any] | None = None
+    start: ExactStart | None = None
     trajectories: list[Trajectory] = field(default_factory=list)
     persistence: dict[float, dict[str, np.ndarray]] = field(default_factory=lambda: {f: {} for f in _LEARNED})
 
@@ -170,10 +178,7 @@ class _Found:
         experiment, words = self.experiment, self.stats.words
         comparison = compare(*self.trajectories, spectrum=self.leading)
         features = label_features(self.leading, words, n=min(6, len(words)))
-        cloud = None
-        if experiment.cloud_words:
-            embedded = [self.placed, *(t for t in self.trajectories if t.embeddings is not None)]
-            cloud = embedding_cloud(embedded, self.leading, words, n_words=experiment.cloud_words)
+        cloud = self.cloud() if experiment.cloud_words else None
         summary = {
             **provenance(experiment, self.stats),
             "asked": {"dim": self.asked.dim},
@@ -182,7 +187,16 @@ class _Found:
             "seconds": self.seconds,
         }
         persistence = dict(self.persistence[0.99])
-        return Run(experiment, words, self.leading, comparison, persistence, features, plain(summary), cloud)
+        return Run(
+            *(experiment, words, self.leading, comparison, persistence, features, plain(summary), cloud),
+            self.start,
+        )
+
+    def cloud(self) -> Cloud:
+        """Return the positions of some words, of the sources whose weights are known so far."""
+        embedded = [self.placed, *(t for t in self.trajectories if t.embeddings is not None)]
+        words = self.stats.words
+        return embedding_cloud(embedded, self.leading, words, n_words=self.experiment.cloud_words)
 
 
 @checked

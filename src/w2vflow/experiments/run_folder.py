@@ -19,10 +19,12 @@ from w2vflow.support.atomic_files import atomic_path, write_json, write_text
 from w2vflow.support.checks import argument_error
 from w2vflow.support.display import harmless, shown_words
 from w2vflow.support.seals import file_digest, has_its_digest, read_record, with_digest
+from w2vflow.theory import ExactStart
 
 __all__ = ["SavedRun", "load_run", "write_ablation", "write_run"]
 
 _NEEDED = ("config.json", "summary.json", "comparison.nc", "features.csv")
+_OF_THE_PAGE = ("cloud.nc", "start.nc")
 # Digests of the files of one run, by which those of another are told. Earlier versions wrote none.
 _MANIFEST = "manifest.json"
 # Concepts that a print shows.
@@ -41,6 +43,7 @@ class SavedRun:
         comparison: theory, flow and SGD of all seeds, without the embeddings.
         features: words at the ends of each concept.
         cloud: positions of words over time, or None where the run kept none.
+        start: from which the page computes, or None where the run kept no positions.
     """
 
     folder: Path
@@ -49,6 +52,22 @@ class SavedRun:
     comparison: Comparison
     features: list[Feature]
     cloud: Cloud | None
+    start: ExactStart | None
+
+    def __repr__(self) -> str:
+        return f"SavedRun({shown_words([str(self.folder)])}: {self.comparison!r})"
+
+    def __str__(self) -> str:
+        """Return a screenful: what was run, the comparison, and the first concepts by their words."""
+        names = ("statistics", "vocab_size", "dim", "scale", "seeds", "learning_rate", "sampler")
+        settings = ", ".join(f"{name} {self.config[name]}" for name in names if name in self.config)
+        lines = [f"Run in {self.folder}: {settings}", "", str(self.comparison), "", "words of the concepts"]
+        for number, feature in enumerate(self.features[:_SHOWN], 1):
+            ends = (shown_words(end[:4], " ") for end in (feature.positive, feature.negative))
+            lines.append(f"{number:>7}  {' <-> '.join(ends)}")
+        if len(self.features) > _SHOWN:
+            lines.append(f"and {len(self.features) - _SHOWN} more in `features`")
+        return harmless("\n".join(lines))
 
     def __repr__(self) -> str:
         return f"SavedRun({shown_words([str(self.folder)])}: {self.comparison!r})"
@@ -84,12 +103,14 @@ def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
         "comparison.nc": run.comparison.save,
         "features.csv": partial(write_text, text=_features_csv(run.features)),
     }
-    if run.cloud is not None:
-        parts["cloud.nc"] = run.cloud.save
+    for name, kept in zip(_OF_THE_PAGE, (run.cloud, run.start), strict=True):
+        if kept is not None:
+            parts[name] = kept.save
     paths = _write_together(Path(folder), parts)
-    if run.cloud is None:
-        # That of an earlier run into this folder.
-        (Path(folder) / "cloud.nc").unlink(missing_ok=True)
+    for name in _OF_THE_PAGE:
+        if name not in parts:
+            # That of an earlier run into this folder.
+            (Path(folder) / name).unlink(missing_ok=True)
     return paths
 
 
@@ -147,14 +168,18 @@ def load_run(folder: str | os.PathLike[str]) -> SavedRun:
         )
         raise argument_error("folder", "that of a run", found, "Make one with `w2vflow run --out FOLDER`.")
     _check_together(place, own)
-    cloud = place / "cloud.nc"
+    cloud, start = (
+        place / name if (place / name).is_file() and (not own or name in own) else None
+        for name in _OF_THE_PAGE
+    )
     return SavedRun(
         place,
         _json(place / "config.json"),
         _json(place / "summary.json"),
         Comparison.load(place / "comparison.nc"),
         _features(place / "features.csv", quoted=bool(own)),
-        Cloud.load(cloud) if cloud.is_file() and (not own or cloud.name in own) else None,
+        Cloud.load(cloud) if cloud else None,
+        ExactStart.load(start) if start else None,
     )
 
 
