@@ -2,10 +2,10 @@
 
     python benchmarks/page.py [--vocab-size 600] [--dim 16] [--moves 40]
 
-In Chromium without a GPU, on statistics that come along. Each move of a slider is one event; the first figure ends
-when its handlers have run, that is when all numbers are computed and curves, table and caption are redrawn; the
-second when the frame in which the cloud was drawn is done, which on a display of 60 frames a second waits for up to
-17 ms. Medians and largest, with the load of the machine. Equality with `predict` is held by
+In Chromium without a GPU, on statistics that come along. Each move of a slider is one event; the first figure
+ends when its handlers have run, that is when all numbers are computed and curves, table and caption are redrawn;
+the second when the frame in which the cloud was drawn is done, which on a display of 60 frames a second waits
+up to 17 ms. Medians and largest, with the load of the machine. Equality with `predict` is held by
 tests/report/test_live_page.py.
 """
 
@@ -85,9 +85,8 @@ def main() -> None:
         page.locator("#word").fill(page.locator("#words option").nth(50).get_attribute("value"))
         page.keyboard.press("Enter")
         page.wait_for_timeout(1000)
-        print(
-            f"V = {asked.vocab_size}, d = {asked.dim}, load {os.getloadavg()[0]:.1f}, {asked.moves} moves each"
-        )
+        load = os.getloadavg()[0]
+        print(f"V = {asked.vocab_size}, d = {asked.dim}, load {load:.1f}, {asked.moves} moves each")
         print("control            computed and curves redrawn, ms    to the picture, ms      times")
         for name, (slider, first, step) in CONTROLS.items():
             given = {"moves": asked.moves, "id": slider, "from": first, "step": step}
@@ -96,7 +95,8 @@ def main() -> None:
             handled, drawn, times = ([row[at] for row in moved] for at in range(3))
             print(
                 f"{name:18} median {statistics.median(handled):6.1f}, largest {max(handled):6.1f}      "
-                f"median {statistics.median(drawn):6.1f}, largest {max(drawn):6.1f}   {int(statistics.median(times))}"
+                f"median {statistics.median(drawn):6.1f}, largest {max(drawn):6.1f}   "
+                f"{int(statistics.median(times))}"
             )
         browser.close()
 

@@ -69,21 +69,6 @@ class SavedRun:
             lines.append(f"and {len(self.features) - _SHOWN} more in `features`")
         return harmless("\n".join(lines))
 
-    def __repr__(self) -> str:
-        return f"SavedRun({shown_words([str(self.folder)])}: {self.comparison!r})"
-
-    def __str__(self) -> str:
-        """Return a screenful: what was run, the comparison, and the first concepts by their words."""
-        names = ("statistics", "vocab_size", "dim", "scale", "seeds", "learning_rate", "sampler")
-        settings = ", ".join(f"{name} {self.config[name]}" for name in names if name in self.config)
-        lines = [f"Run in {self.folder}: {settings}", "", str(self.comparison), "", "words of the concepts"]
-        for number, feature in enumerate(self.features[:_SHOWN], 1):
-            ends = (shown_words(end[:4], " ") for end in (feature.positive, feature.negative))
-            lines.append(f"{number:>7}  {' <-> '.join(ends)}")
-        if len(self.features) > _SHOWN:
-            lines.append(f"and {len(self.features) - _SHOWN} more in `features`")
-        return harmless("\n".join(lines))
-
 
 @checked
 def write_run(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
