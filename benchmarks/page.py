@@ -2,11 +2,11 @@
 
     python benchmarks/page.py [--vocab-size 600] [--dim 16] [--moves 40]
 
-In Chromium without a GPU, on statistics that come along. Each move of a slider is one event; the first figure
-ends when its handlers have run, that is when all numbers are computed and curves, table and caption are redrawn;
-the second when the frame in which the cloud was drawn is done, which on a display of 60 frames a second waits
-up to 17 ms. Medians and largest, with the load of the machine. Equality with `predict` is held by
-tests/report/test_live_page.py.
+In Chromium without a GPU, on statistics that come along. Each move of a slider is one event. The first
+figure ends when its handlers have run: all numbers are computed, curves, table and caption redrawn. The
+second ends when the frame in which the cloud was drawn is done; on a display of 60 frames a second that
+waits for up to 17 ms. Medians and largest, with the load of the machine. Equality with `predict` is held
+by tests/report/test_live_page.py.
 """
 
 import argparse
