@@ -164,6 +164,36 @@ def test_a_word_that_is_removed(page, run):
     assert "removed" in page.locator("#sliders").text_content()
 
 
+def test_a_word_of_wikipedia_that_is_reweighed(tab, tmp_path):
+    """Its row and column of M* multiplied: eigenvalues as docs/first-page.md says."""
+    stats = wf.load_statistics("enwiki15k-v3000").most_frequent(600)
+    problem = wf.Problem.from_statistics(stats)
+    basis = wf.leading_eigenpairs(problem, 600)
+    W0 = wf.gaussian_init(jax.random.key(0), 600, 16, 1e-2)
+    theory = wf.predict(problem, W0, np.linspace(0, 0.4, 5), spectrum=basis, save_embeddings=True)
+    leading = basis.leading(16)
+    cloud = wf.results.embedding_cloud([theory], leading, stats.words)
+    start = exact_start(problem, W0, cloud.ranks, spectrum=basis)
+    features = wf.label_features(leading, stats.words)
+    path = tmp_path / "page.html"
+    write_report(path, wf.compare(theory, spectrum=leading), cloud, features, start=start)
+    tab.goto("about:blank")
+    tab.goto(path.as_uri())
+    until(tab, "document.getElementById('staircase').shown !== undefined")
+    for word, weight, within in (("war", 0, 1e-3), ("aircraft", 0, 1e-3), ("you", 2, 7e-3)):
+        tab.locator("#word").fill(word)
+        tab.keyboard.press("Enter")
+        move(tab, weight=weight)
+        *_, shown = computed(tab)
+        M, row = np.asarray(problem.target()).copy(), stats.words.index(word)
+        M[row] *= weight
+        M[:, row] *= weight
+        exact = np.linalg.eigvalsh(M)[::-1][:16]
+        np.testing.assert_allclose(shown["eigenvalues"], exact, rtol=within)
+        assert np.abs(exact / basis.eigenvalues[:16] - 1).max() > 5 * within
+        tab.locator("#back-to-run").click()
+
+
 def test_the_cloud_moves_to_where_the_solution_is(page, run):
     problem, spectrum, W0, _, cloud, *_ = run
     move(page, factor=-1.5)

@@ -73,7 +73,7 @@ function drawStaircase() {
   const named = room > 8 ? drawEndLabels(chart, labels) : [];
   place.shown = {
     sources: sourcesShown(), labels: named.map(({ text }) => text), ts: view.ts, curves: view.curves, stepTimes: view.stepTimes,
-    box: chart.box, last: view.last,
+    box: chart.box, last: view.last, eigenvalues: view.concepts.map(({ eigenvalue }) => eigenvalue),
   };
   drawCursors();
 }
