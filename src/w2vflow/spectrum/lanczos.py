@@ -196,7 +196,9 @@ def _with_states(operator: Operator, plan: Plan, limits: Limits, checkpoint: Che
         took = max(time.monotonic() - began, 1e-9)
         steps = max(1, min(2 * steps, int(steps * checkpoint.every / took)))
         if known.done or checkpoint.due():
-            states.save(basis, known)
+            # A call that allows more products goes on where this one has used up its own.
+            converged = known.done & ((known.products < limits.products) | (known.worst <= limits.tol))
+            states.save(basis, known._replace(done=converged))
     if known.worst <= limits.tol:
         checkpoint.remove()
     return _found(plan, basis, known)
