@@ -50,7 +50,7 @@ class _Rates(NamedTuple):
     vectors: float = 4  # bytes in memory for one of a file of vectors
     figures: float = 1.5e6  # bytes of them and of numbers
     arrays: float = 4e4  # bytes of a file of arrays, empty
-    page: float = 5.4e6  # bytes of it without words
+    page: float = 1.3e5  # bytes of it without words
     placed: float = 20  # bytes for a word's place along a concept at a time
     concept: float = 60  # bytes for a concept of a seed at a time
     starting: float = 5  # seconds until a command has loaded all it needs, at 16 million turns a second,
