@@ -175,7 +175,7 @@ def test_stages_grow_to_the_whole_run(few, tmp_path):
         saved = wf.load(tmp_path / str(number))
         assert saved.summary == run.summary
         page = wf.write_report(tmp_path / "page.html", run.comparison, run.cloud, run.features)
-        assert page.stat().st_size > 1_000_000
+        assert page.stat().st_size > 50_000
     sources = [list(run.comparison.trajectories) for run in seen]
     assert sources == [
         ["theory", "theory-discrete"],
