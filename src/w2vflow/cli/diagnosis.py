@@ -195,7 +195,7 @@ def _caches() -> Iterator[Check]:
     if folder is None and (own := compiled_code_folder()) is not None:
         yield _code_cache("cache of JAX", own / "jax", "set W2VFLOW_COMPILED to a folder of your own")
     elif folder is None:
-        detail = "none: each command compiles anew, a run for some 15 s; W2VFLOW_COMPILED=FOLDER keeps it"
+        detail = "none: each command compiles anew; W2VFLOW_COMPILED=FOLDER keeps it"
         yield Check("cache of JAX", True, detail)
     else:
         remedy = "set JAX_COMPILATION_CACHE_DIR to a folder of your own"
