@@ -38,6 +38,7 @@ SMALLER = {
     "benchmarks/embeddings.py": "--page page.md --keep kept --vocab-size 40 --dim 5 "
     "--min-document-words 5 --sgd-steps 20 --sgd-batch 4096",
     "benchmarks/exact_trajectory.py": "--dim 3 --pairs 8 --times 5",
+    "benchmarks/first_hour.py": "--first-page my-text.txt",
     "benchmarks/flow_bases.py": "--vocab-size 40 --dim 3 --times 5",
     "benchmarks/functions.py": "--vocab-size 40 --dim 3 --scales 3 --seeds 2",
     "benchmarks/gensim_evaluators.py": "",
@@ -47,9 +48,11 @@ SMALLER = {
     "benchmarks/loading.py": "--megabytes 0.1 --turns 1",
     "benchmarks/long_runs.py": "--vocab-size 40 --dim 3 --batch-size 64 --steps 200",
     "benchmarks/operators.py": "",
+    "benchmarks/page.py": "--vocab-size 60 --dim 3 --moves 2",
     "benchmarks/scaling.py": "--sizes 20 --dims 2 3 --seeds 1 2 --dim 3 --times 5",
     "benchmarks/sgd_step.py": "--vocab-size 40 --dim 3 --batch-size 64 --steps 2",
     "benchmarks/spectrum.py": "--pairs 5",
+    "benchmarks/text_page.py": "my-text.txt",
     "benchmarks/word2vec.py": "--dim 5 --positives 16",
     "docs/tools/command_line.py": "command-line.md",
     "validation/languages.py": "",
@@ -102,6 +105,7 @@ CORPUS = {
     f"validation/{name}.py"
     for name in ("alignment", "emergence", "halves", "predictions", "relations", "uncertainty")
 }
+IN_A_BROWSER = {"validation/report_screenshots.py", "benchmarks/page.py", "benchmarks/text_page.py"}
 # Run, at a small size and looked into, by the test of another file.
 ELSEWHERE = {
     "validation/paper_figures.py": "test_plotting.py",
@@ -169,7 +173,7 @@ def given(tmp_path_factory):
 def test_script_runs(command, given, request, monkeypatch, capfd):
     script = script_of(command)
     data = request.getfixturevalue("corpus_folder") if script in CORPUS else given
-    if "screenshots" in script and shutil.which("chromium") is None:
+    if script in IN_A_BROWSER and shutil.which("chromium") is None:
         pytest.skip("There is no Chromium: install one to test pages.")
     monkeypatch.chdir(given)
     monkeypatch.setenv("W2VFLOW_TEST_DATA", str(data))

@@ -1,8 +1,9 @@
-"""Pictures of the page of a run for the docs: at the start, on the way, and following a word.
+"""Pictures of the page of a run for the docs: at first, on the way, following a word, computing, on a phone.
 
     python validation/report_screenshots.py runs/demo/report.html [WORD] [--out FOLDER]
 
-writes `report_start.png`, `report_middle.png` and `report_search.png` into docs/pictures or another folder.
+writes `report_start.png`, `report_middle.png`, `report_search.png` (dark), `report_try.png` (smaller
+weights) and `report_phone.png` into docs/pictures or another folder: 1400 x 900, the last 390 x 844.
 """
 
 import argparse
@@ -20,22 +21,31 @@ def move_to(page: Page, share: float) -> None:
 
 
 def take_pictures(report: Path, word: str | None, folder: Path) -> None:
-    """Write the three pictures; `word`: the one to follow, by default an end of the first concept."""
+    """Write the pictures; `word`: the one to follow, by default an end of the first concept."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="light")
         page.goto(report.resolve().as_uri())
         move_to(page, 0)
         page.screenshot(path=folder / "report_start.png")
         move_to(page, 0.21)
         page.screenshot(path=folder / "report_middle.png")
+        if page.locator("#set-factor").count():
+            page.locator("#set-factor").fill("-2")
+            move_to(page, 0.4)
+            page.screenshot(path=folder / "report_try.png")
+            page.locator("#back-to-run").click()
         page.locator("#theme").click()
         page.locator("#word").fill(word or held(page)["concepts"][0]["positive"][0])
         page.keyboard.press("Enter")
         move_to(page, 1)
         page.screenshot(path=folder / "report_search.png")
+        phone = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light")
+        phone.goto(report.resolve().as_uri())
+        move_to(phone, 0.5)
+        phone.screenshot(path=folder / "report_phone.png")
         browser.close()
 
 
