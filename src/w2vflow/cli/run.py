@@ -249,7 +249,10 @@ def run_and_show(
         if pending and kept:
             continue
         paths = wf.experiments.write_run(run, folder)
-        if run.cloud is not None:
+        if run.cloud is None:
+            # That of an earlier run would be taken for one of this.
+            page.unlink(missing_ok=True)
+        else:
             paths.append(page)
             write_page(page, run, source_name(experiment.statistics), pending)
             if pending:
