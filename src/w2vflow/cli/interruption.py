@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from w2vflow.cli.console import say
+
 __all__ = ["GRACE", "stopping_at_once"]
 
 # Seconds for a command to end by itself, and to leave nothing half written.
@@ -52,7 +54,7 @@ def _end_after(heard: socket.socket, rings: socket.socket) -> None:
         if signal.SIGINT in signals:
             time.sleep(GRACE)
             with suppress(Exception):
-                print("w2vflow: interrupted", file=sys.stderr, flush=True)
+                say("w2vflow: interrupted", sys.stderr)
                 sys.stdout.flush()
             os._exit(130)
     heard.close()
