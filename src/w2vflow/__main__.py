@@ -12,10 +12,13 @@ def main() -> None:
     try:
         # Imports take a second, in which people think better of it too.
         from w2vflow.cli import main
+        from w2vflow.cli.interruption import stopping_at_once
     except KeyboardInterrupt:
         sys.stderr.write("w2vflow: interrupted\n")
         raise SystemExit(130) from None
-    main()
+    # Here alone: a program that calls a command is not to end with it.
+    with stopping_at_once():
+        main()
 
 
 def _open_streams() -> None:

@@ -1,6 +1,7 @@
 """Settings in files, exit codes, pipes and completion of the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,8 @@ def test_exit_codes(error, code, match, monkeypatch, capsys):
 
     monkeypatch.setattr(Datasets, "run", fails)
     assert refused(capsys, "datasets", code=code) == match
+    # A program that calls a command keeps its own signals.
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_a_reader_that_has_seen_enough():

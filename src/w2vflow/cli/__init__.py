@@ -20,7 +20,6 @@ from w2vflow.cli.doctor import Doctor
 from w2vflow.cli.embed import Embed
 from w2vflow.cli.evaluate import Evaluate
 from w2vflow.cli.export import Export
-from w2vflow.cli.interruption import stopping_at_once
 from w2vflow.cli.page import Page
 from w2vflow.cli.phrases import FindPhrases
 from w2vflow.cli.progress import HowFar
@@ -78,9 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.formatwarning = lambda message, *_: harmless(f"w2vflow: {message}\n")
     keep_compiled_code()
     try:
-        with stopping_at_once():
-            _parsed(given).run()
-            sys.stdout.flush()
+        _parsed(given).run()
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain at its end once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,18 +34,10 @@ def stopping_at_once() -> Iterator[None]:
     threading.Thread(target=_end_after, args=(heard, rings), daemon=True).start()
     try:
         yield
-    except KeyboardInterrupt:
-        # Threads that still compute would be waited for at the end of Python: the clock runs on.
-        raise
-    except BaseException:
-        _let_go(before, rings)
-        raise
-    _let_go(before, rings)
-
-
-def _let_go(before: int, rings: socket.socket) -> None:
-    signal.set_wakeup_fd(before)
-    rings.close()
+    finally:
+        # Where an interrupt was heard the clock runs on: the end of Python waits for threads that compute.
+        signal.set_wakeup_fd(before)
+        rings.close()
 
 
 def _end_after(heard: socket.socket, rings: socket.socket) -> None:
