@@ -8,6 +8,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from browsing import until
 from systems import random_statistics
 
 import w2vflow as wf
@@ -63,14 +64,6 @@ def page(tab, path):
     until(tab, "document.getElementById('staircase').shown !== undefined")
     yield tab
     assert {line.split("#")[0] for line in tab.said} == {path.as_uri()}
-
-
-def until(page, expression):
-    for _ in range(300):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"never came true: {expression}")
 
 
 def move(page, **positions):
@@ -132,9 +125,6 @@ def test_a_level_that_is_dragged_is_another_eigenvalue(page, run):
     page.mouse.move(x, level(values[0]) + 20, steps=4)
     page.mouse.up()
     found = computed(page)
-    moved = (
-        json.loads(page.evaluate("new URLSearchParams(location.hash.slice(1)).get('set')") or "null") or {}
-    )
     until(page, "location.hash.includes('eigenvalues')")
     moved = json.loads(page.evaluate("new URLSearchParams(location.hash.slice(1)).get('set')"))
     changed = values * [moved["eigenvalues"].get(str(k), 1.0) for k in range(PAIRS)]

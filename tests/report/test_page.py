@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
+from browsing import until
 from hostile import TERMINAL
 from systems import random_statistics
 
@@ -88,15 +89,6 @@ def browser_page(browser) -> Iterator[tuple]:
     page.on("request", lambda request: asked.append(request.url))
     yield page, said, asked
     page.close()
-
-
-def until(page, expression):
-    """Wait for it from here: the page's policy lets no text be run as script within it."""
-    for _ in range(300):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"never came true: {expression}")
 
 
 def opened(browser_page, path):

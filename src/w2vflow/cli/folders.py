@@ -12,7 +12,7 @@ import w2vflow as wf
 from w2vflow.experiments import Experiment
 from w2vflow.support.addresses import is_address
 from w2vflow.support.atomic_files import plain, write_json
-from w2vflow.support.seals import file_digest
+from w2vflow.support.seals import file_digest, read_record
 
 __all__ = [
     "forget_counts",
@@ -20,7 +20,6 @@ __all__ = [
     "holds",
     "holds_counts",
     "is_whole",
-    "pending_sources",
     "remember_counts",
     "text_key",
 ]
@@ -59,11 +58,6 @@ def is_whole(folder: Path) -> bool:
     return "sgd" in _record(folder / "summary.json").get("final_loss", {})
 
 
-def pending_sources(run: "wf.experiments.Run") -> list[str]:
-    """Return the names of the sources still to come."""
-    return [name for name in ("flow", "sgd") if name not in run.comparison.trajectories]
-
-
 def text_key(texts: Sequence[str], settings: Mapping[str, Any]) -> str | None:
     """Return the digest of texts and of how they are counted; None of what cannot be read twice."""
     if settings["reader"] == "dataset" or any(text == "-" or is_address(text) for text in texts):
@@ -72,8 +66,7 @@ def text_key(texts: Sequence[str], settings: Mapping[str, Any]) -> str | None:
     for path in map(Path, wf.corpus.expand_paths(texts)):
         if not path.is_file():
             return None
-        with path.open("rb") as file:
-            digests.append([path.suffix, hashlib.file_digest(file, "sha256").hexdigest()])
+        digests.append([path.suffix, file_digest(path)])
     told = json.dumps([wf.__version__, digests, dict(settings)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
@@ -101,6 +94,6 @@ def forget_counts(folder: Path) -> None:
 def _record(path: Path) -> dict[str, Any]:
     """Return a file of names and values; none where it cannot be read."""
     with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_record(path)
         return found if isinstance(found, dict) else {}
     return {}

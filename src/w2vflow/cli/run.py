@@ -25,7 +25,6 @@ from w2vflow.cli.folders import (
     holds,
     holds_counts,
     is_whole,
-    pending_sources,
     remember_counts,
     text_key,
 )
@@ -128,7 +127,7 @@ class RunExperiment:
         console.taken(out, folder)
         there = console.folder(folder) / "counts.npz"
         try:
-            if holds_counts(folder, key) and there.is_file():
+            if holds_counts(folder, key):
                 console(f"counts of the text: those in {folder}, which are of the same text")
             else:
                 console("counts of the text")
@@ -245,7 +244,7 @@ def run_and_show(
     page, kept, paths = folder / "report.html", is_whole(folder), []
     stages = wf.experiments.experiment_stages(experiment, stats=stats, log=console, progress=on_terminal())
     for run in stages:
-        pending = pending_sources(run)
+        pending = [name for name in _NAMES if name not in run.comparison.trajectories]
         if pending and kept:
             continue
         paths = wf.experiments.write_run(run, folder)

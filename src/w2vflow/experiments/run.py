@@ -133,10 +133,11 @@ def experiment_stages(
         leading = on_host(basis.leading(experiment.dim))
         found = _Found(experiment, asked, stats, leading, on_host(placed), seconds)
         found.add(on_host(exact), on_host(discrete))
-        if experiment.cloud_words:
-            ranks = found.cloud().ranks
-            found.start = exact_start(problem, W0, ranks, pairs=max(_PAIRS, experiment.dim), spectrum=basis)
-    yield found.run()
+    run = found.run()
+    if run.cloud is not None:
+        pairs = max(_PAIRS, experiment.dim)
+        found.start = exact_start(problem, W0, run.cloud.ranks, pairs=pairs, spectrum=basis)
+    yield replace(run, start=found.start)
     recording = Recording(save_embeddings=True, progress=progress)
     with stage("gradient flow of every seed"):
         found.add(on_host(solve_flow(problem, W0, ts, spectrum=basis, recording=recording)))
@@ -178,7 +179,10 @@ class _Found:
         experiment, words = self.experiment, self.stats.words
         comparison = compare(*self.trajectories, spectrum=self.leading)
         features = label_features(self.leading, words, n=min(6, len(words)))
-        cloud = self.cloud() if experiment.cloud_words else None
+        cloud = None
+        if experiment.cloud_words:
+            embedded = [self.placed, *(t for t in self.trajectories if t.embeddings is not None)]
+            cloud = embedding_cloud(embedded, self.leading, words, n_words=experiment.cloud_words)
         summary = {
             **provenance(experiment, self.stats),
             "asked": {"dim": self.asked.dim},
@@ -191,12 +195,6 @@ class _Found:
             *(experiment, words, self.leading, comparison, persistence, features, plain(summary), cloud),
             self.start,
         )
-
-    def cloud(self) -> Cloud:
-        """Return the positions of some words, of the sources whose weights are known so far."""
-        embedded = [self.placed, *(t for t in self.trajectories if t.embeddings is not None)]
-        words = self.stats.words
-        return embedding_cloud(embedded, self.leading, words, n_words=self.experiment.cloud_words)
 
 
 @checked

@@ -1,7 +1,5 @@
 // The moment shown, in the address: a link to it opens the page where it was.
 
-const WRITTEN = { t: "time", concept: "concept", word: "word", source: "source", axes: "axes", set: "settings" };
-
 function addressNow() {
   const share = view.last > view.first ? (state.time - view.first) / (view.last - view.first) : 1;
   const parts = new URLSearchParams({ t: share.toFixed(4) });
@@ -52,7 +50,7 @@ function startAddress() {
   if (location.protocol === "about:") return;
   readAddress();
   let asked = null;
-  whenChanged([...Object.values(WRITTEN), "view"], () => {
+  whenChanged(["time", "concept", "word", "source", "axes", "settings", "view"], () => {
     clearTimeout(asked);
     // Browsers allow only so many changes of the address in a time.
     asked = setTimeout(() => history.replaceState(null, "", addressNow()), 300);

@@ -3,19 +3,17 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from w2vflow.report.content import page_content
 from w2vflow.report.live import add_reality, start_content
+from w2vflow.report.parts import filled, joined_scripts, page_of, part
 from w2vflow.results import Cloud, Comparison
 from w2vflow.semantics import Feature
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
-from w2vflow.support.display import harmless
 from w2vflow.theory import ExactStart, SamplingUncertainty
 
 __all__ = ["page_around", "write_report"]
@@ -97,18 +95,7 @@ def _page(title: str, content: dict[str, Any]) -> str:
 
 def page_around(title: str) -> tuple[str, str]:
     """Return what stands before and after the content of a page."""
-    scripts = "\n".join(_part(f"{name}.js") for name in _SCRIPTS)
-    page = _part("page.html")
-    for mark, text in (
-        ("<!-- TITLE -->", escape(harmless(title))),
-        ("/* STYLE */", _part("page.css")),
-        ("/* SCRIPTS */", scripts),
-    ):
-        before, _, after = page.partition(mark)
-        page = before + text + after
-    before, _, after = page.partition("/* DATA */")
-    return before, after
-
-
-def _part(name: str) -> str:
-    return files("w2vflow.report").joinpath(name).read_text(encoding="utf-8")
+    page = page_of("page.html", title, {"/* STYLE */": part("page.css")})
+    # The last: a title may hold anything.
+    before, _, after = page.rpartition("/* DATA */")
+    return before, filled(after, {"/* SCRIPTS */": joined_scripts(_SCRIPTS)})

@@ -2,13 +2,12 @@
 
 import os
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
+from w2vflow.report.parts import page_of
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 from w2vflow.support.checks import argument_error
-from w2vflow.support.display import harmless
 
 __all__ = ["write_pair"]
 
@@ -38,15 +37,11 @@ def write_pair(
         ValueError: a file that `write_report` did not write.
         OSError: the file cannot be written.
     """
-    page = files("w2vflow.report").joinpath("pair.html").read_text(encoding="utf-8")
-    for mark, text in (
-        ("<!-- TITLE -->", escape(harmless(title))),
-        ("<!-- FIRST -->", escape(_page("first", first))),
-        ("<!-- SECOND -->", escape(_page("second", second))),
-    ):
-        before, _, after = page.partition(mark)
-        page = before + text + after
-    write_text(path, page)
+    marks = {
+        "<!-- FIRST -->": escape(_page("first", first)),
+        "<!-- SECOND -->": escape(_page("second", second)),
+    }
+    write_text(path, page_of("pair.html", title, marks))
     return Path(path)
 
 

@@ -4,10 +4,10 @@ import json
 import os
 from html import escape
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 from w2vflow.report.page import page_around
+from w2vflow.report.parts import joined_scripts, page_of, part
 from w2vflow.support.arguments import checked
 from w2vflow.support.atomic_files import write_text
 
@@ -41,24 +41,14 @@ def write_text_page(path: str | os.PathLike[str]) -> Path:
     Example:
         write_text_page("word2vec.html")
     """
-    page = _part("text_page.html")
-    for mark, text in (
-        ("/* STYLE */", _part("text_page.css")),
-        ("/* WORKER */", _joined(_WORKER)),
-        ("/* SCRIPTS */", _joined(_SCRIPTS)),
-        ("<!-- VERSION -->", escape(version("w2vflow"))),
+    marks = {
+        "/* STYLE */": part("text_page.css"),
+        "<!-- VERSION -->": escape(version("w2vflow")),
         # Without "<" no element of it ends the one that holds it.
-        ("/* RUN PAGE */", json.dumps(page_around("What word2vec learns")).replace("<", "\\u003c")),
-    ):
-        before, _, after = page.partition(mark)
-        page = before + text + after
-    write_text(path, page)
+        "/* RUN PAGE */": json.dumps(page_around("What word2vec learns")).replace("<", "\\u003c"),
+        "/* WORKER */": joined_scripts(_WORKER),
+        "/* SCRIPTS */": joined_scripts(_SCRIPTS),
+    }
+    title = "What word2vec learns from your text"
+    write_text(path, page_of("text_page.html", title, marks, policy="; worker-src blob:"))
     return Path(path)
-
-
-def _joined(names: tuple[str, ...]) -> str:
-    return "\n".join(_part(f"{name}.js") for name in names)
-
-
-def _part(name: str) -> str:
-    return files("w2vflow.report").joinpath(name).read_text(encoding="utf-8")
